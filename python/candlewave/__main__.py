@@ -1,0 +1,5 @@
+"""Run ``python -m candlewave``."""
+
+from candlewave.cli import main
+
+main()

@@ -1,0 +1,19 @@
+"""The ``candlewave`` command. Each module of this package adds its commands; heavy imports stay inside them."""
+
+import typer
+
+from candlewave.cli import engine, ingest, model
+
+app = typer.Typer(
+    name="candlewave",
+    help="SQL-first streaming price forecasts: candles, indicators and predictions on RisingWave.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+for module in (engine, model, ingest):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
