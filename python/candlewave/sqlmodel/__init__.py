@@ -1,0 +1,1 @@
+"""Read the templates in ``sql/``: render, headers, dependency order, lint, plans."""
