@@ -1,0 +1,341 @@
+"""Tables and views of the embedded engine: RisingWave statements applied to PostgreSQL.
+
+A table becomes a table with RisingWave's conflict rule; a materialized view becomes a table that
+:mod:`candlewave.embedded.refresh` keeps equal to its query; a sink is remembered and fed by the refresh. Statement
+triggers on tables note which keys and times were touched, in ``embedded.dirty``.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from candlewave.embedded.translate import translate_query
+from candlewave.sqlmodel.ddl import Kind, Statement, parse_statement
+from candlewave.sqlmodel.header import Footprint, Header, Reach, parse_header, split_header
+from candlewave.sqlmodel.render import relations
+
+_INSTALL = """
+CREATE SCHEMA IF NOT EXISTS embedded;
+CREATE TABLE IF NOT EXISTS embedded.objects (
+    schema_name text NOT NULL,
+    name text NOT NULL,
+    ordinal bigint GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL,
+    definition text NOT NULL,
+    full_recompute boolean NOT NULL,
+    PRIMARY KEY (schema_name, name)
+);
+CREATE TABLE IF NOT EXISTS embedded.dirty (
+    schema_name text NOT NULL,
+    relation text NOT NULL,
+    axis text NOT NULL,
+    key text[] NOT NULL,
+    lo bigint NOT NULL,
+    hi bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dirty_schema ON embedded.dirty (schema_name);
+CREATE TABLE IF NOT EXISTS embedded.clocks (
+    schema_name text NOT NULL,
+    relation text NOT NULL,
+    value timestamptz,
+    PRIMARY KEY (schema_name, relation)
+);
+CREATE TABLE IF NOT EXISTS embedded.connectors (
+    schema_name text NOT NULL,
+    relation text NOT NULL,
+    partition integer NOT NULL,
+    next_offset bigint NOT NULL,
+    skipped bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (schema_name, relation, partition)
+);
+"""
+
+_MINUTE = 60_000_000
+
+
+class CatalogError(RuntimeError):
+    """A statement cannot be applied to the embedded engine; the text says why."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as the embedded engine knows it: the definition it was made with, read again."""
+
+    name: str
+    definition: str
+
+    @cached_property
+    def statement(self) -> Statement:
+        """The parsed statement."""
+        return parse_statement(split_header(self.definition)[1])
+
+    @cached_property
+    def header(self) -> Header | None:
+        """The parsed header; None for a table made without one."""
+        comment, _ = split_header(self.definition)
+        return parse_header(comment, self.name) if comment else None
+
+    @cached_property
+    def inputs(self) -> frozenset[str]:
+        """Relations that the object reads."""
+        if self.statement.relation:
+            return frozenset({self.statement.relation})
+        return relations(self.statement.query) if self.statement.query else frozenset()
+
+    @cached_property
+    def footprints(self) -> tuple[Footprint, ...]:
+        """Declared footprints; one ``full`` per input when the header declares none."""
+        if self.header and self.header.footprints:
+            return self.header.footprints
+        return tuple(Footprint(name, Reach.FULL) for name in sorted(self.inputs))
+
+
+def install(conn: psycopg.Connection) -> None:
+    """Create the catalog's own tables, if they are not there."""
+    conn.execute(_INSTALL)
+
+
+def load(conn: psycopg.Connection, schema: str = "public") -> list[StoredObject]:
+    """Return the objects of a schema in the order in which they were made, so that each follows its inputs."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            "SELECT name, definition FROM embedded.objects WHERE schema_name = %s ORDER BY ordinal", [schema]
+        )
+        return [StoredObject(name, definition) for name, definition in cursor]
+
+
+def apply(conn: psycopg.Connection, text: str, schema: str = "public") -> None:
+    """Apply one RisingWave CREATE statement, header included, in one transaction.
+
+    Args:
+        text: the statement with deploy-time parameters filled in.
+        schema: PostgreSQL schema of the object and of all it reads.
+
+    Raises:
+        CatalogError: an input is missing or the object exists already.
+        DdlError, HeaderError, TranslationError: the text cannot be read or translated.
+        psycopg.Error: PostgreSQL refuses the translated statement.
+    """
+    statement = parse_statement(split_header(text)[1])
+    stored = StoredObject(statement.name, text)
+    with conn.transaction():
+        conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
+        conn.execute(sql.SQL("SET LOCAL search_path TO {}, public").format(sql.Identifier(schema)))
+        known = {o.name: o for o in load(conn, schema)}
+        if statement.name in known:
+            raise CatalogError(f"{schema}.{statement.name} exists already")
+        missing = sorted(stored.inputs - known.keys())
+        if missing:
+            raise CatalogError(f"{statement.name} reads {', '.join(missing)}, which does not exist in {schema}")
+        match statement.kind:
+            case Kind.TABLE:
+                _create_table(conn, statement, schema)
+            case Kind.MATERIALIZED_VIEW:
+                _create_materialized_view(conn, stored, schema)
+            case Kind.VIEW:
+                assert statement.query is not None
+                conn.execute(_literal(f"CREATE VIEW {_name(schema, statement.name)} AS {translate_query(statement.query)}"))
+            case Kind.SINK:
+                pass
+        conn.execute(
+            "INSERT INTO embedded.objects (schema_name, name, kind, definition, full_recompute)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            [schema, statement.name, statement.kind, text, _is_full(stored)],
+        )
+        for name in stored.inputs:
+            if known[name].statement.kind is Kind.TABLE:
+                _watch(conn, known[name], schema)
+
+
+def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "public") -> None:
+    """Drop an object.
+
+    Raises:
+        CatalogError: it does not exist, is of another kind, or something still reads it.
+    """
+    kind = Kind(kind)
+    with conn.transaction():
+        conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
+        objects = {o.name: o for o in load(conn, schema)}
+        if name not in objects or objects[name].statement.kind is not kind:
+            found = objects[name].statement.kind if name in objects else "nothing"
+            raise CatalogError(f"cannot drop {kind} {schema}.{name}: found {found} of that name")
+        readers = sorted(o.name for o in objects.values() if name in o.inputs)
+        if readers:
+            raise CatalogError(f"cannot drop {schema}.{name}: {', '.join(readers)} reads it")
+        if kind is not Kind.SINK:
+            what = "VIEW" if kind is Kind.VIEW else "TABLE"
+            conn.execute(_literal(f"DROP {what} {_name(schema, name)}"))
+        for table in ("objects WHERE schema_name = %s AND name = %s",) + tuple(
+            f"{t} WHERE schema_name = %s AND relation = %s" for t in ("dirty", "clocks", "connectors")
+        ):
+            conn.execute(_literal(f"DELETE FROM embedded.{table}"), [schema, name])
+        for source in objects[name].inputs:
+            if objects[source].statement.kind is Kind.TABLE:
+                _watch(conn, objects[source], schema)
+
+
+def axis_of(footprint: Footprint) -> str:
+    """Name what a reader watches on an input: its key columns and the expression of its time."""
+    return f"{','.join(footprint.keys)}|{footprint.input_time or ''}"
+
+
+def _is_full(stored: StoredObject) -> bool:
+    """Tell whether a change of a large input makes the object be computed anew as a whole."""
+    return stored.statement.kind is Kind.MATERIALIZED_VIEW and not (stored.header and stored.header.footprints)
+
+
+def _create_table(conn: psycopg.Connection, statement: Statement, schema: str) -> None:
+    columns = [f'"{column.name}" {column.type}' for column in statement.columns]
+    if statement.primary_key:
+        columns.append(f"PRIMARY KEY ({_columns(statement.primary_key)})")
+    table = _name(schema, statement.name)
+    conn.execute(_literal(f"CREATE TABLE {table} ({', '.join(columns)})"))
+    if statement.primary_key:
+        _install_conflict_rule(conn, statement, schema)
+
+
+def _install_conflict_rule(conn: psycopg.Connection, statement: Statement, schema: str) -> None:
+    """Give a plain INSERT RisingWave's meaning: the first row of a key wins (DO NOTHING) or the last one does.
+
+    Connectors load in bulk with an ON CONFLICT clause of their own and switch the row trigger off.
+    """
+    table = _name(schema, statement.name)
+    same_key = " AND ".join(f'kept."{column}" = NEW."{column}"' for column in statement.primary_key)
+    if statement.append_only or statement.on_conflict == "DO NOTHING":
+        body = f"IF EXISTS (SELECT 1 FROM {table} AS kept WHERE {same_key}) THEN RETURN NULL; END IF; RETURN NEW;"
+    else:
+        body = f"DELETE FROM {table} AS kept WHERE {same_key}; RETURN NEW;"
+    function = _name("embedded", f"keep_{_digest(schema, statement.name)}")
+    conn.execute(
+        _literal(
+            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
+            f"CREATE TRIGGER keep_one BEFORE INSERT ON {table} FOR EACH ROW"
+            f" WHEN (current_setting('candlewave.bulk', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION {function}()"
+        )
+    )
+
+
+def _create_materialized_view(conn: psycopg.Connection, stored: StoredObject, schema: str) -> None:
+    if stored.header is None:
+        raise CatalogError(f"{stored.name}: a materialized view needs a header")
+    assert stored.statement.query is not None
+    header, query = stored.header, translate_query(stored.statement.query)
+    table = _name(schema, stored.name)
+    conn.execute(_literal(f"CREATE TABLE {table} AS {query} WITH NO DATA"))
+    conn.execute(_literal(f"ALTER TABLE {table} ADD PRIMARY KEY ({_columns(header.keys)})"))
+    ranged = next((f for f in header.footprints if f.reach in (Reach.RANGE, Reach.TUMBLE)), None)
+    if ranged and ranged.output_time not in header.keys:
+        conn.execute(_literal(f'CREATE INDEX ON {table} ({_columns(ranged.keys)}, "{ranged.output_time}")'))
+    conn.execute(_literal(f"INSERT INTO {table} {query}"))
+    conn.execute(_literal(f"ANALYZE {table}"))
+    for footprint in header.footprints:
+        if footprint.is_clock:
+            conn.execute(
+                _literal(
+                    "INSERT INTO embedded.clocks (schema_name, relation, value) VALUES"
+                    f" (%s, %s, (SELECT {footprint.input_time} FROM {_name(schema, footprint.input)}))"
+                    " ON CONFLICT DO NOTHING"
+                ),
+                [schema, footprint.input],
+            )
+
+
+def _watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
+    """Make the triggers that note, for each of its readers, what a statement touched in a table."""
+    readers = [
+        f
+        for reader in load(conn, schema)
+        if reader.statement.kind is Kind.MATERIALIZED_VIEW
+        for f in reader.footprints
+        if f.input == table.name and not f.is_clock
+    ]
+    axes = {axis_of(f): f for f in readers}
+    digest = _digest(schema, table.name)
+    relation = _name(schema, table.name)
+    for event in ("insert", "update", "delete"):
+        conn.execute(_literal(f"DROP TRIGGER IF EXISTS touch_{event} ON {relation}"))
+        if not axes:
+            continue
+        rows = {
+            "insert": "SELECT * FROM new_rows",
+            "update": "SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows",
+            "delete": "SELECT * FROM old_rows",
+        }[event]
+        tables = {
+            "insert": "NEW TABLE AS new_rows",
+            "update": "OLD TABLE AS old_rows NEW TABLE AS new_rows",
+            "delete": "OLD TABLE AS old_rows",
+        }[event]
+        notes = ";\n".join(_note(f, rows, schema, table.name) for _, f in sorted(axes.items()))
+        function = _name("embedded", f"touch_{event}_{digest}")
+        conn.execute(
+            _literal(
+                f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n{notes};\n"
+                "PERFORM pg_notify('embedded_dirty', ''); RETURN NULL; END $$;"
+                f"CREATE TRIGGER touch_{event} AFTER {event.upper()} ON {relation} REFERENCING {tables}"
+                f" FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            )
+        )
+    for footprint in axes.values():
+        _index_axis(conn, table, footprint, schema)
+
+
+def _note(footprint: Footprint, rows: str, schema: str, name: str) -> str:
+    """Return the INSERT that notes touched keys and minutes for one axis."""
+    key = ", ".join(f'"{column}"::text' for column in footprint.keys)
+    into = "INSERT INTO embedded.dirty (schema_name, relation, axis, key, lo, hi)"
+    place = f"'{schema}', '{name}', '{axis_of(footprint)}', ARRAY[{key}]::text[]"
+    if footprint.input_time is None:
+        return f"{into} SELECT DISTINCT {place}, {-(1 << 62)}, {1 << 62} FROM ({rows}) AS r"
+    minute = f"(extract(epoch FROM date_trunc('minute', {footprint.input_time}, 'UTC'))::bigint * 1000000)"
+    return (
+        f"{into} SELECT DISTINCT {place}, {minute}, {minute} + {_MINUTE} FROM ({rows}) AS r"
+        f" WHERE {footprint.input_time} IS NOT NULL"
+    )
+
+
+def _index_axis(conn: psycopg.Connection, table: StoredObject, footprint: Footprint, schema: str) -> None:
+    """Index what a reader restricts by: a tree on the event time, and block ranges on times that follow arrival."""
+    if footprint.input_time is None:
+        return
+    relation = _name(schema, table.name)
+    index = f'"{table.name}_{_digest(schema, axis_of(footprint))}"'
+    event_time = table.header.event_time if table.header else None
+    key = table.statement.primary_key
+    if footprint.input_time == event_time:
+        if (*footprint.keys, footprint.input_time) == key:
+            return
+        conn.execute(
+            _literal(
+                f"CREATE INDEX IF NOT EXISTS {index} ON {relation} ({_columns(footprint.keys)}, {footprint.input_time})"
+            )
+        )
+    elif footprint.input_time not in key:
+        conn.execute(
+            _literal(
+                f"CREATE INDEX IF NOT EXISTS {index} ON {relation} USING brin (({footprint.input_time}))"
+                " WITH (pages_per_range = 16, autosummarize = on)"
+            )
+        )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
+
+
+def _columns(names: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _name(schema: str, name: str) -> str:
+    return f'"{schema}"."{name}"'
+
+
+def _literal(text: str) -> sql.SQL:
+    """Mark text built from the project's own templates as SQL; nothing from outside reaches it."""
+    return sql.SQL(text)  # type: ignore[arg-type]

@@ -1,0 +1,155 @@
+"""Connectors that RisingWave has built in: a topic's messages become rows of a table.
+
+Decoding follows RisingWave: a value of the wrong type becomes NULL, a message that is not a JSON object or lacks a key
+column is skipped and counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from candlewave.embedded.catalog import CatalogError, StoredObject
+from candlewave.sqlmodel.ddl import Column
+
+_ISO_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
+
+
+@dataclass(frozen=True, slots=True)
+class Pumped:
+    """What one call moved.
+
+    Attributes:
+        messages: messages read from the topic.
+        rows: rows added or changed; a redelivered message of an append-only table adds none.
+        skipped: messages without a usable key or not JSON objects.
+    """
+
+    messages: int
+    rows: int
+    skipped: int
+
+
+def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int) -> Pumped:
+    """Move up to ``limit`` new messages of a table's topic into the table, within the caller's transaction."""
+    connector = table.statement.connector
+    assert connector is not None
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute("SELECT relation, partitions FROM bus.topics WHERE topic = %s", [connector.topic])
+        found = cursor.fetchone()
+        if found is None:
+            return Pumped(0, 0, 0)
+        relation, partitions = found
+        messages = rows = skipped = 0
+        for partition in range(partitions):
+            cursor.execute(
+                "SELECT next_offset FROM embedded.connectors"
+                " WHERE schema_name = %s AND relation = %s AND partition = %s",
+                [schema, table.name, partition],
+            )
+            position = cursor.fetchone()
+            start = position[0] if position else 0
+            cursor.execute(
+                _query(
+                    f'SELECT count(*), max("offset") FROM (SELECT "offset" FROM bus.{relation}'
+                    ' WHERE partition = %s AND "offset" >= %s ORDER BY "offset" LIMIT %s) AS m'
+                ),
+                [partition, start, limit],
+            )
+            count, last = cursor.fetchone() or (0, None)
+            if not count:
+                continue
+            cursor.execute(_query(_load(table, schema, relation)), [partition, start, last])
+            usable, changed = cursor.fetchone() or (0, 0)
+            cursor.execute(
+                "INSERT INTO embedded.connectors AS c (schema_name, relation, partition, next_offset, skipped)"
+                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (schema_name, relation, partition)"
+                " DO UPDATE SET next_offset = excluded.next_offset, skipped = c.skipped + excluded.skipped",
+                [schema, table.name, partition, last + 1, count - usable],
+            )
+            messages, rows, skipped = messages + count, rows + changed, skipped + count - usable
+    return Pumped(messages, rows, skipped)
+
+
+def _load(table: StoredObject, schema: str, relation: str) -> str:
+    statement = table.statement
+    included = {name: what for what, name in statement.includes.items()}
+    columns = [c for c in statement.columns if c.name not in included]
+    record = ", ".join(f'"{c.name}" {_record_type(c)}' for c in columns)
+    values = [f'{_decoded(c)} AS "{c.name}"' for c in columns]
+    values += [f'{_included(what)} AS "{name}"' for name, what in included.items()]
+    names = [c.name for c in statement.columns]
+    listed = ", ".join(f'"{n}"' for n in names)
+    key = statement.primary_key
+    usable = " AND ".join(f'd."{k}" IS NOT NULL' for k in key) or "true"
+    if statement.append_only or not key or statement.on_conflict == "DO NOTHING":
+        source = f'SELECT {listed} FROM decoded ORDER BY "_offset"'
+        conflict = "ON CONFLICT DO NOTHING"
+    else:
+        by_key = ", ".join(f'"{k}"' for k in key)
+        source = f'SELECT DISTINCT ON ({by_key}) {listed} FROM decoded ORDER BY {by_key}, "_offset" DESC'
+        assign = ", ".join(f'"{n}" = excluded."{n}"' for n in names if n not in key)
+        conflict = f"ON CONFLICT ({by_key}) " + (f"DO UPDATE SET {assign}" if assign else "DO NOTHING")
+    return (
+        f"WITH decoded AS MATERIALIZED (SELECT * FROM (SELECT {', '.join(values)}, m.\"offset\" AS _offset"
+        f" FROM bus.{relation} AS m, json_to_record(CASE WHEN m.value IS JSON OBJECT THEN m.value::json END)"
+        f' AS j({record}) WHERE m.partition = %s AND m."offset" BETWEEN %s AND %s) AS d WHERE {usable}),'
+        f' put AS (INSERT INTO "{schema}"."{table.name}" ({listed}) {source} {conflict} RETURNING 1)'
+        " SELECT (SELECT count(*) FROM decoded), (SELECT count(*) FROM put)"
+    )
+
+
+def _record_type(column: Column) -> str:
+    return "json" if column.type == "JSONB" or column.type.endswith("[]") or column.type == "BOOLEAN" else "text"
+
+
+def _decoded(column: Column) -> str:
+    value = f'j."{column.name}"'
+    match column.type:
+        case "VARCHAR" | "TEXT":
+            return value
+        case "TIMESTAMPTZ":
+            return (
+                f"CASE WHEN {value} LIKE '____-__-__T__:__:__%%Z' OR {value} ~ '{_ISO_TIME}' THEN"
+                f" CASE WHEN pg_input_is_valid({value}, 'timestamptz') THEN {value}::timestamptz END END"
+            )
+        case "JSONB":
+            return f"{value}::jsonb"
+        case "BOOLEAN":
+            return f"CASE WHEN json_typeof({value}) = 'boolean' THEN {value}::text::boolean END"
+        case type_ if type_.endswith("[]"):
+            return (
+                f"CASE WHEN json_typeof({value}) = 'array' THEN"
+                f" ARRAY(SELECT CASE WHEN pg_input_is_valid(e, '{type_[:-2]}') THEN e::{type_[:-2]} END"
+                f" FROM json_array_elements_text({value}) AS e) END"
+            )
+        case "BIGINT" | "INTEGER" | "INT" | "SMALLINT" | "DOUBLE PRECISION" | "REAL" | "NUMERIC":
+            return f"CASE WHEN pg_input_is_valid({value}, '{column.type}') THEN {value}::{column.type} END"
+        case _:
+            raise CatalogError(f"column {column.name}: cannot decode JSON into {column.type}")
+
+
+def _included(what: str) -> str:
+    return {
+        "timestamp": "m.append_ts",
+        "partition": "m.partition::text",
+        "offset": 'm."offset"::text',
+        "key": "convert_to(m.key, 'UTF8')",
+    }[what]
+
+
+def sink_row(columns: Sequence[str], types: dict[str, str], alias: str) -> str:
+    """Return the SQL of a row as JSON text in the form of RisingWave's Kafka sink (times with microseconds and Z)."""
+    parts = []
+    for column in columns:
+        value = f'{alias}."{column}"'
+        if types[column] == "timestamp with time zone":
+            value = f"to_char({value} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+        parts.append(f"'{column}', {value}")
+    return f"json_build_object({', '.join(parts)})::text"
+
+
+def _query(text: str) -> sql.SQL:
+    return sql.SQL(text)  # type: ignore[arg-type]

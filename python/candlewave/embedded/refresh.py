@@ -1,0 +1,321 @@
+"""Keep the embedded engine's views equal to their queries, without recomputing history.
+
+One call of :meth:`Refresher.run_once` is one transaction: new messages of all topics become rows, the touched keys and
+times travel through the views by their footprints, and each view's touched part is replaced. Readers of any layer see
+all layers move at once.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from candlewave.embedded.catalog import CatalogError, StoredObject, axis_of, load
+from candlewave.embedded.connectors import pump
+from candlewave.embedded.ranges import EVER, Ranges, outputs_of, project, union
+from candlewave.embedded.recompute import Change, View, recompute
+from candlewave.embedded.translate import translate_query
+from candlewave.sqlmodel.ddl import Kind
+from candlewave.sqlmodel.header import Footprint, Reach
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(slots=True)
+class Stats:
+    """What one refresh did.
+
+    Attributes:
+        messages: messages read from topics.
+        rows: rows that they added or changed in tables.
+        skipped: messages without a usable key.
+        written, deleted: changed rows by view.
+        seconds: wall time by view, and of reading topics as ``topics``.
+    """
+
+    messages: int = 0
+    rows: int = 0
+    skipped: int = 0
+    written: dict[str, int] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def idle(self) -> bool:
+        """True when there was nothing to do."""
+        return not self.messages and not self.seconds
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """The catalog's objects, read once and kept until the catalog changes."""
+
+    version: tuple[int, int]
+    objects: dict[str, StoredObject]
+    views: list[View]
+    sources: list[StoredObject]
+    sinks: dict[str, list[StoredObject]]
+
+
+class Refresher:
+    """Bring the views of one schema up to date.
+
+    Args:
+        conn: connection in autocommit mode, used by nothing else.
+        schema: schema of tables and views.
+        batch: most messages taken from a topic partition in one transaction.
+    """
+
+    def __init__(self, conn: psycopg.Connection, schema: str = "public", batch: int = 50_000) -> None:
+        self._conn = conn
+        self._schema = schema
+        self._batch = batch
+        self._graph: _Graph | None = None
+        self._has_bus = False
+
+    def run_once(self) -> Stats:
+        """Take what is pending, up to a batch, and bring every view up to date in one transaction."""
+        stats = Stats()
+        with self._conn.transaction():
+            self._conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
+            self._conn.execute(
+                sql.SQL(
+                    "SET LOCAL search_path TO {}, public; SET LOCAL candlewave.bulk = 'on';"
+                    " SET LOCAL synchronous_commit = 'off'; SET LOCAL enable_hashagg = 'on'"
+                ).format(sql.Identifier(self._schema))
+            )
+            graph = self._load()
+            started = time.perf_counter()
+            for table in graph.sources:
+                pumped = pump(self._conn, table, self._schema, self._batch)
+                stats.messages += pumped.messages
+                stats.rows += pumped.rows
+                stats.skipped += pumped.skipped
+            if stats.messages:
+                stats.seconds["topics"] = time.perf_counter() - started
+            self._propagate(graph, self._take_dirty(), stats)
+        return stats
+
+    def run_until_idle(self) -> Stats:
+        """Repeat :meth:`run_once` until nothing is pending; return the sums."""
+        total = Stats()
+        while not (stats := self.run_once()).idle:
+            total.messages += stats.messages
+            total.rows += stats.rows
+            total.skipped += stats.skipped
+            for mine, its in ((total.written, stats.written), (total.deleted, stats.deleted)):
+                for name, count in its.items():
+                    mine[name] = mine.get(name, 0) + count
+            for name, seconds in stats.seconds.items():
+                total.seconds[name] = total.seconds.get(name, 0.0) + seconds
+        return total
+
+    def _load(self) -> _Graph:
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "SELECT count(*), coalesce(max(ordinal), 0), to_regclass('bus.topics') IS NOT NULL"
+                " FROM embedded.objects WHERE schema_name = %s",
+                [self._schema],
+            )
+            count, newest, self._has_bus = cursor.fetchone() or (0, 0, False)
+        version = (count, newest)
+        if self._graph is None or self._graph.version != version:
+            objects = load(self._conn, self._schema)
+            self._graph = _read_graph(self._conn, objects, self._schema, version)
+        if not self._has_bus:
+            return _Graph(self._graph.version, self._graph.objects, self._graph.views, [], self._graph.sinks)
+        return self._graph
+
+    def _take_dirty(self) -> dict[tuple[str, str], Ranges]:
+        taken: dict[tuple[str, str], Ranges] = {}
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "WITH taken AS (DELETE FROM embedded.dirty WHERE schema_name = %s"
+                " RETURNING relation, axis, key, lo, hi)"
+                " SELECT relation, axis, key, lower(r), upper(r) FROM ("
+                " SELECT relation, axis, key, unnest(range_agg(int8range(lo, hi))) AS r FROM taken"
+                " GROUP BY relation, axis, key) AS merged",
+                [self._schema],
+            )
+            for relation, axis, key, lo, hi in cursor:
+                taken.setdefault((relation, axis), {}).setdefault(tuple(key), []).append((lo, hi))
+        return taken
+
+    def _propagate(self, graph: _Graph, dirty: Mapping[tuple[str, str], Ranges], stats: Stats) -> None:
+        changes: dict[str, Change] = {}
+        watched = {view.name: view.watched for view in graph.views}
+        clocks = _Clocks(self._conn, self._schema, graph)
+        for view in graph.views:
+            wanted: Ranges = {}
+            whole = False
+            for footprint in view.stored.footprints:
+                if footprint.is_clock:
+                    touched = clocks.touched(footprint, view)
+                elif footprint.input in changes:
+                    touched = project(changes[footprint.input].touched, watched[footprint.input], footprint.keys)
+                else:
+                    touched = dirty.get((footprint.input, axis_of(footprint)), {})
+                if touched and footprint.reach is Reach.FULL:
+                    whole = True
+                elif touched:
+                    wanted = union(wanted, outputs_of(footprint, touched) if not footprint.is_clock else touched)
+            if not whole and not wanted:
+                continue
+            started = time.perf_counter()
+            change = recompute(self._conn, view, None if whole else wanted)
+            stats.seconds[view.name] = time.perf_counter() - started
+            stats.written[view.name] = change.written
+            stats.deleted[view.name] = change.deleted
+            if change.touched:
+                changes[view.name] = change
+        clocks.save()
+
+
+class _Clocks:
+    """Values of the one-row inputs whose movement touches all keys: as they were at the last refresh, and now."""
+
+    def __init__(self, conn: psycopg.Connection, schema: str, graph: _Graph) -> None:
+        self._conn = conn
+        self._schema = schema
+        self._graph = graph
+        with conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute("SELECT relation, value FROM embedded.clocks WHERE schema_name = %s", [schema])
+            self._before: dict[str, datetime | None] = dict(cursor.fetchall())
+        self._now: dict[str, datetime | None] = {}
+
+    def touched(self, footprint: Footprint, view: View) -> Ranges:
+        """Return the output rows between the old and the new value, for every key."""
+        old, new = self._before.get(footprint.input), self._value(footprint)
+        if old == new:
+            return {}
+        if old is None or new is None:
+            range_ = EVER if new is None else (EVER[0], _micros(new) + footprint.upper.seconds * 1_000_000 + 1)
+        else:
+            range_ = (
+                _micros(min(old, new)) + footprint.lower.seconds * 1_000_000 + 1,
+                _micros(max(old, new)) + footprint.upper.seconds * 1_000_000 + 1,
+            )
+        return {key: [range_] for key in self._keys(footprint, view)}
+
+    def save(self) -> None:
+        """Remember the values that were seen."""
+        for relation, value in self._now.items():
+            if self._before.get(relation) != value:
+                self._conn.execute(
+                    "INSERT INTO embedded.clocks (schema_name, relation, value) VALUES (%s, %s, %s)"
+                    " ON CONFLICT (schema_name, relation) DO UPDATE SET value = excluded.value",
+                    [self._schema, relation, value],
+                )
+
+    def _value(self, footprint: Footprint) -> datetime | None:
+        if footprint.input not in self._now:
+            with self._conn.cursor(row_factory=tuple_row) as cursor:
+                cursor.execute(
+                    sql.SQL("SELECT {} FROM {}").format(
+                        sql.Identifier(footprint.input_time or ""), sql.Identifier(self._schema, footprint.input)
+                    )
+                )
+                row = cursor.fetchone()
+            self._now[footprint.input] = row[0] if row else None
+        return self._now[footprint.input]
+
+    def _keys(self, footprint: Footprint, view: View) -> list[tuple[str, ...]]:
+        source = footprint.key_source
+        if source not in self._graph.objects:
+            source = next(f.input for f in view.ranged if not f.is_clock)
+        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(key)) for key in footprint.keys)
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                sql.SQL("SELECT DISTINCT {} FROM {}").format(columns, sql.Identifier(self._schema, source or ""))
+            )
+            return cursor.fetchall()
+
+
+def differences(conn: psycopg.Connection, schema: str = "public", tolerance: float = 1e-9) -> list[str]:
+    """Compare every view with a full computation of its query.
+
+    Args:
+        tolerance: largest relative difference of DOUBLE values that counts as equal.
+
+    Returns:
+        A line per differing row: the view, the keys, and the columns with both values.
+    """
+    found: list[str] = []
+    with conn.transaction():
+        conn.execute(sql.SQL("SET LOCAL search_path TO {}, public").format(sql.Identifier(schema)))
+        for view in _read_graph(conn, load(conn, schema), schema, (0, 0)).views:
+            found += _view_differences(conn, view, tolerance)
+    return found
+
+
+def _view_differences(conn: psycopg.Connection, view: View, tolerance: float) -> Iterable[str]:
+    assert view.stored.statement.query is not None
+    on = " AND ".join(f'f."{c}" = o."{c}"' for c in view.keys)
+    checks = [
+        f"""CASE WHEN {_differs(f'f."{c}"', f'o."{c}"', view.types[c], tolerance)}"""
+        f""" THEN format('{c}: kept %%s, computed %%s', o."{c}", f."{c}") END"""
+        for c in view.columns
+        if c not in view.keys
+    ]
+    keys = ", ".join(f'coalesce(f."{c}", o."{c}")::text' for c in view.keys)
+    columns = ", ".join(checks) or "NULL"
+    query = (
+        f"SELECT concat_ws(' ', {keys}), CASE WHEN f._present IS NULL THEN 'kept, but not computed'"
+        f" WHEN o._present IS NULL THEN 'computed, but not kept' ELSE nullif(concat_ws('; ', {columns}), '') END AS what"
+        f" FROM (SELECT q.*, true AS _present FROM ({translate_query(view.stored.statement.query)}) AS q) AS f"
+        f' FULL JOIN (SELECT q.*, true AS _present FROM "{view.schema}"."{view.name}" AS q) AS o ON {on}'
+    )
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(sql.SQL(f"SELECT * FROM ({query}) AS d WHERE what IS NOT NULL"), [])  # type: ignore[arg-type]
+        return [f"{view.name} [{key}] {what}" for key, what in cursor]
+
+
+def _differs(fresh: str, kept: str, type_: str, tolerance: float) -> str:
+    if type_ == "double precision":
+        close = f"abs({fresh} - {kept}) <= {tolerance} * greatest(abs({fresh}), abs({kept}))"
+        return f"{fresh} IS DISTINCT FROM {kept} AND NOT coalesce({close}, false)"
+    return f"{fresh} IS DISTINCT FROM {kept}"
+
+
+def _read_graph(
+    conn: psycopg.Connection, objects: list[StoredObject], schema: str, version: tuple[int, int]
+) -> _Graph:
+    by_name = {o.name: o for o in objects}
+    sinks: dict[str, list[StoredObject]] = {}
+    for stored in objects:
+        if stored.statement.kind is Kind.SINK and stored.statement.relation:
+            sinks.setdefault(stored.statement.relation, []).append(stored)
+    views = []
+    for stored in objects:
+        if stored.statement.kind is not Kind.MATERIALIZED_VIEW:
+            continue
+        types = _column_types(conn, schema, stored.name)
+        readers = [f for o in objects for f in o.footprints if f.input == stored.name and not f.is_clock]
+        wanted = dict.fromkeys(key for f in readers for key in f.keys)
+        unknown = [key for key in wanted if key not in types]
+        if unknown:
+            raise CatalogError(f"{stored.name} has no column {unknown[0]}, which a reader's footprint names")
+        views.append(View(stored, schema, tuple(types), types, tuple(wanted), stored.name in sinks))
+    sources = [o for o in objects if o.statement.kind is Kind.TABLE and o.statement.connector]
+    return _Graph(version, by_name, views, sources, sinks)
+
+
+def _column_types(conn: psycopg.Connection, schema: str, name: str) -> dict[str, str]:
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+            " WHERE attrelid = format('%%I.%%I', %s::text, %s::text)::regclass AND attnum > 0 AND NOT attisdropped"
+            " ORDER BY attnum",
+            [schema, name],
+        )
+        return dict(cursor.fetchall())
+
+
+def _micros(when: datetime) -> int:
+    return (when - _EPOCH) // _MICROSECOND
