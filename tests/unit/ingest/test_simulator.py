@@ -137,7 +137,7 @@ def minute_series(batch: Batch, index: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def planted(signal: float, **options: object) -> Simulator:
-    """Return each minute's buy share less one half, and the log return of the next minute."""
+    # A narrow spread: after many buyers the last trade is likely at the ask, which hides part of the signal.
     markets = [dataclasses.replace(symbol, spread=0.00001) for symbol in make_symbols(2, rate=3.0)]
     return Simulator(
         markets,
