@@ -1,0 +1,1 @@
+"""The bus: keyed topics with consumer groups, on Kafka or on the embedded PostgreSQL."""
