@@ -6,13 +6,16 @@ triggers on tables note which keys and times were touched, in ``embedded.dirty``
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
+from sqlglot import exp, parse_one
 
+from candlewave.embedded.ranges import EVER
 from candlewave.embedded.translate import translate_query
 from candlewave.sqlmodel.ddl import Kind, Statement, parse_statement
 from candlewave.sqlmodel.header import Footprint, Header, Reach, parse_header, split_header
@@ -55,10 +58,27 @@ CREATE TABLE IF NOT EXISTS embedded.connectors (
 """
 
 _MINUTE = 60_000_000
+_EPOCH = "'1970-01-01 00:00:00+00'::timestamptz"
+_TRANSITION = {
+    "insert": ("SELECT * FROM new_rows", "NEW TABLE AS new_rows"),
+    "update": (
+        "SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows",
+        "OLD TABLE AS old_rows NEW TABLE AS new_rows",
+    ),
+    "delete": ("SELECT * FROM old_rows", "OLD TABLE AS old_rows"),
+}
 
 
 class CatalogError(RuntimeError):
     """A statement cannot be applied to the embedded engine; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What readers watch on a table: keys and time of a footprint, and the only rows that matter (None: all)."""
+
+    footprint: Footprint
+    filter: str | None
 
 
 @dataclass(frozen=True)
@@ -89,9 +109,9 @@ class StoredObject:
     @cached_property
     def footprints(self) -> tuple[Footprint, ...]:
         """Declared footprints; one ``full`` per input when the header declares none."""
-        if self.header and self.header.footprints:
-            return self.header.footprints
-        return tuple(Footprint(name, Reach.FULL) for name in sorted(self.inputs))
+        declared = self.header.footprints if self.header else ()
+        covered = {f.input for f in declared}
+        return (*declared, *(Footprint(name, Reach.FULL) for name in sorted(self.inputs - covered)))
 
 
 def install(conn: psycopg.Connection) -> None:
@@ -179,9 +199,26 @@ def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "p
                 _watch(conn, objects[source], schema)
 
 
-def axis_of(footprint: Footprint) -> str:
-    """Name what a reader watches on an input: its key columns and the expression of its time."""
-    return f"{','.join(footprint.keys)}|{footprint.input_time or ''}"
+def axis_of(reader: StoredObject, footprint: Footprint) -> str:
+    """Name what a reader watches on an input: its key columns, the expression of its time, and which rows matter."""
+    return f"{','.join(footprint.keys)}|{footprint.input_time or ''};{row_filter(reader) or ''}"
+
+
+def row_filter(reader: StoredObject) -> str | None:
+    """Return the WHERE condition of a view that only filters the rows of one relation, in PostgreSQL's words.
+
+    A row that fails it is in no version of such a view, so its arrival need not be noted.
+    """
+    tree = parse_one(translate_query(reader.statement.query or ""), dialect="postgres")
+    where = tree.args.get("where")
+    plain = (
+        isinstance(tree, exp.Select)
+        and where is not None
+        and not any(tree.args.get(part) for part in ("joins", "group", "having", "distinct", "with_"))
+        and not tree.find(exp.AggFunc, exp.Window, exp.Subquery)
+        and len(list(tree.find_all(exp.Select))) == 1
+    )
+    return str(where.this.sql(dialect="postgres")) if plain and where is not None else None
 
 
 def _is_full(stored: StoredObject) -> bool:
@@ -247,81 +284,72 @@ def _create_materialized_view(conn: psycopg.Connection, stored: StoredObject, sc
 
 def _watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
     """Make the triggers that note, for each of its readers, what a statement touched in a table."""
-    readers = [
-        f
-        for reader in load(conn, schema)
-        if reader.statement.kind is Kind.MATERIALIZED_VIEW
-        for f in reader.footprints
-        if f.input == table.name and not f.is_clock
-    ]
-    axes = {axis_of(f): f for f in readers}
+    axes: dict[str, Axis] = {}
+    for reader in load(conn, schema):
+        if reader.statement.kind is Kind.MATERIALIZED_VIEW:
+            for footprint in reader.footprints:
+                if footprint.input == table.name and not footprint.is_clock:
+                    axes.setdefault(axis_of(reader, footprint), Axis(footprint, row_filter(reader)))
     digest = _digest(schema, table.name)
     relation = _name(schema, table.name)
     for event in ("insert", "update", "delete"):
         conn.execute(_literal(f"DROP TRIGGER IF EXISTS touch_{event} ON {relation}"))
         if not axes:
             continue
-        rows = {
-            "insert": "SELECT * FROM new_rows",
-            "update": "SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows",
-            "delete": "SELECT * FROM old_rows",
-        }[event]
-        tables = {
-            "insert": "NEW TABLE AS new_rows",
-            "update": "OLD TABLE AS old_rows NEW TABLE AS new_rows",
-            "delete": "OLD TABLE AS old_rows",
-        }[event]
-        notes = ";\n".join(_note(f, rows, schema, table.name) for _, f in sorted(axes.items()))
+        rows, tables = _TRANSITION[event]
+        notes = "".join(_notes(axes, rows, schema, table.name))
         function = _name("embedded", f"touch_{event}_{digest}")
         conn.execute(
             _literal(
-                f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n{notes};\n"
+                f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n{notes}"
                 "PERFORM pg_notify('embedded_dirty', ''); RETURN NULL; END $$;"
                 f"CREATE TRIGGER touch_{event} AFTER {event.upper()} ON {relation} REFERENCING {tables}"
                 f" FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
             )
         )
-    for footprint in axes.values():
-        _index_axis(conn, table, footprint, schema)
+    for axis in axes.values():
+        _index_axis(conn, table, axis.footprint, schema)
 
 
-def _note(footprint: Footprint, rows: str, schema: str, name: str) -> str:
-    """Return the INSERT that notes touched keys and minutes for one axis."""
-    key = ", ".join(f'"{column}"::text' for column in footprint.keys)
-    into = "INSERT INTO embedded.dirty (schema_name, relation, axis, key, lo, hi)"
-    place = f"'{schema}', '{name}', '{axis_of(footprint)}', ARRAY[{key}]::text[]"
-    if footprint.input_time is None:
-        return f"{into} SELECT DISTINCT {place}, {-(1 << 62)}, {1 << 62} FROM ({rows}) AS r"
-    minute = f"(extract(epoch FROM date_trunc('minute', {footprint.input_time}, 'UTC'))::bigint * 1000000)"
-    return (
-        f"{into} SELECT DISTINCT {place}, {minute}, {minute} + {_MINUTE} FROM ({rows}) AS r"
-        f" WHERE {footprint.input_time} IS NOT NULL"
-    )
+def _notes(axes: dict[str, Axis], rows: str, schema: str, name: str) -> Iterator[str]:
+    """Yield the INSERTs that note touched keys and minutes; one pass over the rows serves all axes without a filter."""
+    groups: dict[tuple[tuple[str, ...], str | None], list[tuple[str, str | None]]] = {}
+    for label, axis in sorted(axes.items()):
+        groups.setdefault((axis.footprint.keys, axis.filter), []).append((label, axis.footprint.input_time))
+    for (keys, row_filter_), members in groups.items():
+        key = ", ".join(f'"{column}"::text AS k{k}' for k, column in enumerate(keys))
+        minutes = [f"date_bin('1 minute', {time}, {_EPOCH}) AS t{n}" for n, (_, time) in enumerate(members) if time]
+        where = f" WHERE {row_filter_}" if row_filter_ else ""
+        picked = ", ".join(filter(None, [key, *minutes])) or "1 AS one"
+        values = ", ".join(
+            f"('{_quote(label)}', {f't{n}' if time else 'NULL::timestamptz'})" for n, (label, time) in enumerate(members)
+        )
+        yield (
+            "INSERT INTO embedded.dirty (schema_name, relation, axis, key, lo, hi)"
+            f" SELECT DISTINCT '{schema}', '{name}', a.axis, ARRAY[{', '.join(f'k{k}' for k in range(len(keys)))}]::text[],"
+            f" coalesce((extract(epoch FROM a.minute) * 1000000)::bigint, {EVER[0]}),"
+            f" coalesce((extract(epoch FROM a.minute) * 1000000)::bigint + {_MINUTE}, {EVER[1]})"
+            f" FROM (SELECT DISTINCT {picked} FROM ({rows}) AS r{where}) AS d,"
+            f" LATERAL (VALUES {values}) AS a(axis, minute)"
+            f" WHERE a.minute IS NOT NULL OR a.axis LIKE '%|;%';\n"
+        )
 
 
 def _index_axis(conn: psycopg.Connection, table: StoredObject, footprint: Footprint, schema: str) -> None:
-    """Index what a reader restricts by: a tree on the event time, and block ranges on times that follow arrival."""
-    if footprint.input_time is None:
+    """Index the keys and the time that a reader restricts by, unless the primary key does."""
+    if footprint.input_time is None or (*footprint.keys, footprint.input_time) == table.statement.primary_key:
         return
-    relation = _name(schema, table.name)
-    index = f'"{table.name}_{_digest(schema, axis_of(footprint))}"'
-    event_time = table.header.event_time if table.header else None
-    key = table.statement.primary_key
-    if footprint.input_time == event_time:
-        if (*footprint.keys, footprint.input_time) == key:
-            return
-        conn.execute(
-            _literal(
-                f"CREATE INDEX IF NOT EXISTS {index} ON {relation} ({_columns(footprint.keys)}, {footprint.input_time})"
-            )
+    name = f"{table.name}_{_digest(schema, *footprint.keys, footprint.input_time)}"
+    conn.execute(
+        _literal(
+            f'CREATE INDEX IF NOT EXISTS "{name}" ON {_name(schema, table.name)}'
+            f" ({_columns(footprint.keys)}, ({footprint.input_time}))"
         )
-    elif footprint.input_time not in key:
-        conn.execute(
-            _literal(
-                f"CREATE INDEX IF NOT EXISTS {index} ON {relation} USING brin (({footprint.input_time}))"
-                " WITH (pages_per_range = 16, autosummarize = on)"
-            )
-        )
+    )
+
+
+def _quote(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def _digest(*parts: str) -> str:

@@ -61,8 +61,7 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int)
             count, last = cursor.fetchone() or (0, None)
             if not count:
                 continue
-            cursor.execute(_query(_load(table, schema, relation)), [partition, start, last])
-            usable, changed = cursor.fetchone() or (0, 0)
+            usable, changed = _move(conn, table, schema, relation, (partition, start, last))
             cursor.execute(
                 "INSERT INTO embedded.connectors AS c (schema_name, relation, partition, next_offset, skipped)"
                 " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (schema_name, relation, partition)"
@@ -73,12 +72,27 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int)
     return Pumped(messages, rows, skipped)
 
 
-def _load(table: StoredObject, schema: str, relation: str) -> str:
+def _move(
+    conn: psycopg.Connection, table: StoredObject, schema: str, relation: str, span: tuple[int, int, int]
+) -> tuple[int, int]:
+    """Move one span of messages: all at once when every value is of its type, else value by value."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        try:
+            with conn.transaction():
+                cursor.execute(_query(_load(table, schema, relation, checked=False)), span)
+                return cursor.fetchone() or (0, 0)
+        except psycopg.DataError:
+            cursor.execute(_query(_load(table, schema, relation, checked=True)), span)
+            return cursor.fetchone() or (0, 0)
+
+
+def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> str:
     statement = table.statement
     included = {name: what for what, name in statement.includes.items()}
     columns = [c for c in statement.columns if c.name not in included]
-    record = ", ".join(f'"{c.name}" {_record_type(c)}' for c in columns)
-    values = [f'{_decoded(c)} AS "{c.name}"' for c in columns]
+    record = ", ".join(f'"{c.name}" {_record_type(c, checked)}' for c in columns)
+    values = [f'{_decoded(c, checked)} AS "{c.name}"' for c in columns]
+    message = "CASE WHEN m.value IS JSON OBJECT THEN m.value::json END" if checked else "m.value::json"
     values += [f'{_included(what)} AS "{name}"' for name, what in included.items()]
     names = [c.name for c in statement.columns]
     listed = ", ".join(f'"{n}"' for n in names)
@@ -94,27 +108,31 @@ def _load(table: StoredObject, schema: str, relation: str) -> str:
         conflict = f"ON CONFLICT ({by_key}) " + (f"DO UPDATE SET {assign}" if assign else "DO NOTHING")
     return (
         f"WITH decoded AS MATERIALIZED (SELECT * FROM (SELECT {', '.join(values)}, m.\"offset\" AS _offset"
-        f" FROM bus.{relation} AS m, json_to_record(CASE WHEN m.value IS JSON OBJECT THEN m.value::json END)"
+        f" FROM bus.{relation} AS m, json_to_record({message})"
         f' AS j({record}) WHERE m.partition = %s AND m."offset" BETWEEN %s AND %s) AS d WHERE {usable}),'
         f' put AS (INSERT INTO "{schema}"."{table.name}" ({listed}) {source} {conflict} RETURNING 1)'
         " SELECT (SELECT count(*) FROM decoded), (SELECT count(*) FROM put)"
     )
 
 
-def _record_type(column: Column) -> str:
-    return "json" if column.type == "JSONB" or column.type.endswith("[]") or column.type == "BOOLEAN" else "text"
+_SIMPLE = ("BIGINT", "INTEGER", "INT", "SMALLINT", "DOUBLE PRECISION", "REAL", "NUMERIC")
 
 
-def _decoded(column: Column) -> str:
+def _record_type(column: Column, checked: bool) -> str:
+    if column.type == "JSONB" or column.type.endswith("[]") or column.type == "BOOLEAN":
+        return "json"
+    return column.type if column.type in _SIMPLE and not checked else "text"
+
+
+def _decoded(column: Column, checked: bool) -> str:
     value = f'j."{column.name}"'
     match column.type:
         case "VARCHAR" | "TEXT":
             return value
         case "TIMESTAMPTZ":
-            return (
-                f"CASE WHEN {value} LIKE '____-__-__T__:__:__%%Z' OR {value} ~ '{_ISO_TIME}' THEN"
-                f" CASE WHEN pg_input_is_valid({value}, 'timestamptz') THEN {value}::timestamptz END END"
-            )
+            with_zone = f"{value} LIKE '____-__-__T__:__:__%%Z' OR {value} ~ '{_ISO_TIME}'"
+            valid = f"pg_input_is_valid({value}, 'timestamptz')" if checked else "true"
+            return f"CASE WHEN {with_zone} THEN CASE WHEN {valid} THEN {value}::timestamptz END END"
         case "JSONB":
             return f"{value}::jsonb"
         case "BOOLEAN":
@@ -125,7 +143,9 @@ def _decoded(column: Column) -> str:
                 f" ARRAY(SELECT CASE WHEN pg_input_is_valid(e, '{type_[:-2]}') THEN e::{type_[:-2]} END"
                 f" FROM json_array_elements_text({value}) AS e) END"
             )
-        case "BIGINT" | "INTEGER" | "INT" | "SMALLINT" | "DOUBLE PRECISION" | "REAL" | "NUMERIC":
+        case type_ if type_ in _SIMPLE:
+            if not checked:
+                return value
             return f"CASE WHEN pg_input_is_valid({value}, '{column.type}') THEN {value}::{column.type} END"
         case _:
             raise CatalogError(f"column {column.name}: cannot decode JSON into {column.type}")

@@ -87,7 +87,7 @@ class Refresher:
             self._conn.execute(
                 sql.SQL(
                     "SET LOCAL search_path TO {}, public; SET LOCAL candlewave.bulk = 'on';"
-                    " SET LOCAL synchronous_commit = 'off'; SET LOCAL enable_hashagg = 'on'"
+                    " SET LOCAL synchronous_commit = 'off'; SET LOCAL random_page_cost = 1.1"
                 ).format(sql.Identifier(self._schema))
             )
             graph = self._load()
@@ -160,7 +160,7 @@ class Refresher:
                 elif footprint.input in changes:
                     touched = project(changes[footprint.input].touched, watched[footprint.input], footprint.keys)
                 else:
-                    touched = dirty.get((footprint.input, axis_of(footprint)), {})
+                    touched = dirty.get((footprint.input, axis_of(view.stored, footprint)), {})
                 if touched and footprint.reach is Reach.FULL:
                     whole = True
                 elif touched:

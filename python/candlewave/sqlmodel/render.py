@@ -10,6 +10,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from candlewave.config import TIMEFRAME_SECONDS, Config
+from candlewave.indicators.constants import template_context
 from candlewave.paths import project_root
 from candlewave.sqlmodel.ddl import DdlError, Kind, Statement, parse_statement
 from candlewave.sqlmodel.header import Header, parse_header, split_header
@@ -134,6 +135,7 @@ def _context(config: Config) -> dict[str, object]:
     return {
         "config": config,
         "timeframes": [{"name": name, "seconds": TIMEFRAME_SECONDS[name]} for name in config.candles.timeframes],
+        **template_context(config),
     }
 
 
