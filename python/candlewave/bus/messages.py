@@ -31,8 +31,8 @@ class MalformedMessage(ValueError):  # noqa: N818
 class Trade(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="trade"):
     """One trade.
 
-    ``seq`` orders trades of equal ``ts`` inside one market. ``side`` is the taker's, None when the source lacks
-    it. ``price`` and ``quantity`` are exact decimals in text. ``origin`` is the path the trade came by.
+    ``seq`` orders trades of equal ``ts`` inside one market. ``side`` is the taker's, None when the source
+    lacks it. ``price`` and ``quantity`` are exact decimals in text. ``origin`` is the path the trade came by.
     """
 
     exchange: str
@@ -47,7 +47,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="trade"
 
 
 class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="heartbeat"):
-    """The feed of a market was alive at ``ts``, so a quiet market's candles can close; see :func:`heartbeat`."""
+    """The feed of a market was alive at ``ts``: a quiet market's candles can close. See :func:`heartbeat`."""
 
     exchange: str
     symbol: str
@@ -61,7 +61,7 @@ class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="he
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
-    """What could not be used on the way to ``topic``, where it came from, and why; see :func:`dead_letter`."""
+    """What could not be used on the way to ``topic``, where it came from, why. See :func:`dead_letter`."""
 
     topic: str
     id: str
@@ -73,7 +73,7 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Trade | Heartbeat)
+_trade_decoder: msgspec.json.Decoder[Trade | Heartbeat] = msgspec.json.Decoder(Trade | Heartbeat)
 _dead_letter_decoder = msgspec.json.Decoder(DeadLetter)
 
 
@@ -88,7 +88,7 @@ def decode_trade(value: bytes | None) -> Trade | Heartbeat:
     Raises:
         MalformedMessage: not such a record.
     """
-    return _decode(_decoder, value)
+    return _decode(_trade_decoder, value)
 
 
 def decode_dead_letter(value: bytes | None) -> DeadLetter:

@@ -1,6 +1,12 @@
 """Counters of the bus, the same for both implementations."""
 
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from candlewave.bus.protocol import TopicPartition
 
 PUBLISHED = Counter("candlewave_bus_published_messages_total", "Messages stored durably", ["topic"])
 FAILED = Counter("candlewave_bus_failed_messages_total", "Messages whose publishing failed", ["topic"])
@@ -17,3 +23,31 @@ LAG = Gauge(
     "candlewave_bus_lag_messages", "Messages not committed by the group", ["group", "topic", "partition"]
 )
 REBALANCES = Counter("candlewave_bus_rebalances_total", "Times a member gained or lost partitions", ["group"])
+HEARTBEATS_MISSED = Counter(
+    "candlewave_bus_missed_heartbeats_total", "Heartbeats that met an unreachable server"
+)
+
+
+@contextmanager
+def publishing(topic: str, messages: int) -> Iterator[None]:
+    """Time and count a batch; it counts as failed when the block raises."""
+    started = time.perf_counter()
+    try:
+        yield
+    except BaseException:
+        FAILED.labels(topic).inc(messages)
+        raise
+    PUBLISH_SECONDS.labels(topic).observe(time.perf_counter() - started)
+    PUBLISHED.labels(topic).inc(messages)
+
+
+def set_lag(group: str, lag: Mapping[TopicPartition, int]) -> None:
+    """Export the lag of a group's partitions."""
+    for (topic, partition), messages in lag.items():
+        LAG.labels(group, topic, str(partition)).set(messages)
+
+
+def drop_lag(group: str, partitions: Iterable[TopicPartition]) -> None:
+    """Stop exporting the lag of partitions that another member reports from now on."""
+    for topic, partition in partitions:
+        LAG.remove(group, topic, str(partition))

@@ -49,7 +49,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         value: the bytes; None is a tombstone.
         key: decides the partition; messages without a key go to any partition.
         headers: small text pairs, such as the trace context.
-        append_ts: append time to store instead of the bus's own clock; ignored by Kafka topics with LogAppendTime.
+        append_ts: append time to store instead of the bus's clock; Kafka topics with LogAppendTime ignore it.
     """
 
     value: bytes | None
@@ -94,6 +94,9 @@ class Subscription(Protocol):
             BusUnavailable: the bus cannot be reached; poll again later.
         """
 
+    def rewind(self) -> None:
+        """Hand out again everything that was not committed, after a failure in processing."""
+
     def commit(self) -> None:
         """Record everything handed out by earlier polls as processed.
 
@@ -132,9 +135,9 @@ class Bus(Protocol):
     ) -> Subscription:
         """Join a group; a new group starts at the oldest message.
 
-        The callbacks get the partitions gained or lost, within :meth:`Subscription.poll` or ``close``. A partition
-        is revoked from one living member before another gets it; ``on_revoke`` may still commit, except after a
-        time-out.
+        The callbacks get the partitions gained or lost, within :meth:`Subscription.poll` or ``close``. While a
+        member lives, it gives a partition up before another gets it, and ``on_revoke`` may still commit; after a
+        time-out that is refused.
         """
 
     def ensure_topics(self, specs: Iterable[TopicSpec]) -> None:

@@ -1,0 +1,61 @@
+"""A database connection that comes back after the server was away, and errors in the bus's own words."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+
+from candlewave.bus.protocol import BusError, BusUnavailable
+
+
+class Reconnecting:
+    """One autocommit connection in UTC, opened at first use and again after it was lost. Not thread-safe."""
+
+    def __init__(self, url: str | Callable[[], str], listen: Sequence[str] = ()) -> None:
+        self._url = url
+        self._listen = listen
+        self._connection: psycopg.Connection | None = None
+
+    def get(self) -> psycopg.Connection:
+        """Return the connection; it listens to the channels of the constructor."""
+        conn = self._connection
+        if conn is None or conn.closed:
+            url = self._url if isinstance(self._url, str) else self._url()
+            conn = psycopg.connect(
+                url, autocommit=True, application_name="candlewave-bus", connect_timeout=10
+            )
+            conn.execute("SET timezone = 'UTC'")
+            for channel in self._listen:
+                conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            self._connection = conn
+        return conn
+
+    @property
+    def lost(self) -> bool:
+        """True when the next :meth:`get` opens a new connection."""
+        return self._connection is None or self._connection.closed
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Turn errors of the database into the bus's own.
+
+    Raises:
+        BusUnavailable: the server is away or cannot do it now.
+        BusError: the bus's tables are not there.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise BusUnavailable(f"cannot {what}: {str(error).strip()}; is `candlewave up` running?") from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        raise BusError(
+            f"cannot {what}: the bus's tables are missing ({error}); run `candlewave up`"
+        ) from error
