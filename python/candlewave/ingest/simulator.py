@@ -542,6 +542,11 @@ def to_us(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def from_us(microseconds: int) -> datetime:
+    """Return the UTC time of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
 def decimals(step: str) -> int:
     """Return how many digits after the point multiples of ``step`` need."""
     exponent = Decimal(step).normalize().as_tuple().exponent

@@ -1,0 +1,37 @@
+"""Metrics of everything that brings trades in; each process shows those it uses."""
+
+from prometheus_client import Counter, Gauge
+
+PUBLISHED = Counter(
+    "candlewave_ingest_published_trades_total", "Trades published", ["exchange", "symbol", "origin"]
+)
+HEARTBEATS = Counter("candlewave_ingest_published_heartbeats_total", "Heartbeats published", ["exchange"])
+REJECTED = Counter(
+    "candlewave_ingest_rejected_records_total",
+    "Records refused and put on the dead-letter topic",
+    ["reason"],
+)
+RECONNECTS = Counter("candlewave_ingest_reconnects_total", "Times a feed was connected anew", ["exchange"])
+FILLED = Counter(
+    "candlewave_ingest_filled_trades_total", "Trades fetched to fill holes", ["exchange", "symbol"]
+)
+HOLES = Counter("candlewave_ingest_holes_total", "Holes found in a live feed", ["exchange", "symbol"])
+OPEN_HOLES = Gauge("candlewave_ingest_open_holes", "Holes that are not filled yet", ["exchange"])
+RATE_LIMITED = Counter(
+    "candlewave_ingest_rate_limited_requests_total",
+    "Requests the exchange refused for being too many",
+    ["exchange"],
+)
+QUEUED = Gauge("candlewave_ingest_queued_records", "Records waiting to be published")
+LAG = Gauge(
+    "candlewave_ingest_receive_lag_seconds",
+    "Receipt less event time of the newest trade",
+    ["exchange", "symbol"],
+)
+LAST_TRADE = Gauge(
+    "candlewave_ingest_last_trade_timestamp_seconds",
+    "Event time of the newest trade",
+    ["exchange", "symbol"],
+)
+CONNECTED = Gauge("candlewave_ingest_connected_feeds", "1 while the exchange's feed is alive", ["exchange"])
+OWNED = Gauge("candlewave_ingest_owned_symbols", "Symbols this replica takes in", ["exchange"])
