@@ -47,14 +47,6 @@ CREATE TABLE IF NOT EXISTS embedded.clocks (
     value timestamptz,
     PRIMARY KEY (schema_name, relation)
 );
-CREATE TABLE IF NOT EXISTS embedded.connectors (
-    schema_name text NOT NULL,
-    relation text NOT NULL,
-    partition integer NOT NULL,
-    next_offset bigint NOT NULL,
-    skipped bigint NOT NULL DEFAULT 0,
-    PRIMARY KEY (schema_name, relation, partition)
-);
 """
 
 _MINUTE = 60_000_000
@@ -158,7 +150,9 @@ def apply(conn: psycopg.Connection, text: str, schema: str = "public") -> None:
                 _create_materialized_view(conn, stored, schema)
             case Kind.VIEW:
                 assert statement.query is not None
-                conn.execute(_literal(f"CREATE VIEW {_name(schema, statement.name)} AS {translate_query(statement.query)}"))
+                conn.execute(
+                    _literal(f"CREATE VIEW {_name(schema, statement.name)} AS {translate_query(statement.query)}")
+                )
             case Kind.SINK:
                 pass
         conn.execute(
@@ -190,10 +184,12 @@ def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "p
         if kind is not Kind.SINK:
             what = "VIEW" if kind is Kind.VIEW else "TABLE"
             conn.execute(_literal(f"DROP {what} {_name(schema, name)}"))
-        for table in ("objects WHERE schema_name = %s AND name = %s",) + tuple(
-            f"{t} WHERE schema_name = %s AND relation = %s" for t in ("dirty", "clocks", "connectors")
-        ):
-            conn.execute(_literal(f"DELETE FROM embedded.{table}"), [schema, name])
+        if kind is Kind.TABLE and objects[name].statement.connector and has_bus(conn):
+            conn.execute("DELETE FROM bus.offsets WHERE group_id = %s", [group_of(name, schema)])
+        for table, column in (("objects", "name"), ("dirty", "relation"), ("clocks", "relation")):
+            conn.execute(
+                _literal(f"DELETE FROM embedded.{table} WHERE schema_name = %s AND {column} = %s"), [schema, name]
+            )
         for source in objects[name].inputs:
             if objects[source].statement.kind is Kind.TABLE:
                 _watch(conn, objects[source], schema)
@@ -219,6 +215,18 @@ def row_filter(reader: StoredObject) -> str | None:
         and len(list(tree.find_all(exp.Select))) == 1
     )
     return str(where.this.sql(dialect="postgres")) if plain and where is not None else None
+
+
+def group_of(table: str, schema: str) -> str:
+    """Name the consumer group by which a table reads its topic, as lag and retention see it."""
+    return f"engine.{schema}.{table}"
+
+
+def has_bus(conn: psycopg.Connection) -> bool:
+    """Tell whether the database holds the bus's tables; golden tests run without."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute("SELECT to_regclass('bus.topics') IS NOT NULL")
+        return cursor.fetchone() == (True,)
 
 
 def _is_full(stored: StoredObject) -> bool:
@@ -322,11 +330,13 @@ def _notes(axes: dict[str, Axis], rows: str, schema: str, name: str) -> Iterator
         where = f" WHERE {row_filter_}" if row_filter_ else ""
         picked = ", ".join(filter(None, [key, *minutes])) or "1 AS one"
         values = ", ".join(
-            f"('{_quote(label)}', {f't{n}' if time else 'NULL::timestamptz'})" for n, (label, time) in enumerate(members)
+            f"('{_quote(label)}', {f't{n}' if time else 'NULL::timestamptz'})"
+            for n, (label, time) in enumerate(members)
         )
+        key_array = f"ARRAY[{', '.join(f'k{k}' for k in range(len(keys)))}]::text[]"
         yield (
             "INSERT INTO embedded.dirty (schema_name, relation, axis, key, lo, hi)"
-            f" SELECT DISTINCT '{schema}', '{name}', a.axis, ARRAY[{', '.join(f'k{k}' for k in range(len(keys)))}]::text[],"
+            f" SELECT DISTINCT '{schema}', '{name}', a.axis, {key_array},"
             f" coalesce((extract(epoch FROM a.minute) * 1000000)::bigint, {EVER[0]}),"
             f" coalesce((extract(epoch FROM a.minute) * 1000000)::bigint + {_MINUTE}, {EVER[1]})"
             f" FROM (SELECT DISTINCT {picked} FROM ({rows}) AS r{where}) AS d,"
@@ -366,4 +376,4 @@ def _name(schema: str, name: str) -> str:
 
 def _literal(text: str) -> sql.SQL:
     """Mark text built from the project's own templates as SQL; nothing from outside reaches it."""
-    return sql.SQL(text)  # type: ignore[arg-type]
+    return sql.SQL(text)

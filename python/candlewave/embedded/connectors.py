@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from candlewave.embedded.catalog import CatalogError, StoredObject
+from candlewave.embedded.catalog import CatalogError, StoredObject, group_of
 from candlewave.sqlmodel.ddl import Column
 
 _ISO_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
@@ -33,57 +33,75 @@ class Pumped:
 
 
 def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int) -> Pumped:
-    """Move up to ``limit`` new messages of a table's topic into the table, within the caller's transaction."""
+    """Move about ``limit`` new messages of a table's topic into the table, within the caller's transaction."""
     connector = table.statement.connector
     assert connector is not None
     with conn.cursor(row_factory=tuple_row) as cursor:
         cursor.execute("SELECT relation, partitions FROM bus.topics WHERE topic = %s", [connector.topic])
         found = cursor.fetchone()
-        if found is None:
-            return Pumped(0, 0, 0)
-        relation, partitions = found
-        messages = rows = skipped = 0
-        for partition in range(partitions):
-            cursor.execute(
-                "SELECT next_offset FROM embedded.connectors"
-                " WHERE schema_name = %s AND relation = %s AND partition = %s",
-                [schema, table.name, partition],
-            )
-            position = cursor.fetchone()
-            start = position[0] if position else 0
-            cursor.execute(
-                _query(
-                    f'SELECT count(*), max("offset") FROM (SELECT "offset" FROM bus.{relation}'
-                    ' WHERE partition = %s AND "offset" >= %s ORDER BY "offset" LIMIT %s) AS m'
-                ),
-                [partition, start, limit],
-            )
-            count, last = cursor.fetchone() or (0, None)
-            if not count:
-                continue
-            usable, changed = _move(conn, table, schema, relation, (partition, start, last))
-            cursor.execute(
-                "INSERT INTO embedded.connectors AS c (schema_name, relation, partition, next_offset, skipped)"
-                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (schema_name, relation, partition)"
-                " DO UPDATE SET next_offset = excluded.next_offset, skipped = c.skipped + excluded.skipped",
-                [schema, table.name, partition, last + 1, count - usable],
-            )
-            messages, rows, skipped = messages + count, rows + changed, skipped + count - usable
+    if found is None:
+        return Pumped(0, 0, 0)
+    relation, partitions = found
+    messages = rows = skipped = 0
+    group = group_of(table.name, schema)
+    for partition, start, last in _spans(conn, group, connector.topic, relation, max(1, limit // partitions)):
+        count, usable, changed = _move(conn, table, schema, relation, (partition, start, last))
+        conn.execute(
+            "INSERT INTO bus.offsets (group_id, topic, partition, next_offset) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (group_id, topic, partition) DO UPDATE SET next_offset = excluded.next_offset",
+            [group, connector.topic, partition, last + 1],
+        )
+        messages, rows, skipped = messages + count, rows + changed, skipped + count - usable
     return Pumped(messages, rows, skipped)
+
+
+def _spans(conn: psycopg.Connection, group: str, topic: str, relation: str, limit: int) -> list[tuple[int, int, int]]:
+    """Return (partition, first offset, last offset) of what to read next.
+
+    Of a backlog all partitions are read up to the same append time: if one symbol ran ahead of the others, the market
+    clock would close minutes that the others still fill.
+    """
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            _query(
+                "WITH reader AS ("
+                " SELECT p.partition, coalesce(o.next_offset, 0) AS start"
+                " FROM (SELECT generate_series(0, t.partitions - 1) AS partition FROM bus.topics AS t"
+                "       WHERE t.topic = %s) AS p"
+                " LEFT JOIN bus.offsets AS o ON o.group_id = %s AND o.topic = %s AND o.partition = p.partition),"
+                " ahead AS MATERIALIZED ("
+                ' SELECT r.partition, r.start, m."offset", m.append_ts,'
+                " count(*) OVER (PARTITION BY r.partition) AS waiting"
+                " FROM reader AS r CROSS JOIN LATERAL ("
+                f'  SELECT b."offset", b.append_ts FROM bus.{relation} AS b'
+                '  WHERE b.partition = r.partition AND b."offset" >= r.start ORDER BY b."offset" LIMIT %s) AS m),'
+                " horizon AS ("
+                " SELECT min(newest) AS until FROM ("
+                "  SELECT max(append_ts) AS newest FROM ahead WHERE waiting = %s GROUP BY partition) AS full_ones)"
+                ' SELECT a.partition, a.start, max(a."offset") FROM ahead AS a CROSS JOIN horizon AS h'
+                " WHERE h.until IS NULL OR a.append_ts <= h.until GROUP BY a.partition, a.start ORDER BY a.partition"
+            ),
+            [topic, group, topic, limit, limit],
+        )
+        return cursor.fetchall()
 
 
 def _move(
     conn: psycopg.Connection, table: StoredObject, schema: str, relation: str, span: tuple[int, int, int]
-) -> tuple[int, int]:
-    """Move one span of messages: all at once when every value is of its type, else value by value."""
+) -> tuple[int, int, int]:
+    """Move one span of messages: all at once when every value is of its type, else value by value.
+
+    Returns:
+        Messages read, messages with a usable key, rows added or changed.
+    """
     with conn.cursor(row_factory=tuple_row) as cursor:
         try:
             with conn.transaction():
                 cursor.execute(_query(_load(table, schema, relation, checked=False)), span)
-                return cursor.fetchone() or (0, 0)
+                return cursor.fetchone() or (0, 0, 0)
         except psycopg.DataError:
             cursor.execute(_query(_load(table, schema, relation, checked=True)), span)
-            return cursor.fetchone() or (0, 0)
+            return cursor.fetchone() or (0, 0, 0)
 
 
 def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> str:
@@ -99,19 +117,21 @@ def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> 
     key = statement.primary_key
     usable = " AND ".join(f'd."{k}" IS NOT NULL' for k in key) or "true"
     if statement.append_only or not key or statement.on_conflict == "DO NOTHING":
-        source = f'SELECT {listed} FROM decoded ORDER BY "_offset"'
+        source = f'SELECT {listed} FROM decoded AS d WHERE {usable} ORDER BY "_offset"'
         conflict = "ON CONFLICT DO NOTHING"
     else:
         by_key = ", ".join(f'"{k}"' for k in key)
-        source = f'SELECT DISTINCT ON ({by_key}) {listed} FROM decoded ORDER BY {by_key}, "_offset" DESC'
+        source = (
+            f'SELECT DISTINCT ON ({by_key}) {listed} FROM decoded AS d WHERE {usable} ORDER BY {by_key}, "_offset" DESC'
+        )
         assign = ", ".join(f'"{n}" = excluded."{n}"' for n in names if n not in key)
         conflict = f"ON CONFLICT ({by_key}) " + (f"DO UPDATE SET {assign}" if assign else "DO NOTHING")
     return (
-        f"WITH decoded AS MATERIALIZED (SELECT * FROM (SELECT {', '.join(values)}, m.\"offset\" AS _offset"
+        f'WITH decoded AS MATERIALIZED (SELECT {", ".join(values)}, m."offset" AS _offset'
         f" FROM bus.{relation} AS m, json_to_record({message})"
-        f' AS j({record}) WHERE m.partition = %s AND m."offset" BETWEEN %s AND %s) AS d WHERE {usable}),'
+        f' AS j({record}) WHERE m.partition = %s AND m."offset" BETWEEN %s AND %s),'
         f' put AS (INSERT INTO "{schema}"."{table.name}" ({listed}) {source} {conflict} RETURNING 1)'
-        " SELECT (SELECT count(*) FROM decoded), (SELECT count(*) FROM put)"
+        f" SELECT count(*), count(*) FILTER (WHERE {usable}), (SELECT count(*) FROM put) FROM decoded AS d"
     )
 
 
@@ -172,4 +192,4 @@ def sink_row(columns: Sequence[str], types: dict[str, str], alias: str) -> str:
 
 
 def _query(text: str) -> sql.SQL:
-    return sql.SQL(text)  # type: ignore[arg-type]
+    return sql.SQL(text)

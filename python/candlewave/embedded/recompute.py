@@ -70,7 +70,9 @@ class View:
         """Key columns that all its ranged footprints share."""
         keys = {f.keys for f in self.ranged}
         if len(keys) > 1:
-            raise CatalogError(f"{self.name}: its footprints use different keys {sorted(keys)}; use the shortest for all")
+            raise CatalogError(
+                f"{self.name}: its footprints use different keys {sorted(keys)}; use the shortest for all"
+            )
         return next(iter(keys), ())
 
 
@@ -96,16 +98,13 @@ def recompute(conn: psycopg.Connection, view: View, wanted: Ranges | None) -> Ch
     Args:
         wanted: output rows to compute anew, by ``view.range_keys``; None for the whole view.
     """
-    if wanted is None:
-        text, parameters = _whole(view), []
-    else:
-        text, parameters = _part(view, wanted)
+    text, parameters = (_whole(view), None) if wanted is None else _part(view, wanted)
     with conn.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(sql.SQL(text), parameters)  # type: ignore[arg-type]
-        return _read(view, cursor.fetchall())
+        cursor.execute(sql.SQL(text), parameters)
+        return _read(cursor.fetchall())
 
 
-def _read(view: View, records: list[tuple[Any, ...]]) -> Change:
+def _read(records: list[tuple[Any, ...]]) -> Change:
     touched: dict[Key, list[Range]] = {}
     rows: list[str] = []
     written = deleted = 0
@@ -122,8 +121,8 @@ def _read(view: View, records: list[tuple[Any, ...]]) -> Change:
 def _whole(view: View) -> str:
     table = _quoted(view.schema, view.name)
     return (
-        f"WITH fresh AS MATERIALIZED ({view.query}), old AS MATERIALIZED (SELECT o.ctid AS _ctid, o.* FROM {table} AS o),"
-        + _replace(view)
+        f"WITH fresh AS MATERIALIZED ({view.query}),"
+        f" old AS MATERIALIZED (SELECT o.ctid AS _ctid, o.* FROM {table} AS o)," + _replace(view)
     )
 
 
@@ -150,7 +149,8 @@ def _part(view: View, wanted: Ranges) -> tuple[str, list[Any]]:
     if first.output_time is not None:
         condition.append(f'q."{first.output_time}" >= t._lo AND q."{first.output_time}" < t._hi')
     on = " AND ".join(condition)
-    parts.append(f"fresh AS MATERIALIZED (SELECT q.* FROM ({view.query}) AS q JOIN _out AS t ON {on})")
+    query = view.query.replace("%", "%%")  # beside parameters, psycopg reads a single % as one
+    parts.append(f"fresh AS MATERIALIZED (SELECT q.* FROM ({query}) AS q JOIN _out AS t ON {on})")
     parts.append(
         f"old AS MATERIALIZED (SELECT q.ctid AS _ctid, q.* FROM _out AS t JOIN {_quoted(view.schema, view.name)} AS q"
         f" ON {on})"
@@ -179,9 +179,7 @@ def _touched(view: View, name: str, ranges: Ranges, footprint: Footprint, parame
         f" ELSE '1970-01-01 00:00:00+00'::timestamptz + u.{end} * INTERVAL '1 microsecond' END AS _{end}"
         for end, limit, sign in (("lo", EVER[0], "-"), ("hi", EVER[1], ""))
     )
-    return (
-        f"{name} AS MATERIALIZED (SELECT {', '.join([*columns, lo, hi])} FROM unnest({arrays}) AS u({names}))"
-    )
+    return f"{name} AS MATERIALIZED (SELECT {', '.join([*columns, lo, hi])} FROM unnest({arrays}) AS u({names}))"
 
 
 def _replace(view: View) -> str:
@@ -189,20 +187,20 @@ def _replace(view: View) -> str:
     table = _quoted(view.schema, view.name)
     same = " AND ".join(f'f."{c}" = o."{c}"' for c in view.keys)
     others = [c for c in view.columns if c not in view.keys]
-    differs = (
-        f"ROW({_list('f', others)}) IS DISTINCT FROM ROW({_list('o', others)})" if others else "false"
-    )
+    differs = f"ROW({_list('f', others)}) IS DISTINCT FROM ROW({_list('o', others)})" if others else "false"
     assign = ", ".join(f'"{c}" = excluded."{c}"' for c in others)
     conflict = f"DO UPDATE SET {assign}" if others else "DO NOTHING"
     names = ", ".join(f'"{c}"' for c in view.columns)
     keys = ", ".join(f'"{c}"' for c in view.keys)
     row = sink_row(view.columns, view.types, "w") if view.has_sink else "NULL::text"
-    returning = ", ".join([f'w."{c}"' for c in dict.fromkeys((*view.watched, *_time(view)))] or ["1 AS one"])
+    time = () if view.event_time is None else (view.event_time,)
+    reported = ", ".join(f'"{c}"' for c in dict.fromkeys((*view.watched, *time))) or "one"
+    returning = reported if reported != "one" else "1 AS one"
     group = "".join(f'"{c}", ' for c in view.watched)
     if view.event_time is None:
         ranges = f"SELECT DISTINCT {group}{EVER[0]}::bigint AS lo, {EVER[1]}::bigint AS hi FROM moved"
     else:
-        step = f"(floor(extract(epoch FROM \"{view.event_time}\") / 60)::bigint * {_GRAIN})"
+        step = f'(floor(extract(epoch FROM "{view.event_time}") / 60)::bigint * {_GRAIN})'
         ranges = (
             f"SELECT {group}lower(r) AS lo, upper(r) AS hi FROM ("
             f"SELECT {group}unnest(range_agg(int8range({step}, {step} + {_GRAIN}))) AS r FROM moved"
@@ -219,15 +217,11 @@ def _replace(view: View) -> str:
         f" WHERE o._ctid IS NULL OR {differs}),"
         f" put AS (INSERT INTO {table} AS w ({names}) SELECT {names} FROM changed"
         f" ON CONFLICT ({keys}) {conflict} RETURNING {returning}, {row} AS row),"
-        f" moved AS (SELECT * FROM gone UNION ALL SELECT {returning.replace('w.', '').replace('1 AS one', 'one')} FROM put)"
+        f" moved AS (SELECT * FROM gone UNION ALL SELECT {reported} FROM put)"
         f" SELECT 'range', NULL::text, NULL::bigint, x.lo, x.hi{key_columns} FROM ({ranges}) AS x"
         f" UNION ALL SELECT 'count', NULL, (SELECT count(*) FROM put), (SELECT count(*) FROM gone), NULL{no_key}"
         + rows_part
     )
-
-
-def _time(view: View) -> tuple[str, ...]:
-    return () if view.event_time is None else (view.event_time,)
 
 
 def _list(alias: str, columns: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ times travel through the views by their footprints, and each view's touched part
 all layers move at once.
 """
 
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,9 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from candlewave.embedded.catalog import CatalogError, StoredObject, axis_of, load
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.protocol import Message
+from candlewave.embedded.catalog import CatalogError, StoredObject, axis_of, has_bus, load
 from candlewave.embedded.connectors import pump
 from candlewave.embedded.ranges import EVER, Ranges, outputs_of, project, union
 from candlewave.embedded.recompute import Change, View, recompute
@@ -69,15 +72,23 @@ class Refresher:
     Args:
         conn: connection in autocommit mode, used by nothing else.
         schema: schema of tables and views.
-        batch: most messages taken from a topic partition in one transaction.
+        bus: where sinks publish, within the refresh's transaction; without one sinks rest.
+        batch: most messages taken from a topic in one transaction.
     """
 
-    def __init__(self, conn: psycopg.Connection, schema: str = "public", batch: int = 50_000) -> None:
+    def __init__(
+        self,
+        conn: psycopg.Connection,
+        schema: str = "public",
+        *,
+        bus: PostgresBus | None = None,
+        batch: int = 50_000,
+    ) -> None:
         self._conn = conn
+        self._bus = bus
         self._schema = schema
         self._batch = batch
         self._graph: _Graph | None = None
-        self._has_bus = False
 
     def run_once(self) -> Stats:
         """Take what is pending, up to a batch, and bring every view up to date in one transaction."""
@@ -92,7 +103,7 @@ class Refresher:
             )
             graph = self._load()
             started = time.perf_counter()
-            for table in graph.sources:
+            for table in graph.sources if has_bus(self._conn) else ():
                 pumped = pump(self._conn, table, self._schema, self._batch)
                 stats.messages += pumped.messages
                 stats.rows += pumped.rows
@@ -101,6 +112,18 @@ class Refresher:
                 stats.seconds["topics"] = time.perf_counter() - started
             self._propagate(graph, self._take_dirty(), stats)
         return stats
+
+    def run(self, stop: Event) -> None:
+        """Refresh whenever something arrives, until ``stop`` is set.
+
+        A notification wakes it; a poll each second is the safety net for one that was lost.
+        """
+        with psycopg.connect(self._conn.info.dsn, password=self._conn.info.password, autocommit=True) as listener:
+            listener.execute("LISTEN bus; LISTEN embedded_dirty")
+            while not stop.is_set():
+                if self.run_once().idle:
+                    for _ in listener.notifies(timeout=1.0, stop_after=1):
+                        pass
 
     def run_until_idle(self) -> Stats:
         """Repeat :meth:`run_once` until nothing is pending; return the sums."""
@@ -119,17 +142,13 @@ class Refresher:
     def _load(self) -> _Graph:
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(
-                "SELECT count(*), coalesce(max(ordinal), 0), to_regclass('bus.topics') IS NOT NULL"
-                " FROM embedded.objects WHERE schema_name = %s",
+                "SELECT count(*), coalesce(max(ordinal), 0) FROM embedded.objects WHERE schema_name = %s",
                 [self._schema],
             )
-            count, newest, self._has_bus = cursor.fetchone() or (0, 0, False)
-        version = (count, newest)
+            version: tuple[int, int] = cursor.fetchone() or (0, 0)
         if self._graph is None or self._graph.version != version:
             objects = load(self._conn, self._schema)
             self._graph = _read_graph(self._conn, objects, self._schema, version)
-        if not self._has_bus:
-            return _Graph(self._graph.version, self._graph.objects, self._graph.views, [], self._graph.sinks)
         return self._graph
 
     def _take_dirty(self) -> dict[tuple[str, str], Ranges]:
@@ -174,7 +193,26 @@ class Refresher:
             stats.deleted[view.name] = change.deleted
             if change.touched:
                 changes[view.name] = change
+            if change.rows and self._bus:
+                for sink in graph.sinks[view.name]:
+                    _publish(self._bus, self._conn, sink, change.rows)
         clocks.save()
+
+
+def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, rows: list[str]) -> None:
+    """Publish written rows of a view as RisingWave's UPSERT sink does: the key is the JSON of the key columns.
+
+    Deleted rows are not forwarded.
+    """
+    connector = sink.statement.connector
+    assert connector is not None
+    keys = connector.properties["primary_key"].split(",")
+
+    def message(row: str) -> Message:
+        values = json.loads(row)
+        return Message(row.encode(), key=json.dumps({key: values[key] for key in keys}, separators=(",", ":")))
+
+    bus.publish_in(conn, connector.topic, map(message, rows))
 
 
 class _Clocks:
@@ -218,7 +256,8 @@ class _Clocks:
             with self._conn.cursor(row_factory=tuple_row) as cursor:
                 cursor.execute(
                     sql.SQL("SELECT {} FROM {}").format(
-                        sql.Identifier(footprint.input_time or ""), sql.Identifier(self._schema, footprint.input)
+                        sql.Identifier(footprint.input_time or ""),
+                        sql.Identifier(self._schema, footprint.input),
                     )
                 )
                 row = cursor.fetchone()
@@ -265,14 +304,16 @@ def _view_differences(conn: psycopg.Connection, view: View, tolerance: float) ->
     ]
     keys = ", ".join(f'coalesce(f."{c}", o."{c}")::text' for c in view.keys)
     columns = ", ".join(checks) or "NULL"
+    fresh = translate_query(view.stored.statement.query).replace("%", "%%")
     query = (
         f"SELECT concat_ws(' ', {keys}), CASE WHEN f._present IS NULL THEN 'kept, but not computed'"
-        f" WHEN o._present IS NULL THEN 'computed, but not kept' ELSE nullif(concat_ws('; ', {columns}), '') END AS what"
-        f" FROM (SELECT q.*, true AS _present FROM ({translate_query(view.stored.statement.query)}) AS q) AS f"
+        " WHEN o._present IS NULL THEN 'computed, but not kept'"
+        f" ELSE nullif(concat_ws('; ', {columns}), '') END AS what"
+        f" FROM (SELECT q.*, true AS _present FROM ({fresh}) AS q) AS f"
         f' FULL JOIN (SELECT q.*, true AS _present FROM "{view.schema}"."{view.name}" AS q) AS o ON {on}'
     )
     with conn.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(sql.SQL(f"SELECT * FROM ({query}) AS d WHERE what IS NOT NULL"), [])  # type: ignore[arg-type]
+        cursor.execute(sql.SQL(f"SELECT * FROM ({query}) AS d WHERE what IS NOT NULL"), [])
         return [f"{view.name} [{key}] {what}" for key, what in cursor]
 
 
@@ -283,9 +324,7 @@ def _differs(fresh: str, kept: str, type_: str, tolerance: float) -> str:
     return f"{fresh} IS DISTINCT FROM {kept}"
 
 
-def _read_graph(
-    conn: psycopg.Connection, objects: list[StoredObject], schema: str, version: tuple[int, int]
-) -> _Graph:
+def _read_graph(conn: psycopg.Connection, objects: list[StoredObject], schema: str, version: tuple[int, int]) -> _Graph:
     by_name = {o.name: o for o in objects}
     sinks: dict[str, list[StoredObject]] = {}
     for stored in objects:

@@ -11,7 +11,16 @@ from sqlglot.errors import SqlglotError
 _EPOCH = "'1970-01-01 00:00:00+00'::timestamptz"
 
 # Functions that sqlglot keeps as plain names and that mean the same on both engines.
-_SAME_ON_BOTH = {"DATE_BIN", "GENERATE_SERIES", "EXTRACT", "UNNEST", "ARRAY_LENGTH", "BOOL_AND", "BOOL_OR", "TO_TIMESTAMP"}
+_SAME_ON_BOTH = {
+    "DATE_BIN",
+    "GENERATE_SERIES",
+    "EXTRACT",
+    "UNNEST",
+    "ARRAY_LENGTH",
+    "BOOL_AND",
+    "BOOL_OR",
+    "TO_TIMESTAMP",
+}
 
 _REFUSED: dict[type[exp.Expression], str] = {
     exp.Command: "a statement that sqlglot cannot read",
@@ -50,7 +59,7 @@ def translate_query(query: str) -> str:
     return tree.sql(dialect="postgres")
 
 
-def _translate_node(node: exp.Expression) -> exp.Expression:
+def _translate_node(node: exp.Expression) -> exp.Expr:
     if isinstance(node, exp.Table) and isinstance(node.this, exp.Anonymous):
         return _window_function(node, node.this)
     if isinstance(node, exp.Dot):
@@ -58,7 +67,7 @@ def _translate_node(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _window_function(table: exp.Table, function: exp.Anonymous) -> exp.Expression:
+def _window_function(table: exp.Table, function: exp.Anonymous) -> exp.Expr:
     name = function.name.upper()
     arguments = [argument.sql(dialect="postgres") for argument in function.expressions]
     alias = table.alias or "windowed"
@@ -80,11 +89,11 @@ def _window_function(table: exp.Table, function: exp.Anonymous) -> exp.Expressio
     raise TranslationError(f"table function cannot be translated exactly: {_excerpt(table)}")
 
 
-def _subquery(query: str, alias: str) -> exp.Expression:
+def _subquery(query: str, alias: str) -> exp.Expr:
     return exp.Subquery(this=parse_one(query, dialect="postgres"), alias=exp.TableAlias(this=exp.to_identifier(alias)))
 
 
-def _field_of_extreme(dot: exp.Dot) -> exp.Expression:
+def _field_of_extreme(dot: exp.Dot) -> exp.Expr:
     """Turn ``(min(ROW(a, b, v))).f3`` into ``(array_agg(v ORDER BY a, b, v))[1]``; max descending."""
     extreme = dot.this.unnest()
     field = dot.expression.name

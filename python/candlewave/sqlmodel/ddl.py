@@ -91,7 +91,7 @@ def parse_statement(text: str) -> Statement:
 
 
 def plain_table(statement: Statement, *, schema: str | None = None) -> str:
-    """Return the CREATE TABLE of a store without its connector, for RisingWave; INCLUDE columns become ordinary ones."""
+    """Return the CREATE TABLE of a store without its connector; INCLUDE columns become ordinary ones."""
     columns = [f"{column.name} {column.type}" for column in statement.columns]
     if statement.primary_key:
         columns.append(f"PRIMARY KEY ({', '.join(statement.primary_key)})")
@@ -143,9 +143,7 @@ class _Reader:
             columns.append(Column(includes[what], _INCLUDE_TYPES[what]))
         connector = self._connector() if self._peek("WITH") else None
         self._end()
-        return Statement(
-            Kind.TABLE, name, tuple(columns), primary_key, append_only, on_conflict, includes, connector
-        )
+        return Statement(Kind.TABLE, name, tuple(columns), primary_key, append_only, on_conflict, includes, connector)
 
     def _columns(self) -> tuple[list[Column], tuple[str, ...]]:
         self._expect("(")

@@ -18,7 +18,7 @@ embedded engine recomputes a range without reading history.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from candlewave.config import TIMEFRAME_SECONDS
@@ -166,20 +166,21 @@ def _parse_footprint(line: str, name: str) -> Footprint:
         return Footprint(match["input"], reach, keys)
     if not keys:
         raise HeaderError(f"{name}: footprint {line!r} names no keys; for a clock write 'by <keys> of <relation>'")
-    common = {
-        "input": match["input"],
-        "keys": keys,
-        "key_source": match["source"],
-        "input_time": match["input_time"],
-        "output_time": match["output_time"],
-    }
+    footprint = Footprint(
+        match["input"],
+        Reach.TUMBLE if match["tumble"] else Reach.RANGE,
+        keys,
+        key_source=match["source"],
+        input_time=match["input_time"],
+        output_time=match["output_time"],
+    )
     if match["tumble"]:
-        return Footprint(reach=Reach.TUMBLE, upper=_bound(match["tumble"], name), **common)
+        return replace(footprint, upper=_bound(match["tumble"], name))
     lower, upper = _bound(match["lower"], name), _bound(match["upper"], name)
     longest = max(TIMEFRAME_SECONDS.values())
     if lower.longest_seconds(longest) > upper.longest_seconds(longest):
         raise HeaderError(f"{name}: footprint {line!r}: the range ends before it begins")
-    return Footprint(reach=Reach.RANGE, lower=lower, upper=upper, **common)
+    return replace(footprint, lower=lower, upper=upper)
 
 
 def _bound(text: str, name: str) -> Bound:
