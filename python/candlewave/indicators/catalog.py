@@ -104,9 +104,7 @@ class _Catalog:
         self.indicators.append(Indicator(name, kind, unit, parameters, needs, warm_up, talib, source, note))
 
 
-_FROM_FIRST_BAR = (
-    "Weighs all bars from the first one on; TA-Lib starts with a simple mean, the same once warm."
-)
+_FROM_FIRST_BAR = "Weighs all bars from the first one on; TA-Lib starts with a simple mean, the same once warm."
 _FLAT = "NULL when the window's range is zero; TA-Lib gives 0."
 _FLAT_DEVIATION = "Population standard deviation, exactly 0 on a flat window."
 _FIRST_RANGE = "The first bar after a hole has no previous close and therefore no true range."
@@ -127,9 +125,7 @@ def _averages(found: _Catalog, c: IndicatorsConfig) -> None:
 
 def _ema(found: _Catalog, label: str, n: int, times: int) -> None:
     warm = warm_up_bars(ema_decay(n), times)
-    found.exponential(
-        f"{label}_{n}", Unit.PRICE, 1, warm, talib=label.upper(), note=_FROM_FIRST_BAR, period=n
-    )
+    found.exponential(f"{label}_{n}", Unit.PRICE, 1, warm, talib=label.upper(), note=_FROM_FIRST_BAR, period=n)
 
 
 def _macd(found: _Catalog, c: IndicatorsConfig) -> None:

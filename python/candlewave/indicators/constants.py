@@ -148,9 +148,7 @@ class Layer:
             terms += [Term(f"true_range_{wilder.name}", 0, wilder, "true_range")]
             terms += [Term(f"ranges_{wilder.name}", 0, wilder, "has_range")]
         wilder = Smoothing("wilder", c.adx)
-        terms += [
-            Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("true_range", "plus_dm", "minus_dm")
-        ]
+        terms += [Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("true_range", "plus_dm", "minus_dm")]
         return _checked(dict.fromkeys(terms))
 
     @cached_property
@@ -158,6 +156,38 @@ class Layer:
         """Running sums of the second stage: ADX smooths the directional index."""
         wilder = Smoothing("wilder", self.indicators.adx)
         return _checked(Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("dx", "has_dx"))
+
+    @cached_property
+    def averages(self) -> tuple[str, ...]:
+        """Columns that view ``indicator_averages`` hands to view ``indicators``."""
+        c = self.indicators
+        periods = {"ema": c.ema, "dema": c.dema, "tema": c.tema}
+        return (
+            "warm_bars",
+            *(f"{label}_{n}" for label, numbers in periods.items() for n in dict.fromkeys(numbers)),
+            *("macd", "macd_signal", "keltner_middle", "keltner_atr", "atr", "rsi", "plus_di", "minus_di", "obv"),
+        )
+
+    @cached_property
+    def close_sums(self) -> tuple[int, ...]:
+        """Windows, in bars, over which closes are summed."""
+        c = self.indicators
+        return tuple(sorted({*c.sma, *c.wma, c.bollinger.period}))
+
+    @cached_property
+    def window_sums(self) -> tuple[str, ...]:
+        """Columns of the first step of view ``indicators`` that its later steps hand on."""
+        c = self.indicators
+        return (
+            *(f"close_sum_{n}" for n in self.close_sums),
+            *(f"index_close_sum_{n}" for n in dict.fromkeys(c.wma)),
+            f"square_sum_{c.bollinger.period}",
+            *("williams_high", "williams_low", "donchian_high", "donchian_low", "roc_close", "mom_close"),
+            *("typical_above_mean", *(f"typical_above_{age}" for age in range(1, c.cci))),
+            *("vwap_turnover", "vwap_volume", "money_in", "money_out", "accumulation", "accumulation_volume"),
+            *("bought", "bought_or_sold", "squared_returns", "return_sum", "zscore_squares"),
+            *("illiquidity", "traded_bars"),
+        )
 
     @cached_property
     def smoothings(self) -> tuple[Smoothing, ...]:

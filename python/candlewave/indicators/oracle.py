@@ -77,9 +77,7 @@ def compute(candles: Candles, config: IndicatorsConfig) -> Expected:
     parts = [_Run(candles.part(rows), config) for rows in candles.runs()]
     names = parts[0].values if parts else {}
     values = {name: np.concatenate([p.values[name] for p in parts]) for name in names}
-    factors = {
-        name: np.concatenate([p.factors[name] for p in parts]) for name in (parts[0].factors if parts else {})
-    }
+    factors = {name: np.concatenate([p.factors[name] for p in parts]) for name in (parts[0].factors if parts else {})}
     runs = [np.arange(1, len(p.candles) + 1) for p in parts]
     if parts:
         values["obv"] = _obv_by_day(candles, parts)
