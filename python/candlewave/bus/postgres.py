@@ -93,8 +93,8 @@ class PostgresBus(Closing):
     def publish_in(self, conn: psycopg.Connection, topic: str, messages: Iterable[Message]) -> int:
         """Publish within the caller's open transaction: stored when that commits, gone when it rolls back.
 
-        Until then it holds up other publishers of the same partitions. Publish to several topics in alphabetical
-        order: two transactions in opposite orders are a deadlock.
+        Until then it holds up other publishers of the same partitions. Publish to several topics in
+        alphabetical order: two transactions in opposite orders are a deadlock.
 
         Returns:
             the number of messages. Metrics count them now.
@@ -184,8 +184,8 @@ class PostgresBus(Closing):
     def retain(self) -> int:
         """Delete what retention and compaction allow, and return how many messages went.
 
-        A message goes when it is older than its topic's retention, or when a compacted topic has a newer one of
-        its key; in both cases only if every group that reads the topic has committed past it.
+        A message goes when it is older than its topic's retention, or when a compacted topic has a newer one
+        of its key; in both cases only if every group that reads the topic has committed past it.
         """
         with self._lock, reaching("apply retention"):
             conn = self._connection.get()
@@ -230,9 +230,7 @@ class PostgresBus(Closing):
             shares[keyless if key is None else partition_of(key, topic.partitions)].append(message)
         partitions = sorted(shares)
         conn.execute(_LOCK, (name, partitions))
-        starts = conn.execute(
-            _TAKE_OFFSETS, (partitions, [len(shares[p]) for p in partitions], name)
-        ).fetchall()
+        starts = conn.execute(_TAKE_OFFSETS, (partitions, [len(shares[p]) for p in partitions], name)).fetchall()
         fixed = self._clock() if self._clock else None
         try:
             with (
@@ -247,9 +245,7 @@ class PostgresBus(Closing):
         conn.execute("SELECT pg_notify('bus', %s)", (name,))
 
 
-def _rows(
-    partition: int, start: int, now: datetime, messages: Iterable[Message]
-) -> Iterator[tuple[object, ...]]:
+def _rows(partition: int, start: int, now: datetime, messages: Iterable[Message]) -> Iterator[tuple[object, ...]]:
     for offset, message in enumerate(messages, start):
         value = message.value
         text = None if value is None else _text(value)
@@ -273,9 +269,7 @@ def _text(value: bytes) -> str | None:
     return None if "\0" in text else text
 
 
-def _retain(
-    conn: psycopg.Connection, topic: Topic, partition: int, oldest: datetime | None, compact: bool
-) -> int:
+def _retain(conn: psycopg.Connection, topic: Topic, partition: int, oldest: datetime | None, compact: bool) -> int:
     place = {"topic": topic.topic, "partition": partition}
     with conn.transaction():
         row = conn.execute(

@@ -22,9 +22,7 @@ class Reconnecting:
         conn = self._connection
         if conn is None or conn.closed:
             url = self._url if isinstance(self._url, str) else self._url()
-            conn = psycopg.connect(
-                url, autocommit=True, application_name="candlewave-bus", connect_timeout=10
-            )
+            conn = psycopg.connect(url, autocommit=True, application_name="candlewave-bus", connect_timeout=10)
             conn.execute("SET timezone = 'UTC'")
             for channel in self._listen:
                 conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
@@ -56,6 +54,4 @@ def reaching(what: str) -> Iterator[None]:
     except psycopg.OperationalError as error:
         raise BusUnavailable(f"cannot {what}: {str(error).strip()}; is `candlewave up` running?") from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        raise BusError(
-            f"cannot {what}: the bus's tables are missing ({error}); run `candlewave up`"
-        ) from error
+        raise BusError(f"cannot {what}: the bus's tables are missing ({error}); run `candlewave up`") from error

@@ -51,9 +51,7 @@ class Heart:
     It stops doing so for a member that has not polled for ``max_poll_interval``: such a member hangs.
     """
 
-    def __init__(
-        self, url: str | Callable[[], str], session_timeout: timedelta, max_poll_interval: timedelta
-    ) -> None:
+    def __init__(self, url: str | Callable[[], str], session_timeout: timedelta, max_poll_interval: timedelta) -> None:
         self._connection = Reconnecting(url)
         self._interval = session_timeout.total_seconds() / 4
         self._max_poll_interval = max_poll_interval.total_seconds()
@@ -353,9 +351,7 @@ class PostgresSubscription(Closing):
         )
         return self._offsets(conn, take)
 
-    def _offsets(
-        self, conn: psycopg.Connection, partitions: Sequence[TopicPartition]
-    ) -> dict[TopicPartition, int]:
+    def _offsets(self, conn: psycopg.Connection, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         rows = conn.execute(
             """
             SELECT o.topic, o.partition, o.next_offset

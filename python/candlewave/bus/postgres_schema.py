@@ -119,9 +119,7 @@ def ensure_topics(conn: psycopg.Connection, specs: Iterable[TopicSpec]) -> None:
 def find_topic(conn: psycopg.Connection, name: str) -> Topic | None:
     """Return a topic, or None if there is no such."""
     with conn.cursor(row_factory=class_row(Topic)) as cursor:
-        return cursor.execute(
-            "SELECT topic, partitions, relation FROM bus.topics WHERE topic = %s", (name,)
-        ).fetchone()
+        return cursor.execute("SELECT topic, partitions, relation FROM bus.topics WHERE topic = %s", (name,)).fetchone()
 
 
 def _create_topic(conn: psycopg.Connection, spec: TopicSpec) -> None:

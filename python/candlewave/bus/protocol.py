@@ -135,8 +135,8 @@ class Bus(Protocol):
     ) -> Subscription:
         """Join a group; a new group starts at the oldest message.
 
-        The callbacks get the partitions gained or lost, within :meth:`Subscription.poll` or ``close``. While a
-        member lives, it gives a partition up before another gets it, and ``on_revoke`` may still commit; after a
+        The callbacks get the partitions gained or lost, within :meth:`Subscription.poll` or ``close``. A member
+        that lives gives a partition up before another gets it, and ``on_revoke`` may still commit; after a
         time-out that is refused.
         """
 
