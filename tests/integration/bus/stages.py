@@ -1,0 +1,113 @@
+"""The kinds of bus the tests run on, and ways to hurt a bus's members."""
+
+import gc
+import itertools
+import os
+from datetime import timedelta
+from typing import Protocol
+
+import psycopg
+from confluent_kafka import Producer
+
+from candlewave.bus.kafka import KafkaBus
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.protocol import Bus, Subscription
+from candlewave.bus.topics import TopicSpec
+
+PARTITIONS = 4
+"""What the mock cluster gives to a topic; it knows no other number."""
+
+_numbers = itertools.count()
+
+
+class Stage(Protocol):
+    """One kind of bus, and ways to hurt its members."""
+
+    def bus(self) -> Bus:
+        """Return a connection of its own, as another process would have."""
+
+    def topic(self, name: str | None = None) -> str:
+        """Make an empty topic with four partitions and return its name."""
+
+    def crash(self, subscription: Subscription) -> None:
+        """End a member as ``kill -9`` would; its group notices later."""
+
+    def hang(self, subscription: Subscription) -> None:
+        """Let the group take a member for dead that lives on; may take a while."""
+
+
+class PostgresStage:
+    """The bus on PostgreSQL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.buses: list[PostgresBus] = []
+
+    def bus(self) -> PostgresBus:
+        bus = PostgresBus(self.url)
+        self.buses.append(bus)
+        return bus
+
+    def topic(self, name: str | None = None) -> str:
+        name = name or f"topic-{next(_numbers)}"
+        with PostgresBus(self.url) as bus:
+            bus.ensure_topics([TopicSpec(name, PARTITIONS)])
+        return name
+
+    def crash(self, subscription: Subscription) -> None:
+        subscription._connection.close()
+        self.hang(subscription)
+
+    def hang(self, subscription: Subscription) -> None:
+        """Age the lease instead of waiting for it."""
+        subscription._heart.forget(subscription.member_id)
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            conn.execute(
+                "UPDATE bus.members SET heartbeat_at = heartbeat_at - INTERVAL '1 hour' WHERE member_id = %s",
+                (subscription.member_id,),
+            )
+            conn.execute("SELECT pg_notify('bus_groups', %s)", (subscription._group,))
+
+    def close(self) -> None:
+        for bus in self.buses:
+            bus.close()
+
+
+class KafkaStage:
+    """The bus on a Kafka cluster. The mock cluster needs more than three seconds for a member to join."""
+
+    def __init__(self, config: dict[str, object], mock: Producer | None) -> None:
+        self.config = config
+        self.mock = mock
+        self.prefix = "" if mock else f"candlewave-test-{os.getpid()}-"
+        self.buses: list[KafkaBus] = []
+
+    def bus(self) -> KafkaBus:
+        bus = KafkaBus(
+            self.config,
+            topic_prefix=self.prefix,
+            session_timeout=timedelta(seconds=4 if self.mock else 6),
+            max_poll_interval=timedelta(seconds=8),
+        )
+        self.buses.append(bus)
+        return bus
+
+    def topic(self, name: str | None = None) -> str:
+        name = name or f"topic-{next(_numbers)}"
+        if self.mock:
+            self.mock.list_topics(name, timeout=10)  # the mock creates what it is asked about
+        else:
+            with self.bus() as bus:
+                bus.ensure_topics([TopicSpec(name, PARTITIONS)])
+        return name
+
+    def crash(self, subscription: Subscription) -> None:
+        del subscription._consumer  # the client goes without a word to its group
+        gc.collect()
+
+    def hang(self, subscription: Subscription) -> None:
+        """Nothing to do: whoever does not poll for eight seconds is taken for dead."""
+
+    def close(self) -> None:
+        for bus in self.buses:
+            bus.close()
