@@ -2,9 +2,7 @@
 
 from prometheus_client import Counter, Gauge
 
-PUBLISHED = Counter(
-    "candlewave_ingest_published_trades_total", "Trades published", ["exchange", "symbol", "origin"]
-)
+PUBLISHED = Counter("candlewave_ingest_published_trades_total", "Trades published", ["exchange", "symbol", "origin"])
 HEARTBEATS = Counter("candlewave_ingest_published_heartbeats_total", "Heartbeats published", ["exchange"])
 REJECTED = Counter(
     "candlewave_ingest_rejected_records_total",
@@ -12,9 +10,7 @@ REJECTED = Counter(
     ["reason"],
 )
 RECONNECTS = Counter("candlewave_ingest_reconnects_total", "Times a feed was connected anew", ["exchange"])
-FILLED = Counter(
-    "candlewave_ingest_filled_trades_total", "Trades fetched to fill holes", ["exchange", "symbol"]
-)
+FILLED = Counter("candlewave_ingest_filled_trades_total", "Trades fetched to fill holes", ["exchange", "symbol"])
 HOLES = Counter("candlewave_ingest_holes_total", "Holes found in a live feed", ["exchange", "symbol"])
 OPEN_HOLES = Gauge("candlewave_ingest_open_holes", "Holes that are not filled yet", ["exchange"])
 RATE_LIMITED = Counter(

@@ -126,8 +126,7 @@ def to_dead_letter(bad: BadRecord, now: datetime) -> Message:
 def count_published(records: Sequence[Trade | Heartbeat]) -> int:
     """Add published records to the metrics; return how many are trades."""
     by_market = Counter(
-        (r.exchange, r.symbol, r.origin) if isinstance(r, Trade) else (r.exchange, None, None)
-        for r in records
+        (r.exchange, r.symbol, r.origin) if isinstance(r, Trade) else (r.exchange, None, None) for r in records
     )
     trades = 0
     for (exchange, symbol, origin), count in by_market.items():

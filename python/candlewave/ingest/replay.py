@@ -241,8 +241,7 @@ def replay(
             sleep(min(early, 1.0))
         publisher.heartbeats_at(exchange, [(symbol, closed_by) for symbol in newest])
         markets = [
-            MarketEnd(exchange, s, _minute(oldest[s]), _minute(t.ts), t.trade_id, closed_by)
-            for s, t in newest.items()
+            MarketEnd(exchange, s, _minute(oldest[s]), _minute(t.ts), t.trade_id, closed_by) for s, t in newest.items()
         ]
     publisher.flush()
     return Replayed(

@@ -15,7 +15,8 @@ from candlewave.bus.topics import TRADES
 from candlewave.ingest import metrics
 from candlewave.ingest.heartbeats import LiveFeed
 from candlewave.ingest.publish import Publisher, utc_now
-from candlewave.ingest.simulator import EXCHANGE, Batch, Simulator, from_us, iso_times, multiples
+from candlewave.ingest.simulator import EXCHANGE, Batch, Simulator, iso_times, multiples
+from candlewave.ingest.times import from_us
 
 _TICK_SECONDS = 0.2
 _SAVE_SECONDS = 30.0
@@ -58,9 +59,7 @@ def to_messages(batch: Batch, prefix: str, origin: Origin, *, stamp_arrival: boo
         if seq
         else f'{{"kind":"heartbeat",{heads[s]}hb:{ts}","ts":"{ts}","origin":"{origin}","seq":0,'
         '"side":null,"price":null,"quantity":null}'
-        for s, seq, ts, price, quantity, side in zip(
-            symbols, seqs, times, prices, quantities, sides, strict=True
-        )
+        for s, seq, ts, price, quantity, side in zip(symbols, seqs, times, prices, quantities, sides, strict=True)
     ]
     if not stamp_arrival:
         return [Message(v.encode(), keys[s]) for v, s in zip(values, symbols, strict=True)]

@@ -11,12 +11,14 @@ and disturbances (late, duplicate, out-of-order) change when a trade arrives but
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from candlewave.ingest.times import to_us
 
 EXCHANGE = "simulated"
 MINUTE_US = 60_000_000
@@ -25,7 +27,6 @@ _BLOCK_TRADES = 200_000
 _DAY_SECONDS = 86_400
 _MARKET, _TRADES, _DISTURBANCES = 0, 1, 2
 _FLOW_TO_BUYERS = 0.2
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -248,9 +249,7 @@ class Simulator:
         if not symbols:
             raise ValueError("the simulator needs at least one symbol")
         if not -1 <= signal <= 1 or (change and abs(signal * change.signal) > 1):
-            raise ValueError(
-                f"signal {signal} is no correlation: it must be in -1 to 1, also after the change"
-            )
+            raise ValueError(f"signal {signal} is no correlation: it must be in -1 to 1, also after the change")
         if not 0 <= burstiness < 0.95:
             raise ValueError(f"burstiness {burstiness} must be in 0 to 0.95 (at 1 a burst never ends)")
         for moment in (start, change.at if change else start):
@@ -453,9 +452,7 @@ class Simulator:
         expected = np.outer(self._rate * (1 - self._burstiness) * 60, activity)
         cells = rng.poisson(expected).ravel()
         cell = np.repeat(np.arange(cells.size), cells)
-        time = (
-            begin + (cell % len(activity)) * MINUTE_US + (rng.random(cell.size) * MINUTE_US).astype(np.int64)
-        )
+        time = begin + (cell % len(activity)) * MINUTE_US + (rng.random(cell.size) * MINUTE_US).astype(np.int64)
         symbol = cell // len(activity)
         carried = np.array(state.offspring, np.int64).reshape(-1, 2)
         now = carried[:, 0] < end
@@ -478,9 +475,7 @@ class Simulator:
         loud = self._loud(rng, begin, end, time, symbol)
         return time[loud], symbol[loud]
 
-    def _loud(
-        self, rng: np.random.Generator, begin: int, end: int, time: Ints, symbol: Ints
-    ) -> npt.NDArray[np.bool_]:
+    def _loud(self, rng: np.random.Generator, begin: int, end: int, time: Ints, symbol: Ints) -> npt.NDArray[np.bool_]:
         """Tell which trades do not fall into a quiet spell of their symbol."""
         state = self._state
         loud = time >= state.quiet_until[symbol]
@@ -500,9 +495,7 @@ class Simulator:
         zero = np.zeros(symbol.size, np.int64)
         ts = minutes[minute]
         arrival = ts + MINUTE_US + _LATENCY_US
-        return Batch(
-            self.symbols, symbol.astype(np.int64), zero, ts, arrival, zero.astype(np.bool_), zero, zero
-        )
+        return Batch(self.symbols, symbol.astype(np.int64), zero, ts, arrival, zero.astype(np.bool_), zero, zero)
 
     def _arrivals(self, trades: Batch) -> Batch:
         """Delay and repeat the given shares of trades."""
@@ -529,22 +522,6 @@ def _from_hex(texts: Sequence[str]) -> Floats:
 def _slices(batch: Batch, size: int) -> Iterator[Batch]:
     for begin in range(0, len(batch), size):
         yield batch.take(slice(begin, begin + size))
-
-
-def to_us(moment: datetime) -> int:
-    """Return microseconds since 1970.
-
-    Raises:
-        ValueError: ``moment`` has no time zone.
-    """
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment} has no time zone")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_us(microseconds: int) -> datetime:
-    """Return the UTC time of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def decimals(step: str) -> int:

@@ -89,9 +89,7 @@ def test_bad_lines_are_reported_with_file_line_and_reason_and_stop_nothing(tmp_p
 
 
 def test_a_cut_off_file_is_replayed_as_far_as_it_goes(tmp_path: Path) -> None:
-    rows = [
-        f"BTC-USD,{i},2026-02-01T00:{i // 60 % 60:02}:{i % 60:02}Z,buy,{100 + i},1" for i in range(1, 3000)
-    ]
+    rows = [f"BTC-USD,{i},2026-02-01T00:{i // 60 % 60:02}:{i % 60:02}Z,buy,{100 + i},1" for i in range(1, 3000)]
     packed = gzip.compress("\n".join([HEADER, *rows]).encode())
     path = tmp_path / "cut.csv.gz"
     path.write_bytes(packed[: len(packed) // 2])
@@ -123,9 +121,7 @@ def test_columns_may_come_in_any_order_with_others(tmp_path: Path) -> None:
     path = write(
         tmp_path / "t.csv",
         '5,"2026-02-01T00:00:10Z",x,sell,7,ETH/USD,note',
-        header="quantity,ts,extra,side,trade_id,symbol,price".replace("price", "note").replace(
-            "extra", "price"
-        ),
+        header="quantity,ts,extra,side,trade_id,symbol,price".replace("price", "note").replace("extra", "price"),
     )
     bus = MemoryBus()
     assert run(path, bus).rejected == {"bad_price": 1}

@@ -20,8 +20,8 @@ from candlewave.ingest.simulator import (
     iso_times,
     make_symbols,
     multiples,
-    to_us,
 )
+from candlewave.ingest.times import to_us
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COLUMNS = ("symbol", "seq", "ts_us", "arrival_us", "buy", "price_ticks", "quantity_lots")

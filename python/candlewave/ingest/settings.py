@@ -1,0 +1,33 @@
+"""Where exchanges are reached, when not at their own addresses."""
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Mirror(BaseModel):
+    """Another address of an exchange: scheme and host; paths stay the exchange's own.
+
+    Attributes:
+        rest: such as http://127.0.0.1:8080.
+        ws: such as ws://127.0.0.1:8080.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rest: str | None = None
+    ws: str | None = None
+
+
+class IngestSettings(BaseSettings):
+    """Settings of what talks to exchanges.
+
+    ``CANDLEWAVE_EXCHANGE_URLS`` is JSON, an object per exchange:
+    ``{"kraken": {"rest": "http://127.0.0.1:8080", "ws": "ws://127.0.0.1:8080"}}``.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+
+    exchange_urls: dict[str, Mirror] = Field(default_factory=dict, alias="CANDLEWAVE_EXCHANGE_URLS")
+    request_give_up_seconds: float = Field(600.0, alias="CANDLEWAVE_EXCHANGE_GIVE_UP_SECONDS", gt=0)
+    retry_first_seconds: float = Field(0.5, alias="CANDLEWAVE_EXCHANGE_RETRY_FIRST_SECONDS", gt=0)
+    retry_most_seconds: float = Field(60.0, alias="CANDLEWAVE_EXCHANGE_RETRY_MOST_SECONDS", gt=0)

@@ -1,0 +1,370 @@
+"""A local exchange that speaks Kraken's websocket v2 (trade channel) and public REST, with faults on demand.
+
+It runs on a thread of its own, so that tests drive it with plain calls:
+
+    with FakeKraken(["BTC/USD"]) as kraken:
+        kraken.trade("BTC/USD", ts, "64000.1", "0.5")       # stored for REST and sent to subscribers
+        kraken.trade(..., send=False)                       # a sequence hole: REST only
+        kraken.disconnect(); kraken.send_raw("garbage"); kraken.limit_rest(3)
+"""
+
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from aiohttp import WSMsgType, web
+
+_IDS = {"BTC": "XXBT", "ETH": "XETH", "USD": "ZUSD"}
+_ALT = {"BTC": "XBT"}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FakeTrade:
+    trade_id: int
+    ts: datetime
+    price: str
+    quantity: str
+    side: str
+
+    @property
+    def nanoseconds(self) -> int:
+        return (self.ts - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+
+
+@dataclass
+class _Connection:
+    socket: web.WebSocketResponse
+    symbols: set[str] = field(default_factory=set)
+
+
+class FakeKraken:
+    """The exchange; its address is ``rest`` and ``ws``."""
+
+    page = 1000
+    snapshot = 50
+
+    def __init__(self, symbols: list[str]) -> None:
+        self.trades: dict[str, list[FakeTrade]] = {s: [] for s in symbols}
+        self.requests: Counter[str] = Counter()
+        self.refused = 0
+        self.connections_made = 0
+        self._connections: list[_Connection] = []
+        self._rate_limits: list[str] = []
+        self._refuse_websockets = 0
+        self._lock = threading.RLock()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fake-kraken", daemon=True)
+        self._changed = threading.Condition(self._lock)
+        self._runner: web.AppRunner | None = None
+        self._beat: asyncio.Task[None] | None = None
+        self.port = 0
+
+    # -- control, from the test's thread ------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._call(self._start())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._call(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def rest(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    def trade(
+        self,
+        symbol: str,
+        ts: datetime,
+        price: str = "100.5",
+        quantity: str = "0.25",
+        side: str = "buy",
+        *,
+        send: bool = True,
+    ) -> FakeTrade:
+        """Let a trade happen; ``send=False`` keeps it from websocket subscribers."""
+        with self._lock:
+            trade = FakeTrade(len(self.trades[symbol]) + 1, ts, price, quantity, side)
+            self.trades[symbol].append(trade)
+        if send:
+            self.send_again(symbol, trade)
+        return trade
+
+    def send_again(self, symbol: str, trade: FakeTrade) -> None:
+        """Send a trade to subscribers (once more: a duplicate)."""
+        self.send(symbol, {"channel": "trade", "type": "update", "data": [_ws_trade(symbol, trade)]})
+
+    def send(self, symbol: str | None, frame: object) -> None:
+        """Send a frame to subscribers of a symbol, or to everyone."""
+        self.send_raw(json.dumps(frame), symbol)
+
+    def send_raw(self, text: str | bytes, symbol: str | None = None) -> None:
+        """Send text or bytes as they are."""
+        self._call(self._send(text, symbol))
+
+    def disconnect(self) -> None:
+        """Cut every websocket without a word."""
+        self._call(self._cut())
+
+    def refuse_websockets(self, count: int) -> None:
+        """Answer the next handshakes with 503."""
+        with self._lock:
+            self._refuse_websockets = count
+
+    def limit_rest(self, count: int, how: str = "429") -> None:
+        """Refuse the next REST requests for trades: ``429`` or ``EAPI:Rate limit exceeded`` or ``garbage``."""
+        with self._lock:
+            self._rate_limits += [how] * count
+
+    def wait_for(self, condition: Callable[["FakeKraken"], bool], timeout: float = 20) -> None:
+        """Return when the condition holds; it is looked at after each event.
+
+        Raises:
+            TimeoutError: it does not come true.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition(self), timeout):
+                raise TimeoutError("the fake exchange never saw what was waited for")
+
+    def subscribers(self, symbol: str) -> int:
+        with self._lock:
+            return sum(symbol in c.symbols for c in self._connections)
+
+    # -- the exchange, on its own thread ------------------------------------------------------------------
+
+    def _call(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
+
+    async def _start(self) -> None:
+        app = web.Application()
+        public = "/0/public"
+        app.router.add_get(f"{public}/Time", self._time)
+        app.router.add_get(f"{public}/SystemStatus", self._status)
+        app.router.add_get(f"{public}/Assets", self._assets)
+        app.router.add_get(f"{public}/AssetPairs", self._asset_pairs)
+        app.router.add_get(f"{public}/Trades", self._trades)
+        app.router.add_get(f"{public}/OHLC", self._ohlc)
+        app.router.add_get("/v2", self._websocket)
+        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self._beat = asyncio.create_task(self._heartbeats())
+
+    async def _stop(self) -> None:
+        if self._beat:
+            self._beat.cancel()
+        await self._cut()
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _heartbeats(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            await self._send(json.dumps({"channel": "heartbeat"}), None)
+
+    def _note(self, what: str) -> None:
+        with self._changed:
+            self.requests[what] += 1
+            self._changed.notify_all()
+
+    async def _send(self, text: str | bytes, symbol: str | None) -> None:
+        for connection in list(self._connections):
+            if (symbol is None or symbol in connection.symbols) and not connection.socket.closed:
+                if isinstance(text, bytes):
+                    await connection.socket.send_bytes(text)
+                else:
+                    await connection.socket.send_str(text)
+
+    async def _cut(self) -> None:
+        for connection in list(self._connections):
+            transport = connection.socket._req.transport if connection.socket._req else None
+            if transport is not None:
+                transport.abort()
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        if self._refuse_websockets > 0:
+            self._refuse_websockets -= 1
+            self.refused += 1
+            self._note("refused websocket")
+            return web.Response(status=503, text="maintenance")
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        connection = _Connection(socket)
+        with self._lock:
+            self._connections.append(connection)
+            self.connections_made += 1
+        self._note("websocket")
+        status = {"system": "online", "api_version": "v2", "connection_id": 1, "version": "2.0.10"}
+        try:
+            await socket.send_json({"channel": "status", "type": "update", "data": [status]})
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._answer(connection, json.loads(message.data))
+        except ConnectionError:
+            pass  # cut by the test
+        finally:
+            with self._changed:
+                self._connections.remove(connection)
+                self._changed.notify_all()
+        return socket
+
+    async def _answer(self, connection: _Connection, message: dict[str, Any]) -> None:
+        socket = connection.socket
+        if message.get("method") == "ping":
+            await socket.send_json({"method": "pong", "req_id": message.get("req_id")})
+            return
+        params = message.get("params", {})
+        for symbol in params.get("symbol", []):
+            reply: dict[str, Any] = {"method": message["method"], "req_id": message.get("req_id")}
+            if params.get("channel") != "trade" or symbol not in self.trades:
+                await socket.send_json({**reply, "success": False, "error": f"Currency pair not supported {symbol}"})
+                continue
+            await socket.send_json(
+                {**reply, "success": True, "result": {"channel": "trade", "snapshot": True, "symbol": symbol}}
+            )
+            with self._lock:
+                newest = [_ws_trade(symbol, t) for t in self.trades[symbol][-self.snapshot :]] if self.snapshot else []
+                connection.symbols.add(symbol)
+            if newest:
+                await socket.send_json({"channel": "trade", "type": "snapshot", "data": newest})
+            self._note(f"subscribe {symbol}")
+
+    async def _time(self, _: web.Request) -> web.Response:
+        now = datetime.now(UTC)
+        return _result({"unixtime": int(now.timestamp()), "rfc1123": now.strftime("%a, %d %b %y %H:%M:%S +0000")})
+
+    async def _status(self, _: web.Request) -> web.Response:
+        return _result({"status": "online", "timestamp": datetime.now(UTC).isoformat()})
+
+    async def _assets(self, _: web.Request) -> web.Response:
+        names = {part for symbol in self.trades for part in symbol.split("/")}
+        return _result(
+            {
+                _IDS.get(n, n): {"aclass": "currency", "altname": _ALT.get(n, n), "decimals": 10, "status": "enabled"}
+                for n in names
+            }
+        )
+
+    async def _asset_pairs(self, _: web.Request) -> web.Response:
+        self._note("AssetPairs")
+        return _result({_pair(symbol): _asset_pair(symbol) for symbol in self.trades})
+
+    async def _trades(self, request: web.Request) -> web.Response:
+        with self._lock:
+            fault = self._rate_limits.pop(0) if self._rate_limits else None
+        self._note("refused Trades" if fault else "Trades")
+        if fault == "429":
+            return web.Response(status=429, text="Too Many Requests")
+        if fault == "garbage":
+            return web.Response(text="<html>maintenance</html>")
+        if fault is not None:
+            return web.json_response({"error": [fault]})
+        symbol = self._symbol(request)
+        if symbol is None:
+            return web.json_response({"error": ["EQuery:Unknown asset pair"]})
+        since = int(request.query.get("since", "0"))
+        since = since * 10**9 if since < 10**12 else since
+        count = min(int(request.query.get("count", self.page)), self.page)
+        with self._lock:
+            found = [t for t in self.trades[symbol] if t.nanoseconds > since][:count]
+        rows = [[t.price, t.quantity, t.nanoseconds / 10**9, t.side[0], "l", "", t.trade_id] for t in found]
+        last = found[-1].nanoseconds if found else since
+        return _result({_pair(symbol): rows, "last": str(last)})
+
+    async def _ohlc(self, request: web.Request) -> web.Response:
+        self._note("OHLC")
+        symbol = self._symbol(request)
+        if symbol is None:
+            return web.json_response({"error": ["EQuery:Unknown asset pair"]})
+        seconds = int(request.query.get("interval", "1")) * 60
+        bars: dict[int, list[FakeTrade]] = {}
+        with self._lock:
+            for trade in self.trades[symbol]:
+                bars.setdefault(int(trade.ts.timestamp()) // seconds * seconds, []).append(trade)
+        rows = [
+            [
+                begin,
+                trades[0].price,
+                str(max(float(t.price) for t in trades)),
+                str(min(float(t.price) for t in trades)),
+                trades[-1].price,
+                "0.0",
+                str(sum(float(t.quantity) for t in trades)),
+                len(trades),
+            ]
+            for begin, trades in sorted(bars.items())
+            if begin >= int(request.query.get("since", "0"))
+        ]
+        return _result({_pair(symbol): rows, "last": rows[-1][0] if rows else 0})
+
+    def _symbol(self, request: web.Request) -> str | None:
+        wanted = request.query.get("pair")
+        return next((s for s in self.trades if _pair(s) == wanted), None)
+
+
+def _ws_trade(symbol: str, trade: FakeTrade) -> dict[str, Any]:
+    return {
+        "symbol": symbol,
+        "side": trade.side,
+        "price": float(trade.price),
+        "qty": float(trade.quantity),
+        "ord_type": "limit",
+        "trade_id": trade.trade_id,
+        "timestamp": trade.ts.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    }
+
+
+def _pair(symbol: str) -> str:
+    base, quote = symbol.split("/")
+    return _IDS.get(base, base) + _IDS.get(quote, quote)
+
+
+def _asset_pair(symbol: str) -> dict[str, Any]:
+    base, quote = symbol.split("/")
+    return {
+        "altname": _ALT.get(base, base) + quote,
+        "wsname": f"{_ALT.get(base, base)}/{quote}",
+        "aclass_base": "currency",
+        "base": _IDS.get(base, base),
+        "aclass_quote": "currency",
+        "quote": _IDS.get(quote, quote),
+        "lot": "unit",
+        "cost_decimals": 5,
+        "pair_decimals": 1,
+        "lot_decimals": 8,
+        "lot_multiplier": 1,
+        "leverage_buy": [],
+        "leverage_sell": [],
+        "fees": [[0, 0.4]],
+        "fees_maker": [[0, 0.25]],
+        "fee_volume_currency": "ZUSD",
+        "margin_call": 80,
+        "margin_stop": 40,
+        "ordermin": "0.0001",
+        "costmin": "0.5",
+        "tick_size": "0.1",
+        "status": "online",
+    }
+
+
+def _result(result: object) -> web.Response:
+    return web.json_response({"error": [], "result": result})
