@@ -7,7 +7,7 @@ become visible in order, so that a reader never passes a slower writer.
 import itertools
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -223,26 +223,31 @@ class PostgresBus(Closing):
 
     def _append(self, conn: psycopg.Connection, name: str, messages: Sequence[Message]) -> None:
         topic = self._topic(conn, name)
+        try:
+            self._store(conn, topic, self._shares(topic, messages))
+        except (psycopg.DataError, UnicodeEncodeError) as error:
+            raise PublishFailed(f"topic {name} cannot take these messages: {error}") from error
+        conn.execute("SELECT pg_notify('bus', %s)", (name,))
+
+    def _shares(self, topic: Topic, messages: Iterable[Message]) -> dict[int, list[Message]]:
+        """Return the messages of each partition, in order."""
         shares: dict[int, list[Message]] = defaultdict(list)
         keyless = next(self._keyless) % topic.partitions
         for message in messages:
             key = message.key
             shares[keyless if key is None else partition_of(key, topic.partitions)].append(message)
+        return shares
+
+    def _store(self, conn: psycopg.Connection, topic: Topic, shares: Mapping[int, Sequence[Message]]) -> None:
         partitions = sorted(shares)
-        conn.execute(_LOCK, (name, partitions))
-        starts = conn.execute(_TAKE_OFFSETS, (partitions, [len(shares[p]) for p in partitions], name)).fetchall()
+        conn.execute(_LOCK, (topic.topic, partitions))
+        starts = conn.execute(_TAKE_OFFSETS, (partitions, [len(shares[p]) for p in partitions], topic.topic)).fetchall()
         fixed = self._clock() if self._clock else None
-        try:
-            with (
-                conn.cursor() as cursor,
-                cursor.copy(sql.SQL(_COPY).format(relation=topic.table)) as copy,
-            ):
-                for partition, start, now in starts:
-                    for row in _rows(partition, start, fixed or now, shares[partition]):
-                        copy.write_row(row)
-        except psycopg.DataError as error:
-            raise PublishFailed(f"topic {name} cannot take these messages: {error}") from error
-        conn.execute("SELECT pg_notify('bus', %s)", (name,))
+        statement = sql.SQL(_COPY).format(relation=topic.table)
+        with conn.cursor() as cursor, cursor.copy(statement) as copy:
+            for partition, start, now in starts:
+                for row in _rows(partition, start, fixed or now, shares[partition]):
+                    copy.write_row(row)
 
 
 def _rows(partition: int, start: int, now: datetime, messages: Iterable[Message]) -> Iterator[tuple[object, ...]]:
