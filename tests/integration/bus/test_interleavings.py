@@ -1,0 +1,183 @@
+"""Any interleaving of publishing, reading, committing and crashing delivers every message, in order."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from tests.integration.bus.stages import PARTITIONS, PostgresStage
+
+from candlewave.bus.postgres import PostgresBus, PostgresSubscription
+from candlewave.bus.protocol import CommitRefused, Message, TopicPartition, partition_of
+
+KEYS = [f"key-{i}" for i in range(8)]
+
+
+class Member:
+    """A member, and what the model knows of it."""
+
+    def __init__(self, bus: PostgresBus, topic: str, committed: dict[TopicPartition, int]) -> None:
+        self.next: dict[TopicPartition, int] = {}
+        self.bus = bus
+        self.alive = True
+        self.committed = committed
+        self.subscription: PostgresSubscription = bus.subscribe(
+            "readers", [topic], on_assign=self._assigned, on_revoke=self._revoked
+        )
+
+    def _assigned(self, partitions) -> None:
+        for tp in partitions:
+            self.next[tp] = self.committed[tp]
+
+    def _revoked(self, partitions) -> None:
+        for tp in partitions:
+            del self.next[tp]
+
+
+class Interleavings(RuleBasedStateMachine):
+    """The real bus beside a model of published, delivered and committed messages.
+
+    A *slow* writer is a transaction that has published and not ended; publishers of its partition would wait for it.
+    """
+
+    stage_for: Callable[[], PostgresStage]
+
+    @initialize()
+    def start(self) -> None:
+        self.stage = type(self).stage_for()
+        self.topic = self.stage.topic()
+        self.bus = self.stage.bus()
+        self.members: list[Member] = []
+        self.published: set[bytes] = set()
+        self.delivered: set[bytes] = set()
+        self.committed: dict[TopicPartition, int] = defaultdict(int)
+        self.count = 0
+        self.slow: psycopg.Connection | None = None
+        self.slow_partition = -1
+        self.slow_values: set[bytes] = set()
+
+    def new_messages(self, keys: list[str]) -> list[Message]:
+        self.count += len(keys)
+        return [Message(str(self.count - i).encode(), key) for i, key in enumerate(keys)]
+
+    @rule(keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=6))
+    def publish(self, keys: list[str]) -> None:
+        free = [key for key in keys if partition_of(key, PARTITIONS) != self.slow_partition]
+        messages = self.new_messages(free)
+        self.bus.publish(self.topic, messages)
+        self.published |= {m.value for m in messages if m.value}
+
+    @precondition(lambda self: self.slow is None)
+    @rule(key=st.sampled_from(KEYS), count=st.integers(1, 3))
+    def begin_slowly(self, key: str, count: int) -> None:
+        messages = self.new_messages([key] * count)
+        self.slow = psycopg.connect(self.stage.url)
+        self.bus.publish_in(self.slow, self.topic, messages)
+        self.slow_partition = partition_of(key, PARTITIONS)
+        self.slow_values = {m.value for m in messages if m.value}
+
+    @precondition(lambda self: self.slow is not None)
+    @rule(keep=st.booleans())
+    def end_slowly(self, keep: bool) -> None:
+        if keep:
+            self.slow.commit()
+            self.published |= self.slow_values
+        self.slow.close()
+        self.slow, self.slow_partition = None, -1
+
+    @precondition(lambda self: len(self.members) < 4)
+    @rule()
+    def join(self) -> None:
+        self.members.append(Member(self.stage.bus(), self.topic, self.committed))
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data(), most=st.integers(1, 5))
+    def poll(self, data: st.DataObject, most: int) -> None:
+        self.read(data.draw(st.sampled_from(self.members)), most)
+
+    def read(self, member: Member, most: int) -> int:
+        received = member.subscription.poll(most, timeout=0)
+        member.alive = True  # polling joins again
+        assert len(received) <= most
+        for message in received:
+            tp = TopicPartition(message.topic, message.partition)
+            assert message.offset == member.next[tp], "a message was skipped or came out of order"
+            member.next[tp] += 1
+            self.delivered.add(message.value or b"")
+        return len(received)
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def commit(self, data: st.DataObject) -> None:
+        member = data.draw(st.sampled_from(self.members))
+        before = dict(member.next)
+        try:
+            member.subscription.commit()
+        except CommitRefused:
+            assert not member.alive, "a living member's commit was refused"
+            return
+        moved = {tp: at for tp, at in before.items() if at != self.committed[tp]}
+        for other in self.members:
+            if other is not member and other.alive:
+                assert not moved.keys() & other.next.keys(), "committed what another member owns"
+        self.committed.update(moved)
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def rewind(self, data: st.DataObject) -> None:
+        member = data.draw(st.sampled_from(self.members))
+        member.subscription.rewind()
+        for tp in member.next:
+            member.next[tp] = self.committed[tp]
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def hang(self, data: st.DataObject) -> None:
+        member = data.draw(st.sampled_from(self.members))
+        self.stage.hang(member.subscription)
+        member.alive = False
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def crash(self, data: st.DataObject) -> None:
+        member = data.draw(st.sampled_from(self.members))
+        self.members.remove(member)
+        self.stage.crash(member.subscription)
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        member = data.draw(st.sampled_from(self.members))
+        self.members.remove(member)
+        member.subscription.close()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "stage"):
+            return
+        if self.slow is not None:
+            self.end_slowly(keep=True)
+        while self.members:
+            self.members.pop().subscription.close()
+        last = Member(self.stage.bus(), self.topic, self.committed)
+        while self.read(last, 1000):
+            pass
+        assert len(last.next) == PARTITIONS
+        last.subscription.close()
+        self.stage.close()
+        assert self.delivered == self.published, "lost, or delivered though rolled back"
+
+
+@pytest.mark.timeout(600)
+def test_every_message_is_delivered_in_order_whatever_happens(postgres_url: str) -> None:
+    class OnThisServer(Interleavings):
+        stage_for = staticmethod(lambda: PostgresStage(postgres_url))
+
+    run_state_machine_as_test(
+        OnThisServer,
+        settings=settings(
+            max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
