@@ -1,0 +1,41 @@
+"""The registry of topics against the documented contracts."""
+
+import re
+
+import pytest
+
+from candlewave.bus import topics
+from candlewave.paths import project_root
+
+
+def test_every_dead_letter_topic_has_its_topic() -> None:
+    letters = [name for name in topics.TOPICS if name.endswith(topics.DEAD_LETTER_SUFFIX)]
+    assert letters
+    for name in letters:
+        assert topics.dead_letter_topic(name.removesuffix(topics.DEAD_LETTER_SUFFIX)) == name
+        assert name.removesuffix(topics.DEAD_LETTER_SUFFIX) in topics.TOPICS
+
+
+def test_the_registry_has_the_documented_topics() -> None:
+    page = project_root() / "docs" / "contracts.md"
+    if not page.exists():
+        pytest.skip("docs/contracts.md is not written yet")
+    documented: set[str] = set()
+    for row in page.read_text(encoding="utf-8").splitlines():
+        if row.startswith("| `"):
+            documented.update(re.findall(r"`([a-z_.-]+)`", row.split("|")[1]))
+    known = set(topics.TOPICS)
+    assert documented & known, "the page has no table of topics"
+    assert not {name for name in documented if name in known or name.endswith(".dlq")} - known
+    assert known - documented <= {"training_requests.dlq"}
+
+
+def test_trades_have_the_brokers_time_and_all_have_partitions() -> None:
+    assert [spec.name for spec in topics.TOPICS.values() if spec.log_append_time] == ["trades"]
+    assert all(spec.partitions >= 1 for spec in topics.TOPICS.values())
+    assert topics.SERVICE_LEASES.partitions == len(topics.SINGLETONS)
+
+
+def test_only_upserts_by_their_primary_key_are_compacted() -> None:
+    compacted = {spec.name for spec in topics.TOPICS.values() if spec.compact}
+    assert compacted == {"candles", "technical_indicators"}
