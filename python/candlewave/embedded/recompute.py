@@ -136,26 +136,31 @@ def _part(view: View, wanted: Ranges) -> tuple[str, list[Any]]:
     for number, (name, footprints) in enumerate(by_input.items()):
         parts.append(_touched(view, f"_in{number}", _needed(footprints, wanted), footprints[0], parameters))
         footprint = footprints[0]
-        condition = [f'i."{column}" = t._k{k}' for k, column in enumerate(footprint.keys)]
-        if footprint.input_time is not None:
-            condition.append(f"{footprint.input_time} >= t._lo AND {footprint.input_time} < t._hi")
-        parts.append(
-            f"{name} AS (SELECT i.* FROM _in{number} AS t JOIN {_quoted(view.schema, name)} AS i"
-            f" ON {' AND '.join(condition)})"
-        )
+        parts.append(f"{name} AS ({_slice(view, name, f'_in{number}', footprint.keys, footprint.input_time, 'i.*')})")
     first = view.ranged[0]
     parts.append(_touched(view, "_out", wanted, first, parameters))
-    condition = [f'q."{column}" = t._k{k}' for k, column in enumerate(first.keys)]
+    on = " AND ".join(f'q."{column}" = t._k{k}' for k, column in enumerate(first.keys))
     if first.output_time is not None:
-        condition.append(f'q."{first.output_time}" >= t._lo AND q."{first.output_time}" < t._hi')
-    on = " AND ".join(condition)
+        on += f' AND q."{first.output_time}" >= t._lo AND q."{first.output_time}" < t._hi'
     query = view.query.replace("%", "%%")  # beside parameters, psycopg reads a single % as one
     parts.append(f"fresh AS MATERIALIZED (SELECT q.* FROM ({query}) AS q JOIN _out AS t ON {on})")
-    parts.append(
-        f"old AS MATERIALIZED (SELECT q.ctid AS _ctid, q.* FROM _out AS t JOIN {_quoted(view.schema, view.name)} AS q"
-        f" ON {on})"
-    )
+    kept = _slice(view, view.name, "_out", first.keys, first.output_time, "i.ctid AS _ctid, i.*")
+    parts.append(f"old AS MATERIALIZED ({kept})")
     return "WITH " + ", ".join(parts) + "," + _replace(view), parameters
+
+
+def _slice(view: View, relation: str, ranges: str, keys: Sequence[str], time: str | None, columns: str) -> str:
+    """Return the SELECT of a relation's rows in some ranges: by index, range after range.
+
+    The fence (OFFSET 0) leaves the planner no other way; its estimates for ranges are too rough to choose by.
+    """
+    condition = [f'i."{column}" = t._k{k}' for k, column in enumerate(keys)]
+    if time is not None:
+        condition.append(f"{time} >= t._lo AND {time} < t._hi")
+    return (
+        f"SELECT s.* FROM {ranges} AS t CROSS JOIN LATERAL ("
+        f"SELECT {columns} FROM {_quoted(view.schema, relation)} AS i WHERE {' AND '.join(condition)} OFFSET 0) AS s"
+    )
 
 
 def _needed(footprints: Sequence[Footprint], wanted: Ranges) -> Ranges:
