@@ -3,6 +3,7 @@
 View ``indicator_catalog``, the parity tests, the audit and ``docs/indicators.md`` all read this list.
 """
 
+import json
 import math
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,7 +37,7 @@ class Indicator:
 
     Attributes:
         name: column name, which carries the parameters.
-        needs: bars without a hole before the first value; fewer give NULL.
+        needs: bars of history before the first value; for windows, bars without a hole.
         warm_up: bars after which the value does not depend on where history began (``needs`` for windows).
         talib: TA-Lib function that defines it, None where there is none.
         source: paper, book or function that defines it.
@@ -52,6 +53,11 @@ class Indicator:
     talib: str | None
     source: str
     note: str = ""
+
+    @property
+    def parameters_json(self) -> str:
+        """Parameters as JSON text."""
+        return json.dumps(self.parameters)
 
 
 def warm_up_bars(decay: float, times: int = 1) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from candlewave.config import TIMEFRAME_SECONDS, Config, ConfigError, IndicatorsConfig
+from candlewave.config import Config, ConfigError, IndicatorsConfig
 from candlewave.indicators.catalog import Indicator, catalog
 
 CHUNK_BARS = 256
@@ -34,10 +34,13 @@ class Smoothing:
     Attributes:
         kind: ``ema`` (decay (n-1)/(n+1)) or ``wilder`` (decay (n-1)/n).
         period: n, in bars.
+        quiet_bars: for how many bars without any change a quotient of two such averages must stay exact. What came
+            before the quiet fades, but a quotient such as RSI still consists of nothing else.
     """
 
     kind: str
     period: int
+    quiet_bars: int = 0
 
     @property
     def name(self) -> str:
@@ -57,7 +60,7 @@ class Smoothing:
     @property
     def carried_chunks(self) -> int:
         """Number of earlier chunks whose totals still count."""
-        return max(1, math.ceil(math.log(TRUNCATION) / (CHUNK_BARS * math.log(self.decay))))
+        return math.ceil((math.log(TRUNCATION) / math.log(self.decay) + self.quiet_bars) / CHUNK_BARS)
 
     def chunk_decay(self, chunks: int) -> float:
         """Weight of a total that is ``chunks`` chunks old."""
@@ -124,7 +127,7 @@ class Layer:
         orders: dict[Smoothing, int] = {}
 
         def close(period: int, stages: int = 1) -> None:
-            smoothing = Smoothing("ema", period)
+            smoothing = self.ema(period)
             orders[smoothing] = max(orders.get(smoothing, 0), stages - 1)
 
         for period in c.ema:
@@ -141,20 +144,20 @@ class Layer:
         for smoothing, order in sorted(orders.items()):
             for source, label in (("close", "close"), (None, "bars")):
                 terms += [Term(f"{label}_{smoothing.name}", m, smoothing, source) for m in range(order + 1)]
-        wilder = Smoothing("wilder", c.rsi)
+        wilder = self.wilder(c.rsi)
         terms += [Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("gain", "loss")]
         for period in (c.atr, c.keltner.atr):
-            wilder = Smoothing("wilder", period)
+            wilder = self.wilder(period)
             terms += [Term(f"true_range_{wilder.name}", 0, wilder, "true_range")]
             terms += [Term(f"ranges_{wilder.name}", 0, wilder, "has_range")]
-        wilder = Smoothing("wilder", c.adx)
+        wilder = self.wilder(c.adx)
         terms += [Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("true_range", "plus_dm", "minus_dm")]
         return _checked(dict.fromkeys(terms))
 
     @cached_property
     def adx_terms(self) -> tuple[Term, ...]:
         """Running sums of the second stage: ADX smooths the directional index."""
-        wilder = Smoothing("wilder", self.indicators.adx)
+        wilder = self.wilder(self.indicators.adx)
         return _checked(Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("dx", "has_dx"))
 
     @cached_property
@@ -204,6 +207,12 @@ class Layer:
         """Largest value of ``warm_bars``."""
         return self.warm_cap_chunks * CHUNK_BARS
 
+    @cached_property
+    def signal_warm_up(self) -> int:
+        """Bars until everything that view ``signals`` reads is warm."""
+        labels = ("macd_hist", "adx", "plus_di", "minus_di", "rsi", "bollinger_percent_b", "keltner")
+        return max(i.warm_up for i in self.catalog if i.name.startswith(labels))
+
     @property
     def carried_chunks(self) -> int:
         """Chunks that the carry of the first stage reaches back."""
@@ -233,20 +242,19 @@ class Layer:
             c.mfi,
             c.cmf,
             c.realised_volatility,
-            c.return_zscore,
+            c.return_zscore + 1,
             c.order_flow,
             c.amihud,
         )
         return max(c.stochastic.k - 1 + stochastic, stoch_rsi, *(n - 1 for n in single))
 
-    @property
-    def day_bars(self) -> int:
-        """Most bars of one UTC day, the current one not counted."""
-        return 86400 // min(TIMEFRAME_SECONDS[name] for name in self.config.candles.timeframes) - 1
+    def ema(self, period: int) -> Smoothing:
+        """Return the smoothing of an exponential moving average."""
+        return Smoothing("ema", period)
 
-    def smoothing(self, kind: str, period: int) -> Smoothing:
-        """Return a smoothing by kind and period."""
-        return Smoothing(kind, period)
+    def wilder(self, period: int) -> Smoothing:
+        """Return Wilder's smoothing; exact through the longest stretch of filled candles."""
+        return Smoothing("wilder", period, self.config.candles.max_fill_minutes)
 
     @staticmethod
     def mean_weights(period: int, again: int = 1) -> list[int]:

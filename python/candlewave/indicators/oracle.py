@@ -48,6 +48,16 @@ class Candles:
         seconds = columns.pop("timeframe_seconds")
         return Candles(**{name: column[rows] for name, column in columns.items()}, timeframe_seconds=seconds)
 
+    def days(self) -> NDArray[np.int64]:
+        """Return the number of each bar's UTC day."""
+        return np.asarray(self.bar_index * self.timeframe_seconds // _DAY_SECONDS)
+
+    def volume_of_day(self) -> Floats:
+        """Return the volume of each bar's UTC day up to and with the bar."""
+        running = np.cumsum(self.volume)
+        first = np.searchsorted(self.days(), self.days())
+        return np.asarray(running - running[first] + self.volume[first])
+
     def runs(self) -> Iterator[slice]:
         """Yield the stretches without a hole."""
         edges = np.flatnonzero(np.diff(self.bar_index) != 1) + 1
@@ -64,44 +74,57 @@ class Expected:
     Attributes:
         values: column name -> value per bar, NaN where the indicator is NULL.
         run_bars: bars since the last hole, the current one included.
-        tolerance_factor: column name -> how much rounding of the inputs is magnified per bar (1 if absent).
+        quiet_bars: bars since price last moved. Quotients of fading averages consist of what came before; the SQL
+            forgets that in the end and gives NULL, TA-Lib never does.
+        magnified: column name -> how much rounding of the inputs is magnified, per bar (1 if absent).
     """
 
     values: dict[str, Floats]
     run_bars: NDArray[np.int64]
-    tolerance_factor: dict[str, Floats]
+    quiet_bars: NDArray[np.int64]
+    magnified: dict[str, Floats]
 
 
 def compute(candles: Candles, config: IndicatorsConfig) -> Expected:
     """Compute every indicator for every bar."""
-    parts = [_Run(candles.part(rows), config) for rows in candles.runs()]
-    names = parts[0].values if parts else {}
-    values = {name: np.concatenate([p.values[name] for p in parts]) for name in names}
-    factors = {name: np.concatenate([p.factors[name] for p in parts]) for name in (parts[0].factors if parts else {})}
-    runs = [np.arange(1, len(p.candles) + 1) for p in parts]
-    if parts:
-        values["obv"] = _obv_by_day(candles, parts)
-    return Expected(values, np.concatenate(runs) if runs else np.empty(0, np.int64), factors)
+    runs = [_Run(candles.part(rows), config) for rows in candles.runs()]
+    if not runs:
+        return Expected({}, np.empty(0, np.int64), np.empty(0, np.int64), {})
+    values = {name: np.concatenate([r.values[name] for r in runs]) for name in runs[0].values}
+    values["obv"] = _obv_by_day(candles, runs)
+    return Expected(
+        values,
+        np.concatenate([np.arange(1, len(r.candles) + 1) for r in runs]),
+        np.concatenate([r.quiet_bars() for r in runs]),
+        {name: np.concatenate([r.magnified[name] for r in runs]) for name in runs[0].magnified},
+    )
 
 
 class _Run:
     """Indicators of bars without a hole.
 
-    TA-Lib treats numbers below 1e-14 as zero and money flow below 1 as none, so prices and volumes are scaled
-    by powers of two first (exact in floating point) and results scaled back.
+    TA-Lib treats numbers below 1e-14 as zero and money flow below 1 as none, and its comparisons of price differences
+    see the rounding of decimals. So prices become whole numbers of ticks first, and results are scaled back.
     """
 
     def __init__(self, candles: Candles, config: IndicatorsConfig) -> None:
         self.candles = candles
         self.config = config
-        self.scale = 2.0 ** (13 - round(float(np.log2(candles.close[0]))))
-        self.high, self.low, self.close = (x * self.scale for x in (candles.high, candles.low, candles.close))
+        self.scale, (self.high, self.low, self.close) = _in_ticks(candles.high, candles.low, candles.close)
         self.volume = candles.volume * 2.0**60
         self.typical = (self.high + self.low + self.close) / 3
         self.values: dict[str, Floats] = {}
-        self.factors: dict[str, Floats] = {}
+        self.magnified: dict[str, Floats] = {}
         for part in (self._averages, self._oscillators, self._trend, self._bands, self._flows, self._returns):
             part()
+
+    def quiet_bars(self) -> NDArray[np.int64]:
+        """Count bars since the last one that differed from the one before it, or had a range."""
+        bars = np.arange(len(self.close))
+        moved = self.high > self.low
+        moved[1:] |= np.diff(self.close) != 0
+        moved[0] = True
+        return bars - np.maximum.accumulate(np.where(moved, bars, 0))
 
     def _price(self, name: str, values: Floats) -> None:
         self.values[name] = values / self.scale
@@ -139,8 +162,8 @@ class _Run:
         self.values[f"stoch_rsi_d_{suffix}"] = _rolling(np.mean, k, s.d)
         # A narrow range of RSI magnifies the rounding of RSI itself.
         magnified = 1 + 200 / rsi_range
-        self.factors[f"stoch_rsi_k_{suffix}"] = _rolling(np.max, magnified, s.k)
-        self.factors[f"stoch_rsi_d_{suffix}"] = _rolling(np.max, magnified, s.k + s.d - 1)
+        self.magnified[f"stoch_rsi_k_{suffix}"] = _rolling(np.max, magnified, s.k)
+        self.magnified[f"stoch_rsi_d_{suffix}"] = _rolling(np.max, magnified, s.k + s.d - 1)
         p = c.stochastic
         suffix = f"{p.k}_{p.smooth}_{p.d}"
         fast = 100 * _position(self.close, _rolling(np.min, self.low, p.k), _rolling(np.max, self.high, p.k))
@@ -157,7 +180,7 @@ class _Run:
         self.values[f"cci_{c.cci}"] = np.where(flat, np.nan, cci)
         deviation = _rolling(_mean_deviation, self.typical, c.cci)
         with np.errstate(divide="ignore", invalid="ignore"):
-            self.factors[f"cci_{c.cci}"] = 1 + 1e-5 * self.typical / deviation
+            self.magnified[f"cci_{c.cci}"] = 1 + 1e-5 * self.typical / deviation
         self.values[f"roc_{c.roc}"] = _talib(talib.ROC, self.close, c.roc)
         self._price(f"mom_{c.mom}", _talib(talib.MOM, self.close, c.mom))
         n = c.williams_r
@@ -244,6 +267,20 @@ class _Run:
         self.values[f"amihud_{n}"] = 1e6 * _quotient(
             _rolling(np.sum, impact, n), _rolling(np.sum, traded.astype(float), n)
         )
+        # A small number by nature: judged relative to itself.
+        self.magnified[f"amihud_{n}"] = np.minimum(self.values[f"amihud_{n}"], 1.0)
+
+
+def _in_ticks(*prices: Floats) -> tuple[float, list[Floats]]:
+    """Scale prices by the power of ten that makes them whole, or by a power of two to about 8192 if none does."""
+    largest = max(float(p.max()) for p in prices)
+    for digits in range(19):
+        scale = 10.0**digits
+        whole = [np.round(p * scale) for p in prices]
+        if all(np.all(np.abs(p * scale - w) <= 1e-13 * w) for p, w in zip(prices, whole, strict=True)):
+            return scale, whole
+    scale = 2.0 ** (13 - round(float(np.log2(largest))))
+    return scale, [p * scale for p in prices]
 
 
 def _obv_by_day(candles: Candles, runs: list[_Run]) -> Floats:
@@ -253,7 +290,7 @@ def _obv_by_day(candles: Candles, runs: list[_Run]) -> Floats:
         running = talib.OBV(run.close, run.candles.volume)
         steps.append(np.concatenate([[np.nan], np.diff(running)]))
     step = np.concatenate(steps)
-    day = candles.bar_index * candles.timeframe_seconds // _DAY_SECONDS
+    day = candles.days()
     result = np.full(len(step), np.nan)
     for value in np.unique(day):
         rows = np.flatnonzero(day == value)
