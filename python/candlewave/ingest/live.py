@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import ccxt
 import msgspec
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from candlewave.bus.messages import Heartbeat, Trade, heartbeat, to_messages
 from candlewave.bus.protocol import Bus, BusError, Message
@@ -372,7 +372,7 @@ class ExchangeFeed:
                 wait=wait_random_exponential(
                     multiplier=self._settings.retry_first_seconds, max=self._settings.retry_most_seconds
                 ),
-                before_sleep=lambda state: self._reconnecting(state.outcome and state.outcome.exception()),
+                before_sleep=self._before_retry,
             ):
                 with attempt:
                     await self._watch_once()
@@ -395,6 +395,9 @@ class ExchangeFeed:
             self._reconnecting(None)
         finally:
             await self._broken()
+
+    def _before_retry(self, state: RetryCallState) -> None:
+        self._reconnecting(state.outcome.exception() if state.outcome else None)
 
     def _reconnecting(self, error: BaseException | None) -> None:
         name = self._exchange.name
@@ -574,7 +577,8 @@ class LiveIngest:
         publisher = asyncio.create_task(self._outbox.run())
         stopping = asyncio.create_task(stop.wait())
         try:
-            await asyncio.wait({stopping, publisher, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {stopping, publisher, self._failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if publisher.done():
                 publisher.result()
             if self._failed.done():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from candlewave.bus.messages import Trade
+from candlewave.bus.messages import Trade, heartbeat
 from candlewave.bus.protocol import Bus
 from candlewave.ingest.files import FileProblem, Line, Lines
 from candlewave.ingest.heartbeats import MINUTE, CompleteRange
@@ -36,6 +36,11 @@ class MarketEnd:
     last_minute: datetime
     last_trade_id: str
     closed_by: datetime
+
+    @property
+    def heartbeat_id(self) -> str:
+        """Id of the closing heartbeat."""
+        return heartbeat(self.exchange, self.symbol, self.closed_by).trade_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,89 @@
+"""An engine with the bus and the OHLC layer, whose refresh loop runs beside the test."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.postgres_schema import install as install_bus
+from candlewave.bus.topics import INGEST_SHARDS, TRADES, TRADES_DLQ
+from candlewave.config import Config, load_config
+from candlewave.embedded import catalog
+from candlewave.embedded.refresh import Refresher
+from candlewave.engine import connect_url
+from candlewave.sqlmodel.render import render_objects
+
+_LAYERS = ("sources", "views/ohlc")
+
+
+@dataclass
+class Engine:
+    """A running engine."""
+
+    url: str
+    bus: PostgresBus
+    conn: psycopg.Connection
+    config: Config
+
+    def connect(self) -> psycopg.Connection:
+        return connect_url(self.url)
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
+        return self.conn.execute(query, parameters).fetchall()  # type: ignore[call-overload, no-any-return]
+
+    def value(self, query: str, *parameters: object) -> object:
+        return self.rows(query, *parameters)[0][0]
+
+    def refresh(self) -> None:
+        with self.connect() as conn:
+            Refresher(conn).run_until_idle()
+
+    def wait(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+        """Return when a condition on the engine's state holds, looking again after every change of the bus."""
+        done = threading.Event()
+        with psycopg.connect(self.url, autocommit=True) as listening:
+            listening.execute("LISTEN bus")
+            for _ in range(int(timeout / 0.1)):
+                if condition():
+                    done.set()
+                    break
+                next(iter(listening.notifies(timeout=0.1, stop_after=1)), None)
+        if not done.is_set():
+            raise TimeoutError("the engine never reached the state that was waited for")
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    return load_config()
+
+
+@pytest.fixture
+def engine(database: str, config: Config) -> Iterator[Engine]:
+    """The OHLC layer on an empty database; views move when the test calls ``refresh``."""
+    with connect_url(database) as conn:
+        install_bus(conn)
+        bus = PostgresBus(database)
+        bus.ensure_topics([TRADES, TRADES_DLQ, INGEST_SHARDS])
+        catalog.install(conn)
+        for sql_object in render_objects(config):
+            if sql_object.layer in _LAYERS and not sql_object.name.startswith("news"):
+                text = sql_object.text.replace("${kafka_properties}", "properties.bootstrap.server = 'none'")
+                if sql_object.name != "dead_letters":
+                    catalog.apply(conn, text.replace("${topic_prefix}", ""))
+        yield Engine(database, bus, conn, config)
+        bus.close()
+
+
+@pytest.fixture
+def running(engine: Engine) -> Iterator[Engine]:
+    """As ``engine``, with its refresh loop running."""
+    stop = threading.Event()
+    with engine.connect() as conn:
+        loop = threading.Thread(target=Refresher(conn).run, args=(stop,))
+        loop.start()
+        yield engine
+        stop.set()
+        loop.join(30)
