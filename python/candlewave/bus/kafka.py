@@ -1,8 +1,10 @@
 """The bus on Kafka, by librdkafka: idempotent producer, cooperative consumer groups, manual commits."""
 
+import itertools
 import logging
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -37,6 +39,9 @@ _log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ANSWER_SECONDS = 10.0
+
+BATCH = 50_000
+"""Messages that :meth:`KafkaBus.publish` has under way at once."""
 
 _UNREACHABLE = {
     KafkaError._TRANSPORT,
@@ -151,27 +156,11 @@ class KafkaBus(Closing):
         Raises:
             PublishFailed: brokers refused messages, or did not acknowledge them in time.
         """
-        messages = list(messages)
-        failures: list[KafkaError] = []
-
-        def report(error: KafkaError | None, _: KafkaMessage) -> None:
-            if error is not None:
-                failures.append(error)
-
-        # One publish at a time: flush waits for all that is in the producer.
-        with metrics.publishing(topic, len(messages)), self._lock:
-            try:
-                for message in messages:
-                    self._produce(self._prefix + topic, message, report)
-            except KafkaException as error:
-                failures.append(error.args[0])
-            while self._producer.flush(0.5):
-                pass
-            if failures:
-                raise PublishFailed(
-                    f"topic {topic}: {len(failures)} of {len(messages)} messages were not stored: "
-                    f"{failures[0].str()}{self._errors.hint()}"
-                )
+        remaining = iter(messages)
+        while batch := list(itertools.islice(remaining, BATCH)):
+            # One publish at a time: flush waits for all that is in the producer.
+            with metrics.publishing(topic, len(batch)), self._lock:
+                self._deliver(topic, batch)
 
     def subscribe(
         self,
@@ -247,6 +236,26 @@ class KafkaBus(Closing):
     def close(self) -> None:
         """Close the producer; publishing is done already, as it waits for acknowledgements."""
         self._producer.flush(0)
+
+    def _deliver(self, topic: str, batch: Sequence[Message]) -> None:
+        failures: list[KafkaError] = []
+
+        def report(error: KafkaError | None, _: KafkaMessage) -> None:
+            if error is not None:
+                failures.append(error)
+
+        try:
+            for message in batch:
+                self._produce(self._prefix + topic, message, report)
+        except KafkaException as error:
+            failures.append(error.args[0])
+        while self._producer.flush(0.5):
+            pass
+        if failures:
+            raise PublishFailed(
+                f"topic {topic}: {len(failures)} of {len(batch)} messages were not stored: "
+                f"{failures[0].str()}{self._errors.hint()}"
+            )
 
     def _produce(self, topic: str, message: Message, report: Any) -> None:
         arguments: dict[str, Any] = {}
@@ -327,6 +336,8 @@ class KafkaSubscription(Closing):
                 if max_messages > 1:
                     batch += self._consumer.consume(max_messages - 1, 0)
         messages = [message for message in map(self._received, batch) if message is not None]
+        for topic, count in Counter(message.topic for message in messages).items():
+            metrics.CONSUMED.labels(topic, self._group).inc(count)
         if not messages:
             self._raise_pending()
         return messages
@@ -377,7 +388,6 @@ class KafkaSubscription(Closing):
         if tp not in self._assigned:
             return None  # revoked while the batch was collected; its next owner reads it
         self._positions[tp] = offset + 1
-        metrics.CONSUMED.labels(tp.topic, self._group).inc()
         key, headers = message.key(), cast("list[tuple[str, bytes | None]] | None", message.headers())
         return Received(
             tp.topic,
@@ -471,6 +481,7 @@ class _LastError:
             yield
         except KafkaException as error:
             raise self.translate(error.args[0], what) from error
+        self._last = None
 
 
 def new_topic(name: str, spec: TopicSpec) -> NewTopic:

@@ -52,6 +52,9 @@ def reaching(what: str) -> Iterator[None]:
     try:
         yield
     except psycopg.OperationalError as error:
-        raise BusUnavailable(f"cannot {what}: {str(error).strip()}; is `candlewave up` running?") from error
+        # No state, connection trouble or a shutdown: the server is away. The rest, such as a full disk, is its own.
+        away = error.sqlstate is None or error.sqlstate[:2] in ("08", "57")
+        hint = "; is `candlewave up` running?" if away else ""
+        raise BusUnavailable(f"cannot {what}: {str(error).strip()}{hint}") from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise BusError(f"cannot {what}: the bus's tables are missing ({error}); run `candlewave up`") from error

@@ -5,6 +5,7 @@ every topic, gives up what is above it (callback first) and takes free partition
 all partitions and depend only on who is there: members settle without a leader, and keep what they can.
 """
 
+import logging
 import os
 import socket
 import threading
@@ -28,6 +29,8 @@ from candlewave.bus.protocol import (
     Received,
     TopicPartition,
 )
+
+_log = logging.getLogger(__name__)
 
 SAFETY_POLL = 1.0
 """Longest wait for a notification, in seconds, before the tables are looked at anyway."""
@@ -226,12 +229,10 @@ class PostgresSubscription(Closing):
         finally:
             if self._member_id is not None:
                 self._heart.forget(self._member_id)
-                with reaching(f"leave {self._group}"):
-                    conn = self._connection.get()
-                    with conn.transaction():
-                        conn.execute(_LOCK_GROUP, (self._group,))
-                        conn.execute("DELETE FROM bus.members WHERE member_id = %s", (self._member_id,))
-                        self._tell_group(conn)
+                try:
+                    self._leave(self._member_id)
+                except BusUnavailable as error:
+                    _log.warning("%s; its lease runs out instead", error)
                 self._member_id = None
             self._connection.close()
 
@@ -243,6 +244,14 @@ class PostgresSubscription(Closing):
         for notify in conn.notifies(timeout=wait, stop_after=1 if wait else None):
             if notify.channel == GROUPS_CHANNEL and notify.payload == self._group:
                 self._next_look = 0.0
+
+    def _leave(self, member_id: str) -> None:
+        with reaching(f"leave {self._group}"):
+            conn = self._connection.get()
+            with conn.transaction():
+                conn.execute(_LOCK_GROUP, (self._group,))
+                conn.execute("DELETE FROM bus.members WHERE member_id = %s", (member_id,))
+                self._tell_group(conn)
 
     def _rebalance(self) -> None:
         if self._member_id is not None:

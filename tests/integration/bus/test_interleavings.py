@@ -58,6 +58,8 @@ class Interleavings(RuleBasedStateMachine):
         self.slow: psycopg.Connection | None = None
         self.slow_partition = -1
         self.slow_values: set[bytes] = set()
+        self.join()
+        self.join()
 
     def new_messages(self, keys: list[str]) -> list[Message]:
         self.count += len(keys)
@@ -134,11 +136,14 @@ class Interleavings(RuleBasedStateMachine):
             member.next[tp] = self.committed[tp]
 
     @precondition(lambda self: self.members)
-    @rule(data=st.data())
-    def hang(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), noticed=st.booleans())
+    def hang(self, data: st.DataObject, noticed: bool) -> None:
         member = data.draw(st.sampled_from(self.members))
         self.stage.hang(member.subscription)
         member.alive = False
+        for other in self.members if noticed else ():
+            if other is not member:
+                self.read(other, 1)
 
     @precondition(lambda self: self.members)
     @rule(data=st.data())
