@@ -18,6 +18,7 @@ from candlewave.config import Config
 from candlewave.migrate import MigrationError
 from candlewave.migrate.state import State, after, fingerprint, ordered
 from candlewave.paths import project_root
+from candlewave.settings import Settings
 from candlewave.sqlmodel.render import render_objects
 
 if TYPE_CHECKING:
@@ -58,14 +59,20 @@ class History:
 
     Attributes:
         root: folder that holds ``sql/`` and ``migrations/``.
+        own: folder of the user's own revisions; ``migrations/versions/local`` when None.
     """
 
     root: Path
+    own: Path | None = None
 
     @classmethod
-    def of_project(cls) -> "History":
-        """Return the revisions of this installation."""
-        return cls(project_root())
+    def of_project(cls, settings: Settings) -> "History":
+        """Return the revisions of this installation.
+
+        An installed package is replaced by the next version, so there the user's own are in the data directory.
+        """
+        root = project_root()
+        return cls(root, settings.data_dir / "migrations" if root.name == "_project" else None)
 
     @property
     def folder(self) -> Path:
@@ -75,7 +82,7 @@ class History:
     def versions(self, branch: Branch) -> Path:
         """Return the folder of a branch's revisions."""
         shipped = self.folder / "versions"
-        return shipped if branch is Branch.SHIPPED else shipped / "local"
+        return shipped if branch is Branch.SHIPPED else self.own or shipped / "local"
 
     @cached_property
     def revisions(self) -> dict[Branch, list[Revision]]:

@@ -109,6 +109,7 @@ class RowLease(Lease):
         connect: opens a connection in autocommit mode whose writes are visible to all when they return.
         wait_seconds: how long to wait for another migrator.
         pause: waits for the given seconds between attempts.
+        clock: seconds that only grow, by which the lease judges its own age.
     """
 
     def __init__(
@@ -118,25 +119,27 @@ class RowLease(Lease):
         *,
         life_seconds: int = LIFE_SECONDS,
         pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connect = connect
         self._wait_seconds = wait_seconds
         self._life_seconds = life_seconds
         self._pause = pause
         self._stop = Event()
-        self._renewed_at = time.monotonic()
+        self._clock = clock
+        self._renewed_at = 0.0
         self._lost: psycopg.Error | None = None
         self._keeper: Thread | None = None
         self.owner = f"{socket.gethostname()}:{getpid()}:{uuid.uuid4().hex[:8]}"
 
     def acquire(self) -> None:
         """See :meth:`Lease.acquire`."""
-        deadline = time.monotonic() + self._wait_seconds
+        deadline = self._clock() + self._wait_seconds
         with self._connect() as conn:
             conn.execute(_TABLE)
             conn.execute("DELETE FROM candlewave_migrators WHERE expires_at <= now()")
             while others := self._try(conn):
-                if time.monotonic() >= deadline:
+                if self._clock() >= deadline:
                     raise LeaseError(
                         f"another `candlewave migrate` is at work on this engine: {', '.join(others)}; waited"
                         f" {self._wait_seconds:g} s for it. One that died frees the engine {self._life_seconds} s later"
@@ -147,7 +150,7 @@ class RowLease(Lease):
 
     def check(self) -> None:
         """See :meth:`Lease.check`."""
-        if self._lost is not None or time.monotonic() - self._renewed_at > self._life_seconds:
+        if self._lost is not None or self._clock() - self._renewed_at > self._life_seconds:
             raise LeaseError(
                 f"the lease could not be renewed, so another migrator may have begun: {self._lost or 'no answer'}"
             )
@@ -174,7 +177,7 @@ class RowLease(Lease):
         return others
 
     def _renew(self, conn: psycopg.Connection) -> None:
-        renewed_at = time.monotonic()
+        renewed_at = self._clock()
         conn.execute(
             "INSERT INTO candlewave_migrators (owner, expires_at)"
             f" SELECT %s::varchar, now() + INTERVAL '{self._life_seconds} seconds'",

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from candlewave.config import Config
 from candlewave.migrate import MigrationError
 from candlewave.migrate.environment import ScriptPrinter
+from candlewave.migrate.head import deviations
 from candlewave.migrate.history import History
 from candlewave.migrate.lease import Lease, RowLease, SessionLease
 from candlewave.migrate.plan import make_all
@@ -87,6 +88,15 @@ class Migrator:
         with self._alembic_connection() as (connection, _):
             return next(iter(_heads(connection)), None)
 
+    def status(self) -> tuple[str | None, list[str], list[str]]:
+        """Return where the engine is, which revisions are still to come, and which of its objects need repair."""
+        with self._alembic_connection() as (connection, driver):
+            current = next(iter(_heads(connection)), None)
+            line = [r.id for r in self.history.line(self.history.head())]
+            pending = line[line.index(current) + 1 :] if current in line else line
+            state = self.history.state(current) if current in line else {}
+            return current, pending, deviations(self._target(driver), state, current)
+
     def script(self, to: str | None = None) -> str:
         """Return the SQL from nothing to a revision, with parameters unfilled, without an engine."""
         revision = self._revision(to)
@@ -124,11 +134,14 @@ class Migrator:
             f" `candlewave migrate downgrade {common[-1] if common else 'base'}`; tables and their rows stay"
         )
 
+    def _target(self, conn: psycopg.Connection) -> Target:
+        make = self.make_target or (RisingWaveTarget if self.risingwave else EmbeddedTarget)
+        return make(conn)
+
     @contextmanager
     def _session(self) -> Iterator[_Session]:
         with self._alembic_connection() as (connection, driver):
-            make_target = self.make_target or (RisingWaveTarget if self.risingwave else EmbeddedTarget)
-            target = make_target(driver)
+            target = self._target(driver)
             lease: Lease
             if self.risingwave:
                 lease = RowLease(self.connect, self.wait_seconds)

