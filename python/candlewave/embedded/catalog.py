@@ -99,6 +99,23 @@ class StoredObject:
         return relations(self.statement.query) if self.statement.query else frozenset()
 
     @cached_property
+    def row_filter(self) -> str | None:
+        """The WHERE condition of a view that only filters the rows of one relation, in PostgreSQL's words.
+
+        A row that fails it is in no version of such a view, so its arrival need not be noted.
+        """
+        tree = parse_one(translate_query(self.statement.query or ""), dialect="postgres")
+        where = tree.args.get("where")
+        plain = (
+            isinstance(tree, exp.Select)
+            and where is not None
+            and not any(tree.args.get(part) for part in ("joins", "group", "having", "distinct", "with_"))
+            and not tree.find(exp.AggFunc, exp.Window, exp.Subquery)
+            and len(list(tree.find_all(exp.Select))) == 1
+        )
+        return str(where.this.sql(dialect="postgres")) if plain and where is not None else None
+
+    @cached_property
     def footprints(self) -> tuple[Footprint, ...]:
         """Declared footprints; one ``full`` per input when the header declares none."""
         declared = self.header.footprints if self.header else ()
@@ -197,24 +214,7 @@ def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "p
 
 def axis_of(reader: StoredObject, footprint: Footprint) -> str:
     """Name what a reader watches on an input: its key columns, the expression of its time, and which rows matter."""
-    return f"{','.join(footprint.keys)}|{footprint.input_time or ''};{row_filter(reader) or ''}"
-
-
-def row_filter(reader: StoredObject) -> str | None:
-    """Return the WHERE condition of a view that only filters the rows of one relation, in PostgreSQL's words.
-
-    A row that fails it is in no version of such a view, so its arrival need not be noted.
-    """
-    tree = parse_one(translate_query(reader.statement.query or ""), dialect="postgres")
-    where = tree.args.get("where")
-    plain = (
-        isinstance(tree, exp.Select)
-        and where is not None
-        and not any(tree.args.get(part) for part in ("joins", "group", "having", "distinct", "with_"))
-        and not tree.find(exp.AggFunc, exp.Window, exp.Subquery)
-        and len(list(tree.find_all(exp.Select))) == 1
-    )
-    return str(where.this.sql(dialect="postgres")) if plain and where is not None else None
+    return f"{','.join(footprint.keys)}|{footprint.input_time or ''};{reader.row_filter or ''}"
 
 
 def group_of(table: str, schema: str) -> str:
@@ -297,7 +297,7 @@ def _watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
         if reader.statement.kind is Kind.MATERIALIZED_VIEW:
             for footprint in reader.footprints:
                 if footprint.input == table.name and not footprint.is_clock:
-                    axes.setdefault(axis_of(reader, footprint), Axis(footprint, row_filter(reader)))
+                    axes.setdefault(axis_of(reader, footprint), Axis(footprint, reader.row_filter))
     digest = _digest(schema, table.name)
     relation = _name(schema, table.name)
     for event in ("insert", "update", "delete"):

@@ -33,6 +33,11 @@ class Layout:
         return self.data_dir / "postgres.password"
 
     @property
+    def port_file(self) -> Path:
+        """The TCP port of the last start."""
+        return self.data_dir / "postgres.port"
+
+    @property
     def lock_file(self) -> Path:
         """Locked by the owner of the directory."""
         return self.data_dir / "up.lock"

@@ -5,6 +5,7 @@ stops the server with the process that started it. Layout of a data directory:
 
 - ``postgres/`` the cluster, owned by the operating system's user that runs PostgreSQL;
 - ``postgres.password`` password of the one role, mode 0600;
+- ``postgres.port`` the port that clients know;
 - ``up.lock`` and ``runtime.json`` who runs it, and how to reach it.
 """
 
@@ -110,7 +111,7 @@ class EmbeddedServer:
         Raises:
             ServerError: it does not start.
         """
-        _launch(self._layout, self.port, self._conf)
+        launch(self._layout, self.port, self._conf)
 
     def stop(self) -> None:
         """Stop PostgreSQL and give the data directory free. Twice does no harm."""
@@ -129,7 +130,12 @@ class EmbeddedServer:
 
 
 def start(
-    data_dir: Path, *, port: int | None = None, major: int = MAJOR, conf: Mapping[str, str] | None = None
+    data_dir: Path,
+    *,
+    port: int | None = None,
+    private: bool = False,
+    major: int = MAJOR,
+    conf: Mapping[str, str] | None = None,
 ) -> EmbeddedServer:
     """Start the embedded PostgreSQL, making the data directory when there is none.
 
@@ -138,6 +144,7 @@ def start(
     Args:
         data_dir: the data directory.
         port: TCP port; None takes the last one again, or any free one.
+        private: listen where no client looks for the engine, for maintenance.
         major: major version that the directory must have.
         conf: settings of PostgreSQL beside or instead of our own, as written in ``postgresql.conf``.
 
@@ -155,7 +162,11 @@ def start(
             make_cluster(layout, layout.cluster, major, sync=conf["fsync"] == "on")
         check_major(layout, major)
         stop_postmaster(layout.cluster)
-        chosen = _launch_somewhere(layout, port, conf)
+        if private:
+            chosen = launch(layout, None, conf)
+        else:
+            chosen = launch(layout, port or _last_port(layout), conf)
+            layout.port_file.write_text(f"{chosen}\n")
         server = EmbeddedServer(layout, lock, chosen, conf)
         _ensure_database(server.url)
     except BaseException:
@@ -387,52 +398,75 @@ def _is_postgres_of(process: psutil.Process, cluster: Path) -> bool:
         return False
 
 
-def _launch_somewhere(layout: Layout, port: int | None, conf: Mapping[str, str]) -> int:
-    if port:
+def launch(layout: Layout, port: int | None = None, conf: Mapping[str, str] = _CONF) -> int:
+    """Start the server of a data directory that this process has acquired, and return its port.
+
+    Args:
+        port: TCP port; None for any free one.
+
+    Raises:
+        ServerError: the port is taken, or PostgreSQL does not start.
+    """
+    if port is not None:
         if not _is_free(port):
-            raise ServerError(f"port {port} on {HOST} is taken; choose another with --port, or none for a free one")
+            raise ServerError(f"port {port} on {HOST} is taken; choose another with --port")
         _launch(layout, port, conf)
         return port
-    candidates = [_last_port(layout), *(_free_port() for _ in range(3))]
-    failure: ServerError | None = None
-    for candidate in candidates:
-        if not candidate or not _is_free(candidate):
-            continue
+    for attempt in range(5):
+        free = _free_port()
         try:
-            _launch(layout, candidate, conf)
-        except ServerError as error:
+            _launch(layout, free, conf)
+        except ServerError:
             # Somebody may have taken the port since we asked for it.
-            if _is_free(candidate):
+            if _is_free(free) or attempt == 4:
                 raise
-            failure = error
         else:
-            return candidate
-    raise failure or ServerError(f"no free port on {HOST}")
+            return free
+    raise AssertionError("unreachable")
 
 
 def _launch(layout: Layout, port: int, conf: Mapping[str, str]) -> None:
     cluster = layout.cluster
+    major = major_of(cluster)
     _end_orphans(cluster)
-    user = _system_user(cluster)
-    if user is not None:
+    if _system_user(cluster) is not None:
         _let_others_pass(layout.data_dir)
-        _let_others_run(major_of(cluster))
-    lines = "".join(f"{name} = {value}\n" for name, value in {"port": str(port), **conf}.items())
-    file = cluster / "candlewave.conf"
-    file.write_text(f"# Written by candlewave at each start; changes here are lost.\n{lines}")
-    if user is not None:
-        os.chown(file, user.pw_uid, user.pw_gid)
+        _let_others_run(major)
+    write_conf(cluster, conf)
     log = cluster / "server.log"
     try:
         run(
             "pg_ctl",
-            [f"--pgdata={cluster}", f"--log={log}", "--wait", f"--timeout={_START_SECONDS}", "--silent", "start"],
+            [
+                f"--pgdata={cluster}",
+                f"--log={log}",
+                f"--options=-p {port}",
+                "--wait",
+                f"--timeout={_START_SECONDS}",
+                "--silent",
+                "start",
+            ],
             cluster=cluster,
-            major=major_of(cluster),
+            major=major,
         )
     except ServerError as error:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:]) if log.exists() else "(empty)"
         raise ServerError(f"PostgreSQL did not start: {error}\nIts log, {log}, ends with:\n{tail}") from None
+
+
+def write_conf(cluster: Path, conf: Mapping[str, str] = _CONF) -> None:
+    """Write our settings of a cluster."""
+    lines = "".join(f"{name} = {value}\n" for name, value in conf.items())
+    file = cluster / "candlewave.conf"
+    file.write_text(f"# Written by candlewave at each start; changes here are lost.\n{lines}")
+    give_to_server(file, cluster)
+
+
+def give_to_server(path: Path, cluster: Path) -> None:
+    """Let the user who runs a cluster's server own a file or folder."""
+    user = _system_user(cluster)
+    if user is not None:
+        os.chown(path, user.pw_uid, user.pw_gid)
 
 
 def _ensure_database(url: str) -> None:
@@ -474,11 +508,12 @@ def _free_port() -> int:
 
 
 def _last_port(layout: Layout) -> int | None:
+    """Return the port that clients know from earlier, if it is free."""
     try:
-        lines = (layout.cluster / "candlewave.conf").read_text().splitlines()
-    except FileNotFoundError:
+        port = int(layout.port_file.read_text())
+    except (FileNotFoundError, ValueError):
         return None
-    return next((int(line.split("=")[1]) for line in lines if line.startswith("port = ")), None)
+    return port if _is_free(port) else None
 
 
 # --- the operating system's user ------------------------------------------------------------------------------------

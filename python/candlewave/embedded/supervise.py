@@ -1,0 +1,129 @@
+"""What ``candlewave up`` does while it runs: own PostgreSQL, keep it alive, and keep the views fresh."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import psycopg
+
+from candlewave import __version__
+from candlewave.embedded import catalog, runtime
+from candlewave.embedded.server import EmbeddedServer, start
+from candlewave.settings import Settings
+from candlewave.telemetry.logs import get_logger
+from candlewave.telemetry.service import Service
+
+_WATCH_SECONDS = 1.0
+_FINISH_SECONDS = 5.0
+"""How long a running refresh may go on after the signal to end; it is rolled back then and done at the next start."""
+
+_log = get_logger(__name__)
+
+
+def run_engine(
+    service: Service, *, port: int | None, refresh: bool, on_started: Callable[[EmbeddedServer], None]
+) -> None:
+    """Run the embedded engine until the service has to stop: a main function for ``run_service``.
+
+    Args:
+        port: TCP port of PostgreSQL; None for the last one, or any free one.
+        refresh: whether views follow their inputs.
+        on_started: called when clients can connect, before the first refresh.
+
+    Raises:
+        ServerError: PostgreSQL does not start.
+    """
+    settings = service.settings
+    server = start(settings.data_dir, port=port)
+    service.on_close("postgresql", server.stop)
+    service.readiness.add("postgresql", lambda: None if server.running else "PostgreSQL does not run")
+    _prepare(server)
+    # Removed before PostgreSQL stops, so that nobody is sent to a server that is going away.
+    service.on_close("runtime.json", lambda: runtime.remove(settings.runtime_file))
+    _announce(settings, server)
+    on_started(server)
+    work = _refresh if refresh else _idle
+    while not service.stop.is_set():
+        try:
+            work(server, service.stop)
+        except psycopg.OperationalError as error:
+            if service.stop.is_set():
+                return
+            _log.warning("lost the connection to PostgreSQL", reason=str(error).strip())
+        _revive(server, service.stop)
+
+
+def _announce(settings: Settings, server: EmbeddedServer) -> None:
+    record = runtime.Runtime(
+        pid=os.getpid(),
+        url=server.url,
+        port=server.port,
+        started_at=datetime.now(UTC),
+        version=__version__,
+    )
+    runtime.write(settings.runtime_file, record)
+
+
+def _prepare(server: EmbeddedServer) -> None:
+    """Create what the bus and the catalog keep in the database, where it is missing."""
+    from candlewave.bus.postgres import PostgresBus
+    from candlewave.bus.topics import TOPICS
+
+    with PostgresBus(server.url) as bus:
+        bus.install()
+        bus.ensure_topics(TOPICS.values())
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        catalog.install(conn)
+
+
+def _idle(server: EmbeddedServer, stop: threading.Event) -> None:
+    while server.running and not stop.wait(_WATCH_SECONDS):
+        pass
+
+
+def _refresh(server: EmbeddedServer, stop: threading.Event) -> None:
+    from candlewave.bus.postgres import PostgresBus
+    from candlewave.embedded.refresh import Refresher
+
+    with (
+        psycopg.connect(server.url, autocommit=True, application_name="candlewave-refresh") as conn,
+        PostgresBus(server.url) as bus,
+        _cancelled_after(conn, stop),
+    ):
+        conn.execute("SET timezone = 'UTC'")
+        Refresher(conn, bus=bus).run(stop)
+
+
+@contextmanager
+def _cancelled_after(conn: psycopg.Connection, stop: threading.Event) -> Iterator[None]:
+    """Cancel the connection's statement some seconds after ``stop`` is set, unless the block has ended by then."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(_WATCH_SECONDS):
+            if ended.is_set():
+                return
+        if not ended.wait(_FINISH_SECONDS):
+            _log.info("a refresh is cancelled; it is done again at the next start")
+            conn.cancel_safe()
+
+    thread = threading.Thread(target=watch, name="cancel-refresh", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _revive(server: EmbeddedServer, stop: threading.Event) -> None:
+    """Start PostgreSQL again when it died; when it lives, give it a moment to recover from a crashed session."""
+    if stop.is_set():
+        return
+    if server.running:
+        stop.wait(_WATCH_SECONDS)
+        return
+    _log.error("PostgreSQL ended unexpectedly, starting it again")
+    server.restart()
+    _log.info("PostgreSQL runs again", port=server.port, pid=server.pid)
