@@ -171,7 +171,8 @@ class Comparison:
     @property
     def differences(self) -> list[str]:
         """A line per object that is missing, differs or is no longer rendered."""
-        lines = [f"{name}: not in revision {self.head}" for name in self.rendered if name not in self.before]
+        where = f"in revision {self.head}" if self.head else "in any revision"
+        lines = [f"{name}: not {where}" for name in self.rendered if name not in self.before]
         lines += [f"{name}: no longer in sql/" for name in self.before if name not in self.rendered]
         lines += [
             f"{name}: differs from revision {self.head}"

@@ -64,7 +64,7 @@ def make_plan(before: State, after: State) -> Plan:
     abandoned = {name for name in removed if is_store(before[name])}
     dropped = removed - abandoned
     edited = changed - altered.keys()
-    reached = downstream(list(after.values()), edited) | downstream(list(before.values()), edited | dropped)
+    reached = downstream(list(before.values()), edited | dropped)
     rebuilt = {name for name in reached if name in before and name in after and not is_store(after[name])}
 
     changes = [Change(n, before[n].kind, Action.DROPPED, "no longer in sql/") for n in reversed(before) if n in dropped]

@@ -15,6 +15,7 @@ import psycopg
 
 from candlewave.embedded.catalog import CatalogError
 from candlewave.embedded.translate import TranslationError
+from candlewave.engine import explain
 from candlewave.migrate import MigrationError
 from candlewave.migrate.lease import Lease
 from candlewave.migrate.plan import StoreChangeError
@@ -257,5 +258,5 @@ class Runner:
         except (psycopg.Error, CatalogError, TranslationError, ValueError) as error:
             lines = statement.strip().splitlines()
             excerpt = "\n".join(f"    {line}" for line in [*lines[:5], *(["..."] if len(lines) > 5 else [])])
-            message = str(error).strip() or type(error).__name__
+            message = explain(error) if isinstance(error, psycopg.Error) else str(error)
             raise MigrationError(f"{name}: the engine refused\n{excerpt}\n  because: {message}") from error
