@@ -1,0 +1,1 @@
+"""HTTP: the page that shows candles, indicators and freshness, and the endpoints it reads."""
