@@ -1,5 +1,508 @@
+"""Commands that bring trades in and answer for the OHLC layer: trade-to-ohlc, backfill, replay, simulate, audit."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+if TYPE_CHECKING:
+    from candlewave.config import Config
+    from candlewave.ingest.backfill import Loaded
+    from candlewave.ingest.publish import BadRecord
+    from candlewave.ingest.simulator import SimulatedSymbol, Simulator
+    from candlewave.settings import Settings
+
+_SHOWN_REJECTS = 20
+_TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+class _Against(StrEnum):
+    TRADES = "trades"
+    EXCHANGE = "exchange"
+
+
+class _ArchiveFormat(StrEnum):
+    KRAKEN = "kraken"
+    BINANCE = "binance"
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
+    app.command("trade-to-ohlc")(trade_to_ohlc)
+    app.command()(backfill)
+    app.command()(replay)
+    app.command()(simulate)
+    app.command()(audit)
+
+
+def trade_to_ohlc() -> None:
+    """Service: take in live trades of the configured exchanges, and answer for the OHLC layer.
+
+    Symbols are shared among replicas. After every reconnect the missing trades are fetched over REST. Settings:
+    candlewave.toml says which exchanges and symbols; CANDLEWAVE_EXCHANGE_URLS, a JSON object such as
+    {"kraken": {"rest": "http://mirror:8080", "ws": "ws://mirror:8080"}}, sends requests to a mirror.
+    """
+    from candlewave.ingest.service import main
+    from candlewave.telemetry.service import run_service
+
+    settings, config = _project()
+    raise typer.Exit(run_service("trade-to-ohlc", settings, lambda service: main(service, config)))
+
+
+def backfill(
+    symbol: Annotated[str, typer.Option(help="The market, such as BTC/USD.")],
+    exchange: Annotated[str | None, typer.Option(help="The exchange; the configured default if left out.")] = None,
+    begin: Annotated[
+        datetime | None, typer.Option("--from", formats=_TIME_FORMATS, help="Begin of the range, UTC (API only).")
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--to", formats=_TIME_FORMATS, help="End, exclusive, UTC; now if left out.")
+    ] = None,
+    archive: Annotated[
+        list[Path] | None, typer.Option(help="Load this archive file instead of asking the API; may be repeated.")
+    ] = None,
+    archive_format: Annotated[
+        _ArchiveFormat | None, typer.Option("--format", help="Layout of the files; by the exchange if left out.")
+    ] = None,
+) -> None:
+    """Load history: over the exchange's API (--from, --to), or from its archive files (--archive).
+
+    Interrupted loads go on where they were. A range is loaded from the archive or the API, never both, because their
+    trades have different ids and would count twice; the table loaded_ranges says what was loaded.
+
+    Archive files are trades as CSV, plain, gzipped or zipped: Kraken's (time, price, volume) and Binance's (id, price,
+    quantity, quote quantity, time, is buyer maker).
+    """
+    import asyncio
+
+    from candlewave.ingest.archive import Format
+    from candlewave.ingest.backfill import Loader
+    from candlewave.ingest.exchange import Exchange
+    from candlewave.ingest.ledger import Ledger
+    from candlewave.ingest.validate import normalise_symbol
+
+    settings, config = _project()
+    name = exchange or config.default_exchange
+    market = normalise_symbol(symbol)
+    if market is None:
+        raise typer.BadParameter(f"{symbol!r} is not of the form BASE/QUOTE, such as BTC/USD", param_hint="--symbol")
+    if bool(archive) == (begin is not None):
+        raise typer.BadParameter("give --from for the API, or --archive for files (one of them)")
+    layout = archive_format or next((f for f in _ArchiveFormat if f.value == name), None)
+    if archive and layout is None:
+        raise typer.BadParameter(f"the archive layout of {name} is not known: give --format kraken or binance")
+    rejects = _Rejects()
+    with _explained(), _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", None) as bar:
+        _known_symbol(conn, name, market, config)
+        done = _Counter(bar)
+        loader = Loader(
+            bus,
+            Ledger(conn),
+            timedelta(seconds=config.candles.grace_seconds),
+            _retention(config),
+            on_reject=rejects,
+            on_progress=lambda trades, reached: done.set(trades, f"{name} {market} up to {reached:%Y-%m-%d %H:%M}"),
+        )
+        for path in archive or []:
+            assert layout is not None
+            done.restart()
+            loaded = loader.load_archive(path, Format(layout.value), name, market)
+            done.set(loaded.trades)
+            _report_loaded(path.name, loaded)
+        if begin is not None:
+            loaded = asyncio.run(
+                _load_api(loader, Exchange(name), market, _utc(begin), _utc(end) if end else datetime.now(UTC))
+            )
+            done.set(loaded.trades)
+            _report_loaded(f"{name} API", loaded)
+    rejects.summary()
+
+
+async def _load_api(loader: Any, exchange: Any, symbol: str, begin: datetime, end: datetime) -> "Loaded":
+    try:
+        result: Loaded = await loader.load_api(exchange, symbol, begin, end)
+        return result
+    finally:
+        await exchange.close()
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="Trades as CSV, plain, gzipped or zipped.")],
+    exchange: Annotated[str, typer.Option(help="The exchange the trades are ascribed to.")],
+    speed: Annotated[str, typer.Option(help="1 is as it happened, 60 is a minute per second, or max.")] = "max",
+    strict_symbols: Annotated[
+        bool, typer.Option("--strict-symbols", help="Refuse symbols that candlewave.toml does not list.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at the end until the views show it.", min=0)] = 300.0,
+) -> None:
+    """Replay a file of trades as if they came from an exchange, and return when the views show them.
+
+    The first line names the columns: symbol (or product_id), trade_id, ts, side, price, quantity; times are ISO-8601
+    with a zone. Bad lines are reported, counted and put on the dead-letter topic. Ends with 1 when no line was good.
+    """
+    from candlewave.ingest.files import Lines
+    from candlewave.ingest.replay import Pacer
+    from candlewave.ingest.replay import replay as run
+    from candlewave.ingest.store import register_symbols, wait_until_visible
+
+    settings, config = _project()
+    factor = _speed(speed)
+    known = None
+    if strict_symbols:
+        listed = config.exchanges.get(exchange)
+        known = frozenset(listed.symbols if listed else ())
+    rejects = _Rejects()
+    with _explained(), Lines(file) as lines, _connected(settings) as (bus, conn):
+        with _progress(f"Replay {file.name}", lines.total_bytes, "bytes") as bar:
+            done = _Counter(bar)
+            result = run(
+                lines,
+                bus,
+                exchange,
+                grace=timedelta(seconds=config.candles.grace_seconds),
+                symbols=known,
+                pacer=Pacer(factor),
+                on_symbol=lambda symbol: register_symbols(conn, exchange, [symbol]),
+                on_reject=rejects,
+                on_progress=lambda _: done.set(lines.bytes_read),
+            )
+            done.set(lines.bytes_read)
+        rejects.summary()
+        typer.echo(
+            f"{file.name}: {result.trades:,} trades of {len(result.markets)} markets and {result.heartbeats:,} "
+            f"heartbeats published in {result.seconds:.1f} s"
+        )
+        if not result.markets:
+            typer.echo(f"{file}: no usable trade", err=True)
+            raise typer.Exit(1)
+        wait_until_visible(conn, result.markets, timeout)
+        typer.echo("The views show them.")
+
+
+def simulate(
+    symbols: Annotated[
+        int | None,
+        typer.Option(help="How many symbols to make up, instead of BTC, ETH and SOL against USD.", min=1, max=1000),
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Trades per second and symbol, times the default.", min=0.001)] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same market.", min=0)] = 1,
+    days: Annotated[float, typer.Option(help="Days of history before now.", min=0)] = 3.0,
+    live: Annotated[bool, typer.Option("--live/--no-live", help="Go on by the clock until Ctrl-C.")] = True,
+    late: Annotated[float, typer.Option(help="Share of trades that arrive late.", min=0, max=1)] = 0.002,
+    duplicate: Annotated[float, typer.Option(help="Share that arrive twice.", min=0, max=1)] = 0.005,
+    out_of_order: Annotated[float, typer.Option(help="Share that arrive after later ones.", min=0, max=1)] = 0.01,
+    signal: Annotated[
+        float, typer.Option(help="Planted: correlation of order flow with the next minute's return.", min=-1, max=1)
+    ] = 0.0,
+    change_at: Annotated[
+        datetime | None,
+        typer.Option(formats=_TIME_FORMATS, help="From here on (UTC) thrice the volatility, and the signal turned."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin a new market instead of going on with the last.")
+    ] = False,
+) -> None:
+    """Simulate a market: history first, then live. All of it is marked by the exchange name "simulated".
+
+    Trends, reversals, bursts, quiet spells, bid-ask bounce, and trades that arrive late, twice or out of order. A
+    second run with the same options goes on where the first ended, filling the time between.
+    """
+    from candlewave.ingest.simulate import load_state, publish_history, publish_live, save_state
+    from candlewave.ingest.simulator import EXCHANGE, Disturbances, RegimeChange, Simulator
+    from candlewave.ingest.store import register_symbols
+
+    settings, config = _project()
+    markets = _markets(symbols, rate)
+    options = {
+        "markets": [f"{m.symbol} {m.rate:g}" for m in markets],
+        "seed": seed,
+        "disturbances": [late, duplicate, out_of_order],
+        "signal": signal,
+        "change_at": change_at.isoformat() if change_at else None,
+    }
+    path = settings.data_dir / "simulator.json"
+    now = datetime.now(UTC)
+    found = None if fresh or not live else load_state(path, options)
+    start = found[0] if found else (now - timedelta(days=days)).replace(second=0, microsecond=0)
+    with _explained(), _connected(settings) as (bus, conn), _stop_signals() as stop:
+        simulator = Simulator(
+            markets,
+            start=start,
+            seed=seed,
+            disturbances=Disturbances(late, duplicate, out_of_order),
+            signal=signal,
+            change=RegimeChange(_utc(change_at)) if change_at else None,
+        )
+        if found:
+            simulator.restore(found[1])
+        register_symbols(conn, EXCHANGE, [m.symbol for m in markets])
+        with _progress("Simulated history (synthetic)", None, "trades") as bar:
+            done = _Counter(bar)
+            trades = publish_history(
+                simulator,
+                bus,
+                now,
+                finish=not live,
+                on_progress=lambda n, reached: done.set(n, f"Simulated history up to {reached:%Y-%m-%d %H:%M}"),
+                stop=stop,
+            )
+        typer.echo(f"Simulated (synthetic): {trades:,} trades of {len(markets)} symbols up to {now:%Y-%m-%d %H:%M:%S}Z")
+        if live and not stop.is_set():
+            save_state(path, simulator, options)
+            _live(simulator, bus, stop, config, publish_live, lambda: save_state(path, simulator, options))
+
+
+def _live(
+    simulator: "Simulator",
+    bus: Any,
+    stop: Any,
+    config: "Config",
+    publish_live: Callable[..., int],
+    save: Callable[[], None],
+) -> None:
+    typer.echo("Simulating live (synthetic); Ctrl-C ends it.")
+    trades = publish_live(simulator, bus, stop, grace=timedelta(seconds=config.candles.grace_seconds), on_saved=save)
+    typer.echo(f"Simulated live: {trades:,} trades")
+
+
+def audit(
+    against: Annotated[_Against, typer.Option(help="Raw trades, or the exchange's own candles.")] = _Against.TRADES,
+    sample: Annotated[int, typer.Option(help="Candles to compute again from trades.", min=1)] = 200,
+    exchange: Annotated[str | None, typer.Option(help="The exchange; the configured default if left out.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="One market; all configured ones if left out.")] = None,
+    timeframe: Annotated[str, typer.Option(help="Timeframe to compare with the exchange's.")] = "1m",
+    hours: Annotated[float, typer.Option(help="How far back to compare with the exchange.", min=0.02)] = 6.0,
+) -> None:
+    """Check candles: random ones against raw trades, or the latest against the exchange's own.
+
+    Ends with 1 when anything differs.
+    """
+    import asyncio
+
+    from candlewave.engine import connect
+    from candlewave.ingest.audit import OhlcAudit
+
+    settings, config = _project()
+    with _explained(), connect(settings) as conn:
+        if against is _Against.TRADES:
+            checker = OhlcAudit(conn, timedelta(minutes=config.candles.max_fill_minutes))
+            audited, differences = checker.sample(sample)
+            for difference in differences:
+                typer.echo(str(difference))
+            typer.echo(f"{audited} candles computed again from raw trades, {len(differences)} values differ")
+            raise typer.Exit(1 if differences else 0)
+        name = exchange or config.default_exchange
+        listed = config.exchanges.get(name)
+        names = [symbol] if symbol else list(listed.symbols if listed else ())
+        wrong = asyncio.run(_audit_exchange(conn, name, names, timeframe, timedelta(hours=hours)))
+    raise typer.Exit(1 if wrong else 0)
+
+
+async def _audit_exchange(conn: Any, name: str, symbols: list[str], timeframe: str, back: timedelta) -> bool:
+    from candlewave.config import TIMEFRAME_SECONDS
+    from candlewave.ingest.audit import compare_with_exchange, stored_candles
+    from candlewave.ingest.exchange import Exchange
+
+    if timeframe not in TIMEFRAME_SECONDS:
+        raise typer.BadParameter(f"{timeframe!r} is none of {', '.join(TIMEFRAME_SECONDS)}", param_hint="--timeframe")
+    exchange = Exchange(name)
+    wrong = False
+    try:
+        await exchange.load_markets()
+        for symbol in symbols:
+            newest = conn.execute(
+                "SELECT max(open_time) FROM candles WHERE exchange = %s AND symbol = %s AND timeframe = %s",
+                [name, symbol, timeframe],
+            ).fetchone()
+            if newest is None or newest[0] is None:
+                typer.echo(f"{name} {symbol} {timeframe}: no candles here")
+                continue
+            # The exchange gives at most some hundred candles at once.
+            seconds = TIMEFRAME_SECONDS[timeframe]
+            count = min(int(back.total_seconds() / seconds) + 1, 700)
+            end = newest[0] + timedelta(seconds=seconds)
+            begin = end - timedelta(seconds=seconds * count)
+            ours = stored_candles(conn, name, symbol, timeframe, begin, end)
+            rows = await exchange.candles(symbol, timeframe, begin, count)
+            theirs = [r for r in rows if begin <= datetime.fromtimestamp(r[0] / 1000, UTC) < end]
+            result = compare_with_exchange(ours, theirs)
+            for line in result.differing:
+                typer.echo(line)
+            typer.echo(
+                f"{name} {symbol} {timeframe}: {result.compared} candles compared, {len(result.differing)} differ, "
+                f"{result.only_here} only here, {result.only_there} only there"
+            )
+            wrong = wrong or bool(result.differing) or result.only_there > 0
+    finally:
+        await exchange.close()
+    return wrong
+
+
+# -- shared by the commands ----------------------------------------------------------------------------------
+
+
+class _Rejects:
+    """Print the first bad records as they are found, and how many there were."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, int] = {}
+
+    def __call__(self, bad: "BadRecord") -> None:
+        self._reasons[bad.reject.code] = self._reasons.get(bad.reject.code, 0) + 1
+        if (total := sum(self._reasons.values())) <= _SHOWN_REJECTS:
+            typer.echo(f"rejected: {bad}", err=True)
+            if total == _SHOWN_REJECTS:
+                typer.echo("rejected: more are counted and on topic trades.dlq, but not shown", err=True)
+
+    def summary(self) -> None:
+        if self._reasons:
+            parts = ", ".join(f"{code} {count:,}" for code, count in sorted(self._reasons.items()))
+            typer.echo(f"rejected {sum(self._reasons.values()):,} records: {parts}", err=True)
+
+
+class _Counter:
+    """Turn running totals into the steps that a progress display takes."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._seen = 0.0
+
+    def set(self, total: float, description: str | None = None) -> None:
+        if description is not None:
+            self._bar.update(description=description)
+        self._bar.advance(total - self._seen)
+        self._seen = total
+
+    def restart(self) -> None:
+        self._seen = 0.0
+
+
+@contextmanager
+def _progress(title: str, total: float | None, unit: str = "trades") -> Iterator[Any]:
+    from candlewave.telemetry.progress import progress
+
+    with progress(title, total, unit) as bar:
+        yield bar
+
+
+@contextmanager
+def _connected(settings: "Settings") -> Iterator[tuple[Any, Any]]:
+    """Open the bus and an engine connection."""
+    from candlewave.bus import open_bus
+    from candlewave.bus.topics import TRADES, TRADES_DLQ
+    from candlewave.engine import connect
+
+    with connect(settings) as conn, open_bus(settings) as bus:
+        bus.ensure_topics([TRADES, TRADES_DLQ])
+        yield bus, conn
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Any]:
+    """Give an event that Ctrl-C or SIGTERM sets."""
+    import signal
+    import threading
+
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn the errors a user can act on into one line and exit code 1."""
+    import psycopg
+
+    from candlewave.bus.protocol import BusError
+    from candlewave.config import ConfigError
+    from candlewave.engine import EngineError, explain
+    from candlewave.ingest.files import FileProblem
+    from candlewave.ingest.ledger import AlreadyLoaded
+    from candlewave.ingest.records import HistoryUnavailable, UnknownExchange
+    from candlewave.ingest.store import ViewsTimeout
+
+    try:
+        yield
+    except psycopg.Error as error:
+        text = explain(error)
+    except (
+        AlreadyLoaded,
+        BusError,
+        ConfigError,
+        EngineError,
+        FileProblem,
+        HistoryUnavailable,
+        UnknownExchange,
+        ViewsTimeout,
+    ) as error:
+        text = str(error)
+    else:
+        return
+    typer.echo(text, err=True)
+    raise typer.Exit(1)
+
+
+def _project() -> tuple["Settings", "Config"]:
+    from candlewave.config import load_config
+    from candlewave.settings import get_settings
+
+    settings = get_settings()
+    with _explained():
+        return settings, load_config(settings.config_file)
+
+
+def _retention(config: "Config") -> timedelta | None:
+    seconds = config.retention.trades_seconds
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _known_symbol(conn: Any, exchange: str, symbol: str, config: "Config") -> None:
+    from candlewave.ingest.store import register_symbols
+
+    listed = config.exchanges.get(exchange)
+    if listed is None or symbol not in listed.symbols:
+        typer.echo(f"note: {exchange} {symbol} is not in candlewave.toml, so it is not followed live", err=True)
+    register_symbols(conn, exchange, [symbol])
+
+
+def _markets(symbols: int | None, rate: float) -> "list[SimulatedSymbol]":
+    from candlewave.ingest.simulator import DEFAULT_SYMBOLS, make_symbols
+
+    chosen = list(DEFAULT_SYMBOLS) if symbols is None else make_symbols(symbols)
+    return [replace(market, rate=market.rate * rate) for market in chosen]
+
+
+def _report_loaded(what: str, loaded: "Loaded") -> None:
+    if not loaded.ranges:
+        typer.echo(f"{what}: already loaded")
+        return
+    resumed = f", went on after {loaded.resumed:,}" if loaded.resumed else ""
+    typer.echo(f"{what}: {loaded.trades:,} trades and {loaded.heartbeats:,} heartbeats published{resumed}")
+    for entry in loaded.ranges:
+        typer.echo(f"  {entry}")
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise typer.BadParameter(f"{text!r} is neither a positive number nor max", param_hint="--speed")
+    return speed
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -15,10 +15,12 @@ from prometheus_client import Counter, Gauge
 from psycopg.rows import tuple_row
 
 from candlewave.config import TIMEFRAME_SECONDS
+from candlewave.telemetry.metrics import FRESHNESS
 
 OBJECTS = (
     "trades",
     "clock_minutes",
+    "clock_days",
     "feed_clock",
     "market_clock",
     "candles_1m_live",
@@ -40,7 +42,6 @@ DIFFERENCES = Counter(
     "candlewave_ohlc_audit_differences_total", "Candles that differ from their raw trades", ["exchange", "symbol"]
 )
 DEVIATIONS = Gauge("candlewave_ohlc_deviating_objects", "Objects of the layer that differ from the head migration")
-FRESHNESS = Gauge("candlewave_ohlc_freshness_seconds", "Now less the end of the newest closed minute")
 LATE = Gauge(
     "candlewave_ohlc_late_trades", "Live trades that came after their minute had closed", ["exchange", "symbol"]
 )
@@ -126,7 +127,10 @@ class OhlcAudit:
         now = self._clock()
         closed = self._rows("SELECT closed_until FROM market_clock")
         if closed and closed[0][0] is not None:
-            FRESHNESS.set((now - closed[0][0]).total_seconds())
+            FRESHNESS.newest("candles", closed[0][0])
+        for exchange, symbol, last_trade in self._rows("SELECT exchange, symbol, last_trade_ts FROM feed_clock"):
+            if last_trade is not None:
+                FRESHNESS.newest("trades", last_trade, exchange, symbol)
         for exchange, symbol, count in self._rows(
             "SELECT exchange, symbol, count(*) FROM late_trades GROUP BY exchange, symbol"
         ):

@@ -5,16 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from candlewave.bus.messages import Trade
 from candlewave.bus.protocol import Bus
 from candlewave.ingest.archive import ArchiveReader, Format, layout_of
-from candlewave.ingest.exchange import Exchange, HistoryUnavailable, RawTrade
 from candlewave.ingest.files import FileProblem, Lines
 from candlewave.ingest.heartbeats import MINUTE, CompleteRange, minute_of
 from candlewave.ingest.ledger import AlreadyLoaded, Ledger, LoadedRange, Source, State
 from candlewave.ingest.publish import BadRecord, Publisher, utc_now
+from candlewave.ingest.records import HistoryUnavailable, RawTrade
 from candlewave.ingest.validate import Reject, Validator
+
+if TYPE_CHECKING:
+    from candlewave.ingest.exchange import Exchange
 
 _SAVE_EVERY = 50_000
 """Trades between two notes of progress in the ledger."""
@@ -103,7 +107,7 @@ class Loader:
         entry = self.ledger.finish(replace(entry, trades=before + publisher.trades))
         return Loaded(publisher.trades, publisher.heartbeats, dict(publisher.rejected), skip, (entry,))
 
-    async def load_api(self, exchange: Exchange, symbol: str, begin: datetime, end: datetime) -> Loaded:
+    async def load_api(self, exchange: "Exchange", symbol: str, begin: datetime, end: datetime) -> Loaded:
         """Load the parts of a range that are not loaded yet over an exchange's API, resuming interrupted ones.
 
         Raises:
@@ -128,7 +132,7 @@ class Loader:
             done.append(await self._load_part(exchange, self.ledger.record(entry), publisher))
         return Loaded(publisher.trades, publisher.heartbeats, dict(publisher.rejected), resumed, tuple(done))
 
-    async def _load_part(self, exchange: Exchange, entry: LoadedRange, publisher: Publisher) -> LoadedRange:
+    async def _load_part(self, exchange: "Exchange", entry: LoadedRange, publisher: Publisher) -> LoadedRange:
         symbol = entry.symbol
         start = datetime.fromisoformat(entry.reached) if entry.reached else entry.begin
         minutes = CompleteRange([symbol], start)

@@ -26,6 +26,7 @@ from tenacity import (
 
 from candlewave.ingest import metrics
 from candlewave.ingest.archive import epoch_us
+from candlewave.ingest.records import Garbage, HistoryUnavailable, RawTrade, UnknownExchange
 from candlewave.ingest.settings import IngestSettings, Mirror
 from candlewave.ingest.times import from_us, to_us
 from candlewave.ingest.validate import Refused
@@ -38,34 +39,6 @@ _GARBAGE = (ccxt.BaseError, ValueError, TypeError, KeyError, IndexError, Attribu
 _PAGE = 1_000
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class RawTrade:
-    """A trade as an exchange gave it, not validated.
-
-    Attributes:
-        symbol, trade_id, ts, price, quantity, side: arguments of :meth:`Validator.check`.
-        payload: what the exchange sent for it, as JSON bytes.
-        snapshot: True when it happened before the subscription and was sent along with it.
-    """
-
-    symbol: object
-    trade_id: object
-    ts: object
-    price: object
-    quantity: object
-    side: object
-    payload: bytes
-    snapshot: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Garbage:
-    """A frame or record that could not even be read as a trade."""
-
-    payload: bytes
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -102,14 +75,6 @@ PROFILES = {
     ),
     "bybit": Profile("bybit", running_ids=False, history="recent", options={"defaultType": "spot"}),
 }
-
-
-class UnknownExchange(ValueError):  # noqa: N818 (says what is the case)
-    """There is no profile for an exchange."""
-
-
-class HistoryUnavailable(RuntimeError):  # noqa: N818
-    """An exchange does not hand out the wanted past; the text says how far it goes."""
 
 
 class Exchange:

@@ -8,11 +8,10 @@ any moment, and what comes twice has the same id.
 
 import asyncio
 import contextlib
-import json
 import random
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -25,10 +24,12 @@ from candlewave.bus.protocol import Bus, BusError, Message
 from candlewave.bus.topics import TRADES, TRADES_DLQ
 from candlewave.ingest import metrics
 from candlewave.ingest.backfill import TradeChecker, check_raw
-from candlewave.ingest.exchange import CONNECTION_ERRORS, Exchange, Garbage, HistoryUnavailable, RawTrade
+from candlewave.ingest.exchange import CONNECTION_ERRORS, Exchange
 from candlewave.ingest.heartbeats import CompleteRange, LiveFeed
-from candlewave.ingest.ledger import LoadedRange, Source, State
+from candlewave.ingest.holes import Hole, Last
+from candlewave.ingest.ledger import LoadedRange, State
 from candlewave.ingest.publish import BadRecord, count_published, to_dead_letter, utc_now
+from candlewave.ingest.records import Garbage, HistoryUnavailable, RawTrade
 from candlewave.ingest.settings import IngestSettings
 from candlewave.ingest.validate import Reject, Validator
 
@@ -37,64 +38,6 @@ _ALIVE_SECONDS = 15.0
 _HEARTBEAT_CHECK = 0.5
 _BATCH = 500
 _QUEUE = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Last:
-    """The newest trade of a market that is stored or on its way: id when it is a running number, and time."""
-
-    number: int | None
-    trade_id: str
-    ts: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """Trades that are missing between two known ones.
-
-    Attributes:
-        exchange, symbol: the market.
-        after, before: the known trades around it.
-    """
-
-    exchange: str
-    symbol: str
-    after: Last
-    before: Last
-
-    def entry(self, state: State = State.LOADING, trades: int = 0) -> LoadedRange:
-        """Return the ledger's row of it."""
-        reached = json.dumps(
-            {
-                "hole": True,
-                "after": [self.after.number, self.after.trade_id],
-                "before": [self.before.number, self.before.trade_id],
-            }
-        )
-        end = max(self.before.ts, self.after.ts + timedelta(microseconds=1))
-        return LoadedRange(
-            self.exchange,
-            self.symbol,
-            Source.API,
-            self.after.ts,
-            end,
-            state,
-            reached if state is State.LOADING else "",
-            trades,
-        )
-
-    @staticmethod
-    def from_entry(entry: LoadedRange) -> "Hole | None":
-        """Return the hole of a ledger's row; None when the row is something else."""
-        if entry.state is not State.LOADING or not entry.reached.startswith("{"):
-            return None
-        found = json.loads(entry.reached)
-        if not found.get("hole"):
-            return None
-        after, before = found["after"], found["before"]
-        return Hole(
-            entry.exchange, entry.symbol, Last(after[0], after[1], entry.begin), Last(before[0], before[1], entry.end)
-        )
 
 
 class Store(Protocol):
@@ -551,10 +494,14 @@ class LiveIngest:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
-    def ready(self) -> bool:
-        """True when every owned exchange is heard and the bus takes what comes."""
-        alive = all(exchange in self._feeds and self._feeds[exchange][0].alive for exchange in self._owned)
-        return alive and not self._outbox.failing and not self._outbox.full
+    def problem(self) -> str | None:
+        """What keeps this replica from doing its work; None when every owned exchange is heard and the bus keeps up."""
+        silent = [e for e in self._owned if e not in self._feeds or not self._feeds[e][0].alive]
+        if silent:
+            return f"not heard: {', '.join(sorted(silent))}"
+        if self._outbox.failing or self._outbox.full:
+            return "the bus or the engine does not take what comes"
+        return None
 
     async def own(self, owns: Callable[[str, str], bool]) -> None:
         """Watch exactly the (exchange, symbol) for which ``owns`` holds; return when all others are silent."""

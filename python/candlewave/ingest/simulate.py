@@ -104,6 +104,12 @@ def publish_history(
         trades += batch.trades
         if on_progress is not None:
             on_progress(trades, from_us(int(batch.arrival_us[-1])))
+    else:
+        if finish:
+            # The run was watched to its end: without this its last minutes would stay open.
+            publisher = Publisher(bus, origin)
+            publisher.heartbeats_at(EXCHANGE, [(s.symbol, until) for s in simulator.symbols])
+            publisher.flush()
     return trades
 
 

@@ -9,8 +9,8 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from candlewave.engine import EngineError
+from candlewave.ingest.holes import Hole, Last
 from candlewave.ingest.ledger import Ledger, LoadedRange
-from candlewave.ingest.live import Hole, Last
 from candlewave.ingest.replay import MarketEnd
 
 T = TypeVar("T")

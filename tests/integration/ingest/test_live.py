@@ -295,7 +295,7 @@ def test_a_bus_that_is_away_loses_nothing(running: Engine, kraken: FakeKraken) -
     with live(running, kraken, Failing()) as service:
         kraken.trade(BTC, now())
         wait_for_trades(running, kraken)
-        assert service.ingest.ready
+        assert service.ingest.problem is None
 
 
 def test_a_quiet_live_feed_sends_heartbeats(running: Engine, kraken: FakeKraken) -> None:
