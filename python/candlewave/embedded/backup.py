@@ -1,4 +1,4 @@
-"""Dump and restore of the embedded engine: tables, views, bus and catalog of one moment, in PostgreSQL's custom format."""
+"""Dump and restore of the embedded engine: tables, views, bus and catalog of one moment."""
 
 import os
 import re
@@ -13,8 +13,10 @@ import psycopg
 from psycopg import sql
 
 from candlewave.embedded import runtime
+from candlewave.embedded.cluster import DATABASE
 from candlewave.embedded.ownership import ServerError, owner_of
-from candlewave.embedded.server import DATABASE, binary, start
+from candlewave.embedded.programs import binary
+from candlewave.embedded.server import start
 from candlewave.settings import Settings
 from candlewave.telemetry.progress import progress
 

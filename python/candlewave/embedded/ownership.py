@@ -16,6 +16,10 @@ class DataDirectoryBusy(ServerError):  # noqa: N818 (says what is the case)
     """Another process owns the data directory."""
 
 
+class UpgradeNeeded(ServerError):  # noqa: N818
+    """The data directory was made by another major version of PostgreSQL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Paths inside a data directory."""

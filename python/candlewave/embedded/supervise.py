@@ -10,7 +10,7 @@ import psycopg
 
 from candlewave import __version__
 from candlewave.embedded import catalog, runtime
-from candlewave.embedded.server import EmbeddedServer, start
+from candlewave.embedded.server import EmbeddedServer
 from candlewave.settings import Settings
 from candlewave.telemetry.logs import get_logger
 from candlewave.telemetry.service import Service
@@ -23,20 +23,19 @@ _log = get_logger(__name__)
 
 
 def run_engine(
-    service: Service, *, port: int | None, refresh: bool, on_started: Callable[[EmbeddedServer], None]
+    service: Service, server: EmbeddedServer, *, refresh: bool, on_started: Callable[[EmbeddedServer], None]
 ) -> None:
     """Run the embedded engine until the service has to stop: a main function for ``run_service``.
 
     Args:
-        port: TCP port of PostgreSQL; None for the last one, or any free one.
+        server: PostgreSQL, running; it is stopped at the end.
         refresh: whether views follow their inputs.
-        on_started: called when clients can connect, before the first refresh.
+        on_started: called when other commands can find the engine, before the first refresh.
 
     Raises:
-        ServerError: PostgreSQL does not start.
+        ServerError: PostgreSQL died and does not start again.
     """
     settings = service.settings
-    server = start(settings.data_dir, port=port)
     service.on_close("postgresql", server.stop)
     service.readiness.add("postgresql", lambda: None if server.running else "PostgreSQL does not run")
     _prepare(server)

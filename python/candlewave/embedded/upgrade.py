@@ -12,22 +12,19 @@ from pathlib import Path
 
 import psycopg
 
-from candlewave.embedded.ownership import Layout, ServerError, acquire
-from candlewave.embedded.server import (
+from candlewave.embedded.cluster import (
     DATABASE,
-    MAJOR,
     ROLE,
-    binary,
-    give_to_server,
     launch,
     major_of,
     make_cluster,
     read_password,
-    run,
     stop_postmaster,
     url_of,
     write_conf,
 )
+from candlewave.embedded.ownership import Layout, ServerError, acquire
+from candlewave.embedded.programs import MAJOR, binary, give_to_server, run
 
 _CHECK = """
 SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
@@ -88,7 +85,7 @@ def _upgrade(layout: Layout, major: int, say: Callable[[str], None], *, keep_old
     write_conf(new)
 
     say(f"3/5 copying {DATABASE} from PostgreSQL {major} to {MAJOR}")
-    _pg_upgrade(layout, old, new, major, password)
+    _pg_upgrade(old, new, major, password)
     if not _has_checksums(new, MAJOR):
         run("pg_checksums", ["--enable", f"--pgdata={new}"], cluster=new)
 
@@ -137,7 +134,7 @@ def _require_room(old: Path) -> None:
         )
 
 
-def _pg_upgrade(layout: Layout, old: Path, new: Path, major: int, password: str) -> None:
+def _pg_upgrade(old: Path, new: Path, major: int, password: str) -> None:
     # pg_upgrade puts its sockets in the working directory, whose path must be short.
     with tempfile.TemporaryDirectory(prefix="candlewave-upgrade-") as name:
         work = Path(name)

@@ -14,6 +14,8 @@ from candlewave.settings import Settings
 from candlewave.telemetry.redact import redact
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_CHATTY = ("alembic",)
+"""Libraries whose INFO is of no use to an operator."""
 
 
 def configure_logging(settings: Settings, service: str, stream: TextIO | None = None) -> None:
@@ -62,6 +64,8 @@ def configure_logging(settings: Settings, service: str, stream: TextIO | None = 
         old.close()
     root.addHandler(handler)
     root.setLevel(level)
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 _LINE_SECONDS = 10.0
+_SHORTEST_SECONDS = 1.0
 
 
 class Progress(Protocol):
@@ -48,7 +49,7 @@ def progress(
 
 
 class _Lines:
-    """A line at each tenth of the total, or every ten seconds, and one at the end."""
+    """A line at each tenth of the total, at most one a second and at least one every ten, and one at the end."""
 
     def __init__(
         self, description: str, total: float | None, unit: str, stream: TextIO, clock: Callable[[], float]
@@ -63,7 +64,8 @@ class _Lines:
     def advance(self, amount: float = 1) -> None:
         self._done += amount
         tenth = int(10 * self._done / self._total) if self._total else 0
-        if self._said_tenth < tenth < 10 or self._clock() - self._said_at >= _LINE_SECONDS:
+        quiet = self._clock() - self._said_at
+        if (self._said_tenth < tenth < 10 and quiet >= _SHORTEST_SECONDS) or quiet >= _LINE_SECONDS:
             self._said_tenth = max(tenth, self._said_tenth)
             of = f" of {self._total:,.0f} {self._unit} ({self._done / self._total:.0%})" if self._total else ""
             self._say(f"{self._description}: {self._done:,.0f}{of or f' {self._unit}'}, {self._rate()}")

@@ -37,6 +37,15 @@ def test_a_line_per_tenth_and_one_at_the_end() -> None:
     assert lines[-1] == "loading: done, 20 trades in 10.0 s, 2 trades/s"
 
 
+def test_quick_work_does_not_flood_the_log() -> None:
+    out, clock = io.StringIO(), _Clock()
+    with progress("loading", 20, "trades", stream=out, clock=clock) as work:
+        for _ in range(20):
+            clock.now += 0.01
+            work.advance()
+    assert len(out.getvalue().splitlines()) == 2
+
+
 def test_of_unknown_length_a_line_every_ten_seconds() -> None:
     out, clock = io.StringIO(), _Clock()
     with progress("reading", stream=out, clock=clock) as work:
@@ -56,9 +65,8 @@ def test_failed_work_is_not_called_done() -> None:
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     leader, follower = pty.openpty()
-    with os.fdopen(follower, "w") as terminal:
-        with progress("loading", 20, "trades", stream=terminal) as work:
-            work.advance(20)
+    with os.fdopen(follower, "w") as terminal, progress("loading", 20, "trades", stream=terminal) as work:
+        work.advance(20)
     shown = "".join(iter(lambda: _read(leader), ""))
     os.close(leader)
     assert "━" in shown

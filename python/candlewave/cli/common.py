@@ -1,0 +1,65 @@
+"""What commands share: errors in words, on standard error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from candlewave.settings import Settings
+
+
+def fail(text: str) -> NoReturn:
+    """End the command with an error text and exit code 1."""
+    typer.echo(f"error: {text}", err=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn errors that a person can do something about into their text and exit code 1."""
+    import psycopg
+
+    from candlewave.config import ConfigError
+    from candlewave.embedded.backup import BackupError
+    from candlewave.embedded.ownership import ServerError
+    from candlewave.embedded.runtime import EngineNotRunning
+    from candlewave.engine import EngineError, explain
+
+    try:
+        yield
+    except (ServerError, BackupError, EngineNotRunning, EngineError, ConfigError) as error:
+        fail(str(error))
+    except psycopg.Error as error:
+        fail(explain(error))
+
+
+def load_settings() -> "Settings":
+    """Return the settings; a wrong one ends the command with its name and what was expected, never its value."""
+    from pydantic import ValidationError
+
+    from candlewave.settings import get_settings
+
+    try:
+        return get_settings()
+    except ValidationError as error:
+        fail(_in_words(error))
+
+
+def embedded_settings(command: str) -> "Settings":
+    """As :func:`load_settings`, for commands that make sense on the embedded engine only."""
+    settings = load_settings()
+    if not settings.embedded:
+        fail(f"RISINGWAVE_URL is set, but `candlewave {command}` is about the embedded engine; unset it to use that")
+    return settings
+
+
+def _in_words(error: "ValidationError") -> str:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        lines.append(f"{where}: {problem['msg']}" if where else problem["msg"].removeprefix("Value error, "))
+    return "; ".join(lines)
