@@ -1,6 +1,7 @@
 """Write a plan as the next revision file of a branch."""
 
 import re
+import textwrap
 from pathlib import Path
 
 from candlewave.migrate.history import Branch, History, HistoryError
@@ -76,7 +77,7 @@ def _summary(plan: Plan) -> str:
     for action in Action:
         names = [c.name for c in plan.changes if c.action is action]
         if names:
-            parts.append(f"{action.capitalize()}: {', '.join(names)}.")
+            parts.append(textwrap.fill(f"{action.capitalize()}: {', '.join(names)}.", 110, subsequent_indent="    "))
     return "\n".join(parts)
 
 

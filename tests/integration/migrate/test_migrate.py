@@ -1,9 +1,15 @@
 """Revisions on an engine: from nothing, from one project state to another, back, and after interruptions."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from tests.integration.migrate.conftest import TRADE, Engine
 from tests.unit.migrate.small_project import SmallProject
 
@@ -11,6 +17,7 @@ from candlewave.config import Config
 from candlewave.migrate import MigrationError
 from candlewave.migrate.head import head_matches
 from candlewave.migrate.targets import EmbeddedTarget, Record, RisingWaveTarget, Target
+from candlewave.paths import project_root
 from candlewave.sqlmodel.ddl import Kind
 
 
@@ -234,3 +241,46 @@ def test_what_was_made_just_before_the_interruption_is_kept(engine: Engine, init
     made = engine.identity("minutes", "trades")
     engine.migrator(initial).upgrade()
     assert engine.identity("minutes", "trades") == made
+
+
+def test_killed_process_leaves_no_lock_and_the_next_run_completes(
+    engine: Engine, initial: SmallProject, tmp_path: Path
+) -> None:
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED)
+    with engine.connect() as conn:
+        url = make_conninfo(conn.info.dsn, password=conn.info.password or None)
+    command = [sys.executable, str(program), url, str(initial.root), str(engine.risingwave)]
+    environment = {**os.environ, "PYTHONPATH": str(project_root())}
+    killed = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with engine.target() as target:
+        assert "minutes" in target.existing()
+        assert "scaled" not in target.existing()
+    wait = 300.0 if engine.risingwave else 60.0
+    engine.migrator(initial, wait_seconds=wait).upgrade()
+    assert engine.migrator(initial).status() == ("0001", [], [])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import psycopg
+from candlewave.config import Config
+from candlewave.engine import connect_url
+from candlewave.migrate.history import History
+from candlewave.migrate.migrator import Migrator
+from candlewave.migrate.targets import EmbeddedTarget, RisingWaveTarget
+from tests.integration.migrate.conftest import Journal
+
+url, root, risingwave = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "True"
+
+class Killed(RisingWaveTarget if risingwave else EmbeddedTarget):
+    def create(self, text):
+        if "VIEW scaled" in text:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().create(text)
+
+fill = lambda text: text.replace("${topic_prefix}", "test.")
+Migrator(History(root), Config(), lambda: connect_url(url), risingwave, fill, Journal(), make_target=Killed).upgrade()
+"""
