@@ -1,0 +1,138 @@
+"""The engines a golden case runs on. Each case has a schema of its own; the session's search path leads to it."""
+
+from typing import Any, Protocol
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from tests.golden.harness.compare import Answer
+from tests.golden.harness.table import Row
+
+from candlewave.embedded import catalog
+from candlewave.embedded.refresh import Refresher, differences
+from candlewave.sqlmodel.ddl import parse_statement
+from candlewave.sqlmodel.header import split_header
+
+
+class Engine(Protocol):
+    """What the harness needs of an engine."""
+
+    eventual: bool
+    """Whether results may take a moment to show."""
+
+    def open(self, schema: str) -> None:
+        """Make a schema and use it from now on."""
+
+    def close(self, schema: str) -> None:
+        """Drop a schema with all that is in it."""
+
+    def apply(self, text: str) -> None:
+        """Make an object from RisingWave text, in the open schema."""
+
+    def insert(self, relation: str, types: dict[str, str], columns: tuple[str, ...], rows: tuple[Row, ...]) -> None:
+        """Insert rows into a table."""
+
+    def settle(self) -> list[str]:
+        """Bring the views up to date; return what is wrong with the engine's own state, whatever the case expects."""
+
+    def answer(self, relation: str) -> Answer:
+        """Return all rows of a relation."""
+
+
+class _Sql:
+    """What both engines do alike."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+
+    def insert(self, relation: str, types: dict[str, str], columns: tuple[str, ...], rows: tuple[Row, ...]) -> None:
+        if not rows:
+            return
+        row = sql.SQL("({})").format(sql.SQL(", ").join(sql.SQL(f"%s::{types[column]}") for column in columns))
+        self._conn.execute(
+            sql.SQL("INSERT INTO {} ({}) VALUES {}").format(
+                sql.Identifier(relation),
+                sql.SQL(", ").join(map(sql.Identifier, columns)),
+                sql.SQL(", ").join([row] * len(rows)),
+            ),
+            [cells[column] for cells in rows for column in columns],
+        )
+
+    def answer(self, relation: str) -> Answer:
+        with self._conn.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(relation)))
+            rows: list[dict[str, Any]] = cursor.fetchall()
+            types = {column.name: self._type_name(column.type_code) for column in cursor.description or ()}
+        return Answer(types, rows)
+
+    def _type_name(self, oid: int) -> str:
+        known = self._conn.adapters.types.get(oid)
+        if known is None:
+            raise NotImplementedError(f"a golden case cannot compare columns of the type with oid {oid}")
+        return known.regtype
+
+
+class EmbeddedEngine(_Sql):
+    """The embedded engine: PostgreSQL with incremental views."""
+
+    eventual = False
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        super().__init__(conn)
+        catalog.install(conn)
+        self._schema = ""
+        self._refresher = Refresher(conn)
+
+    def open(self, schema: str) -> None:
+        self._schema = schema
+        self._refresher = Refresher(self._conn, schema=schema)
+        self._conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        self._conn.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
+
+    def close(self, schema: str) -> None:
+        self._conn.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
+        for table in ("objects", "dirty", "clocks"):
+            self._conn.execute(
+                sql.SQL("DELETE FROM {} WHERE schema_name = %s").format(sql.Identifier("embedded", table)), [schema]
+            )
+
+    def apply(self, text: str) -> None:
+        catalog.apply(self._conn, text, schema=self._schema)
+
+    def settle(self) -> list[str]:
+        self._refresher.run_until_idle()
+        return differences(self._conn, self._schema)
+
+
+class RisingWaveEngine(_Sql):
+    """RisingWave. It keeps its own views; nothing of Kafka is needed."""
+
+    eventual = True
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        super().__init__(conn)
+        self._made: dict[str, list[str]] = {}
+        self._schema = ""
+
+    def open(self, schema: str) -> None:
+        self._schema = schema
+        self._made[schema] = []
+        self._conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        self._conn.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
+
+    def close(self, schema: str) -> None:
+        """Drop object by object, the last made first: not every supported version drops a schema with its contents."""
+        self._conn.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
+        for drop in reversed(self._made.pop(schema)):
+            self._conn.execute(sql.SQL(drop))
+        self._conn.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
+        self._conn.execute("SET search_path TO public")
+
+    def apply(self, text: str) -> None:
+        statement = parse_statement(split_header(text)[1])
+        self._conn.execute(sql.SQL(text))
+        self._made[self._schema].append(f"DROP {statement.kind.upper()} {statement.name}")
+
+    def settle(self) -> list[str]:
+        self._conn.execute("FLUSH")
+        return []
