@@ -2,7 +2,7 @@
 
 import typer
 
-from candlewave.cli import engine, ingest, model
+from candlewave.cli import demo, engine, ingest, model
 
 app = typer.Typer(
     name="candlewave",
@@ -10,7 +10,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for module in (engine, model, ingest):
+for module in (engine, model, ingest, demo):
     module.register(app)
 
 

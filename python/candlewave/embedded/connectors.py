@@ -73,7 +73,7 @@ def _spans(conn: psycopg.Connection, group: str, topic: str, relation: str, limi
                 ' SELECT r.partition, r.start, m."offset", m.append_ts,'
                 " count(*) OVER (PARTITION BY r.partition) AS waiting"
                 " FROM reader AS r CROSS JOIN LATERAL ("
-                f'  SELECT b."offset", b.append_ts FROM bus.{relation} AS b'
+                f'  SELECT b."offset", b.append_ts FROM {relation} AS b'
                 '  WHERE b.partition = r.partition AND b."offset" >= r.start ORDER BY b."offset" LIMIT %s) AS m),'
                 " horizon AS ("
                 " SELECT min(newest) AS until FROM ("
@@ -128,7 +128,7 @@ def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> 
         conflict = f"ON CONFLICT ({by_key}) " + (f"DO UPDATE SET {assign}" if assign else "DO NOTHING")
     return (
         f'WITH decoded AS MATERIALIZED (SELECT {", ".join(values)}, m."offset" AS _offset'
-        f" FROM bus.{relation} AS m, json_to_record({message})"
+        f" FROM {relation} AS m, json_to_record({message})"
         f' AS j({record}) WHERE m.partition = %s AND m."offset" BETWEEN %s AND %s),'
         f' put AS (INSERT INTO "{schema}"."{table.name}" ({listed}) {source} {conflict} RETURNING 1)'
         f" SELECT count(*), count(*) FILTER (WHERE {usable}), (SELECT count(*) FROM put) FROM decoded AS d"
@@ -182,13 +182,13 @@ def _included(what: str) -> str:
 
 def sink_row(columns: Sequence[str], types: dict[str, str], alias: str) -> str:
     """Return the SQL of a row as JSON text in the form of RisingWave's Kafka sink (times with microseconds and Z)."""
-    parts = []
+    values = []
     for column in columns:
         value = f'{alias}."{column}"'
         if types[column] == "timestamp with time zone":
             value = f"to_char({value} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-        parts.append(f"'{column}', {value}")
-    return f"json_build_object({', '.join(parts)})::text"
+        values.append(f'{value} AS "{column}"')
+    return f"(SELECT row_to_json(r)::text FROM (SELECT {', '.join(values)}) AS r)"
 
 
 def _query(text: str) -> sql.SQL:

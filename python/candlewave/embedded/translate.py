@@ -5,8 +5,13 @@ Few constructs differ: TUMBLE and HOP become subqueries with ``date_bin``; ``(mi
 through.
 """
 
+import logging
+
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
+
+# It says on each [1] that PostgreSQL counts from one.
+logging.getLogger("sqlglot").setLevel(logging.WARNING)
 
 _EPOCH = "'1970-01-01 00:00:00+00'::timestamptz"
 
