@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SAVE_EVERY = 50_000
 """Trades between two notes of progress in the ledger."""
 
+_REMEMBERED = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -134,12 +136,11 @@ class Loader:
 
     async def _load_part(self, exchange: "Exchange", entry: LoadedRange, publisher: Publisher) -> LoadedRange:
         symbol = entry.symbol
-        start = datetime.fromisoformat(entry.reached) if entry.reached else entry.begin
+        start, seen = _resume_point(entry)
         minutes = CompleteRange([symbol], start)
         checker = TradeChecker(exchange.name, {symbol}, self.clock)
-        seen: set[str] = set()
         before, saved = entry.trades - publisher.trades, publisher.trades
-        reached = start
+        reached, newest = start, set(seen)
         async for page in exchange.history(symbol, start, entry.end):
             ids = set()
             for raw in page:
@@ -152,12 +153,16 @@ class Loader:
                     continue
                 publisher.heartbeats_at(exchange.name, minutes.advance(symbol, record.ts))
                 publisher.trade(record)
-                reached = max(reached, record.ts)
-            seen = ids
+                if record.ts > reached:
+                    reached, newest = record.ts, set()
+                newest.add(record.trade_id)
+            seen |= ids
+            if len(seen) > _REMEMBERED:
+                seen = ids | newest
             publisher.flush()
             if publisher.trades - saved >= self.save_every:
-                entry = replace(entry, reached=reached.isoformat(), trades=before + publisher.trades)
-                self.ledger.record(entry)
+                point = ",".join([reached.isoformat(), *sorted(newest)])
+                entry = self.ledger.record(replace(entry, reached=point, trades=before + publisher.trades))
                 saved = publisher.trades
             if self.on_progress is not None:
                 self.on_progress(publisher.trades, reached)
@@ -252,6 +257,14 @@ def check_raw(validator: Validator, raw: RawTrade, received_at: datetime) -> Tra
         received_at=received_at,
         seq=None if numeric else 0,
     )
+
+
+def _resume_point(entry: LoadedRange) -> tuple[datetime, set[str]]:
+    """Return the time to go on from, and the ids of the trades at that time that are published already."""
+    if not entry.reached:
+        return entry.begin, set()
+    moment, *ids = entry.reached.split(",")
+    return datetime.fromisoformat(moment), set(ids)
 
 
 def _reached(identity: dict[str, object], records: int) -> str:

@@ -309,7 +309,10 @@ class Exchange:
         if self.profile.ccxt_id == "kraken":
             Client.handle_trades = lambda _self, client, message: outer._kraken_frame(client, message)
             Client.handle_error_message = lambda _self, client, message: outer._kraken_error(client, message)
-        client = Client({"enableRateLimit": True, "options": dict(self.profile.options)})
+        config: dict[str, Any] = {"enableRateLimit": True, "options": dict(self.profile.options)}
+        if self._settings.request_interval_ms is not None:
+            config["rateLimit"] = self._settings.request_interval_ms
+        client = Client(config)
         client.number = str
         if mirror is not None:
             client.urls["api"] = _mirrored(client.urls["api"], mirror, ws=False)

@@ -22,12 +22,14 @@ class IngestSettings(BaseSettings):
     """Settings of what talks to exchanges.
 
     ``CANDLEWAVE_EXCHANGE_URLS`` is JSON, an object per exchange:
-    ``{"kraken": {"rest": "http://127.0.0.1:8080", "ws": "ws://127.0.0.1:8080"}}``.
+    ``{"kraken": {"rest": "http://127.0.0.1:8080", "ws": "ws://127.0.0.1:8080"}}``. The interval between requests is
+    the exchange's own rule unless set, for a mirror that allows more.
     """
 
     model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
 
     exchange_urls: dict[str, Mirror] = Field(default_factory=dict, alias="CANDLEWAVE_EXCHANGE_URLS")
+    request_interval_ms: float | None = Field(None, alias="CANDLEWAVE_EXCHANGE_REQUEST_INTERVAL_MS", gt=0)
     request_give_up_seconds: float = Field(600.0, alias="CANDLEWAVE_EXCHANGE_GIVE_UP_SECONDS", gt=0)
     retry_first_seconds: float = Field(0.5, alias="CANDLEWAVE_EXCHANGE_RETRY_FIRST_SECONDS", gt=0)
     retry_most_seconds: float = Field(60.0, alias="CANDLEWAVE_EXCHANGE_RETRY_MOST_SECONDS", gt=0)

@@ -1,5 +1,6 @@
 """An engine with the bus and the OHLC layer, whose refresh loop runs beside the test."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from candlewave.bus.topics import INGEST_SHARDS, TRADES, TRADES_DLQ
 from candlewave.config import Config, load_config
 from candlewave.embedded import catalog
 from candlewave.embedded.refresh import Refresher
+from candlewave.embedded.server import EmbeddedServer
 from candlewave.engine import connect_url
 from candlewave.sqlmodel.render import render_objects
 
 _LAYERS = ("sources", "views/ohlc")
+_LEFT_OUT = ("news_dlq", "dead_letters")
+_numbers = itertools.count(1)
 
 
 @dataclass
@@ -60,21 +64,35 @@ def config() -> Config:
     return load_config()
 
 
-@pytest.fixture
-def engine(database: str, config: Config) -> Iterator[Engine]:
-    """The OHLC layer on an empty database; views move when the test calls ``refresh``."""
-    with connect_url(database) as conn:
+@pytest.fixture(scope="session")
+def template(server: EmbeddedServer, config: Config) -> str:
+    """Name of a database with the bus and the OHLC layer, to be copied for each test."""
+    name = "ingest_template"
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log")
+    url = server.url.rsplit("/", 1)[0] + "/" + name
+    with connect_url(url) as conn, PostgresBus(url) as bus:
         install_bus(conn)
-        bus = PostgresBus(database)
         bus.ensure_topics([TRADES, TRADES_DLQ, INGEST_SHARDS])
         catalog.install(conn)
         for sql_object in render_objects(config):
-            if sql_object.layer in _LAYERS and not sql_object.name.startswith("news"):
+            if sql_object.layer in _LAYERS and sql_object.name not in _LEFT_OUT:
                 text = sql_object.text.replace("${kafka_properties}", "properties.bootstrap.server = 'none'")
-                if sql_object.name != "dead_letters":
-                    catalog.apply(conn, text.replace("${topic_prefix}", ""))
-        yield Engine(database, bus, conn, config)
-        bus.close()
+                catalog.apply(conn, text.replace("${topic_prefix}", ""))
+    return name
+
+
+@pytest.fixture
+def engine(server: EmbeddedServer, template: str, config: Config) -> Iterator[Engine]:
+    """The OHLC layer on an empty database; views move when the test calls ``refresh``."""
+    name = f"ingest_{next(_numbers)}"
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
+    url = server.url.rsplit("/", 1)[0] + "/" + name
+    with connect_url(url) as conn, PostgresBus(url) as bus:
+        yield Engine(url, bus, conn, config)
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

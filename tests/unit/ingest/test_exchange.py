@@ -1,0 +1,123 @@
+"""How past trades are paged where exchanges differ, against stand-ins with each exchange's documented behaviour."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from candlewave.ingest.exchange import PROFILES, Exchange
+from candlewave.ingest.records import HistoryUnavailable, RawTrade, UnknownExchange
+from candlewave.ingest.settings import IngestSettings, Mirror
+
+T0 = datetime(2026, 4, 1, tzinfo=UTC)
+MS0 = int(T0.timestamp() * 1000)
+SETTINGS = IngestSettings(retry_first_seconds=0.001, retry_most_seconds=0.002, request_give_up_seconds=5)
+
+
+def trade(number: int, ms: int) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "id": str(number), "timestamp": ms, "datetime": moment, "symbol": "BTC/USD",
+        "side": "buy", "price": "100.5", "amount": "0.1", "info": {"id": number},
+    }  # fmt: skip
+
+
+TRADES = [trade(i, MS0 + i * 700) for i in range(1, 9_001)]
+
+
+class Standin:
+    """The part of a ccxt exchange that paging uses."""
+
+    def __init__(self, name: str, most: int) -> None:
+        self.name = name
+        self.most = most
+        self.calls = 0
+
+    async def close(self) -> None:
+        pass
+
+    async def fetch_trades(
+        self, _symbol: str, since: int | None, limit: int, params: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        self.calls += 1
+        limit = min(limit, self.most)
+        if self.name == "binance":
+            if "fromId" in params:
+                return [t for t in TRADES if int(t["id"]) >= params["fromId"]][:limit]
+            assert since is not None
+            return [t for t in TRADES if since <= t["timestamp"] <= since + 3_600_000][:limit]
+        found = TRADES
+        if "after" in params:
+            found = [t for t in TRADES if int(t["id"]) < params["after"]]
+        return list(reversed(found[-limit:]))
+
+
+def history(name: str, begin: datetime, end: datetime, before_id: int | None = None) -> tuple[list[RawTrade], int]:
+    async def collect() -> tuple[list[RawTrade], int]:
+        exchange = Exchange(name, SETTINGS)
+        await exchange.client.close()
+        standin = Standin(name, 1_000)
+        exchange.client = standin
+        found = [t async for page in exchange.history("BTC/USD", begin, end, before_id=before_id) for t in page]
+        return found, standin.calls
+
+    return asyncio.run(collect())
+
+
+@pytest.mark.parametrize("name", ["binance", "coinbase"])
+@pytest.mark.parametrize(("first", "last"), [(10.0, 4_000.0), (0.0, 7_000.0), (-5_000.0, 100.0), (700.0, 700.7)])
+def test_a_range_is_paged_without_holes(name: str, first: float, last: float) -> None:
+    begin, end = T0 + timedelta(seconds=first), T0 + timedelta(seconds=last)
+    found, _ = history(name, begin, end)
+    times = {str(t.trade_id): t for t in found}
+    wanted = [t["id"] for t in TRADES if begin <= datetime.fromisoformat(t["datetime"]) < end]
+    assert set(wanted) <= times.keys()
+    ids = [int(str(t.trade_id)) for t in found]
+    assert ids == sorted(set(ids))
+
+
+def test_known_ids_save_the_search_for_the_end() -> None:
+    begin, end = T0 + timedelta(seconds=100), T0 + timedelta(seconds=200)
+    _, blind = history("coinbase", begin, end)
+    found, calls = history("coinbase", begin, end, before_id=290)
+    assert max(int(str(t.trade_id)) for t in found) == 289
+    assert calls < blind
+
+
+def test_an_exchange_with_only_recent_trades_says_how_far_it_goes() -> None:
+    newest = TRADES[-1]["timestamp"] / 1000
+    found, _ = history("bybit", datetime.fromtimestamp(newest - 60, UTC), datetime.fromtimestamp(newest + 1, UTC))
+    assert len(found) == 1_000
+    with pytest.raises(HistoryUnavailable, match="hands out only its newest trades of BTC/USD"):
+        history("bybit", T0, T0 + timedelta(hours=3))
+
+
+def test_an_unknown_exchange_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnknownExchange, match="'mtgox' is not supported; known are kraken, coinbase"):
+        Exchange("mtgox", SETTINGS)
+
+
+@pytest.mark.parametrize("name", list(PROFILES))
+def test_a_mirror_replaces_every_address_of_an_exchange(name: str) -> None:
+    def addresses(value: object) -> list[str]:
+        if isinstance(value, dict):
+            return [a for v in value.values() for a in addresses(v)]
+        return [value] if isinstance(value, str) else []
+
+    mirror = Mirror(rest="http://127.0.0.1:1", ws="ws://127.0.0.1:2")
+
+    async def made() -> list[str]:
+        exchange = Exchange(name, IngestSettings(exchange_urls={name: mirror}))
+        urls = addresses(exchange.client.urls["api"])
+        await exchange.close()
+        return urls
+
+    urls = asyncio.run(made())
+    assert urls
+    assert all(url.startswith(("http://127.0.0.1:1", "ws://127.0.0.1:2")) for url in urls)
+
+
+def test_the_setting_is_json_by_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANDLEWAVE_EXCHANGE_URLS", '{"kraken": {"rest": "http://a:1", "ws": "ws://a:1"}}')
+    assert IngestSettings().exchange_urls == {"kraken": Mirror(rest="http://a:1", ws="ws://a:1")}  # type: ignore[call-arg]
