@@ -43,7 +43,7 @@ def plan() -> None:
     with _explained(console):
         history, config = _project()
         for comparison in compare(history, config):
-            console.print(f"[bold]sql/ compared with {_describe(comparison)}")
+            console.print(f"[bold]{_rendered(comparison)} compared with {_describe(comparison)}")
             if not comparison.differences:
                 console.print("  no difference")
             else:
@@ -107,11 +107,13 @@ def check() -> None:
         for comparison in compare(history, config):
             if comparison.differences:
                 bad = True
-                console.print(f"[bold red]sql/ differs from {_describe(comparison)}:")
+                console.print(f"[bold red]{_rendered(comparison)} differs from {_describe(comparison)}:")
                 for line in comparison.differences:
                     console.print(f"  {line}")
             else:
-                console.print(f"sql/ is as {_describe(comparison)} has it: {len(comparison.rendered)} objects")
+                console.print(
+                    f"{_rendered(comparison)} is as {_describe(comparison)} has it: {len(comparison.rendered)} objects"
+                )
         if bad:
             console.print('Write a revision with `candlewave migration -m "what changes"`.')
             raise typer.Exit(1)
@@ -225,7 +227,8 @@ class _ConsoleProgress:
 
     def end(self) -> None:
         """Take the bar away."""
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
 
 def _console() -> "Console":
@@ -361,8 +364,16 @@ def _warn_of_changed_config(console: "Console", migrator: "Migrator") -> None:
 def _describe(comparison: "Comparison") -> str:
     from candlewave.migrate.history import Branch
 
-    whose = "your own branch" if comparison.branch is Branch.LOCAL else "the shipped branch"
-    return f"revision {comparison.head} ({whose})" if comparison.head else f"nothing, {whose} is empty"
+    if comparison.head is None:
+        return "nothing, as there is no revision yet"
+    own = comparison.branch is Branch.LOCAL and comparison.head.startswith("local_")
+    return f"revision {comparison.head} ({'your own' if own else 'the shipped'} branch)"
+
+
+def _rendered(comparison: "Comparison") -> str:
+    from candlewave.migrate.history import Branch
+
+    return "sql/ with your candlewave.toml" if comparison.branch is Branch.LOCAL else "sql/"
 
 
 def _short(path: Path) -> str:

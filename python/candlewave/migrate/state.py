@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from candlewave.migrate.steps import Abandon, Add, Create, Drop, Keep, Step
 from candlewave.sqlmodel.ddl import Kind, parse_statement
@@ -18,6 +19,7 @@ _TOKEN = re.compile(
 _MEANINGFUL = ("keys", "event time", "footprint")
 
 
+@lru_cache(maxsize=1024)
 def frozen(text: str) -> SqlObject:
     """Read an object back from its frozen text."""
     comment, body = split_header(text)
