@@ -147,12 +147,15 @@ def make_cluster(layout: Layout, cluster: Path, major: int, *, sync: bool = True
 def launch(layout: Layout, port: int | None = None, conf: Mapping[str, str] = CONF) -> int:
     """Start the server of a data directory that this process has acquired, and return its port.
 
+    A server that runs there already, or what is left of one, is stopped first.
+
     Args:
         port: TCP port; None for any free one.
 
     Raises:
         ServerError: the port is taken, or PostgreSQL does not start.
     """
+    stop_postmaster(layout.cluster)
     if port is not None:
         if not is_free(port):
             raise ServerError(f"port {port} on {HOST} is taken; choose another with --port")
@@ -224,7 +227,6 @@ def is_free(port: int) -> bool:
 def _launch(layout: Layout, port: int, conf: Mapping[str, str]) -> None:
     cluster = layout.cluster
     major = major_of(cluster)
-    _end_orphans(cluster)
     admit_server(layout.data_dir, major)
     write_conf(cluster, conf)
     log = cluster / "server.log"

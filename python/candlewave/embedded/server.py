@@ -117,6 +117,7 @@ def start(
             _refuse_interrupted_upgrade(layout)
             make_cluster(layout, layout.cluster, major, sync=conf["fsync"] == "on")
         check_major(layout, major)
+        read_password(layout)
         stop_postmaster(layout.cluster)
         if private:
             chosen = launch(layout, None, conf)
@@ -126,6 +127,7 @@ def start(
         server = EmbeddedServer(layout, lock, chosen, conf)
         _ensure_database(server.url)
     except BaseException:
+        stop_postmaster(layout.cluster)
         lock.close()
         raise
     return server

@@ -27,7 +27,7 @@ _SAME_ON_BOTH = {
     "TO_TIMESTAMP",
 }
 
-_REFUSED: dict[type[exp.Expression], str] = {
+_REFUSED: dict[type[exp.Expr], str] = {
     exp.Command: "a statement that sqlglot cannot read",
     exp.IgnoreNulls: "IGNORE NULLS",
     exp.First: "an ordered first_value",
@@ -54,6 +54,9 @@ def translate_query(query: str) -> str:
     for node_type, what in _REFUSED.items():
         if tree.find(node_type):
             raise TranslationError(f"{what} cannot be translated exactly: {_excerpt(tree.find(node_type))}")
+    for extreme in tree.find_all(exp.FirstValue, exp.LastValue, exp.NthValue):
+        if not extreme.find_ancestor(exp.Window):
+            raise TranslationError(f"an aggregate {extreme.sql_name().lower()} keeps every row: {_excerpt(extreme)}")
     tree = tree.transform(_translate_node)
     for function in tree.find_all(exp.Anonymous):
         if function.name.upper() not in _SAME_ON_BOTH:
@@ -64,9 +67,11 @@ def translate_query(query: str) -> str:
     return tree.sql(dialect="postgres")
 
 
-def _translate_node(node: exp.Expression) -> exp.Expr:
+def _translate_node(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Table) and isinstance(node.this, exp.Anonymous):
         return _window_function(node, node.this)
+    if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier | exp.GenerateSeries):
+        raise TranslationError(f"table function cannot be translated exactly: {_excerpt(node)}")
     if isinstance(node, exp.Dot):
         return _field_of_extreme(node)
     return node
@@ -115,6 +120,6 @@ def _field_of_extreme(dot: exp.Dot) -> exp.Expr:
     return parse_one(f"(array_agg({value} ORDER BY {order}))[1]", dialect="postgres")
 
 
-def _excerpt(node: exp.Expression | None) -> str:
+def _excerpt(node: exp.Expr | None) -> str:
     text = node.sql(dialect="risingwave") if node is not None else ""
     return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,177 @@
+"""Messages become rows as RisingWave decodes them; changed rows become messages as its sink writes them."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.protocol import Message
+from candlewave.bus.topics import TOPICS
+from candlewave.config import load_config
+from candlewave.embedded import catalog
+from candlewave.embedded.refresh import Refresher
+from candlewave.sqlmodel.render import render_objects
+
+AT = datetime(2024, 5, 1, 12, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def bus(database: str) -> Iterator[PostgresBus]:
+    with PostgresBus(database) as opened:
+        opened.install()
+        opened.ensure_topics(TOPICS.values())
+        yield opened
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        catalog.install(connection)
+        for sql_object in render_objects(load_config()):
+            if sql_object.layer in ("sources", "views/ohlc") or sql_object.name == "candles_sink":
+                catalog.apply(connection, sql_object.text.replace("${topic_prefix}", ""))
+        yield connection
+
+
+def trade(**changes: object) -> Message:
+    record: dict[str, object] = {
+        "kind": "trade",
+        "exchange": "x",
+        "symbol": "A/B",
+        "trade_id": "1",
+        "seq": 1,
+        "ts": "2024-05-01T12:00:29.500000Z",
+        "side": "buy",
+        "price": "10.5",
+        "quantity": "2",
+        "origin": "live",
+    }
+    return Message(json.dumps(record | changes).encode(), key="x|A/B", append_ts=AT)
+
+
+def rows(conn: psycopg.Connection, query: str) -> list[tuple]:
+    return conn.execute(query).fetchall()
+
+
+def test_a_good_message_becomes_a_row_with_its_append_time(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    bus.publish("trades", [trade()])
+    stats = Refresher(conn).run_once()
+    assert (stats.messages, stats.rows, stats.skipped) == (1, 1, 0)
+    ts = datetime(2024, 5, 1, 12, 0, 29, 500_000, UTC)
+    assert rows(conn, "SELECT trade_id, seq, ts, price, quantity, ingest_ts FROM trades") == [
+        ("1", 1, ts, 10.5, 2.0, AT)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({"price": "abc"}, "price"),
+        ({"ts": "yesterday"}, "ts"),
+        ({"ts": "2024-05-01T12:00:00"}, "ts"),
+        ({"ts": "2024-13-01T12:00:00Z"}, "ts"),
+        ({"seq": 1.5}, "seq"),
+        ({"quantity": None}, "quantity"),
+    ],
+)
+def test_a_value_of_the_wrong_type_becomes_null_alone(
+    conn: psycopg.Connection, bus: PostgresBus, changes: dict[str, object], column: str
+) -> None:
+    bus.publish("trades", [trade(), trade(trade_id="2", **changes)])
+    Refresher(conn).run_once()
+    nulls = rows(conn, f"SELECT {column} IS NULL, exchange FROM trades ORDER BY trade_id")
+    assert nulls == [(False, "x"), (True, "x")]
+
+
+@pytest.mark.parametrize(
+    "value", [b"not json", b"", b"[1]", b"null", b"{}", b"\xff\xfe", b'{"exchange":"x","symbol":"A/B"}', None]
+)
+def test_a_message_without_a_key_is_skipped_and_counted(
+    conn: psycopg.Connection, bus: PostgresBus, value: bytes | None
+) -> None:
+    bus.publish("trades", [Message(value, key="x|A/B"), trade()])
+    stats = Refresher(conn).run_once()
+    assert (stats.messages, stats.rows, stats.skipped) == (2, 1, 1)
+
+
+def test_redelivery_changes_nothing_and_the_first_wins(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    refresher = Refresher(conn)
+    bus.publish("trades", [trade(), trade(price="99")])
+    refresher.run_once()
+    bus.publish("trades", [trade(price="77")])
+    assert refresher.run_once().rows == 0
+    assert rows(conn, "SELECT price FROM trades") == [(10.5,)]
+
+
+def test_each_message_is_read_once_across_restarts(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    bus.publish("trades", [trade(trade_id=str(n)) for n in range(10)])
+    assert Refresher(conn, batch=6).run_once().messages == 1  # six partitions, one message of this one's key
+    assert Refresher(conn).run_once().messages == 9
+    assert Refresher(conn).run_once().idle
+    assert sum(bus.lag("engine.public.trades", ["trades"]).values()) == 0
+
+
+def test_partitions_of_a_backlog_are_read_in_step(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    """A quiet symbol must not run hours ahead of a busy one: the clock would close minutes still to come."""
+    busy = [trade(trade_id=f"b{n}", ts=f"2024-05-01T12:{n:02}:00Z") for n in range(40)]
+    quiet = [trade(trade_id=f"q{n}", symbol="C/D", ts=f"2024-05-01T12:{n:02}:00Z") for n in (0, 39)]
+    at = {f"2024-05-01T12:{n:02}:00Z": AT.replace(minute=n) for n in range(40)}
+    for symbol, messages in (("A/B", busy), ("E/F", quiet)):
+        stamped = [
+            Message(m.value, key=f"x|{symbol}", append_ts=at[json.loads(m.value or b"")["ts"]]) for m in messages
+        ]
+        bus.publish("trades", stamped)
+    assert (
+        len(
+            {
+                bus_partition
+                for (bus_partition,) in rows(
+                    conn, "SELECT DISTINCT partition FROM bus.partitions p WHERE next_offset > 0"
+                )
+            }
+        )
+        == 2
+    )
+    Refresher(conn, batch=6 * 10).run_once()
+    assert rows(conn, "SELECT symbol, count(*) FROM trades GROUP BY symbol ORDER BY symbol") == [
+        ("A/B", 10),
+        ("C/D", 1),
+    ]
+
+
+def test_an_overwriting_table_keeps_the_last_row(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    catalog.apply(
+        conn,
+        "CREATE TABLE alerts_now (fingerprint VARCHAR, value DOUBLE PRECISION, labels JSONB, on_call BOOLEAN,"
+        " edges DOUBLE PRECISION[], PRIMARY KEY (fingerprint)) WITH (connector = 'kafka', topic = 'alerts')"
+        " FORMAT PLAIN ENCODE JSON",
+    )
+    for value in (1, 2, 3):
+        record = {
+            "fingerprint": "f",
+            "value": value,
+            "labels": {"a": value},
+            "on_call": value > 1,
+            "edges": [0.5, value],
+        }
+        bus.publish("alerts", [Message(json.dumps(record).encode(), key="f")] * 2)
+        Refresher(conn).run_once()
+    assert rows(conn, "SELECT * FROM alerts_now") == [("f", 3.0, {"a": 3}, True, [0.5, 3.0])]
+
+
+def test_a_sink_publishes_new_and_amended_rows_once(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    refresher = Refresher(conn, bus=bus)
+    bus.publish("trades", [trade(), trade(trade_id="2", ts="2024-05-01T12:01:10Z")])
+    refresher.run_once()
+    bus.publish("trades", [trade(trade_id="3", ts="2024-05-01T12:00:01Z", price="9")])
+    refresher.run_once()
+    refresher.run_once()
+    with bus.subscribe("test", ["candles"]) as subscription:
+        received = subscription.poll(100, timeout=5)
+    key = '{"exchange":"x","symbol":"A/B","timeframe":"1m","open_time":"2024-05-01T12:00:00.000000Z"}'
+    assert [(m.key, json.loads(m.value or b"")["open"]) for m in received] == [(key, 10.5), (key, 9)]
+    assert json.loads(received[0].value or b"")["close_time"] == "2024-05-01T12:01:00.000000Z"
