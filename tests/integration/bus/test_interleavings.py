@@ -20,7 +20,8 @@ class Member:
     """A member, and what the model knows of it."""
 
     def __init__(self, bus: PostgresBus, topic: str, committed: dict[TopicPartition, int]) -> None:
-        self.next: dict[TopicPartition, int] = {}
+        self.next: dict[TopicPartition, int] = {}  # offset expected next
+        self.start: dict[TopicPartition, int] = {}  # offset it last committed, or found committed
         self.bus = bus
         self.alive = True
         self.committed = committed
@@ -30,11 +31,11 @@ class Member:
 
     def _assigned(self, partitions) -> None:
         for tp in partitions:
-            self.next[tp] = self.committed[tp]
+            self.next[tp] = self.start[tp] = self.committed[tp]
 
     def _revoked(self, partitions) -> None:
         for tp in partitions:
-            del self.next[tp]
+            del self.next[tp], self.start[tp]
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -96,9 +97,20 @@ class Interleavings(RuleBasedStateMachine):
         self.members.append(Member(self.stage.bus(), self.topic, self.committed))
 
     @precondition(lambda self: self.members)
-    @rule(data=st.data(), most=st.integers(1, 5))
-    def poll(self, data: st.DataObject, most: int) -> None:
-        self.read(data.draw(st.sampled_from(self.members)), most)
+    @rule(
+        data=st.data(),
+        actions=st.lists(st.sampled_from(["read", "read", "commit", "rewind"]), min_size=1, max_size=5),
+        most=st.integers(1, 5),
+    )
+    def work(self, data: st.DataObject, actions: list[str], most: int) -> None:
+        member = data.draw(st.sampled_from(self.members))
+        for action in actions:
+            if action == "read":
+                self.read(member, most)
+            elif action == "commit":
+                self.commit(member)
+            else:
+                self.rewind(member)
 
     def read(self, member: Member, most: int) -> int:
         received = member.subscription.poll(most, timeout=0)
@@ -111,39 +123,38 @@ class Interleavings(RuleBasedStateMachine):
             self.delivered.add(message.value or b"")
         return len(received)
 
-    @precondition(lambda self: self.members)
-    @rule(data=st.data())
-    def commit(self, data: st.DataObject) -> None:
-        member = data.draw(st.sampled_from(self.members))
-        before = dict(member.next)
+    def commit(self, member: Member) -> None:
+        moved = {tp: at for tp, at in member.next.items() if at != member.start[tp]}
         try:
             member.subscription.commit()
         except CommitRefused:
             assert not member.alive, "a living member's commit was refused"
             return
-        moved = {tp: at for tp, at in before.items() if at != self.committed[tp]}
         for other in self.members:
             if other is not member and other.alive:
                 assert not moved.keys() & other.next.keys(), "committed what another member owns"
         self.committed.update(moved)
+        member.start.update(moved)
 
-    @precondition(lambda self: self.members)
-    @rule(data=st.data())
-    def rewind(self, data: st.DataObject) -> None:
-        member = data.draw(st.sampled_from(self.members))
+    def rewind(self, member: Member) -> None:
         member.subscription.rewind()
         for tp in member.next:
-            member.next[tp] = self.committed[tp]
+            member.next[tp] = member.start[tp] = self.committed[tp]
 
     @precondition(lambda self: self.members)
-    @rule(data=st.data(), noticed=st.booleans())
-    def hang(self, data: st.DataObject, noticed: bool) -> None:
+    @rule(data=st.data(), noticed=st.booleans(), then_commit=st.booleans())
+    def hang(self, data: st.DataObject, noticed: bool, then_commit: bool) -> None:
+        """A member is taken for dead, perhaps replaced, and perhaps commits before it polls again."""
         member = data.draw(st.sampled_from(self.members))
+        self.read(member, 3)
         self.stage.hang(member.subscription)
         member.alive = False
         for other in self.members if noticed else ():
             if other is not member:
+                other.subscription._next_look = 0.0  # looks at the group now, whether or not told yet
                 self.read(other, 1)
+        if then_commit:
+            self.commit(member)
 
     @precondition(lambda self: self.members)
     @rule(data=st.data())
@@ -183,6 +194,6 @@ def test_every_message_is_delivered_in_order_whatever_happens(postgres_url: str)
     run_state_machine_as_test(
         OnThisServer,
         settings=settings(
-            max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

