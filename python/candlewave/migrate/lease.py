@@ -21,6 +21,7 @@ from typing import Self
 import psycopg
 from psycopg.rows import tuple_row
 
+from candlewave.engine import EngineError
 from candlewave.migrate import MigrationError
 
 LIFE_SECONDS = 120
@@ -67,7 +68,12 @@ class Lease(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.release()
+        try:
+            self.release()
+        except (psycopg.Error, EngineError) as failed:
+            if error is None:
+                raise
+            error.add_note(f"the migration lease could not be given back: {failed}")
 
 
 class SessionLease(Lease):
@@ -128,7 +134,7 @@ class RowLease(Lease):
         self._stop = Event()
         self._clock = clock
         self._renewed_at = 0.0
-        self._lost: psycopg.Error | None = None
+        self._lost: Exception | None = None
         self._keeper: Thread | None = None
         self.owner = f"{socket.gethostname()}:{getpid()}:{uuid.uuid4().hex[:8]}"
 
@@ -190,5 +196,5 @@ class RowLease(Lease):
             with self._connect() as conn:
                 while not self._stop.wait(self._life_seconds / 4):
                     self._renew(conn)
-        except psycopg.Error as error:
+        except (psycopg.Error, EngineError) as error:
             self._lost = error

@@ -42,6 +42,13 @@ class Journal:
         pass
 
 
+def fill(text: str) -> str:
+    """Put in the deploy-time parameters."""
+    kafka = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "embedded")
+    text = text.replace("${kafka_properties}", f"properties.bootstrap.server = '{kafka}'")
+    return text.replace("${topic_prefix}", "test.")
+
+
 @dataclass
 class Engine:
     """A database of its own, and migrators for it."""
@@ -51,9 +58,9 @@ class Engine:
     journal: Journal = field(default_factory=Journal)
 
     def migrator(self, project: SmallProject, config: Config | None = None, **options: object) -> Migrator:
-        """Return a migrator whose one deploy-time parameter is the topic prefix."""
+        """Return a migrator; its topics are its own."""
         values = {
-            "fill": lambda text: text.replace("${topic_prefix}", "test."),
+            "fill": fill,
             "progress": self.journal,
             "wait_seconds": 0.2,
         }
@@ -116,8 +123,8 @@ def server_url() -> Iterator[str]:
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An engine with an empty database."""
     risingwave = request.param == "risingwave"
-    if risingwave and "RISINGWAVE_URL" not in os.environ:
-        pytest.skip("RISINGWAVE_URL is not set")
+    if risingwave and not {"RISINGWAVE_URL", "KAFKA_BOOTSTRAP_SERVERS"} <= os.environ.keys():
+        pytest.skip("RISINGWAVE_URL and KAFKA_BOOTSTRAP_SERVERS are not set")
     url = os.environ["RISINGWAVE_URL"] if risingwave else request.getfixturevalue("server_url")
     name = f"migrate_{uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as conn:

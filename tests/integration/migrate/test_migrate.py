@@ -168,7 +168,7 @@ def test_interrupted_at_every_statement_goes_on_to_the_same_end(
     total = count_statements(engine, initial)
     expected = engine.picture()
     assert total > 10
-    for statements in range(total):
+    for statements in range(0, total, 7 if engine.risingwave else 1):
         start_over()
         if stage == "changed":
             start_stage_again(engine)
@@ -271,7 +271,7 @@ from candlewave.engine import connect_url
 from candlewave.migrate.history import History
 from candlewave.migrate.migrator import Migrator
 from candlewave.migrate.targets import EmbeddedTarget, RisingWaveTarget
-from tests.integration.migrate.conftest import Journal
+from tests.integration.migrate.conftest import Journal, fill
 
 url, root, risingwave = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "True"
 
@@ -281,6 +281,5 @@ class Killed(RisingWaveTarget if risingwave else EmbeddedTarget):
             os.kill(os.getpid(), signal.SIGKILL)
         super().create(text)
 
-fill = lambda text: text.replace("${topic_prefix}", "test.")
 Migrator(History(root), Config(), lambda: connect_url(url), risingwave, fill, Journal(), make_target=Killed).upgrade()
 """

@@ -57,7 +57,12 @@ SELECT symbol, max(open_time) AS open_time FROM scaled GROUP BY symbol
 """
 SCALED_SINK = """\
 CREATE SINK scaled_sink FROM scaled
-WITH (connector = 'kafka', topic = '${topic_prefix}scaled', primary_key = 'symbol,open_time') FORMAT UPSERT ENCODE JSON
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}scaled',
+    ${kafka_properties},
+    primary_key = 'symbol,open_time'
+) FORMAT UPSERT ENCODE JSON
 """
 
 
