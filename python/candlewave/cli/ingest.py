@@ -98,6 +98,7 @@ def backfill(
         raise typer.BadParameter(f"the archive layout of {name} is not known: give --format kraken or binance")
     rejects = _Rejects()
     with _explained(), _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", None) as bar:
+        connection = None if begin is None else Exchange(name)
         _known_symbol(conn, name, market, config)
         done = _Counter(bar)
         loader = Loader(
@@ -116,7 +117,7 @@ def backfill(
             _report_loaded(path.name, loaded)
         if begin is not None:
             loaded = asyncio.run(
-                _load_api(loader, Exchange(name), market, _utc(begin), _utc(end) if end else datetime.now(UTC))
+                _load_api(loader, connection, market, _utc(begin), _utc(end) if end else datetime.now(UTC))
             )
             done.set(loaded.trades)
             _report_loaded(f"{name} API", loaded)
