@@ -72,8 +72,9 @@ class Smoothing:
         Raises:
             ConfigError: the period is too short for a chunk of 256 bars.
         """
-        largest = math.log(_LARGEST_INPUT * CHUNK_BARS**3) - (CHUNK_BARS - 1) * math.log(self.decay)
-        if not 0 < self.decay < 1 or largest > math.log(_LARGEST_DOUBLE):
+        log_largest_input = math.log(_LARGEST_INPUT * CHUNK_BARS**3)
+        decay = self.decay
+        if decay <= 0 or log_largest_input - (CHUNK_BARS - 1) * math.log(decay) > math.log(_LARGEST_DOUBLE):
             raise ConfigError(
                 f"indicators: {self.kind} of period {self.period} cannot be summed over {CHUNK_BARS} bars in "
                 "DOUBLE PRECISION; use a longer period"
@@ -186,7 +187,7 @@ class Layer:
             *(f"index_close_sum_{n}" for n in dict.fromkeys(c.wma)),
             f"square_sum_{c.bollinger.period}",
             *("williams_high", "williams_low", "donchian_high", "donchian_low", "roc_close", "mom_close"),
-            *("typical_above_mean", *(f"typical_above_{age}" for age in range(1, c.cci))),
+            "typical_above_mean",
             *("vwap_turnover", "vwap_volume", "money_in", "money_out", "accumulation", "accumulation_volume"),
             *("bought", "bought_or_sold", "squared_returns", "return_sum", "zscore_squares"),
             *("illiquidity", "traded_bars"),

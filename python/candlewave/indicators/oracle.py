@@ -19,6 +19,7 @@ from candlewave.config import IndicatorsConfig
 
 Floats = NDArray[np.float64]
 _DAY_SECONDS = 86400
+_VERY_MANY = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,11 @@ class _Run:
             part()
 
     def quiet_bars(self) -> NDArray[np.int64]:
-        """Count bars since the last one that differed from the one before it, or had a range."""
+        """Count bars since the last one that had a range or another close; very many before the first."""
         bars = np.arange(len(self.close))
         moved = self.high > self.low
         moved[1:] |= np.diff(self.close) != 0
-        moved[0] = True
-        return bars - np.maximum.accumulate(np.where(moved, bars, 0))
+        return np.asarray(bars - np.maximum.accumulate(np.where(moved, bars, -_VERY_MANY)))
 
     def _price(self, name: str, values: Floats) -> None:
         self.values[name] = values / self.scale

@@ -1,0 +1,28 @@
+"""The command of the service that answers for the indicator layer."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("technical-indicators")(technical_indicators)
+
+
+def technical_indicators() -> None:
+    """Service: check the indicator layer against the head migration and its values against TA-Lib.
+
+    The views compute the indicators; this service exports their freshness and alerts on any difference. Of several
+    replicas one audits, the others stand by.
+    """
+    from candlewave.config import ConfigError, load_config
+    from candlewave.indicators.service import main
+    from candlewave.settings import get_settings
+    from candlewave.telemetry.service import run_service
+
+    settings = get_settings()
+    try:
+        config = load_config(settings.config_file)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    raise typer.Exit(run_service("technical-indicators", settings, lambda service: main(service, config)))
