@@ -123,9 +123,9 @@ def _run_step(
         if unknown:
             raise CaseError(f"{path}: {relation} has no column {unknown[0]}; it has {', '.join(types[relation])}")
         engine.insert(relation, types[relation], table.columns, table.rows)
-    wrong = engine.settle()
-    if wrong:
-        raise MismatchError(f"{case.id} step {step.number:02}: incremental and full computation differ\n" + "\n".join(wrong))
+    if wrong := engine.settle():
+        lines = "\n".join(wrong)
+        raise MismatchError(f"{case.id} step {step.number:02}: incremental and full computation differ\n{lines}")
     if step.expected is None:
         return
     if update:
