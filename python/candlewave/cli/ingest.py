@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
     app.command()(replay)
     app.command()(simulate)
     app.command()(audit)
+    # technical-indicators is registered with the indicator layer's own commands.
 
 
 def trade_to_ohlc() -> None:
@@ -242,6 +243,9 @@ def simulate(
         if found:
             simulator.restore(found[1])
         register_symbols(conn, EXCHANGE, [m.symbol for m in markets])
+        if live and not found:
+            # Were it killed within the history, the next run would make the same trades again, with the same ids.
+            save_state(path, simulator, options)
         with _progress("Simulated history (synthetic)", None, "trades") as bar:
             done = _Counter(bar)
             trades = publish_history(

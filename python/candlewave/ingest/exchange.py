@@ -50,17 +50,19 @@ class Profile:
         running_ids: True when trade ids of a market count 1, 2, 3, … so that a jump is a hole.
         options: ccxt options that make ids of websocket and REST the same.
         history: how past trades are paged, see :class:`Exchange`.
+        maker_side: True when the exchange states the maker's side, which ccxt turns round over REST only.
     """
 
     ccxt_id: str
     running_ids: bool
     history: str
     options: dict[str, Any] = field(default_factory=dict)
+    maker_side: bool = False
 
 
 PROFILES = {
     "kraken": Profile("kraken", running_ids=True, history="kraken"),
-    "coinbase": Profile("coinbaseexchange", running_ids=True, history="older_ids"),
+    "coinbase": Profile("coinbaseexchange", running_ids=True, history="older_ids", maker_side=True),
     "binance": Profile(
         "binance",
         running_ids=True,
@@ -385,13 +387,16 @@ class Exchange:
         fine = info.get("time") if isinstance(info, dict) else None
         if isinstance(fine, str) and fine.endswith("Z") and "T" in fine:
             ts = fine
+        side = trade.get("side")
+        if self.profile.maker_side and isinstance(info, dict):
+            side = {"buy": "sell", "sell": "buy"}.get(str(info.get("side")), info.get("side"))
         return RawTrade(
             trade.get("symbol"),
             trade.get("id"),
             ts,
             trade.get("price"),
             trade.get("amount"),
-            trade.get("side"),
+            side,
             _payload(info if info is not None else trade),
         )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from candlewave.ingest.exchange import PROFILES, Exchange
-from candlewave.ingest.records import HistoryUnavailable, RawTrade, UnknownExchange
+from candlewave.ingest.records import Garbage, HistoryUnavailable, RawTrade, UnknownExchange
 from candlewave.ingest.settings import IngestSettings, Mirror
 
 T0 = datetime(2026, 4, 1, tzinfo=UTC)
@@ -19,7 +19,7 @@ def trade(number: int, ms: int) -> dict[str, Any]:
     moment = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {
         "id": str(number), "timestamp": ms, "datetime": moment, "symbol": "BTC/USD",
-        "side": "buy", "price": "100.5", "amount": "0.1", "info": {"id": number},
+        "side": "buy", "price": "100.5", "amount": "0.1", "info": {"id": number, "side": "sell"},
     }  # fmt: skip
 
 
@@ -121,3 +121,75 @@ def test_a_mirror_replaces_every_address_of_an_exchange(name: str) -> None:
 def test_the_setting_is_json_by_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANDLEWAVE_EXCHANGE_URLS", '{"kraken": {"rest": "http://a:1", "ws": "ws://a:1"}}')
     assert IngestSettings().exchange_urls == {"kraken": Mirror(rest="http://a:1", ws="ws://a:1")}  # type: ignore[call-arg]
+
+
+FRAMES = {
+    # Trade frames as the exchanges' documentation shows them.
+    "coinbase": (  # its side is the maker's
+        "wss://ws-feed.exchange.coinbase.com",
+        {
+            "type": "match", "trade_id": 82047307, "side": "sell", "size": "0.00513192", "price": "9314.78",
+            "product_id": "BTC-USD", "sequence": 1, "time": "2020-01-31T20:03:41.158814Z",
+        },
+        ("82047307", "2020-01-31T20:03:41.158814Z", "9314.78", "0.00513192", "buy"),
+    ),
+    "binance": (
+        "wss://stream.binance.com:9443/ws/0",
+        {
+            "e": "aggTrade", "E": 1591677941092, "s": "BTCUSD", "a": 26129, "p": "0.00100", "q": "1.50", "f": 100,
+            "l": 105, "T": 1591677941092, "m": True, "M": True,
+        },
+        ("26129", "2020-06-09T04:45:41.092Z", "0.00100", "1.50", "sell"),
+    ),
+    "bybit": (
+        "wss://stream.bybit.com/v5/public/spot",
+        {
+            "topic": "publicTrade.BTCUSD", "type": "snapshot", "ts": 1672304486868,
+            "data": [
+                {"T": 1672304486865, "s": "BTCUSD", "S": "Buy", "v": "0.001", "p": "16578.50", "i": "20f43950"}
+            ],
+        },
+        ("20f43950", "2022-12-29T09:01:26.865Z", "16578.50", "0.001", "buy"),
+    ),
+}  # fmt: skip
+
+
+class WebsocketStandin:
+    """What ccxt needs of a connection to handle a frame."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.subscriptions: dict[str, object] = {}
+        self.futures: dict[str, object] = {}
+
+    def resolve(self, result: object, _hash: str) -> object:
+        return result
+
+
+@pytest.mark.parametrize("name", list(FRAMES))
+def test_a_live_trade_is_heard_as_the_exchange_sent_it(name: str) -> None:
+    url, frame, expected = FRAMES[name]
+
+    async def hear() -> list[RawTrade | Garbage]:
+        exchange = Exchange(name, SETTINGS)
+        ids = {"coinbase": "BTC-USD"}
+        market = {
+            "id": ids.get(name, "BTCUSD"), "symbol": "BTC/USD", "base": "BTC", "quote": "USD", "baseId": "BTC",
+            "quoteId": "USD", "type": "spot", "spot": True, "contract": False, "option": False, "swap": False,
+            "future": False, "linear": None, "inverse": None, "precision": {}, "limits": {},
+        }  # fmt: skip
+        exchange.client.set_markets([market])
+        heard: list[RawTrade | Garbage] = []
+        watching = asyncio.create_task(exchange.watch(["BTC/USD"], heard.append))
+        exchange.client.watch_trades_for_symbols = lambda _symbols: asyncio.Event().wait()
+        await asyncio.sleep(0)
+        exchange.client.handle_message(WebsocketStandin(url), frame)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await exchange.close()
+        return heard
+
+    (trade,) = asyncio.run(hear())
+    assert isinstance(trade, RawTrade)
+    assert trade.symbol == "BTC/USD"
+    assert (str(trade.trade_id), trade.ts, str(trade.price), str(trade.quantity), trade.side) == expected
