@@ -53,7 +53,7 @@ check: setup ## Fail when sql/ and the head migration differ
 	@$(BIN)/candlewave check
 
 bench: setup ## Measure; prints a table
-	@$(BIN)/candlewave bench
+	@$(BIN)/python -m benchmarks
 
 format: setup ## Format the Python code
 	@$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""Speed and memory of candlewave, measured on the machine that runs it: `make bench`."""

@@ -1,0 +1,65 @@
+"""Run the benchmarks and print one table: what was measured, the figure, the aim, and a ratio taken in the same run."""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.embedded import latency, plain_postgresql, throughput
+from benchmarks.report import Row
+
+NAMES = ("throughput", "latency")
+
+
+def main() -> int:
+    """Run what was asked for; exit code 1 when a result was wrong (a missed aim is shown, not failed)."""
+    parser = argparse.ArgumentParser(prog="candlewave bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; all if left out")
+    parser.add_argument("--trades", type=int, default=1_000_000, help="trades of the throughput runs")
+    parser.add_argument("--days", type=int, default=30, help="days of history of the latency run")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(NAMES)
+    if unknown:
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}; known are {', '.join(NAMES)}")
+    names = options.names or NAMES
+    rows: list[Row] = []
+    if "throughput" in names:
+        base = plain_postgresql(options.trades)
+        rows += [base, *throughput(options.trades, base)]
+    if "latency" in names:
+        rows += latency(options.days)
+    show(rows)
+    return 0 if all(row.right for row in rows) else 1
+
+
+def show(rows: list[Row]) -> None:
+    """Print the table with the machine and the command."""
+    memory = psutil.virtual_memory().total / 2**30
+    machine = (
+        f"{psutil.cpu_count()} cores, {memory:.0f} GB, {platform.system()} {platform.release()},"
+        f" Python {platform.python_version()}"
+    )
+    command = "make bench" if len(sys.argv) == 1 else f"python -m benchmarks {' '.join(sys.argv[1:])}"
+    table = Table(title=f"{command}\n{machine}, {_processor()}", title_justify="left")
+    for heading in ("measured", "figure", "aim", "ratio in this run", "result"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(row.measured, row.figure, row.aim, row.ratio, "right" if row.right else "[red]WRONG[/red]")
+    Console(width=160 if not sys.stdout.isatty() else None).print(table)
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""The embedded engine: trades per second through its layers, delay of a closed candle, memory, cost of a late trade."""
+
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from benchmarks.report import Row
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.topics import TOPICS
+from candlewave.config import load_config
+from candlewave.embedded import catalog
+from candlewave.embedded import server as embedded
+from candlewave.embedded.refresh import Refresher, Stats, differences
+from candlewave.ingest.simulate import to_messages
+from candlewave.ingest.simulator import Disturbances, Simulator, make_symbols
+from candlewave.sqlmodel.ddl import Kind
+from candlewave.sqlmodel.render import render_objects
+from candlewave.telemetry.progress import progress
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+FAULTS = Disturbances(late=0.005, duplicate=0.01, out_of_order=0.01, late_seconds=30.0)
+TRADES_PER_MINUTE = 77  # and symbol: a busy market, as in one million trades of three symbols in three days
+OHLC = ("sources", "views/ohlc")
+ALL = (*OHLC, "views/indicators")
+
+
+def plain_postgresql(trades: int) -> Row:
+    """Measure the same PostgreSQL without candlewave: COPY of parsed rows, dedup by key, upsert of touched minutes."""
+    with _engine(()) as (conn, _bus, _pid):
+        conn.execute(
+            "CREATE TABLE plain (exchange text, symbol text, trade_id text, ts timestamptz, price float8,"
+            " quantity float8, PRIMARY KEY (exchange, symbol, trade_id));"
+            "CREATE UNLOGGED TABLE staging (LIKE plain);"
+            "CREATE TABLE minutes (exchange text, symbol text, minute timestamptz, high float8, low float8,"
+            " volume float8, trades bigint, PRIMARY KEY (exchange, symbol, minute))"
+        )
+        simulator = _simulator(3)
+        spent, count = 0.0, 0
+        for batch in simulator.batches(_until(trades, 3), size=5_000):
+            symbols = [s.symbol for s in batch.symbols]
+            rows = [
+                ("simulated", symbols[s], str(seq), datetime.fromtimestamp(us / 1e6, UTC), price * 0.01, lots * 1e-8)
+                for s, seq, us, price, lots in zip(
+                    batch.symbol.tolist(),
+                    batch.seq.tolist(),
+                    batch.ts_us.tolist(),
+                    batch.price_ticks.tolist(),
+                    batch.quantity_lots.tolist(),
+                    strict=True,
+                )
+                if seq
+            ]
+            started = time.perf_counter()
+            with conn.transaction(), conn.cursor() as cursor:
+                with cursor.copy("COPY staging FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+                cursor.execute(
+                    "WITH fresh AS (INSERT INTO plain SELECT * FROM staging ON CONFLICT DO NOTHING RETURNING *)"
+                    " INSERT INTO minutes AS m"
+                    " SELECT exchange, symbol, date_trunc('minute', ts), max(price), min(price),"
+                    " sum(quantity), count(*) FROM fresh GROUP BY 1, 2, 3 ON CONFLICT (exchange, symbol, minute)"
+                    " DO UPDATE SET high = greatest(m.high, excluded.high), low = least(m.low, excluded.low),"
+                    " volume = m.volume + excluded.volume, trades = m.trades + excluded.trades"
+                )
+                cursor.execute("TRUNCATE staging")
+            spent += time.perf_counter() - started
+            count += len(rows)
+    rate = count / spent
+    return Row(
+        "PostgreSQL alone: rows to deduplicated trades and 1m high/low/volume, 5,000 a batch",
+        f"{rate:,.0f} trades/s",
+        ratio="1",
+        value=rate,
+    )
+
+
+def throughput(trades: int, base: Row) -> list[Row]:
+    """Measure trades per second from the bus to closed 1m candles, and to all timeframes and indicators."""
+    rows = []
+    for symbols, layers, what, aim in (
+        (3, OHLC, "bus to closed, gap-filled candles, 3 symbols", 60_000),
+        (50, ALL, "bus to all timeframes and indicators, 50 symbols", 25_000),
+    ):
+        with _engine(layers) as (conn, bus, server_pid):
+            _publish(bus, _simulator(symbols), _until(trades, symbols), what)
+            conn.execute("CHECKPOINT")
+            refresher = Refresher(conn)
+            started = time.perf_counter()
+            total = _drain(refresher, trades, what)
+            seconds = time.perf_counter() - started
+            rate = total.messages / seconds
+            right = not differences(conn)
+            memory = _memory(server_pid)
+            rows.append(
+                Row(
+                    what,
+                    f"{rate:,.0f} trades/s",
+                    f"≥ {aim:,}",
+                    f"{rate / base.value:.2f} × PostgreSQL alone",
+                    right,
+                    rate,
+                )
+            )
+            rows.append(Row(f"memory after it: {memory[0]}", memory[1], "Python ≤ 600 MB, PostgreSQL ≤ 1 GB"))
+    return rows
+
+
+def latency(days: int) -> list[Row]:
+    """Measure how long after the publish that closes a minute its indicators are visible; what a late trade costs."""
+    symbols, minutes = 3, 120
+    with _engine(ALL) as (conn, bus, server_pid):
+        simulator = Simulator(make_symbols(symbols, rate=5 / 60), start=START, disturbances=FAULTS)
+        end = START + timedelta(days=days)
+        _publish(bus, simulator, end, f"{days} days of history, 3 symbols", finish=False)
+        refresher = Refresher(conn)
+        _drain(refresher, 0, "history through all layers")
+        delays = []
+        for minute in range(1, minutes + 1):
+            waiting = _messages(simulator, end + timedelta(minutes=minute, seconds=3))
+            started = time.perf_counter()
+            bus.publish("trades", waiting)
+            refresher.run_once()
+            delays.append(time.perf_counter() - started)
+        late = _late_trade(conn, refresher)
+        right = not differences(conn)
+        memory = _memory(server_pid)
+    delays.sort()
+    p99 = delays[int(len(delays) * 0.99) - 1]
+    changed = ", ".join(f"{name} {count}" for name, count in late.written.items() if count)
+    return [
+        Row(
+            f"closed candle to its indicators visible, 3 symbols, {days} days of history, {minutes} minutes",
+            f"p50 {statistics.median(delays) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms",
+            "p99 ≤ 1 s",
+            right=right,
+            value=p99,
+        ),
+        Row(f"memory after it: {memory[0]}", memory[1], "Python ≤ 600 MB, PostgreSQL ≤ 1 GB"),
+        Row("rows changed by one trade that is ten minutes late", changed, right=right),
+    ]
+
+
+def _late_trade(conn: psycopg.Connection, refresher: Refresher) -> Stats:
+    conn.execute(
+        "INSERT INTO trades (exchange, symbol, trade_id, kind, seq, ts, side, price, quantity, origin, ingest_ts)"
+        " SELECT exchange, symbol, 'late', 'trade', seq, closed_until - INTERVAL '10 minutes', 'buy', price * 1.01, 1,"
+        " 'live', closed_until FROM trades, market_clock WHERE kind = 'trade' LIMIT 1"
+    )
+    return refresher.run_until_idle()
+
+
+def _simulator(symbols: int) -> Simulator:
+    return Simulator(make_symbols(symbols, rate=TRADES_PER_MINUTE / 60), start=START, disturbances=FAULTS)
+
+
+def _until(trades: int, symbols: int) -> datetime:
+    return START + timedelta(minutes=round(trades / (TRADES_PER_MINUTE * symbols)))
+
+
+def _messages(simulator: Simulator, until: datetime) -> list:
+    return [
+        message
+        for batch in simulator.batches(until, finish=False)
+        for message in to_messages(batch, "bench.", "live", stamp_arrival=True)
+    ]
+
+
+def _publish(bus: PostgresBus, simulator: Simulator, until: datetime, what: str, *, finish: bool = True) -> None:
+    with progress(f"publishing: {what}", None) as bar:
+        for batch in simulator.batches(until, finish=finish):
+            bus.publish("trades", to_messages(batch, "bench.", "live", stamp_arrival=True))
+            bar.advance(len(batch))
+
+
+def _drain(refresher: Refresher, expected: int, what: str) -> Stats:
+    total = Stats()
+    with progress(what, expected or None) as bar:
+        while not (stats := refresher.run_once()).idle:
+            total.messages += stats.messages
+            bar.advance(stats.messages)
+    return total
+
+
+@contextmanager
+def _engine(layers: tuple[str, ...]) -> Iterator[tuple[psycopg.Connection, PostgresBus, int]]:
+    """Run an embedded engine with the product's own settings in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="candlewave-bench-"))
+    try:
+        with (
+            embedded.start(folder) as server,
+            PostgresBus(server.url) as bus,
+            psycopg.connect(server.url, autocommit=True) as conn,
+        ):
+            conn.execute("SET timezone = 'UTC'")
+            bus.install()
+            bus.ensure_topics(TOPICS.values())
+            catalog.install(conn)
+            for sql_object in render_objects(load_config()):
+                if sql_object.layer in layers and sql_object.kind is not Kind.SINK:
+                    catalog.apply(conn, sql_object.text.replace("${topic_prefix}", ""))
+            yield conn, bus, server.pid
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _memory(server_pid: int) -> tuple[str, str]:
+    """Return what was summed, and the resident memory of this process and of PostgreSQL (shared pages once)."""
+    server = psutil.Process(server_pid)
+    pages = sum(process.memory_full_info().pss for process in [server, *server.children()])
+    mine = psutil.Process().memory_info().rss
+    return "Python resident, PostgreSQL proportional", f"{mine / 2**20:.0f} MB, {pages / 2**20:.0f} MB"
