@@ -722,9 +722,9 @@ DEAD_LETTERS = """-- dead_letters: every message any publisher refused, from all
 -- late data: kept
 -- readers: people, telemetry
 CREATE VIEW dead_letters AS
-SELECT topic, id, payload_base64, reason, source, position, occurred_at FROM trades_dlq
+SELECT topic, id, payload_base64, reason, source, "position", occurred_at FROM trades_dlq
 UNION ALL
-SELECT topic, id, payload_base64, reason, source, position, occurred_at FROM news_dlq
+SELECT topic, id, payload_base64, reason, source, "position", occurred_at FROM news_dlq
 """
 
 LATE_TRADES = """-- late_trades: live trades that came after their minute had closed; they are in candles too, this is their ledger.
@@ -919,7 +919,8 @@ LEFT JOIN clock_minutes AS m
 """
 
 CANDLES = """-- candles: closed candles of every timeframe, without gaps; each longer one rolls up from the one below when
---   wholly closed (a step of five rows keeps less state than a step of sixty).
+--   wholly closed (a step of five rows keeps less state than a step of sixty). RisingWave plans the comparison with the
+--   clock only directly on the aggregate (HAVING), not outside, above expressions of aggregates.
 -- grain: one row per exchange, symbol, timeframe, bar
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
@@ -935,7 +936,7 @@ WITH closed_1m AS (
         feed_state, amended_at
     FROM candles_1m
 ),
-rolled_5m AS (
+closed_5m AS (
     SELECT
         exchange,
         symbol,
@@ -960,15 +961,9 @@ rolled_5m AS (
         END AS amended_at
     FROM TUMBLE(closed_1m, open_time, INTERVAL '300 seconds')
     GROUP BY exchange, symbol, window_start
+    HAVING window_start <= (SELECT closed_until - INTERVAL '300 seconds' FROM market_clock)
 ),
-closed_5m AS (
-    SELECT
-        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, is_filled,
-        feed_state, amended_at
-    FROM rolled_5m
-    WHERE open_time <= (SELECT closed_until - INTERVAL '300 seconds' FROM market_clock)
-),
-rolled_15m AS (
+closed_15m AS (
     SELECT
         exchange,
         symbol,
@@ -993,15 +988,9 @@ rolled_15m AS (
         END AS amended_at
     FROM TUMBLE(closed_5m, open_time, INTERVAL '900 seconds')
     GROUP BY exchange, symbol, window_start
+    HAVING window_start <= (SELECT closed_until - INTERVAL '900 seconds' FROM market_clock)
 ),
-closed_15m AS (
-    SELECT
-        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, is_filled,
-        feed_state, amended_at
-    FROM rolled_15m
-    WHERE open_time <= (SELECT closed_until - INTERVAL '900 seconds' FROM market_clock)
-),
-rolled_1h AS (
+closed_1h AS (
     SELECT
         exchange,
         symbol,
@@ -1026,13 +1015,7 @@ rolled_1h AS (
         END AS amended_at
     FROM TUMBLE(closed_15m, open_time, INTERVAL '3600 seconds')
     GROUP BY exchange, symbol, window_start
-),
-closed_1h AS (
-    SELECT
-        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, is_filled,
-        feed_state, amended_at
-    FROM rolled_1h
-    WHERE open_time <= (SELECT closed_until - INTERVAL '3600 seconds' FROM market_clock)
+    HAVING window_start <= (SELECT closed_until - INTERVAL '3600 seconds' FROM market_clock)
 )
 SELECT
     exchange,
@@ -1249,7 +1232,7 @@ WITH bars AS (
             WHEN '15m' THEN date_bin(INTERVAL '230400 seconds', open_time, '1970-01-01 00:00:00+00'::timestamptz)
             WHEN '1h' THEN date_bin(INTERVAL '921600 seconds', open_time, '1970-01-01 00:00:00+00'::timestamptz)
         END AS chunk_start,
-        bar_index % 256 AS position,
+        bar_index % 256 AS chunk_position,
         coalesce(lag(bar_index) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time) = bar_index - 1, false) AS follows,
         lag(high) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time) AS last_high,
         lag(low) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time) AS last_low,
@@ -1260,7 +1243,7 @@ WITH bars AS (
 steps AS (
     SELECT
         exchange, symbol, timeframe, open_time, close_time, bar_index, high, low, close, volume, turnover, buy_volume,
-        is_filled, chunk_start, position, follows,
+        is_filled, chunk_start, chunk_position, follows,
         greatest(chunk_start, date_trunc('day', open_time, 'UTC')) AS part_start,
         CASE WHEN follows THEN last_high END AS previous_high,
         CASE WHEN follows THEN last_low END AS previous_low,
@@ -1270,7 +1253,7 @@ steps AS (
 inputs AS (
     SELECT
         exchange, symbol, timeframe, open_time, close_time, bar_index, high, low, close, volume, turnover, buy_volume,
-        is_filled, chunk_start, part_start, position, follows, previous_high, previous_low, previous_close,
+        is_filled, chunk_start, part_start, chunk_position, follows, previous_high, previous_low, previous_close,
         (high + low + close) / 3 AS typical,
         close::numeric AS exact_close,
         ln(nullif(greatest(close / nullif(previous_close, 0), 0), 0)) AS log_return,
@@ -1311,7 +1294,7 @@ SELECT
     is_filled,
     chunk_start,
     part_start,
-    position,
+    chunk_position,
     previous_high,
     previous_low,
     previous_close,
@@ -1330,11 +1313,11 @@ SELECT
     sum(close * weight_ema_12) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS close_ema_12,
     sum(weight_ema_12) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bars_ema_12,
     sum(close * weight_ema_20) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS close_ema_20,
-    sum(close * weight_ema_20 * position) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS close_ema_20_m1,
-    sum(close * weight_ema_20 * position * position) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS close_ema_20_m2,
+    sum(close * weight_ema_20 * chunk_position) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS close_ema_20_m1,
+    sum(close * weight_ema_20 * chunk_position * chunk_position) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS close_ema_20_m2,
     sum(weight_ema_20) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bars_ema_20,
-    sum(weight_ema_20 * position) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bars_ema_20_m1,
-    sum(weight_ema_20 * position * position) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bars_ema_20_m2,
+    sum(weight_ema_20 * chunk_position) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bars_ema_20_m1,
+    sum(weight_ema_20 * chunk_position * chunk_position) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bars_ema_20_m2,
     sum(close * weight_ema_26) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS close_ema_26,
     sum(weight_ema_26) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS bars_ema_26,
     sum(close * weight_ema_50) OVER (PARTITION BY exchange, symbol, timeframe, chunk_start ORDER BY open_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS close_ema_50,
@@ -1363,7 +1346,7 @@ INDICATOR_CHUNKS = """-- indicator_chunks: totals of each chunk of 256 bars, of 
 CREATE MATERIALIZED VIEW indicator_chunks AS
 WITH inputs AS (
     SELECT
-        exchange, symbol, timeframe, chunk_start, position, run_start, bar_index, close,
+        exchange, symbol, timeframe, chunk_start, chunk_position, run_start, bar_index, close,
         greatest(close - previous_close, 0) AS gain,
         greatest(previous_close - close, 0) AS loss,
         CASE WHEN previous_close IS NULL THEN 0 ELSE greatest(high, previous_close) - least(low, previous_close) END AS true_range,
@@ -1392,11 +1375,11 @@ SELECT
     sum(close * weight_ema_12) AS close_ema_12,
     sum(weight_ema_12) AS bars_ema_12,
     sum(close * weight_ema_20) AS close_ema_20,
-    sum(close * weight_ema_20 * position) AS close_ema_20_m1,
-    sum(close * weight_ema_20 * position * position) AS close_ema_20_m2,
+    sum(close * weight_ema_20 * chunk_position) AS close_ema_20_m1,
+    sum(close * weight_ema_20 * chunk_position * chunk_position) AS close_ema_20_m2,
     sum(weight_ema_20) AS bars_ema_20,
-    sum(weight_ema_20 * position) AS bars_ema_20_m1,
-    sum(weight_ema_20 * position * position) AS bars_ema_20_m2,
+    sum(weight_ema_20 * chunk_position) AS bars_ema_20_m1,
+    sum(weight_ema_20 * chunk_position * chunk_position) AS bars_ema_20_m2,
     sum(close * weight_ema_26) AS close_ema_26,
     sum(weight_ema_26) AS bars_ema_26,
     sum(close * weight_ema_50) AS close_ema_50,
@@ -1560,8 +1543,8 @@ WITH smoothed AS (
         (r.close_ema_26 + coalesce(c.close_ema_26, 0)) / nullif((r.bars_ema_26 + coalesce(c.bars_ema_26, 0)), 0) AS ema_26,
         (r.close_ema_50 + coalesce(c.close_ema_50, 0)) / nullif((r.bars_ema_50 + coalesce(c.bars_ema_50, 0)), 0) AS ema_50,
         (r.close_ema_200 + coalesce(c.close_ema_200, 0)) / nullif((r.bars_ema_200 + coalesce(c.bars_ema_200, 0)), 0) AS ema_200,
-        2 * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) / nullif((r.bars_ema_20 + coalesce(c.bars_ema_20, 0)), 0) - ((r.position + 1) * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) - (r.close_ema_20_m1 + coalesce(c.close_ema_20_m1, 0))) / nullif(((r.position + 1) * (r.bars_ema_20 + coalesce(c.bars_ema_20, 0)) - (r.bars_ema_20_m1 + coalesce(c.bars_ema_20_m1, 0))), 0) AS dema_20,
-        3 * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) / nullif((r.bars_ema_20 + coalesce(c.bars_ema_20, 0)), 0) - 3 * ((r.position + 1) * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) - (r.close_ema_20_m1 + coalesce(c.close_ema_20_m1, 0))) / nullif(((r.position + 1) * (r.bars_ema_20 + coalesce(c.bars_ema_20, 0)) - (r.bars_ema_20_m1 + coalesce(c.bars_ema_20_m1, 0))), 0) + ((r.position + 1) * (r.position + 2) * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) - (2 * r.position + 3) * (r.close_ema_20_m1 + coalesce(c.close_ema_20_m1, 0)) + (r.close_ema_20_m2 + coalesce(c.close_ema_20_m2, 0))) / nullif(((r.position + 1) * (r.position + 2) * (r.bars_ema_20 + coalesce(c.bars_ema_20, 0)) - (2 * r.position + 3) * (r.bars_ema_20_m1 + coalesce(c.bars_ema_20_m1, 0)) + (r.bars_ema_20_m2 + coalesce(c.bars_ema_20_m2, 0))), 0) AS tema_20,
+        2 * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) / nullif((r.bars_ema_20 + coalesce(c.bars_ema_20, 0)), 0) - ((r.chunk_position + 1) * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) - (r.close_ema_20_m1 + coalesce(c.close_ema_20_m1, 0))) / nullif(((r.chunk_position + 1) * (r.bars_ema_20 + coalesce(c.bars_ema_20, 0)) - (r.bars_ema_20_m1 + coalesce(c.bars_ema_20_m1, 0))), 0) AS dema_20,
+        3 * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) / nullif((r.bars_ema_20 + coalesce(c.bars_ema_20, 0)), 0) - 3 * ((r.chunk_position + 1) * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) - (r.close_ema_20_m1 + coalesce(c.close_ema_20_m1, 0))) / nullif(((r.chunk_position + 1) * (r.bars_ema_20 + coalesce(c.bars_ema_20, 0)) - (r.bars_ema_20_m1 + coalesce(c.bars_ema_20_m1, 0))), 0) + ((r.chunk_position + 1) * (r.chunk_position + 2) * (r.close_ema_20 + coalesce(c.close_ema_20, 0)) - (2 * r.chunk_position + 3) * (r.close_ema_20_m1 + coalesce(c.close_ema_20_m1, 0)) + (r.close_ema_20_m2 + coalesce(c.close_ema_20_m2, 0))) / nullif(((r.chunk_position + 1) * (r.chunk_position + 2) * (r.bars_ema_20 + coalesce(c.bars_ema_20, 0)) - (2 * r.chunk_position + 3) * (r.bars_ema_20_m1 + coalesce(c.bars_ema_20_m1, 0)) + (r.bars_ema_20_m2 + coalesce(c.bars_ema_20_m2, 0))), 0) AS tema_20,
         (r.close_ema_12 + coalesce(c.close_ema_12, 0)) / nullif((r.bars_ema_12 + coalesce(c.bars_ema_12, 0)), 0) - (r.close_ema_26 + coalesce(c.close_ema_26, 0)) / nullif((r.bars_ema_26 + coalesce(c.bars_ema_26, 0)), 0) AS macd,
         ('3.66666666666667'::double precision * (r.close_ema_12 + coalesce(c.close_ema_12, 0)) / nullif((r.bars_ema_12 + coalesce(c.bars_ema_12, 0)), 0) - '2.66666666666667'::double precision * (r.close_ema_9 + coalesce(c.close_ema_9, 0)) / nullif((r.bars_ema_9 + coalesce(c.bars_ema_9, 0)), 0)) - ('1.4705882352941178'::double precision * (r.close_ema_26 + coalesce(c.close_ema_26, 0)) / nullif((r.bars_ema_26 + coalesce(c.bars_ema_26, 0)), 0) - '0.4705882352941178'::double precision * (r.close_ema_9 + coalesce(c.close_ema_9, 0)) / nullif((r.bars_ema_9 + coalesce(c.bars_ema_9, 0)), 0)) AS macd_signal,
         (r.close_ema_20 + coalesce(c.close_ema_20, 0)) / nullif((r.bars_ema_20 + coalesce(c.bars_ema_20, 0)), 0) AS keltner_middle,
