@@ -11,7 +11,9 @@ from candlewave.config import Config, IndicatorsConfig
 from candlewave.indicators.audit import OBJECTS
 from candlewave.indicators.catalog import catalog
 from candlewave.indicators.compare import compare
+from candlewave.indicators.constants import Layer
 from candlewave.indicators.oracle import compute
+from candlewave.paths import project_root
 
 KEY = ("sim", "BTC/USD", "1m")
 
@@ -86,3 +88,14 @@ def test_no_frame_reaches_over_a_hole(database: psycopg.Connection) -> None:
             values = columns[indicator.name]
             assert np.isnan(values[100 : 100 + indicator.needs - 1]).all(), indicator.name
             assert not np.isnan(values[[99, 100 + indicator.needs + 5]]).any(), indicator.name
+
+
+def test_the_page_about_indicators_agrees_with_the_catalog() -> None:
+    page = (project_root() / "docs/indicators.md").read_text(encoding="utf-8")
+    table = [line.replace(r"\|", "").strip("|").split("|") for line in page.splitlines() if line.startswith("| `")]
+    rows = [[cell.strip() for cell in line] for line in table if len(line) == 7]
+
+    assert [(name.strip("`"), unit, int(needs), int(warm)) for name, _, _, unit, needs, warm, _ in rows] == [
+        (i.name, i.unit, i.needs, i.warm_up) for i in catalog(Config().indicators)
+    ]
+    assert f"({Layer(Config()).warm_cap} with the shipped periods)" in page
