@@ -66,7 +66,7 @@ class Interleavings(RuleBasedStateMachine):
         self.count += len(keys)
         return [Message(str(self.count - i).encode(), key) for i, key in enumerate(keys)]
 
-    @rule(keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=6))
+    @rule(keys=st.lists(st.sampled_from(KEYS), min_size=4, max_size=12))
     def publish(self, keys: list[str]) -> None:
         free = [key for key in keys if partition_of(key, PARTITIONS) != self.slow_partition]
         messages = self.new_messages(free)
@@ -157,18 +157,14 @@ class Interleavings(RuleBasedStateMachine):
             self.commit(member)
 
     @precondition(lambda self: self.members)
-    @rule(data=st.data())
-    def crash(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), crashes=st.booleans())
+    def end(self, data: st.DataObject, crashes: bool) -> None:
         member = data.draw(st.sampled_from(self.members))
         self.members.remove(member)
-        self.stage.crash(member.subscription)
-
-    @precondition(lambda self: self.members)
-    @rule(data=st.data())
-    def leave(self, data: st.DataObject) -> None:
-        member = data.draw(st.sampled_from(self.members))
-        self.members.remove(member)
-        member.subscription.close()
+        if crashes:
+            self.stage.crash(member.subscription)
+        else:
+            member.subscription.close()
 
     def teardown(self) -> None:
         if not hasattr(self, "stage"):
@@ -194,6 +190,6 @@ def test_every_message_is_delivered_in_order_whatever_happens(postgres_url: str)
     run_state_machine_as_test(
         OnThisServer,
         settings=settings(
-            max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
