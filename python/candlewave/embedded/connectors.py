@@ -33,18 +33,18 @@ class Pumped:
 
 
 def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int) -> Pumped:
-    """Move about ``limit`` new messages of a table's topic into the table, within the caller's transaction."""
+    """Move new messages of a table's topic into it, up to ``limit`` a partition, in the caller's transaction."""
     connector = table.statement.connector
     assert connector is not None
     with conn.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute("SELECT relation, partitions FROM bus.topics WHERE topic = %s", [connector.topic])
+        cursor.execute("SELECT relation FROM bus.topics WHERE topic = %s", [connector.topic])
         found = cursor.fetchone()
     if found is None:
         return Pumped(0, 0, 0)
-    relation, partitions = found
+    (relation,) = found
     messages = rows = skipped = 0
     group = group_of(table.name, schema)
-    for partition, start, last in _spans(conn, group, connector.topic, relation, max(1, limit // partitions)):
+    for partition, start, last in _spans(conn, group, connector.topic, relation, limit):
         count, usable, changed = _move(conn, table, schema, relation, (partition, start, last))
         conn.execute(
             "INSERT INTO bus.offsets (group_id, topic, partition, next_offset) VALUES (%s, %s, %s, %s)"

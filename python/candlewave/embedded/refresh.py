@@ -73,7 +73,7 @@ class Refresher:
         conn: connection in autocommit mode, used by nothing else.
         schema: schema of tables and views.
         bus: where sinks publish, within the refresh's transaction; without one sinks rest.
-        batch: most messages taken from a topic in one transaction.
+        batch: most messages taken from a topic's partition in one transaction.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Refresher:
         schema: str = "public",
         *,
         bus: PostgresBus | None = None,
-        batch: int = 50_000,
+        batch: int = 25_000,
     ) -> None:
         self._conn = conn
         self._bus = bus

@@ -109,7 +109,7 @@ def test_redelivery_changes_nothing_and_the_first_wins(conn: psycopg.Connection,
 
 def test_each_message_is_read_once_across_restarts(conn: psycopg.Connection, bus: PostgresBus) -> None:
     bus.publish("trades", [trade(trade_id=str(n)) for n in range(10)])
-    assert Refresher(conn, batch=6).run_once().messages == 1  # six partitions, one message of this one's key
+    assert Refresher(conn, batch=1).run_once().messages == 1
     assert Refresher(conn).run_once().messages == 9
     assert Refresher(conn).run_once().idle
     assert sum(bus.lag("engine.public.trades", ["trades"]).values()) == 0
@@ -136,7 +136,7 @@ def test_partitions_of_a_backlog_are_read_in_step(conn: psycopg.Connection, bus:
         )
         == 2
     )
-    Refresher(conn, batch=6 * 10).run_once()
+    Refresher(conn, batch=10).run_once()
     assert rows(conn, "SELECT symbol, count(*) FROM trades GROUP BY symbol ORDER BY symbol") == [
         ("A/B", 10),
         ("C/D", 1),
