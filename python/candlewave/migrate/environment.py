@@ -34,7 +34,7 @@ class ScriptPrinter:
                     table = frozen(text)
                     for column in table.statement.columns:
                         if column.name in columns:
-                            write(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type};\n")
+                            write(f'ALTER TABLE {table.name} ADD COLUMN "{column.name}" {column.type};\n')
                 case Keep(text):
                     write(f"-- table {frozen(text).name} stays as it is\n")
                 case Abandon(name):

@@ -218,7 +218,7 @@ class RisingWaveTarget(Target):
 
 
 def _alter_add(schema: str, name: str, column: Column) -> sql.SQL:
-    return _literal(f"ALTER TABLE {schema}.{name} ADD COLUMN {column.name} {column.type}")
+    return _literal(f'ALTER TABLE {schema}.{name} ADD COLUMN "{column.name}" {column.type}')
 
 
 def _literal(text: str) -> sql.SQL:

@@ -216,7 +216,7 @@ def test_script_is_the_sql_of_every_revision_with_parameters_left_in(engine: Eng
     script = engine.migrator(initial).script()
     assert script.index("CREATE TABLE trades") < script.index("CREATE MATERIALIZED VIEW minutes")
     assert script.index("DROP SINK scaled_sink;") < script.index("high / 2 * 14")
-    assert "ALTER TABLE trades ADD COLUMN venue VARCHAR;" in script
+    assert 'ALTER TABLE trades ADD COLUMN "venue" VARCHAR;' in script
     assert "topic = '${topic_prefix}scaled'" in script
     assert "UPDATE alembic_version SET version_num='0002'" in script
 
