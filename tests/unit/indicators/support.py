@@ -1,8 +1,9 @@
-"""Simulated candles, and the indicator layer on a PostgreSQL server, for the tests of this layer."""
+"""Simulated candles, and the indicator layer over them in a database, for the tests of this layer."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import psycopg
@@ -11,7 +12,6 @@ from psycopg import sql
 from candlewave.config import TIMEFRAME_SECONDS, Config
 from candlewave.embedded import catalog as embedded
 from candlewave.indicators.oracle import Candles, Floats
-from candlewave.sqlmodel.ddl import Kind
 from candlewave.sqlmodel.render import SqlObject, render_objects
 
 Key = tuple[str, str, str]
@@ -107,10 +107,13 @@ def rows_of(key: Key, candles: Candles) -> list[tuple[object, ...]]:
 
 
 def layer_objects(config: Config) -> list[SqlObject]:
-    """Return the rendered objects of the layer that can be queried."""
-    objects = [o for o in render_objects(config) if o.layer == "views/indicators"]
-    assert all(o.kind is not Kind.SINK for o in objects)
-    return objects
+    """Return the rendered objects of the layer that can be queried; rendering takes a second, so it is done once."""
+    return _layer_objects(config.model_dump_json())
+
+
+@cache
+def _layer_objects(config: str) -> list[SqlObject]:
+    return [o for o in render_objects(Config.model_validate_json(config)) if o.layer == "views/indicators"]
 
 
 def fill(conn: psycopg.Connection, rows: Iterable[Sequence[object]]) -> None:

@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def layer(database: psycopg.Connection) -> support.Layer:
+def layer(conn: psycopg.Connection) -> support.Layer:
     """Candles of which the last ones are the only ones ever sampled: the history is shorter than two hours."""
-    made = support.Layer.make(database, Config(), {KEY: support.simulated(21, 400, price=50)})
-    database.execute("CREATE TABLE symbols (exchange text, symbol text, base text, quote text)")
-    database.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")
+    made = support.Layer.make(conn, Config(), {KEY: support.simulated(21, 400, price=50)})
+    conn.execute("CREATE TABLE symbols (exchange text, symbol text, base text, quote text)")
+    conn.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")
     return made
 
 
@@ -70,11 +70,11 @@ def test_a_missing_row_is_a_difference(layer: support.Layer) -> None:
     assert [d.indicator for d in differences] == ["row of indicators"]
 
 
-def test_nothing_to_audit_is_no_difference(database: psycopg.Connection) -> None:
-    support.Layer.make(database, Config(), {})
-    database.execute("CREATE TABLE symbols (exchange text, symbol text, base text, quote text)")
-    database.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")
-    audit = IndicatorAudit(database, Config())
+def test_nothing_to_audit_is_no_difference(conn: psycopg.Connection) -> None:
+    support.Layer.make(conn, Config(), {})
+    conn.execute("CREATE TABLE symbols (exchange text, symbol text, base text, quote text)")
+    conn.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")
+    audit = IndicatorAudit(conn, Config())
 
     audit.measure()
 

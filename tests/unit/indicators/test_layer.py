@@ -40,10 +40,10 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
-def test_periods_other_than_the_shipped_ones_agree_with_the_oracle(database: psycopg.Connection, name: str) -> None:
+def test_periods_other_than_the_shipped_ones_agree_with_the_oracle(conn: psycopg.Connection, name: str) -> None:
     config = Config(indicators=IndicatorsConfig.model_validate(UNUSUAL[name]))
     candles = support.without(support.simulated(11, 3600, price=300), 400, 403)
-    layer = support.Layer.make(database, config, {KEY: candles})
+    layer = support.Layer.make(conn, config, {KEY: candles})
 
     comparisons = compare(
         candles,
@@ -57,11 +57,11 @@ def test_periods_other_than_the_shipped_ones_agree_with_the_oracle(database: psy
     assert min(c.judged for c in comparisons) > 100
 
 
-def test_the_view_has_the_columns_of_the_catalog(database: psycopg.Connection) -> None:
+def test_the_view_has_the_columns_of_the_catalog(conn: psycopg.Connection) -> None:
     config = Config()
-    layer = support.Layer.make(database, config, {})
+    layer = support.Layer.make(conn, config, {})
 
-    row = database.execute("SELECT * FROM indicators")
+    row = conn.execute("SELECT * FROM indicators")
     assert row.description is not None
     columns = [column.name for column in row.description]
     assert columns[10:] == [indicator.name for indicator in catalog(config.indicators)]
@@ -75,11 +75,11 @@ def test_the_audit_knows_every_object_of_the_layer() -> None:
     assert set(OBJECTS) == {o.name for o in support.layer_objects(Config())}
 
 
-def test_no_frame_reaches_over_a_hole(database: psycopg.Connection) -> None:
+def test_no_frame_reaches_over_a_hole(conn: psycopg.Connection) -> None:
     """A single missing bar is enough: a window with it in is NULL, and nothing before it shines through."""
     config = Config()
     whole = support.simulated(12, 200, price=50)
-    layer = support.Layer.make(database, config, {KEY: support.without(whole, 100, 101)})
+    layer = support.Layer.make(conn, config, {KEY: support.without(whole, 100, 101)})
 
     columns = support.indicator_columns(layer, KEY)
 

@@ -21,30 +21,27 @@ KEY = ("kraken", "BTC/USD", "1m")
 
 
 @pytest.fixture
-def layer(database: psycopg.Connection) -> support.Layer:
-    made = support.Layer.make(database, Config(), {KEY: support.simulated(31, 100, price=50)})
-    database.execute("CREATE TABLE symbols (exchange text, symbol text, base text, quote text)")
-    database.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")
+def layer(conn: psycopg.Connection) -> support.Layer:
+    made = support.Layer.make(conn, Config(), {KEY: support.simulated(31, 100, price=50)})
+    conn.execute("CREATE TABLE symbols (exchange text, symbol text, base text, quote text)")
+    conn.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")
     return made
 
 
 @pytest.fixture
-def service(layer: support.Layer, monkeypatch: pytest.MonkeyPatch) -> Service:
+def service(layer: support.Layer, database: str, monkeypatch: pytest.MonkeyPatch) -> Service:
     """The frame's service on the test's database, asking for its next turn at once."""
-    url = (
-        f"postgresql://candlewave:{layer.conn.info.password}@127.0.0.1:{layer.conn.info.port}/{layer.conn.info.dbname}"
-    )
-
-    with PostgresBus(url) as bus:
+    assert layer.conn.info.dbname == database.rsplit("/", 1)[1]
+    with PostgresBus(database) as bus:
         bus.install()
 
     @contextmanager
     def connect(_: Settings) -> Iterator[psycopg.Connection]:
-        with psycopg.connect(url, autocommit=True) as conn:
+        with psycopg.connect(database, autocommit=True) as conn:
             yield conn
 
     monkeypatch.setattr(indicator_service, "connect", connect)
-    monkeypatch.setattr(indicator_service, "open_bus", lambda _: PostgresBus(url))
+    monkeypatch.setattr(indicator_service, "open_bus", lambda _: PostgresBus(database))
     monkeypatch.setattr(indicator_service, "_PAUSE_SECONDS", 0.01)
     log = get_logger("test")
     return Service("technical-indicators", Settings(), threading.Event(), Readiness(), log, 0)
