@@ -21,7 +21,7 @@ def open_bus(settings: Settings) -> Bus:
     if settings.kafka_bootstrap_servers:
         from candlewave.bus.kafka import KafkaBus, client_config
 
-        return KafkaBus(client_config(settings))
+        return KafkaBus(client_config(settings), topic_prefix=settings.kafka_topic_prefix)
     if settings.risingwave_url is not None:
         raise BusError(
             "RISINGWAVE_URL is set but KAFKA_BOOTSTRAP_SERVERS is not: RisingWave reads its topics from Kafka. "

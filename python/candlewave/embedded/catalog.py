@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS embedded.objects (
     kind text NOT NULL,
     definition text NOT NULL,
     full_recompute boolean NOT NULL,
+    snapshot_due boolean NOT NULL DEFAULT false,
     PRIMARY KEY (schema_name, name)
 );
 CREATE TABLE IF NOT EXISTS embedded.dirty (
@@ -173,9 +174,9 @@ def apply(conn: psycopg.Connection, text: str, schema: str = "public") -> None:
             case Kind.SINK:
                 pass
         conn.execute(
-            "INSERT INTO embedded.objects (schema_name, name, kind, definition, full_recompute)"
-            " VALUES (%s, %s, %s, %s, %s)",
-            [schema, statement.name, statement.kind, text, _is_full(stored)],
+            "INSERT INTO embedded.objects (schema_name, name, kind, definition, full_recompute, snapshot_due)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [schema, statement.name, statement.kind, text, _is_full(stored), statement.kind is Kind.SINK],
         )
         for name in stored.inputs:
             if known[name].statement.kind is Kind.TABLE:

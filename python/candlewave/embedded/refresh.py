@@ -19,7 +19,7 @@ from psycopg.rows import tuple_row
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.embedded.catalog import CatalogError, StoredObject, axis_of, has_bus, load
-from candlewave.embedded.connectors import pump
+from candlewave.embedded.connectors import pump, sink_row
 from candlewave.embedded.ranges import EVER, Ranges, outputs_of, project, union
 from candlewave.embedded.recompute import Change, View, recompute
 from candlewave.embedded.translate import translate_query
@@ -28,6 +28,8 @@ from candlewave.sqlmodel.header import Footprint, Reach
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SNAPSHOT_ROWS = 5_000
+_RETAIN_SECONDS = 600.0
 
 
 @dataclass(slots=True)
@@ -110,6 +112,8 @@ class Refresher:
                 stats.messages += pumped.messages
                 stats.rows += pumped.rows
                 stats.skipped += pumped.skipped
+            if self._bus:
+                self._send_snapshots(graph, self._bus)
             if stats.messages:
                 stats.seconds["topics"] = time.perf_counter() - started
             self._propagate(graph, self._take_dirty(), stats)
@@ -118,12 +122,18 @@ class Refresher:
     def run(self, stop: Event) -> None:
         """Refresh whenever something arrives, until ``stop`` is set.
 
-        A notification wakes it; a poll each second is the safety net for one that was lost.
+        A notification wakes it; a poll each second is the safety net for one that was lost. Every ten minutes the bus
+        lets go of what is past its retention.
         """
         with psycopg.connect(self._conn.info.dsn, password=self._conn.info.password, autocommit=True) as listener:
             listener.execute("LISTEN bus; LISTEN embedded_dirty")
+            retained_at = time.monotonic()
             while not stop.is_set():
-                if self.run_once().idle:
+                idle = self.run_once().idle
+                if self._bus and time.monotonic() - retained_at > _RETAIN_SECONDS:
+                    self._bus.retain()
+                    retained_at = time.monotonic()
+                if idle:
                     for _ in listener.notifies(timeout=1.0, stop_after=1):
                         pass
 
@@ -152,6 +162,25 @@ class Refresher:
             objects = load(self._conn, self._schema)
             self._graph = _read_graph(self._conn, objects, self._schema, version)
         return self._graph
+
+    def _send_snapshots(self, graph: _Graph, bus: PostgresBus) -> None:
+        """Send a new sink every row that its view has already, as RisingWave does; later it gets changes."""
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "UPDATE embedded.objects SET snapshot_due = false WHERE schema_name = %s AND snapshot_due"
+                " RETURNING name",
+                [self._schema],
+            )
+            names = sorted(name for (name,) in cursor)
+        for name in names:
+            sink = graph.objects[name]
+            view = next(view for view in graph.views if view.name == sink.statement.relation)
+            with self._conn.cursor(f"snapshot_{name}", row_factory=tuple_row) as rows:
+                rows.itersize = _SNAPSHOT_ROWS
+                row = sink_row(view.columns, view.types, "w")
+                rows.execute(sql.SQL(f'SELECT {row} FROM "{view.schema}"."{view.name}" AS w'))
+                while chunk := rows.fetchmany(_SNAPSHOT_ROWS):
+                    _publish(bus, self._conn, sink, [text for (text,) in chunk])
 
     def _take_dirty(self) -> dict[tuple[str, str], Ranges]:
         taken: dict[tuple[str, str], Ranges] = {}

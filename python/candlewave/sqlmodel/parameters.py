@@ -19,7 +19,7 @@ class ParameterError(ValueError):
 def fill(text: str, settings: Settings, *, mask_secrets: bool = False) -> str:
     """Return SQL with every ``${name}`` replaced.
 
-    Known are ``${kafka_properties}``, how a connector reaches Kafka, and ``${topic_prefix}``, empty so far.
+    Known are ``${kafka_properties}``, how a connector reaches Kafka, and ``${topic_prefix}``.
     On the embedded engine topics are tables: a connector's properties say no more than ``embedded``.
 
     Args:
@@ -32,7 +32,7 @@ def fill(text: str, settings: Settings, *, mask_secrets: bool = False) -> str:
     """
     known: dict[str, Callable[[], str]] = {
         "kafka_properties": lambda: _kafka_properties(settings, mask_secrets),
-        "topic_prefix": lambda: "",
+        "topic_prefix": lambda: "" if settings.embedded else settings.kafka_topic_prefix,
     }
 
     def value(match: re.Match[str]) -> str:

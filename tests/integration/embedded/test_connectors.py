@@ -175,3 +175,18 @@ def test_a_sink_publishes_new_and_amended_rows_once(conn: psycopg.Connection, bu
     key = '{"exchange":"x","symbol":"A/B","timeframe":"1m","open_time":"2024-05-01T12:00:00.000000Z"}'
     assert [(m.key, json.loads(m.value or b"")["open"]) for m in received] == [(key, 10.5), (key, 9)]
     assert json.loads(received[0].value or b"")["close_time"] == "2024-05-01T12:01:00.000000Z"
+
+
+def test_a_new_sink_first_sends_what_is_there(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    refresher = Refresher(conn, bus=bus)
+    bus.publish("trades", [trade(), trade(trade_id="2", ts="2024-05-01T12:03:10Z")])
+    refresher.run_once()
+    definition = next(o.definition for o in catalog.load(conn) if o.name == "candles_sink")
+    catalog.drop(conn, "sink", "candles_sink")
+    catalog.apply(conn, definition)
+    for _ in range(2):
+        refresher.run_once()
+    with bus.subscribe("test", ["candles"]) as subscription:
+        received = subscription.poll(100, timeout=5)
+    times = sorted(json.loads(m.value or b"")["open_time"][11:16] for m in received)
+    assert times == ["12:00", "12:00", "12:01", "12:01", "12:02", "12:02"]
