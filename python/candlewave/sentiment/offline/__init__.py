@@ -1,0 +1,1 @@
+"""Sentiment of headlines without network and key: a lexicon and rules."""
