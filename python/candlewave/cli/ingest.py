@@ -98,7 +98,9 @@ def backfill(
     if archive and layout is None:
         raise typer.BadParameter(f"the archive layout of {name} is not known: give --format kraken or binance")
     rejects = _Rejects()
-    with _explained(), _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", None) as bar:
+    until = _utc(end) if end else datetime.now(UTC)
+    total, unit = (None, "trades") if begin is None else (_minutes(_utc(begin), until), "minutes of market time")
+    with _explained(), _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", total, unit) as bar:
         connection = None if begin is None else Exchange(name)
         _known_symbol(conn, name, market, config)
         done = _Counter(bar)
@@ -108,7 +110,7 @@ def backfill(
             timedelta(seconds=config.candles.grace_seconds),
             _retention(config),
             on_reject=rejects,
-            on_progress=lambda trades, reached: done.set(trades, f"{name} {market} up to {reached:%Y-%m-%d %H:%M}"),
+            on_progress=lambda trades, reached: done.set(trades if begin is None else _minutes(_utc(begin), reached)),
         )
         for path in archive or []:
             assert layout is not None
@@ -117,10 +119,8 @@ def backfill(
             done.set(loaded.trades)
             _report_loaded(path.name, loaded)
         if begin is not None:
-            loaded = asyncio.run(
-                _load_api(loader, connection, market, _utc(begin), _utc(end) if end else datetime.now(UTC))
-            )
-            done.set(loaded.trades)
+            loaded = asyncio.run(_load_api(loader, connection, market, _utc(begin), until))
+            done.set(total or 0.0)
             _report_loaded(f"{name} API", loaded)
     rejects.summary()
 
@@ -246,14 +246,15 @@ def simulate(
         if live and not found:
             # Were it killed within the history, the next run would make the same trades again, with the same ids.
             save_state(path, simulator, options)
-        with _progress("Simulated history (synthetic)", None, "trades") as bar:
+        history = (now - start).total_seconds() / 60
+        with _progress("Simulated history (synthetic)", max(history, 0.1), "minutes of market time") as bar:
             done = _Counter(bar)
             trades = publish_history(
                 simulator,
                 bus,
                 now,
                 finish=not live,
-                on_progress=lambda n, reached: done.set(n, f"Simulated history up to {reached:%Y-%m-%d %H:%M}"),
+                on_progress=lambda _, reached: done.set(min(_minutes(start, reached), history)),
                 stop=stop,
             )
         typer.echo(f"Simulated (synthetic): {trades:,} trades of {len(markets)} symbols up to {now:%Y-%m-%d %H:%M:%S}Z")
@@ -377,9 +378,7 @@ class _Counter:
         self._bar = bar
         self._seen = 0.0
 
-    def set(self, total: float, description: str | None = None) -> None:
-        if description is not None:
-            self._bar.update(description=description)
+    def set(self, total: float) -> None:
         self._bar.advance(total - self._seen)
         self._seen = total
 
@@ -507,6 +506,10 @@ def _speed(text: str) -> float | None:
     if not 0 < speed < float("inf"):
         raise typer.BadParameter(f"{text!r} is neither a positive number nor max", param_hint="--speed")
     return speed
+
+
+def _minutes(begin: datetime, reached: datetime) -> float:
+    return (reached - begin).total_seconds() / 60
 
 
 def _utc(moment: datetime) -> datetime:
