@@ -1,5 +1,6 @@
 """The engines a golden case runs on. Each case has a schema of its own; the session's search path leads to it."""
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import psycopg
@@ -10,7 +11,7 @@ from tests.golden.harness.table import Row
 
 from candlewave.embedded import catalog
 from candlewave.embedded.refresh import Refresher, differences
-from candlewave.sqlmodel.ddl import parse_statement
+from candlewave.sqlmodel.ddl import Statement, parse_statement, plain_table
 from candlewave.sqlmodel.header import split_header
 
 
@@ -28,6 +29,9 @@ class Engine(Protocol):
 
     def apply(self, text: str) -> None:
         """Make an object from RisingWave text, in the open schema."""
+
+    def apply_table(self, statement: Statement, *, one_row: bool) -> None:
+        """Make a table without a connector; ``one_row`` promises that it holds a single row at any time."""
 
     def insert(self, relation: str, types: dict[str, str], columns: tuple[str, ...], rows: tuple[Row, ...]) -> None:
         """Insert rows into a table."""
@@ -99,6 +103,9 @@ class EmbeddedEngine(_Sql):
     def apply(self, text: str) -> None:
         catalog.apply(self._conn, text, schema=self._schema)
 
+    def apply_table(self, statement: Statement, *, one_row: bool) -> None:  # noqa: ARG002 (PostgreSQL need not know)
+        self.apply(plain_table(statement))
+
     def settle(self) -> list[str]:
         self._refresher.run_until_idle()
         return differences(self._conn, self._schema)
@@ -112,11 +119,13 @@ class RisingWaveEngine(_Sql):
     def __init__(self, conn: psycopg.Connection) -> None:
         super().__init__(conn)
         self._made: dict[str, list[str]] = {}
+        self._stand_ins: dict[str, str] = {}
         self._schema = ""
 
     def open(self, schema: str) -> None:
         self._schema = schema
         self._made[schema] = []
+        self._stand_ins = {}
         self._conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         self._conn.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
 
@@ -132,6 +141,20 @@ class RisingWaveEngine(_Sql):
         statement = parse_statement(split_header(text)[1])
         self._conn.execute(sql.SQL(text))
         self._made[self._schema].append(f"DROP {statement.kind.upper()} {statement.name}")
+
+    def apply_table(self, statement: Statement, *, one_row: bool) -> None:
+        """Make a table; one that holds a single row becomes a view of it, or a comparison with its value is refused."""
+        if not one_row:
+            self.apply(plain_table(statement))
+            return
+        stand_in = f"{statement.name}_given"
+        self._stand_ins[statement.name] = stand_in
+        self.apply(plain_table(replace(statement, name=stand_in)))
+        columns = ", ".join(f"max({column.name}) AS {column.name}" for column in statement.columns)
+        self.apply(f"CREATE MATERIALIZED VIEW {statement.name} AS SELECT {columns} FROM {stand_in}")
+
+    def insert(self, relation: str, types: dict[str, str], columns: tuple[str, ...], rows: tuple[Row, ...]) -> None:
+        super().insert(self._stand_ins.get(relation, relation), types, columns, rows)
 
     def settle(self) -> list[str]:
         self._conn.execute("FLUSH")
