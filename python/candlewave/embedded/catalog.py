@@ -8,7 +8,7 @@ triggers on tables note which keys and times were touched, in ``embedded.dirty``
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import psycopg
 from psycopg import sql
@@ -129,13 +129,19 @@ def install(conn: psycopg.Connection) -> None:
     conn.execute(_INSTALL)
 
 
+@lru_cache(maxsize=1024)
+def _stored(name: str, definition: str) -> StoredObject:
+    """Return one object per definition, so that each is parsed once in a process."""
+    return StoredObject(name, definition)
+
+
 def load(conn: psycopg.Connection, schema: str = "public") -> list[StoredObject]:
     """Return the objects of a schema in the order in which they were made, so that each follows its inputs."""
     with conn.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(
             "SELECT name, definition FROM embedded.objects WHERE schema_name = %s ORDER BY ordinal", [schema]
         )
-        return [StoredObject(name, definition) for name, definition in cursor]
+        return [_stored(name, definition) for name, definition in cursor]
 
 
 def apply(conn: psycopg.Connection, text: str, schema: str = "public") -> None:
@@ -151,7 +157,7 @@ def apply(conn: psycopg.Connection, text: str, schema: str = "public") -> None:
         psycopg.Error: PostgreSQL refuses the translated statement.
     """
     statement = parse_statement(split_header(text)[1])
-    stored = StoredObject(statement.name, text)
+    stored = _stored(statement.name, text)
     with conn.transaction():
         conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
         conn.execute(sql.SQL("SET LOCAL search_path TO {}, public").format(sql.Identifier(schema)))

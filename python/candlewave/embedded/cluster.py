@@ -20,7 +20,8 @@ DATABASE = "candlewave"
 HOST = "127.0.0.1"
 
 _START_SECONDS = 300
-_STOP_SECONDS = 60
+_STOP_SECONDS = 10
+"""For an orderly end, which must fit into the grace of a service. Where it does not fit, the next start recovers."""
 
 # For two cores and at most 1 GB resident. Written anew at each start, so that a new candlewave applies its own.
 CONF = {
@@ -199,11 +200,12 @@ def stop_postmaster(cluster: Path) -> None:
     """Stop a cluster's server, however it was started, and what a killed postmaster left behind.
 
     Raises:
-        ServerError: it does not stop within a minute.
+        ServerError: it does not stop.
     """
     process = postmaster(cluster)
     if process is not None:
-        # PostgreSQL's fast shutdown: sessions end, nothing committed is lost. Then its immediate one.
+        # PostgreSQL's fast shutdown, then its immediate one; neither loses what was committed. The second is needed
+        # for a server that is recovering from a crashed session: there the first may hang for ever.
         for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, 10)):
             _signal(process, number)
             if _have_ended([process], seconds):

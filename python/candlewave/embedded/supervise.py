@@ -92,6 +92,7 @@ def _refresh(server: EmbeddedServer, stop: threading.Event) -> None:
         _cancelled_after(conn, stop),
     ):
         conn.execute("SET timezone = 'UTC'")
+        _log.info("keeping views fresh")
         Refresher(conn, bus=bus).run(stop)
 
 

@@ -6,6 +6,7 @@ through.
 """
 
 import logging
+from functools import lru_cache
 
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
@@ -41,6 +42,7 @@ class TranslationError(ValueError):
     """A construct has no exact PostgreSQL equivalent; the text names it."""
 
 
+@lru_cache(maxsize=1024)
 def translate_query(query: str) -> str:
     """Return the PostgreSQL text of a RisingWave SELECT.
 

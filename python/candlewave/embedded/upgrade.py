@@ -97,14 +97,7 @@ def _upgrade(layout: Layout, major: int, say: Callable[[str], None], *, keep_old
 
     say(f"5/5 starting PostgreSQL {MAJOR} and checking the tables")
     try:
-        port = launch(layout)
-        url = url_of(password, port)
-        missing = set(before) - set(_tables(url))
-        if missing:
-            raise ServerError(f"the upgraded database lacks {', '.join(sorted(missing))}")
-        with psycopg.connect(url, autocommit=True) as conn:
-            conn.execute("ANALYZE")
-        stop_postmaster(layout.cluster)
+        _ready(layout, password, before)
     except BaseException:
         stop_postmaster(layout.cluster)
         layout.cluster.rename(new)
@@ -112,6 +105,17 @@ def _upgrade(layout: Layout, major: int, say: Callable[[str], None], *, keep_old
         raise
     if not keep_old:
         shutil.rmtree(kept)
+
+
+def _ready(layout: Layout, password: str, tables: list[str]) -> None:
+    """Start the new cluster once, check that it has the tables, and have its planner know their sizes."""
+    url = url_of(password, launch(layout))
+    missing = set(tables) - set(_tables(url))
+    if missing:
+        raise ServerError(f"the upgraded database lacks {', '.join(sorted(missing))}")
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("ANALYZE")
+    stop_postmaster(layout.cluster)
 
 
 def _take_back_interrupted(layout: Layout) -> None:

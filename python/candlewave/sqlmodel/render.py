@@ -1,7 +1,7 @@
 """Render the templates of ``sql/`` with ``candlewave.toml``: the text that RisingWave gets, in dependency order."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -55,6 +55,7 @@ class SqlObject:
         return relations(self.statement.query) if self.statement.query else frozenset()
 
 
+@lru_cache(maxsize=1024)
 def relations(query: str) -> frozenset[str]:
     """Return the relations that a query reads, not its own CTEs.
 
