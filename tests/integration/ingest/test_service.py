@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -62,16 +62,30 @@ def markets(running: Engine, config: Config, monkeypatch: pytest.MonkeyPatch) ->
     return config.model_copy(update={"exchanges": {"kraken": ExchangeConfig(symbols=SYMBOLS)}})
 
 
+@pytest.fixture
+def start(markets: Config) -> Iterator[Callable[[str], Replica]]:
+    """Start replicas; whatever becomes of the test, they end with it."""
+    started: list[Replica] = []
+
+    def make(name: str) -> Replica:
+        started.append(Replica(name, markets))
+        return started[-1]
+
+    yield make
+    for replica in started:
+        replica.service.stop.set()
+
+
 def everyone_is_heard_once(kraken: FakeKraken) -> bool:
     return all(kraken.subscribers(symbol) == 1 for symbol in SYMBOLS)
 
 
 def test_replicas_share_the_symbols_and_take_over_from_each_other(
-    running: Engine, kraken: FakeKraken, markets: Config
+    running: Engine, kraken: FakeKraken, start: Callable[[str], Replica]
 ) -> None:
-    first = Replica("first", markets)
+    first = start("first")
     kraken.wait_for(everyone_is_heard_once, 40)
-    second = Replica("second", markets)
+    second = start("second")
     kraken.wait_for(lambda k: len(k._connections) == 2 and everyone_is_heard_once(k), 60)
     for _ in range(3):
         for symbol in SYMBOLS:
