@@ -28,7 +28,7 @@ demo: setup ## Live candles and indicators in the browser; SOURCE=simulate|krake
 	@$(BIN)/candlewave demo --source $(SOURCE) $(if $(FILE),--file $(FILE))
 
 test: setup ## All tests that need nothing but Python
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 lint: setup ## ruff, mypy, SQL lint, lock file
 	@$(BIN)/ruff check .

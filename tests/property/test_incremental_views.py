@@ -1,24 +1,17 @@
 """The incremental state of the embedded engine equals a full computation, whatever happened in whatever order."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.property.market import CONFIG, INSERT, START, install_all, reset
 
-from candlewave.config import CandlesConfig, Config, ExchangeConfig, load_config
 from candlewave.embedded import catalog
 from candlewave.embedded.refresh import Refresher, differences
-from candlewave.sqlmodel.ddl import Kind
 from candlewave.sqlmodel.render import render_objects
-
-START = datetime(2024, 1, 1, 23, 50, tzinfo=UTC)  # the run crosses midnight, where days and hours begin
-CONFIG = Config(
-    exchanges={"x": ExchangeConfig(symbols=["A/B"])},
-    candles=CandlesConfig(timeframes=["1m", "5m", "15m"], max_fill_minutes=4),
-    indicators=load_config().indicators,
-)
 
 seconds = st.integers(0, 1500)
 symbols = st.sampled_from(["A/B", "C/D"])
@@ -41,11 +34,7 @@ def apply_step(conn: psycopg.Connection, step: tuple) -> None:
     match step:
         case ("trade", symbol, second, number, price, delay):
             ts = START + timedelta(seconds=second)
-            conn.execute(
-                "INSERT INTO trades (exchange, symbol, trade_id, kind, seq, ts, side, price, quantity, origin, ingest_ts)"
-                " VALUES ('x', %s, %s, 'trade', %s, %s, 'buy', %s, 2, 'live', %s)",
-                [symbol, str(number), number, ts, price, ts + timedelta(seconds=delay)],
-            )
+            conn.execute(INSERT, [symbol, str(number), number, ts, "buy", price, 2, ts + timedelta(seconds=delay)])
         case ("heartbeat", symbol, second):
             ts = START + timedelta(seconds=second)
             conn.execute(
@@ -63,15 +52,8 @@ def apply_step(conn: psycopg.Connection, step: tuple) -> None:
             conn.execute("DELETE FROM trades WHERE symbol = %s AND trade_id = %s", [symbol, str(number)])
 
 
-def install_all(conn: psycopg.Connection) -> None:
-    catalog.install(conn)
-    for sql_object in render_objects(CONFIG):
-        if sql_object.kind is not Kind.SINK:
-            catalog.apply(conn, sql_object.text.replace("${topic_prefix}", ""))
-
-
 @pytest.fixture
-def conn(database: str) -> psycopg.Connection:
+def conn(database: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database, autocommit=True) as connection:
         install_all(connection)
         yield connection
@@ -80,11 +62,7 @@ def conn(database: str) -> psycopg.Connection:
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_incremental_state_equals_full_computation(conn: psycopg.Connection, steps: list[tuple]) -> None:
-    conn.execute("TRUNCATE embedded.dirty, embedded.clocks")
-    for stored in catalog.load(conn):
-        if stored.statement.kind in (Kind.TABLE, Kind.MATERIALIZED_VIEW):
-            conn.execute(f'TRUNCATE "{stored.name}"')
-    conn.execute("INSERT INTO market_clock VALUES (1, NULL)")  # an aggregate over nothing is one row
+    reset(conn)
     refresher = Refresher(conn)
     for step in steps:
         match step[0]:

@@ -1,0 +1,79 @@
+"""Check requirements.lock: it fits pyproject.toml, resolves for each Python version, is hashed, and names no index.
+
+Resolving needs the network; without it the check says so and fails, since it proved nothing.
+"""
+
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK = ROOT / "requirements.lock"
+VERSIONS = ("3.11", "3.12", "3.13")
+
+
+def main() -> int:
+    """Run all checks; the exit code is the number of problems found."""
+    text = LOCK.read_text(encoding="utf-8")
+    problems = [*written_wrong(text), *out_of_date(text)]
+    for version in VERSIONS:
+        problems += unresolvable(version)
+    for problem in problems:
+        print(f"requirements.lock: {problem}", file=sys.stderr)  # noqa: T201
+    if not problems:
+        ran = ".".join(platform.python_version_tuple()[:2])
+        resolved = ", ".join(f"{v} (also run)" if v == ran else v for v in VERSIONS)
+        print(f"requirements.lock resolves for Python {resolved}")  # noqa: T201
+    return len(problems)
+
+
+def written_wrong(text: str) -> list[str]:
+    """Find requirements without hashes, and addresses of indexes."""
+    problems = [f"names an address: {m[0]}" for m in re.finditer(r"(--(?:extra-)?index-url|https?://)\S*", text)]
+    for requirement in re.split(r"\n(?=[A-Za-z0-9])", text.strip()):
+        if "==" in requirement and "--hash=sha256:" not in requirement:
+            problems.append(f"has no hash for {requirement.split()[0]}")
+    return problems
+
+
+def out_of_date(text: str) -> list[str]:
+    """Resolve pyproject.toml with the lock's versions preferred; nothing may change."""
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / "requirements.lock"
+        fresh.write_text(text, encoding="utf-8")
+        done = uv(
+            "pip", "compile", "--universal", "--python-version", VERSIONS[0], "--generate-hashes", "--no-header",
+            "--no-emit-index-url", "--group", "dev", "pyproject.toml", "-o", str(fresh),
+        )  # fmt: skip
+        if done.returncode:
+            return [f"cannot be resolved anew (is there a network?): {done.stderr.strip()[-400:]}"]
+        if requirements(fresh.read_text(encoding="utf-8")) != requirements(text):
+            return ["differs from what pyproject.toml resolves to; run `make lock`"]
+    return []
+
+
+def unresolvable(version: str) -> list[str]:
+    """Ask whether every locked requirement has a file for a Python version, without installing."""
+    done = uv(
+        "pip", "compile", "--python-version", version, "--generate-hashes", "--no-header", "--no-deps", "--quiet",
+        str(LOCK),
+    )  # fmt: skip
+    return [f"does not resolve for Python {version}: {done.stderr.strip()[-400:]}"] if done.returncode else []
+
+
+def requirements(text: str) -> list[str]:
+    """Return the pinned requirements with their markers, without hashes and comments."""
+    return sorted(re.findall(r"^[A-Za-z0-9][^\\\n#]*==[^\\\n]*", text, re.MULTILINE))
+
+
+def uv(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run uv from the same environment."""
+    program = Path(sys.executable).parent / "uv"
+    return subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
