@@ -7,7 +7,7 @@ m ?=
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup demo test lint golden golden-update migrate migration check bench format lock clean
+.PHONY: help setup demo test test-stack lint golden golden-update migrate migration check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: setup ## Live candles and indicators in the browser; SOURCE=simulate|krake
 
 test: setup ## All tests that need nothing but Python
 	@$(BIN)/pytest -n 2 --dist worksteal
+
+test-stack: setup ## Tests on RISINGWAVE_URL and KAFKA_BOOTSTRAP_SERVERS
+	@$(BIN)/pytest -m stack
 
 lint: setup ## ruff, mypy, SQL lint, lock file
 	@$(BIN)/ruff check .
