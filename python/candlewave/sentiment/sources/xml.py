@@ -1,0 +1,86 @@
+"""A small XML reader for feeds that are not trusted: no document types, no entities, bounded depth and size."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from candlewave.sentiment.fetch import FetchRefused
+
+_MAX_DEPTH = 40
+_MAX_ELEMENTS = 60_000
+
+
+@dataclass(slots=True)
+class Element:
+    """An element: local name in lower case, attributes, text of its own, children."""
+
+    name: str
+    attributes: dict[str, str]
+    text: str = ""
+    children: list["Element"] = field(default_factory=list)
+
+    def each(self, name: str) -> Iterator["Element"]:
+        """Return the children of a name."""
+        return (child for child in self.children if child.name == name)
+
+    def first(self, *names: str) -> str:
+        """Return the text of the first child that has one of these names and a text."""
+        for name in names:
+            for child in self.each(name):
+                text = child.whole_text().strip()
+                if text:
+                    return text
+        return ""
+
+    def whole_text(self) -> str:
+        """Return the text of an element and of what is inside it (Atom's xhtml content)."""
+        return self.text + "".join(" " + child.whole_text() for child in self.children)
+
+
+def parse(body: bytes) -> Element:
+    """Read a document.
+
+    Raises:
+        FetchRefused: ``malformed``, ``doctype`` (so begin entity bombs), ``too_deep`` or ``too_many_elements``.
+    """
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    root = Element("", {})
+    stack = [root]
+    count = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal count
+        count += 1
+        if len(stack) > _MAX_DEPTH:
+            raise FetchRefused("too_deep", f"more than {_MAX_DEPTH} elements inside each other")
+        if count > _MAX_ELEMENTS:
+            raise FetchRefused("too_many_elements", f"more than {_MAX_ELEMENTS:,} elements")
+        local = {key.rpartition(" ")[2].lower(): value for key, value in attributes.items()}
+        element = Element(name.rpartition(" ")[2].lower(), local)
+        stack[-1].children.append(element)
+        stack.append(element)
+
+    def end(_: str) -> None:
+        stack.pop()
+
+    def text(data: str) -> None:
+        stack[-1].text += data
+
+    def refuse(*_: object) -> None:
+        raise FetchRefused("doctype", "document types and entities are not accepted")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(body, True)
+    except expat.ExpatError as error:
+        raise FetchRefused("malformed", f"not well-formed XML: {error}") from None
+    except (ValueError, LookupError) as error:
+        raise FetchRefused("malformed", f"not readable as XML: {error}") from None
+    if not root.children:
+        raise FetchRefused("malformed", "no element in it")
+    return root.children[0]
