@@ -171,7 +171,9 @@ def _greet(service: "Service", server: "EmbeddedServer") -> None:
 
 
 def _migration_problems(service: "Service", server: "EmbeddedServer") -> list[str]:
-    from candlewave.engine import connect_url
+    import psycopg
+
+    from candlewave.engine import EngineError, connect_url
     from candlewave.migrate import MigrationError
     from candlewave.migrate.head import head_matches
     from candlewave.migrate.history import History
@@ -182,3 +184,5 @@ def _migration_problems(service: "Service", server: "EmbeddedServer") -> list[st
             return head_matches(conn, history.state(history.head()), history)
     except MigrationError as error:
         return [str(error)]
+    except (EngineError, psycopg.OperationalError) as error:
+        return [f"not known, because the connection was lost: {error}"]
