@@ -1,10 +1,125 @@
-"""Commands about the SQL objects."""
+"""Commands about the SQL objects: lint, render; those about migrations have a module of their own."""
+
+import inspect
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from candlewave.cli import migrate
+from candlewave.cli.common import explained, fail, load_settings
+
+if TYPE_CHECKING:
+    from candlewave.sqlmodel.render import SqlObject
+
+
+class Engine(StrEnum):
+    """Which engine's text is wanted."""
+
+    RISINGWAVE = "risingwave"
+    EMBEDDED = "embedded"
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
+    app.command()(render)
+    app.command()(lint)
     migrate.register(app)
+
+
+def lint(
+    explain: Annotated[str | None, typer.Option(help="Print the reason of a rule, such as CW003.")] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="List the rules.")] = False,
+) -> None:
+    """Check the SQL models in sql/; needs no engine. Exit code 1 when a rule is violated."""
+    from candlewave.config import load_config
+    from candlewave.sqlmodel.lint import RULES
+    from candlewave.sqlmodel.lint import lint as check
+
+    if rules:
+        for code, rule in RULES.items():
+            typer.echo(f"{code}  {inspect.getdoc(rule).splitlines()[0]}")  # type: ignore[union-attr]
+        return
+    if explain is not None:
+        if explain.upper() not in RULES:
+            fail(f"there is no rule {explain}; rules are {', '.join(RULES)}")
+        typer.echo(f"{explain.upper()}: {inspect.getdoc(RULES[explain.upper()])}")
+        return
+    with explained():
+        findings = check(load_config(load_settings().config_file))
+    for finding in findings:
+        typer.echo(str(finding))
+    if findings:
+        codes = sorted({finding.code for finding in findings})
+        typer.echo(f"{len(findings)} violations; `candlewave lint --explain {codes[0]}` says why a rule is there")
+        raise typer.Exit(1)
+    typer.echo(f"sql/: no violation of {len(RULES)} rules")
+
+
+def render(
+    objects: Annotated[list[str] | None, typer.Argument(help="Names of objects; all when none is given.")] = None,
+    engine: Annotated[Engine, typer.Option(help="Whose text to print.")] = Engine.RISINGWAVE,
+    out: Annotated[Path | None, typer.Option(help="Write a file per object into this folder instead.")] = None,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print passwords, not ***.")] = False,
+) -> None:
+    """Print the SQL that an engine gets for the objects of sql/, in dependency order."""
+    from candlewave.config import load_config
+    from candlewave.embedded.translate import TranslationError
+    from candlewave.sqlmodel.parameters import ParameterError, fill
+    from candlewave.sqlmodel.render import RenderError, render_objects
+
+    settings = load_settings()
+    with explained():
+        config = load_config(settings.config_file)
+    try:
+        known = {o.name: o for o in render_objects(config)}
+        unknown = [name for name in objects or () if name not in known]
+        if unknown:
+            fail(f"there is no object {unknown[0]}; objects are {', '.join(known)}")
+        wanted = [o for o in known.values() if not objects or o.name in objects]
+        if engine is Engine.EMBEDDED:
+            texts = {o.name: _embedded_text(o) for o in wanted}
+        elif settings.kafka_bootstrap_servers is None:
+            texts = {o.name: o.text for o in wanted}
+            typer.echo("KAFKA_BOOTSTRAP_SERVERS is not set: deploy-time parameters are left as ${name}", err=True)
+        else:
+            texts = {o.name: fill(o.text, settings, mask_secrets=not show_secrets) for o in wanted}
+    except (RenderError, ParameterError, TranslationError) as error:
+        fail(str(error))
+    if out is None:
+        typer.echo("\n\n".join(f"{text.rstrip()};" for text in texts.values()))
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (out / f"{name}.sql").write_text(f"{text.rstrip()};\n", encoding="utf-8")
+    typer.echo(f"wrote {len(texts)} files to {out}")
+
+
+def _embedded_text(sql_object: "SqlObject") -> str:
+    """Return an object's header, and PostgreSQL's text of what it is; what PostgreSQL has no word for is a comment."""
+    from candlewave.embedded.translate import translate_query
+    from candlewave.sqlmodel.ddl import Kind, plain_table
+    from candlewave.sqlmodel.header import split_header
+
+    comment, _ = split_header(sql_object.text)
+    statement = sql_object.statement
+    notes: list[str] = []
+    if statement.connector:
+        verb = "publishes rows of" if statement.kind is Kind.SINK else "filled from"
+        what = f"{verb} {statement.relation} to" if statement.relation else verb
+        notes.append(f"-- embedded: {what} topic {statement.connector.topic.removeprefix('${topic_prefix}')}")
+    if statement.kind is Kind.TABLE:
+        rule = "first row of a key wins" if statement.append_only else "last row of a key wins"
+        notes.append(f"-- embedded: by triggers, the {rule}")
+        body = plain_table(replace(statement, append_only=False, on_conflict=None))
+    elif statement.kind is Kind.SINK:
+        body = "-- embedded: nothing to create"
+    elif statement.kind is Kind.VIEW:
+        body = f"CREATE VIEW {statement.name} AS\n{translate_query(statement.query or '')}"
+    else:
+        keys = ", ".join(sql_object.header.keys)
+        notes.append(f"-- embedded: a table with primary key ({keys}), whose touched rows each refresh replaces")
+        body = f"CREATE TABLE {statement.name} AS\n{translate_query(statement.query or '')}"
+    return "\n".join([comment, *notes, body])

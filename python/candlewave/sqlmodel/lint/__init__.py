@@ -1,0 +1,104 @@
+"""Lint of SQL models: ``candlewave lint``. Each rule is a small class; its docstring is the reason."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlglot import exp
+
+from candlewave.config import TIMEFRAME_SECONDS, Config
+from candlewave.paths import project_root
+from candlewave.sqlmodel.header import HeaderError
+from candlewave.sqlmodel.lint import engine, headers, queries, windows
+from candlewave.sqlmodel.lint.model import Finding, Model, Project, excerpt
+from candlewave.sqlmodel.lint.rule import QueryRule, Rule
+from candlewave.sqlmodel.render import RenderError, render_objects
+
+__all__ = ["RULES", "Finding", "Rule", "lint"]
+
+
+class Readable(QueryRule):
+    """Every model can be rendered and read.
+
+    What lint, the planner and the embedded engine cannot read they could only skip, and a rule that skips a statement
+    says nothing about it. So a statement of unknown kind, or one that sqlglot keeps as opaque text, is an error.
+    """
+
+    code = "CW001"
+
+    def violations(self, tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
+        """Find opaque statements."""
+        for command in tree.find_all(exp.Command):
+            yield command, f"{excerpt(command)} cannot be read"
+
+
+_ALL: tuple[type[Rule], ...] = (
+    Readable,
+    headers.HeaderSaysSomething,
+    headers.KeysExist,
+    headers.ReadersAreReal,
+    headers.FootprintPresent,
+    headers.FootprintTrue,
+    queries.ExplicitColumns,
+    queries.ResolvableNames,
+    queries.UniqueOrder,
+    queries.NoWallClock,
+    queries.AliasOnEveryOutput,
+    queries.GuardedDivision,
+    windows.ExplicitFrame,
+    windows.PartitionBy,
+    windows.NoSlidingFloatSum,
+    windows.NoFilterInOver,
+    windows.PlainOffsets,
+    engine.NoWatermark,
+    engine.PlainTypes,
+    engine.CastLiterals,
+    engine.KnownFunctions,
+    engine.JoinByEquality,
+    engine.SeriesInSelectList,
+    engine.NoExponentLiterals,
+)
+
+RULES: dict[str, type[Rule]] = {rule.code: rule for rule in sorted(_ALL, key=lambda rule: rule.code)}
+"""Every rule, by code."""
+
+
+def lint(config: Config, folder: Path | None = None) -> list[Finding]:
+    """Check every model.
+
+    Args:
+        config: what the templates are rendered with.
+        folder: the ``sql`` folder; the project's own when None.
+
+    Returns:
+        Findings by file and line. When a model cannot be rendered or its header not be read, that alone: the others
+        could not be judged without it.
+    """
+    folder = folder or project_root() / "sql"
+    try:
+        objects = {o.name: o for o in render_objects(config, folder)}
+    except RenderError as error:
+        return [_unreadable(error)]
+    seconds = {name: TIMEFRAME_SECONDS[name] for name in config.candles.timeframes}
+    project = Project(objects, folder, seconds)
+    found = {finding for model in project.models for finding in _check(model)}
+    return sorted(found, key=lambda finding: (finding.path, finding.line or 0, finding.code, finding.text))
+
+
+def _check(model: Model) -> Iterator[Finding]:
+    for rule in RULES.values():
+        yield from rule().check(model)
+
+
+def _unreadable(error: RenderError) -> Finding:
+    """Turn a failure to render into a finding of the rule that it is about."""
+    path, _, text = str(error).partition(": ")
+    if not path.startswith("sql/"):
+        path, text = "sql", str(error)
+    line = re.search(r"\bline (\d+)\b", text)
+    code = Readable.code
+    if isinstance(error.__cause__, HeaderError):
+        code = headers.HeaderSaysSomething.code
+    elif "EMIT ON WINDOW CLOSE" in text:
+        code = engine.NoWatermark.code
+    return Finding(path, int(line[1]) if line else None, code, text)
