@@ -162,11 +162,11 @@ class Fetcher:
             if answer.status in _REDIRECTS and "location" in names:
                 return Response(answer.status, names, b""), names["location"]
             content = self._read(answer, names, where) if answer.status != 304 else b""
-            if expired.is_set():
-                raise FetchFailed(f"{where} did not answer within {self._timeout:g} s")
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, FetchFailed) as error:
             if expired.is_set():
                 raise FetchFailed(f"{where} did not answer within {self._timeout:g} s") from None
+            if isinstance(error, FetchFailed):
+                raise
             raise FetchFailed(f"{where}: {type(error).__name__}: {error}") from None
         finally:
             timer.cancel()

@@ -1,7 +1,7 @@
 """The extractor that asks a language model, at any endpoint that speaks OpenAI's chat completions.
 
-Answers are validated and kept by content; requests have an hourly budget. Whatever goes wrong, the articles concerned come
-back as None, so that another extractor can be asked.
+Answers are validated and kept by content; requests have an hourly budget. Whatever goes wrong, the articles concerned
+come back as None, so that another extractor can be asked.
 """
 
 import hashlib

@@ -137,6 +137,8 @@ class OfflineScorer:
             clauses = _scoped(clauses, words, frozenset(focus), frozenset(others))
         total, weighed, evidence = 0.0, 0.0, []
         for clause in clauses:
+            if not clause.weight:
+                continue
             reasons = self._evidence(words, found, clause)
             evidence += reasons
             total += clause.weight * self._combine(r.value for r in reasons)

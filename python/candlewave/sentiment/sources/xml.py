@@ -12,12 +12,21 @@ _MAX_ELEMENTS = 60_000
 
 @dataclass(slots=True)
 class Element:
-    """An element: local name in lower case, attributes, text of its own, children."""
+    """An element: local name in lower case, attributes, and its texts and children in order."""
 
     name: str
     attributes: dict[str, str]
-    text: str = ""
-    children: list["Element"] = field(default_factory=list)
+    parts: list["str | Element"] = field(default_factory=list)
+
+    @property
+    def children(self) -> list["Element"]:
+        """The elements directly inside."""
+        return [part for part in self.parts if isinstance(part, Element)]
+
+    @property
+    def text(self) -> str:
+        """The text directly inside."""
+        return "".join(part for part in self.parts if isinstance(part, str))
 
     def each(self, name: str) -> Iterator["Element"]:
         """Return the children of a name."""
@@ -34,7 +43,7 @@ class Element:
 
     def whole_text(self) -> str:
         """Return the text of an element and of what is inside it (Atom's xhtml content)."""
-        return self.text + "".join(" " + child.whole_text() for child in self.children)
+        return "".join(part if isinstance(part, str) else part.whole_text() for part in self.parts)
 
 
 def parse(body: bytes) -> Element:
@@ -58,14 +67,14 @@ def parse(body: bytes) -> Element:
             raise FetchRefused("too_many_elements", f"more than {_MAX_ELEMENTS:,} elements")
         local = {key.rpartition(" ")[2].lower(): value for key, value in attributes.items()}
         element = Element(name.rpartition(" ")[2].lower(), local)
-        stack[-1].children.append(element)
+        stack[-1].parts.append(element)
         stack.append(element)
 
     def end(_: str) -> None:
         stack.pop()
 
     def text(data: str) -> None:
-        stack[-1].text += data
+        stack[-1].parts.append(data)
 
     def refuse(*_: object) -> None:
         raise FetchRefused("doctype", "document types and entities are not accepted")
