@@ -27,9 +27,11 @@ class Readable(QueryRule):
     code = "CW001"
 
     def violations(self, tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
-        """Find opaque statements."""
+        """Find opaque statements, and what is no query."""
         for command in tree.find_all(exp.Command):
             yield command, f"{excerpt(command)} cannot be read"
+        if not isinstance(tree, exp.Query | exp.Command):
+            yield tree, f"{excerpt(tree)} is no query"
 
 
 _ALL: tuple[type[Rule], ...] = (
@@ -78,7 +80,7 @@ def lint(config: Config, folder: Path | None = None) -> list[Finding]:
     try:
         objects = {o.name: o for o in render_objects(config, folder)}
     except RenderError as error:
-        return [_unreadable(error)]
+        return [_unreadable(error, folder)]
     seconds = {name: TIMEFRAME_SECONDS[name] for name in config.candles.timeframes}
     project = Project(objects, folder, seconds)
     found = {finding for model in project.models for finding in _check(model)}
@@ -86,19 +88,29 @@ def lint(config: Config, folder: Path | None = None) -> list[Finding]:
 
 
 def _check(model: Model) -> Iterator[Finding]:
-    for rule in RULES.values():
-        yield from rule().check(model)
+    """Yield findings of every rule; where names lead nowhere, of those about names alone: others could not judge."""
+    blocking = (Readable, queries.ExplicitColumns, queries.ResolvableNames)
+    found: list[Finding] = []
+    for rule in blocking:
+        found += rule().check(model) if not found else ()
+    yield from found
+    if not found:
+        for other in RULES.values():
+            if other not in blocking:
+                yield from other().check(model)
 
 
-def _unreadable(error: RenderError) -> Finding:
+def _unreadable(error: RenderError, folder: Path) -> Finding:
     """Turn a failure to render into a finding of the rule that it is about."""
     path, _, text = str(error).partition(": ")
     if not path.startswith("sql/"):
-        path, text = "sql", str(error)
+        return Finding("sql", None, Readable.code, str(error))
     line = re.search(r"\bline (\d+)\b", text)
     code = Readable.code
     if isinstance(error.__cause__, HeaderError):
         code = headers.HeaderSaysSomething.code
     elif "EMIT ON WINDOW CLOSE" in text:
         code = engine.NoWatermark.code
+    elif refused := engine.PlainTypes.REFUSED.search((folder / path.removeprefix("sql/")).read_text(encoding="utf-8")):
+        code, text = engine.PlainTypes.code, f"RisingWave has no type {refused[0]}"
     return Finding(path, int(line[1]) if line else None, code, text)

@@ -38,7 +38,7 @@ class PlainTypes(Rule):
 
     code = "CW014"
 
-    _REFUSED = re.compile(
+    REFUSED = re.compile(
         r"\b(?:(?:VARCHAR|NUMERIC|DECIMAL|BPCHAR|TIMESTAMPTZ|TIMESTAMP)\s*\(\s*\d[^)]*\)|CHAR\s*\(|CHARACTER\b"
         r"|(?:BIG|SMALL)?SERIAL\b|UUID\b|JSON\b|MONEY\b)",
         re.IGNORECASE,
@@ -49,13 +49,13 @@ class PlainTypes(Rule):
         if model.tree is None:
             if model.sql_object.kind is Kind.TABLE:
                 for column in model.sql_object.statement.columns:
-                    if self._REFUSED.search(column.type):
+                    if self.REFUSED.search(column.type):
                         text = f"column {column.name}: RisingWave has no type {column.type}"
                         yield model.finding(type(self), text, column.name)
             return
         for cast in model.tree.find_all(exp.Cast):
             type_ = cast.to.sql(dialect="postgres")
-            if self._REFUSED.search(type_):
+            if self.REFUSED.search(type_):
                 yield model.finding(type(self), f"{excerpt(cast)}: RisingWave has no type {type_}", cast)
 
 

@@ -66,7 +66,7 @@ class KeysExist(Rule):
         header, statement = sql_object.header, sql_object.statement
         columns = _columns(model)
         for name in (*header.keys, *([header.event_time] if header.event_time else [])):
-            if columns is not None and name not in columns:
+            if name not in columns:
                 text = f"the header names {name}, which is no column; columns are {', '.join(columns)}"
                 yield model.finding(type(self), text, "-- keys:")
         declared: tuple[str, ...] | None = None
@@ -79,13 +79,11 @@ class KeysExist(Rule):
             yield model.finding(type(self), text, "-- keys:")
 
 
-def _columns(model: Model) -> tuple[str, ...] | None:
+def _columns(model: Model) -> tuple[str, ...]:
+    """Return the columns of an object; of a sink, those of what it sends."""
     statement = model.sql_object.statement
-    name = statement.relation if statement.kind is Kind.SINK else model.name
-    try:
-        return model.project.resolver.relation(name or "").columns
-    except ResolutionError:
-        return None  # CW004 says so
+    name = statement.relation if statement.kind is Kind.SINK and statement.relation else model.name
+    return model.project.resolver.relation(name).columns
 
 
 class ReadersAreReal(Rule):
@@ -145,13 +143,15 @@ class FootprintPresent(Rule):
 
     def _problems(self, model: Model, footprint: Footprint) -> Iterator[str]:
         resolver = model.project.resolver
+        source = footprint.key_source or footprint.input
+        output = resolver.relation(model.name).columns
         try:
-            output = resolver.relation(model.name).columns
-            input_ = resolver.relation(footprint.key_source or footprint.input).columns
-        except ResolutionError:
-            return  # CW004 says so
+            input_ = resolver.relation(source).columns
+        except ResolutionError as error:
+            yield str(error)
+            return
         for key in footprint.keys:
-            for columns, what in ((output, model.name), (input_, footprint.key_source or footprint.input)):
+            for columns, what in ((output, model.name), (input_, source)):
                 if key not in columns:
                     yield f"key {key} is no column of {what}"
         if footprint.output_time and footprint.output_time not in output:
@@ -177,13 +177,10 @@ class FootprintTrue(Rule):
         sql_object = model.sql_object
         if sql_object.kind is not Kind.MATERIALIZED_VIEW:
             return
-        try:
-            yield from self._keys_mixed(model)
-            for footprint in sql_object.header.footprints:
-                if footprint.output_time is not None and footprint.input in sql_object.inputs:
-                    yield from self._too_short(model, footprint)
-        except ResolutionError:
-            return  # CW004 says so
+        yield from self._keys_mixed(model)
+        for footprint in sql_object.header.footprints:
+            if footprint.output_time is not None and footprint.input in sql_object.inputs:
+                yield from self._too_short(model, footprint)
 
     def _keys_mixed(self, model: Model) -> Iterator[Finding]:
         keys = {key for f in model.sql_object.header.footprints for key in f.keys}

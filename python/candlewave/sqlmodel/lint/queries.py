@@ -202,7 +202,10 @@ class ResolvableNames(Rule):
 
     def check(self, model: Model) -> Iterator[Finding]:
         """Find names that lead nowhere."""
+        statement = model.sql_object.statement
         try:
+            if statement.relation:
+                model.project.resolver.relation(statement.relation)
             if model.relation is None:
                 return
             for branch in branches(model.relation):

@@ -261,13 +261,22 @@ def _matched(join: exp.Join, branch: Branch, alias: str) -> set[str]:
 
 
 def equalities(join: exp.Join, branch: Branch, alias: str) -> Iterator[tuple[exp.Column, exp.Expr]]:
-    """Yield (column of the joined relation, what it equals) for each equality of ON with another relation."""
+    """Yield (column of the joined relation, what determines it) for each equality of ON with another relation."""
     for condition in conjuncts(join.args.get("on")):
         if isinstance(condition, exp.EQ):
             for one, other in ((condition.this, condition.expression), (condition.expression, condition.this)):
-                others = {branch.source_of(column) for column in other.find_all(exp.Column)}
-                if isinstance(one, exp.Column) and branch.source_of(one) == alias and others and alias not in others:
-                    yield one, other
+                column = _shifted_column(one)
+                others = {branch.source_of(c) for c in other.find_all(exp.Column)}
+                if column is not None and branch.source_of(column) == alias and others and alias not in others:
+                    yield column, other
+
+
+def _shifted_column(node: exp.Expr) -> exp.Column | None:
+    """Return x of x, x + constant and x - constant."""
+    node = node.unnest()
+    if isinstance(node, exp.Add | exp.Sub) and not node.expression.find(exp.Column):
+        return _shifted_column(node.this)
+    return node if isinstance(node, exp.Column) else None
 
 
 def conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:

@@ -17,7 +17,7 @@ from sqlglot import exp, parse_one
 
 from candlewave.sqlmodel.header import Header
 from candlewave.sqlmodel.lint.frames import Frames
-from candlewave.sqlmodel.lint.relations import Branch, Relation, conjuncts, equalities
+from candlewave.sqlmodel.lint.relations import Branch, Relation, conjuncts
 
 INFINITE = math.inf
 _INPUT = "@"
@@ -202,11 +202,10 @@ class Analysis:
             zone.bounds |= part.bounds
             zone.grains |= part.grains
         name_of = _namer(branch)
-        for alias, join in zip(list(branch.sources)[1:], branch.joins, strict=False):
-            for column, other in equalities(join, branch, alias):
-                zone.place(name_of(column), self._offsets(other, name_of, zone))
-        for clause in (branch.select.args.get("where"), branch.select.args.get("having")):
-            for condition in conjuncts(clause.this if clause else None):
+        clauses = [join.args.get("on") for join in branch.joins]
+        clauses += [c.this for c in (branch.select.args.get("where"), branch.select.args.get("having")) if c]
+        for clause in clauses:
+            for condition in conjuncts(clause):
                 self._learn(condition, branch, zone)
         zone.close()
         if not branch.group:
@@ -236,15 +235,21 @@ class Analysis:
         ]
 
     def _learn(self, condition: exp.Expr, branch: Branch, zone: Zone) -> None:
-        if not isinstance(condition, exp.LTE | exp.LT | exp.GTE | exp.GT):
-            return
-        low, high = condition.this, condition.expression
-        if isinstance(condition, exp.GTE | exp.GT):
-            low, high = high, low
-        for side, other in ((low, high), (high, low)):
-            if isinstance(side, exp.Subquery):
-                self._learn_clock(side, other, branch, zone)
         name_of = _namer(branch)
+        if isinstance(condition, exp.LTE | exp.LT | exp.EQ):
+            self._learn_order(condition.this, condition.expression, name_of, zone)
+        if isinstance(condition, exp.GTE | exp.GT | exp.EQ):
+            self._learn_order(condition.expression, condition.this, name_of, zone)
+        if isinstance(condition, exp.LTE | exp.LT | exp.GTE | exp.GT):
+            for side, other in (
+                (condition.this, condition.expression),
+                (condition.expression, condition.this),
+            ):
+                if isinstance(side, exp.Subquery):
+                    self._learn_clock(side, other, name_of, zone)
+
+    def _learn_order(self, low: exp.Expr, high: exp.Expr, name_of: _Naming, zone: Zone) -> None:
+        """Learn that low <= high."""
         for below, least, _ in self._offsets(low, name_of, zone):
             for above, _, most in self._offsets(high, name_of, zone):
                 zone.limit(below, above, most - least)
@@ -257,7 +262,7 @@ class Analysis:
             if isinstance(time, exp.Least) and {c.name for c in time.find_all(exp.Column)} == names and distance >= 0:
                 zone.limit(below, _INPUT + name, distance)
 
-    def _learn_clock(self, subquery: exp.Subquery, other: exp.Expr, branch: Branch, zone: Zone) -> None:
+    def _learn_clock(self, subquery: exp.Subquery, other: exp.Expr, name_of: _Naming, zone: Zone) -> None:
         """Take rows at the edge of a comparison with a clock as made of the clock: they come and go with it."""
         select = subquery.this
         table = select.find(exp.Table)
@@ -266,7 +271,7 @@ class Analysis:
             return
         clock = _INPUT + footprint.input
         inside = Zone(grains={footprint.input_time or "": _MINUTE})
-        for variable, least, most in self._offsets(other, _namer(branch), zone):
+        for variable, least, most in self._offsets(other, name_of, zone):
             for _, shift_least, shift_most in self._offsets(select.expressions[0].unalias(), _bare, inside):
                 zone.limit(variable, clock, shift_most - least)
                 zone.limit(clock, variable, most - shift_least)
