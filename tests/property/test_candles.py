@@ -93,11 +93,11 @@ def test_no_hole_is_shorter_than_the_longest_fill(conn: psycopg.Connection, made
     for bars in minutes.values():
         filled = 0
         for (earlier, _), (later, is_filled) in pairwise(bars):
-            filled = filled + 1 if is_filled else 0
-            assert filled <= MAX_FILL
             if later - earlier > MINUTE:
                 assert not is_filled
-                assert later - earlier > (MAX_FILL - filled) * MINUTE
+                assert filled == MAX_FILL, f"hole after {earlier} although only {filled} minutes were filled"
+            filled = filled + 1 if is_filled else 0
+            assert filled <= MAX_FILL
 
 
 @PROPERTY
