@@ -16,4 +16,6 @@ def project_root() -> Path:
     for root in (_PACKAGE.parents[1], _PACKAGE / "_project"):
         if (root / "sql").is_dir():
             return root
-    raise FileNotFoundError(f"no sql/ folder beside {_PACKAGE}: the installation is incomplete, install candlewave again")
+    raise FileNotFoundError(
+        f"no sql/ folder beside {_PACKAGE}: the installation is incomplete, install candlewave again"
+    )
