@@ -863,35 +863,32 @@ WITH closed AS (
 following AS (
     SELECT
         exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, last_ingest_ts,
-        lead(open_time) OVER (PARTITION BY exchange, symbol ORDER BY open_time) AS next_open,
-        1 AS clock_id
+        lead(open_time) OVER (PARTITION BY exchange, symbol ORDER BY open_time) AS next_open
     FROM closed
 ),
--- Only each feed's last candle looks at the clock: joining every row to it would rewrite history each minute.
-filled AS (
+-- Only each feed's last candle looks at the clock: joining every row to it would rewrite history each minute. Both joins
+-- meet NULL where they cannot matter, and RisingWave keeps no state for a NULL key.
+spans AS (
+    SELECT
+        f.exchange, f.symbol, f.open_time, f.open, f.high, f.low, f.close, f.volume, f.turnover, f.trades, f.buy_volume,
+        f.last_ingest_ts,
+        coalesce(f.next_open, c.closed_until) - INTERVAL '1 minute' AS last_minute
+    FROM following AS f
+    LEFT JOIN market_clock AS c ON CASE WHEN f.next_open IS NULL THEN 1 END = c.clock_id
+),
+minutes AS (
     SELECT
         exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, last_ingest_ts,
-        generate_series(
-            open_time,
-            least(next_open - INTERVAL '1 minute', open_time + INTERVAL '240 minutes'),
-            INTERVAL '1 minute'
-        ) AS minute
-    FROM following
-    WHERE next_open IS NOT NULL
-    UNION ALL
-    SELECT
-        f.exchange, f.symbol, f.open_time, f.open, f.high, f.low, f.close, f.volume, f.turnover, f.trades,
-        f.buy_volume, f.last_ingest_ts,
-        generate_series(
-            f.open_time,
-            least(c.closed_until - INTERVAL '1 minute', f.open_time + INTERVAL '240 minutes'),
-            INTERVAL '1 minute'
-        ) AS minute
-    FROM following AS f
-    JOIN market_clock AS c ON f.clock_id = c.clock_id
-    WHERE f.next_open IS NULL
+        generate_series(open_time, least(last_minute, open_time + INTERVAL '240 minutes'), INTERVAL '1 minute') AS minute
+    FROM spans
+),
+quiet AS (
+    SELECT exchange, symbol, minute
+    FROM clock_minutes
+    WHERE heartbeats > 0
 )
-SELECT
+-- Minutes are unique already; DISTINCT ON tells RisingWave, which else gives all above a key of ten columns.
+SELECT DISTINCT ON (f.exchange, f.symbol, f.minute)
     f.exchange,
     f.symbol,
     f.minute AS open_time,
@@ -906,16 +903,17 @@ SELECT
     f.minute <> f.open_time AS is_filled,
     CASE
         WHEN f.minute = f.open_time THEN 'traded'
-        WHEN m.heartbeats > 0 THEN 'quiet'
+        WHEN q.minute IS NOT NULL THEN 'quiet'
         ELSE 'no_feed'
     END AS feed_state,
     CASE
         WHEN f.minute = f.open_time AND f.last_ingest_ts > f.open_time + INTERVAL '1 minute' + INTERVAL '2 seconds'
             THEN f.last_ingest_ts
     END AS amended_at
-FROM filled AS f
-LEFT JOIN clock_minutes AS m
-    ON f.exchange = m.exchange AND f.symbol = m.symbol AND f.minute = m.minute
+FROM minutes AS f
+LEFT JOIN quiet AS q
+    ON f.exchange = q.exchange AND f.symbol = q.symbol
+    AND CASE WHEN f.minute <> f.open_time THEN f.minute END = q.minute
 """
 
 CANDLES = """-- candles: closed candles of every timeframe, without gaps; each longer one rolls up from the one below when
@@ -928,7 +926,7 @@ CANDLES = """-- candles: closed candles of every timeframe, without gaps; each l
 -- footprint:
 --   candles_1m by exchange, symbol: open_time -> open_time tumble 3600 seconds
 --   market_clock by exchange, symbol of feed_clock: closed_until -> open_time [-3600 seconds, -60 seconds]
--- readers: indicators, candles_live, candles_sink, predictions-api
+-- readers: indicator_sums, candles_live, candles_sink, predictions-api
 CREATE MATERIALIZED VIEW candles AS
 WITH closed_1m AS (
     SELECT
