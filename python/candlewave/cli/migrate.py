@@ -136,6 +136,7 @@ def migrate(
         if sql:
             typer.echo(migrator.script(to))
             return
+        _ensure_topics()
         migrator.upgrade(to)
         console.print(f"The engine is at revision {migrator.current()}.")
         _warn_of_changed_config(console, migrator)
@@ -243,6 +244,7 @@ def _explained(console: "Console") -> Iterator[None]:
     import psycopg
     from pydantic import ValidationError
 
+    from candlewave.bus import BusError
     from candlewave.config import ConfigError
     from candlewave.engine import EngineError
     from candlewave.migrate import MigrationError
@@ -251,8 +253,15 @@ def _explained(console: "Console") -> Iterator[None]:
     try:
         yield
     except (
-        MigrationError, ConfigError, RenderError, EngineError, ValidationError, psycopg.OperationalError, OSError
-    ) as error:  # fmt: skip
+        MigrationError,
+        ConfigError,
+        RenderError,
+        EngineError,
+        BusError,
+        ValidationError,
+        psycopg.OperationalError,
+        OSError,
+    ) as error:
         console.print(f"error: {error}", style="red", markup=False)
         raise typer.Exit(1) from error
 
@@ -291,6 +300,22 @@ def _migrator(
         drop_stores=drop_stores,
         wait_seconds=wait_seconds,
     )
+
+
+def _ensure_topics() -> None:
+    """Make the topics that tables and sinks name: RisingWave refuses a table whose topic does not exist."""
+    from candlewave.bus import open_bus
+    from candlewave.bus.topics import TOPICS
+    from candlewave.settings import get_settings
+
+    settings = get_settings()
+    if settings.embedded:  # its own process makes them at the start
+        return
+    bus = open_bus(settings)
+    try:
+        bus.ensure_topics(TOPICS.values())
+    finally:
+        bus.close()
 
 
 def _plan_of(comparison: "Comparison") -> "Plan":
