@@ -107,10 +107,14 @@ def test_a_killed_postmaster_starts_again_with_all_that_was_committed(running: E
     _put(running.url, 1)
     uncommitted = psycopg.connect(running.url)
     uncommitted.execute("INSERT INTO kept VALUES (2)")
+    busy = psycopg.connect(running.url, autocommit=True)
+    busy.pgconn.send_query(b"DO 'BEGIN LOOP END LOOP; END'")  # a session that does not see its postmaster go
     os.kill(running.pid, signal.SIGKILL)
     running.restart()
-    with pytest.raises(psycopg.OperationalError):
-        uncommitted.commit()
+    for session in (uncommitted, busy):
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
+        session.close()
     assert _kept(running.url) == [1]
 
 
@@ -179,6 +183,14 @@ def test_a_lost_password_file_is_named(data_dir: Path) -> None:
     start(data_dir, conf=SURVIVING).stop()
     (data_dir / "postgres.password").unlink()
     with pytest.raises(ServerError, match=r"postgres\.password is missing"):
+        start(data_dir, conf=SURVIVING)
+    assert postmaster(data_dir / "postgres") is None
+
+
+def test_a_wrong_password_file_is_told_and_no_server_is_left(data_dir: Path) -> None:
+    start(data_dir, conf=SURVIVING).stop()
+    (data_dir / "postgres.password").write_text("another")
+    with pytest.raises(ServerError, match=r"(?s)refuses the connection: .*password authentication failed"):
         start(data_dir, conf=SURVIVING)
     assert postmaster(data_dir / "postgres") is None
 

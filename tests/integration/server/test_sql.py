@@ -44,6 +44,7 @@ def test_csv_of_nothing_is_its_header(sql: Sql) -> None:
 
 def test_json_keeps_types_and_exact_numbers(sql: Sql) -> None:
     result = sql("--json", "-c", ROW)
+    assert '"exact":0.10,' in result.stdout
     assert json.loads(result.stdout, parse_float=str) == [
         {
             "number": 1,

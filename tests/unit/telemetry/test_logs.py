@@ -56,11 +56,14 @@ def test_libraries_log_in_the_same_form(stream: io.StringIO) -> None:
     )
 
 
-def test_level_comes_from_settings(stream: io.StringIO) -> None:
-    configure_logging(Settings(log_level="warning"), "x", stream)
-    get_logger("a").info("quiet")
-    get_logger("a").warning("loud")
-    assert [line["event"] for line in _lines(stream)] == ["loud"]
+@pytest.mark.parametrize(("level", "shown"), [("debug", ["low", "middle", "high"]), ("WARNING", ["high"])])
+def test_level_comes_from_settings(stream: io.StringIO, level: str, shown: list[str]) -> None:
+    configure_logging(Settings(log_level=level), "x", stream)
+    log = get_logger("a")
+    log.debug("low")
+    log.info("middle")
+    log.warning("high")
+    assert [line["event"] for line in _lines(stream)] == shown
 
 
 def test_an_unknown_level_is_refused_with_the_known_ones() -> None:
