@@ -30,6 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SNAPSHOT_ROWS = 5_000
 _RETAIN_SECONDS = 600.0
+_ANALYZE_ROWS = 1_000
 
 
 @dataclass(slots=True)
@@ -112,6 +113,7 @@ class Refresher:
                 stats.messages += pumped.messages
                 stats.rows += pumped.rows
                 stats.skipped += pumped.skipped
+                self._analyze_if_grown(table.name, pumped.rows)
             if self._bus:
                 self._send_snapshots(graph, self._bus)
             if stats.messages:
@@ -162,6 +164,24 @@ class Refresher:
             objects = load(self._conn, self._schema)
             self._graph = _read_graph(self._conn, objects, self._schema, version)
         return self._graph
+
+    def _analyze_if_grown(self, name: str, rows: int) -> None:
+        """Gather statistics when a relation has doubled at once; autovacuum comes too late for a first load.
+
+        Without them PostgreSQL reads a single trade through an index on times instead of the primary key.
+        """
+        if rows < _ANALYZE_ROWS:
+            return
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            relation = sql.Identifier(self._schema, name)
+            cursor.execute(
+                sql.SQL("SELECT reltuples FROM pg_class WHERE oid = {}::regclass").format(
+                    sql.Literal(relation.as_string(self._conn))
+                )
+            )
+            known = cursor.fetchone()
+            if known is not None and rows > known[0]:
+                cursor.execute(sql.SQL("ANALYZE {}").format(relation))
 
     def _send_snapshots(self, graph: _Graph, bus: PostgresBus) -> None:
         """Send a new sink every row that its view has already, as RisingWave does; later it gets changes."""
@@ -222,6 +242,7 @@ class Refresher:
             stats.seconds[view.name] = time.perf_counter() - started
             stats.written[view.name] = change.written
             stats.deleted[view.name] = change.deleted
+            self._analyze_if_grown(view.name, change.written)
             if change.touched:
                 changes[view.name] = change
             if change.rows and self._bus:
