@@ -37,9 +37,11 @@ EXACT = {"open", "high", "low", "close", "price", "quantity"}
 SUMS, INDICATORS = 1e-12, 1e-9
 """Largest relative difference of sums of trades, and of what indicators compute from candles."""
 INTERNAL_SUMS = {"indicator_chunks", "indicator_carry"}
-"""Sums of terms that grow by many powers of ten over a chunk. RisingWave adds and subtracts: when the last, largest terms
-of a chunk are withdrawn, the rounding that remains is large against what is left, but nothing against the weight of any
-bar that reads it, as indicator_averages shows."""
+"""Sums of terms that grow by many powers of ten over a chunk. RisingWave adds and subtracts: when the last, largest
+terms of a chunk are withdrawn, the rounding that remains is large against what is left, but nothing against the weight
+of any bar that reads it, as indicator_averages shows."""
+INSERT_ROWS = 500
+"""Rows of one INSERT statement."""
 OBJECTS = [o for o in render_objects(load_config()) if o.kind is not Kind.SINK]
 TYPES = {o.name: {c.name: c.type for c in o.statement.columns} for o in OBJECTS if o.kind is Kind.TABLE}
 UNITS = {i.name: i.unit for i in catalog(load_config().indicators)}
