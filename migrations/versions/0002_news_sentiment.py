@@ -310,6 +310,27 @@ minutes AS (
         articles_24h
     FROM begun
 ),
+-- RisingWave plans a comparison with the clock only on plain columns, so not below, above sums and quotients.
+closed AS (
+    SELECT
+        asset,
+        chunk_start,
+        minute,
+        weight_1h,
+        score_1h,
+        square_1h,
+        articles_1h,
+        weight_6h,
+        score_6h,
+        square_6h,
+        articles_6h,
+        weight_24h,
+        score_24h,
+        square_24h,
+        articles_24h
+    FROM minutes
+    WHERE minute <= (SELECT closed_until - INTERVAL '1 minute' FROM market_clock)
+),
 sums AS (
     SELECT
         m.asset,
@@ -340,7 +361,7 @@ sums AS (
         coalesce(n.square_24h, 0) AS square_24h,
         m.articles_24h AS carried_articles_24h,
         coalesce(n.articles_24h, 0) AS articles_24h
-    FROM minutes AS m
+    FROM closed AS m
     LEFT JOIN sentiment_news AS n ON m.asset = n.asset AND m.minute = n.minute
 ),
 decayed AS (
@@ -393,7 +414,6 @@ SELECT
 FROM decayed
 -- A minute before its chunk's first news has no row, or news would show before it is there.
 WHERE articles_24h > 0
-    AND minute <= (SELECT closed_until - INTERVAL '1 minute' FROM market_clock)
 """
 
 UPGRADE = (
