@@ -59,6 +59,8 @@ _ALL: tuple[type[Rule], ...] = (
     engine.JoinByEquality,
     engine.SeriesInSelectList,
     engine.NoExponentLiterals,
+    engine.ClockOnPlainColumns,
+    engine.ColumnsNotFunctions,
 )
 
 RULES: dict[str, type[Rule]] = {rule.code: rule for rule in sorted(_ALL, key=lambda rule: rule.code)}

@@ -165,3 +165,71 @@ class NoExponentLiterals(Rule):
         for match in re.finditer(r"(?<![\w.'$])\d+(?:\.\d*)?e[+-]?\d+\b", model.body, re.IGNORECASE):
             text = f"literal {match[0]} has an exponent; write '{match[0]}'::double precision"
             yield model.finding(type(self), text, match[0])
+
+
+class ClockOnPlainColumns(Rule):
+    """A WHERE that compares with a subquery reads plain columns, or is a HAVING.
+
+    Over a CTE that computes columns RisingWave finds no dynamic filter and refuses the view (a nested-loop join over
+    streams): compare first and compute above, or compare in HAVING, directly on the groups. Plain columns, aggregates,
+    window functions and series are no obstacle while nothing is computed from them; nor is the compared column itself.
+    """
+
+    code = "CW025"
+
+    def check(self, model: Model) -> Iterator[Finding]:
+        """Find comparisons above computed columns; a plain view is computed when it is read, so anything goes."""
+        if model.tree is None or model.sql_object.kind is not Kind.MATERIALIZED_VIEW:
+            return
+        ctes = {cte.alias: cte.this for cte in model.tree.find_all(exp.CTE)}
+        for where in model.tree.find_all(exp.Where):
+            for condition in conjuncts(where.this):
+                if isinstance(condition, exp.Predicate) and condition.find(exp.Subquery):
+                    compared = {column.name for column in condition.find_all(exp.Column)}
+                    for computed in _computed(where.parent, ctes, compared):
+                        text = f"{excerpt(condition)} above {computed.alias_or_name}, which is computed"
+                        yield model.finding(type(self), text, condition)
+
+
+def _computed(select: exp.Expr | None, ctes: dict[str, exp.Expr], compared: set[str]) -> Iterator[exp.Expr]:
+    """Yield the computed columns of the CTEs and subqueries that a SELECT reads, and of those that they read."""
+    sources = [select.args.get("from_"), *select.args.get("joins", [])] if select is not None else []
+    for source in (s.this for s in sources if s is not None):
+        query = source.this if isinstance(source, exp.Subquery) else ctes.get(source.name)
+        for inner in _selects(query):
+            for column in inner.expressions:
+                plain = isinstance(column.unalias(), _PLAIN) or not column.find(exp.Column)
+                if not plain and column.alias_or_name not in compared:
+                    yield column
+            yield from _computed(inner, ctes, compared)
+
+
+def _selects(query: exp.Expr | None) -> Iterator[exp.Select]:
+    """Yield the SELECTs that a query's rows come from."""
+    if isinstance(query, exp.Select):
+        yield query
+    elif isinstance(query, exp.SetOperation):
+        yield from _selects(query.left)
+        yield from _selects(query.right)
+
+
+_PLAIN = (exp.Column, exp.AggFunc, exp.Window, *_SET_RETURNING)
+
+
+class ColumnsNotFunctions(QueryRule):
+    """A column named like a function of SQL's own syntax is quoted or qualified.
+
+    RisingWave reads a bare position, overlay, substring, trim, extract, exists, interval or row as that function and
+    refuses the statement; PostgreSQL takes it for the column.
+    """
+
+    code = "CW026"
+
+    _FUNCTIONS = frozenset({"position", "overlay", "substring", "trim", "extract", "exists", "interval", "row"})
+
+    def violations(self, tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
+        """Find bare columns of such names."""
+        for column in tree.find_all(exp.Column):
+            bare = isinstance(column.this, exp.Identifier) and not column.this.quoted and not column.table
+            if bare and column.name.lower() in self._FUNCTIONS:
+                yield column, f'{column.name} is a function to RisingWave; write "{column.name}"'
