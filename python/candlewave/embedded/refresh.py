@@ -258,7 +258,7 @@ def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, row
     """
     connector = sink.statement.connector
     assert connector is not None
-    keys = connector.properties["primary_key"].split(",")
+    keys = sorted(connector.properties["primary_key"].split(","))  # in this order RisingWave writes them
 
     def message(row: str) -> Message:
         values = json.loads(row)

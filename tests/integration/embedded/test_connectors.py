@@ -172,7 +172,7 @@ def test_a_sink_publishes_new_and_amended_rows_once(conn: psycopg.Connection, bu
     refresher.run_once()
     with bus.subscribe("test", ["candles"]) as subscription:
         received = subscription.poll(100, timeout=5)
-    key = '{"exchange":"x","symbol":"A/B","timeframe":"1m","open_time":"2024-05-01T12:00:00.000000Z"}'
+    key = '{"exchange":"x","open_time":"2024-05-01T12:00:00.000000Z","symbol":"A/B","timeframe":"1m"}'
     assert [(m.key, json.loads(m.value or b"")["open"]) for m in received] == [(key, 10.5), (key, 9)]
     assert json.loads(received[0].value or b"")["close_time"] == "2024-05-01T12:01:00.000000Z"
 
