@@ -1,7 +1,8 @@
 """Fixtures shared by all tests: data directories and databases of an embedded server of the test session's own."""
 
 import itertools
-import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from psycopg import sql
 
 from candlewave.embedded import server as embedded
 from candlewave.embedded.server import EmbeddedServer
+from tests import reaper as reaper_module
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
 """PostgreSQL settings for servers whose data need not survive the machine."""
@@ -19,25 +21,32 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 _numbers = itertools.count(1)
 
 
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """An empty data directory.
+@pytest.fixture(scope="session")
+def data_root() -> Iterator[Path]:
+    """Folder of the session's data directories; emptied at its end, even when it is killed.
 
     It is not pytest's own temporary folder: PostgreSQL's user must reach it, and pytest takes that right away again.
     """
-    with tempfile.TemporaryDirectory(prefix="candlewave-test-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
+    root = Path(tempfile.mkdtemp(prefix="candlewave-test-"))
+    reaper = subprocess.Popen(
+        [sys.executable, reaper_module.__file__, str(root)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    yield root
+    reaper.communicate()
+    assert not root.exists()
+
+
+@pytest.fixture
+def data_dir(data_root: Path) -> Path:
+    """An empty data directory."""
+    return Path(tempfile.mkdtemp(dir=data_root))
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedServer]:
+def server(data_root: Path) -> Iterator[EmbeddedServer]:
     """One embedded server for the session (for each worker under xdist)."""
-    folder = Path(tempfile.mkdtemp(prefix="candlewave-test-"))
-    try:
-        with embedded.start(folder, conf=FAST) as running:
-            yield running
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with embedded.start(data_root / "session", conf=FAST) as running:
+        yield running
 
 
 @pytest.fixture
