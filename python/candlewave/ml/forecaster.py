@@ -63,28 +63,28 @@ class Forecaster(Protocol):
             (n, len(horizons_minutes), len(QUANTILES)) float64, not decreasing along the last axis.
 
         Raises:
-            FeatureMismatch: ``matrix.names`` differ from ``feature_names``.
+            FeatureMismatchError: ``matrix.names`` differ from ``feature_names``.
         """
         ...
 
 
-class FeatureMismatch(ValueError):
+class FeatureMismatchError(ValueError):
     """The features at hand are not those the model was trained on; the text says which differ."""
 
 
 def require_features(wanted: tuple[str, ...], found: tuple[str, ...]) -> None:
-    """Raise FeatureMismatch unless both are the same names in the same order."""
+    """Raise FeatureMismatchError unless both are the same names in the same order."""
     if wanted == found:
         return
     missing = [name for name in wanted if name not in found]
     unknown = [name for name in found if name not in wanted]
     if missing or unknown:
-        raise FeatureMismatch(
+        raise FeatureMismatchError(
             f"the view features lacks {missing or 'nothing'} of the model's features and has {unknown or 'nothing'}"
             " that it was not trained on; train a new model, or migrate to the revision it was trained on"
         )
     place = next(i for i, (a, b) in enumerate(zip(wanted, found, strict=True)) if a != b)
-    raise FeatureMismatch(
+    raise FeatureMismatchError(
         f"the features stand in another order: column {place + 1} is {found[place]!r}, the model expects"
         f" {wanted[place]!r}"
     )
