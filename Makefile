@@ -32,6 +32,7 @@ test: setup ## All tests that need nothing but Python
 
 test-stack: setup ## Tests on RISINGWAVE_URL and KAFKA_BOOTSTRAP_SERVERS
 	@$(BIN)/pytest -m stack
+	@$(BIN)/pytest tests/golden
 
 lint: setup ## ruff, mypy, SQL lint, lock file
 	@$(BIN)/ruff check .
