@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-SourceKind = Literal["rss", "cryptopanic", "newsapi", "files"]
+SourceKind = Literal["rss", "cryptopanic", "newsapi", "files", "simulated"]
 
 
 class NewsConfigError(ValueError):
@@ -42,8 +42,9 @@ class SourceConfig(_Table):
 
     @model_validator(mode="after")
     def _place(self) -> "SourceConfig":
-        if (self.kind == "files") != (self.path is not None) or (self.kind != "files") != (self.url is not None):
-            raise ValueError("kind files needs path, every other kind needs url")
+        wanted = {"files": "path", "simulated": None}.get(self.kind, "url")
+        if (wanted == "path") != (self.path is not None) or (wanted == "url") != (self.url is not None):
+            raise ValueError("kind files needs path, kind simulated needs neither path nor url, every other needs url")
         if self.url is not None and not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url {self.url!r} is neither http nor https")
         return self

@@ -10,6 +10,7 @@ from candlewave.sentiment.sources.cryptopanic import CryptoPanic
 from candlewave.sentiment.sources.feed import Feed
 from candlewave.sentiment.sources.folder import Folder
 from candlewave.sentiment.sources.newsapi import NewsApi
+from candlewave.sentiment.sources.simulated import Simulated
 
 __all__ = ["Source", "open_sources"]
 
@@ -29,6 +30,8 @@ def _open(
         return Feed(source, fetcher)
     if source.kind == "files":
         return Folder(source)
+    if source.kind == "simulated":
+        return Simulated(source)
     keys = {
         "cryptopanic": ("CRYPTOPANIC_API_KEY", settings.cryptopanic_api_key),
         "newsapi": ("NEWSAPI_API_KEY", settings.newsapi_api_key),
