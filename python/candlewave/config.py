@@ -161,7 +161,8 @@ class MonitorConfig(_Table):
 
     Attributes:
         interval_seconds: time between two evaluations.
-        error_ratio: the last day's mean absolute error against that of the last seven days.
+        error_ratio: mean absolute error of an hour against that of the last seven days.
+        error_windows: hours in a row above it.
         min_forecasts: judged forecasts that a window needs before it counts.
         skill_windows: hours in a row whose skill is below zero.
         skill_margin: by how much the point forecast must be worse than the last price, on average over them.
@@ -176,7 +177,8 @@ class MonitorConfig(_Table):
     """
 
     interval_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
-    error_ratio: Annotated[float, Field(gt=1)] = 2.0
+    error_ratio: Annotated[float, Field(gt=1)] = 2.5
+    error_windows: Annotated[int, Field(ge=1, le=168)] = 3
     min_forecasts: Annotated[int, Field(ge=1)] = 30
     skill_windows: Annotated[int, Field(ge=1, le=168)] = 6
     skill_margin: Annotated[float, Field(ge=0, lt=1)] = 0.01

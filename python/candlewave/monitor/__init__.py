@@ -1,0 +1,1 @@
+"""Notice when forecasts go bad, tell people, and ask for a training."""

@@ -1,0 +1,199 @@
+"""Each rule at both sides of its threshold, and when there is too little to tell."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from candlewave.config import MonitorConfig
+from candlewave.monitor import rules
+from candlewave.monitor.alerts import Verdict
+from candlewave.monitor.rules import DriftRow, ErrorRow, Hits, MarketAge, Readings, Rule, Subject, judge
+from candlewave.monitor.text import summary
+
+NOW = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
+CLOSED = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+CHAMPION = Subject("candlewave", "3", 5)
+BASELINE = Subject("baseline", "1", 5)
+CONFIG = MonitorConfig(min_forecasts=30, skill_windows=3, error_windows=2, psi_windows=2)
+
+
+def row(
+    back: int = 1,
+    *,
+    subject: Subject = CHAMPION,
+    span: str = "1h",
+    symbol: str = "BTC/USD",
+    mae: float = 1.0,
+    skill: float | None = 0.1,
+    interval: float | None = 0.1,
+    forecasts: int = 60,
+) -> ErrorRow:
+    """A row of the hour that began ``back`` hours before the markets' clock."""
+    return ErrorRow("kraken", symbol, subject, span, CLOSED - back * HOUR, forecasts, mae, 0.0, 0.8, skill, interval)
+
+
+def readings(errors: Iterable[ErrorRow] = (), **more: object) -> Readings:
+    base: dict[str, object] = {
+        "now": NOW,
+        "closed_until": CLOSED,
+        "champion": CHAMPION[:2],
+        "champion_since": NOW - HOUR,
+        "served": frozenset({CHAMPION}),
+        "errors": list(errors),
+    }
+    return Readings(**{**base, **more})  # type: ignore[arg-type]
+
+
+def only(rule: Rule, found: Readings, config: MonitorConfig = CONFIG) -> Verdict:
+    (verdict,) = rule(found, config)
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("hourly", "holds"),
+    [([3.0, 3.0], True), ([3.0, 2.4], False), ([2.4, 3.0], False), ([3.0], None), ([], None)],
+)
+def test_error_must_be_high_against_the_week_for_hours(hourly: Sequence[float], holds: bool | None) -> None:
+    rows = [row(span="7d", mae=1.0), *(row(back, mae=mae) for back, mae in enumerate(reversed(hourly), 1))]
+    verdict = only(rules.model_error, readings(rows))
+    assert verdict.holds is holds
+    if holds:
+        assert verdict.value == 3.0
+        assert verdict.training
+        assert verdict.labels == {"model_name": "candlewave", "model_version": "3", "horizon_minutes": "5"}
+
+
+def test_markets_weigh_by_their_forecasts_and_each_against_its_own_week() -> None:
+    """A market of large moves does not drown the others: 100 times its usual 100 is no error at all."""
+    rows = [
+        row(span="7d", mae=100.0),
+        row(span="7d", symbol="ETH/USD", mae=1.0),
+        *(row(back, mae=100.0, forecasts=40) for back in (1, 2)),
+        *(row(back, symbol="ETH/USD", mae=5.0, forecasts=20) for back in (1, 2)),
+    ]
+    verdict = only(rules.model_error, readings(rows))
+    assert verdict.value == pytest.approx((40 + 100) / 60)
+    assert verdict.holds is False
+    assert verdict.evidence["worst_markets"] == {"kraken ETH/USD": 5.0, "kraken BTC/USD": 1.0}
+
+
+def test_an_hour_of_few_forecasts_tells_nothing() -> None:
+    rows = [row(span="7d"), row(1, mae=9.0), row(2, mae=9.0, forecasts=29)]
+    assert only(rules.model_error, readings(rows)).holds is None
+
+
+def test_the_hour_that_is_not_over_does_not_count() -> None:
+    rows = [row(span="7d"), row(0, mae=0.1), row(1, mae=9.0), row(2, mae=9.0)]
+    assert only(rules.model_error, readings(rows)).holds is True
+
+
+@pytest.mark.parametrize(
+    ("hourly", "holds"),
+    [
+        ([-0.05, -0.05, -0.05], True),
+        ([-0.05, 0.01, -0.05], False),
+        ([-0.001, -0.001, -0.001], False),
+        ([-0.05, -0.05], None),
+    ],
+)
+def test_point_skill_must_be_negative_for_hours_and_by_more_than_noise(
+    hourly: Sequence[float], holds: bool | None
+) -> None:
+    rows = [row(back, skill=skill) for back, skill in enumerate(reversed(hourly), 1)]
+    assert only(rules.point_skill, readings(rows)).holds is holds
+
+
+def test_interval_skill_needs_no_margin_but_every_hour() -> None:
+    bad = [row(back, interval=-0.001) for back in (1, 2, 3)]
+    assert only(rules.interval_skill, readings(bad)).holds is True
+    assert only(rules.interval_skill, readings([*bad[:2], row(3, interval=0.0)])).holds is False
+    assert only(rules.interval_skill, readings([*bad[:2], row(3, interval=None)])).holds is None
+
+
+def test_a_baseline_has_no_skill_to_lose() -> None:
+    rows = [row(back, subject=BASELINE, skill=-1.0, interval=-1.0) for back in (1, 2, 3)]
+    served = readings(rows, served=frozenset({BASELINE}))
+    assert list(rules.point_skill(served, CONFIG)) == []
+    assert list(rules.interval_skill(served, CONFIG)) == []
+
+
+def test_versions_that_are_not_served_are_not_judged() -> None:
+    rows = [row(back, subject=Subject("candlewave", "9", 5), skill=-1.0) for back in (1, 2, 3)]
+    assert only(rules.point_skill, readings(rows)).holds is None
+
+
+@pytest.mark.parametrize(("share", "minutes", "holds"), [(0.5, 600, True), (0.8, 600, False), (0.5, 120, None)])
+def test_coverage_is_judged_by_its_interval(share: float, minutes: int, holds: bool | None) -> None:
+    pattern = [float((7 * i) % 10 < 10 * share) for i in range(minutes)]
+    hits = Hits(range(minutes), pattern, [1] * minutes)
+    verdict = only(rules.coverage, readings(hits={CHAMPION: hits}))
+    assert verdict.holds is holds
+    if holds is not None:
+        assert verdict.value == pytest.approx(share)
+
+
+def test_drift_must_last_and_be_of_the_champion() -> None:
+    def drift(*psis: float, version: str = "3") -> Readings:
+        return readings(
+            drift=[DriftRow(version, "rsi_14_1m", CLOSED - back * HOUR, psi) for back, psi in enumerate(psis, 1)]
+        )
+
+    assert only(rules.feature_drift, drift(0.3, 0.25, 0.1)).holds is True
+    assert only(rules.feature_drift, drift(0.3, 0.2)).holds is False
+    assert only(rules.feature_drift, drift(0.3)).holds is None
+    assert list(rules.feature_drift(drift(0.3, 0.3, version="2"), CONFIG)) == []
+
+
+def test_a_model_grows_old() -> None:
+    assert only(rules.stale_model, readings(champion_since=NOW - 336 * HOUR)).holds is False
+    assert only(rules.stale_model, readings(champion_since=NOW - 337 * HOUR)).holds is True
+    assert only(rules.stale_model, readings(champion_since=None)).holds is None
+    assert list(rules.stale_model(readings(champion=None), CONFIG)) == []
+
+
+def test_markets_are_judged_by_exchange() -> None:
+    minute = timedelta(minutes=1)
+    markets = [
+        MarketAge("kraken", "BTC/USD", CLOSED - minute, CLOSED - minute),
+        MarketAge("kraken", "ETH/USD", CLOSED - 20 * minute, CLOSED - 20 * minute),
+        MarketAge("binance", "BTC/USDT", CLOSED - minute, CLOSED - 8 * minute),
+    ]
+    ages = {v.labels["exchange"]: v for v in rules.stale_features(readings(markets=markets), CONFIG)}
+    assert (ages["kraken"].holds, ages["kraken"].value) == (True, 19 * 60 + 30)
+    assert ages["kraken"].evidence["symbols"] == {"ETH/USD": 1170.0}
+    assert ages["binance"].holds is False
+    behind = {v.labels["exchange"]: v for v in rules.stale_forecasts(readings(markets=markets), CONFIG)}
+    assert behind["kraken"].holds is False
+    assert (behind["binance"].holds, behind["binance"].value) == (True, 420.0)
+
+
+def test_a_market_that_never_had_a_forecast_is_not_behind() -> None:
+    markets = [MarketAge("kraken", "BTC/USD", CLOSED, None)]
+    assert list(rules.stale_forecasts(readings(markets=markets), CONFIG)) == []
+
+
+@pytest.mark.parametrize(("judged", "amended", "holds"), [(100, 6, True), (100, 5, False), (29, 29, None)])
+def test_share_of_amended_inputs(judged: int, amended: int, holds: bool | None) -> None:
+    assert only(rules.amended_inputs, readings(judged=judged, amended=amended)).holds is holds
+
+
+def test_every_verdict_has_words_of_its_own() -> None:
+    found = readings(
+        [row(span="7d"), *(row(back) for back in (1, 2, 3))],
+        hits={CHAMPION: Hits(range(600), [1.0] * 600, [1] * 600)},
+        drift=[DriftRow("3", "rsi_14_1m", CLOSED - back * HOUR, 0.3) for back in (1, 2)],
+        judged=100,
+        markets=[MarketAge("kraken", "BTC/USD", CLOSED, CLOSED)],
+    )
+    verdicts = judge(found, CONFIG)
+    assert len({v.rule for v in verdicts}) == len(rules.RULES)
+    for verdict in verdicts:
+        text = summary(verdict.rule, verdict.labels, verdict.value)
+        assert not text.startswith(verdict.rule), text
+        assert all(value in text for value in verdict.labels.values()), text
+
+
+def test_nothing_read_raises_nothing() -> None:
+    assert all(not verdict.holds for verdict in judge(Readings(NOW, CLOSED), CONFIG))
