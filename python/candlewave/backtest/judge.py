@@ -1,0 +1,73 @@
+"""Verdict on out-of-sample forecasts, horizon by horizon."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class OutOfSample:
+    """Forecasts of one horizon for times that the model had not seen, and what came; n rows, ascending in time.
+
+    Attributes:
+        horizon_minutes: the horizon.
+        symbol: (n,) market.
+        open_time: (n,) datetime64[us], UTC: feature time.
+        quantiles: (n, 3) log returns forecast by the model.
+        baseline: (n, 3) log returns forecast by the last-price baseline.
+        realised: (n,) log return that came.
+    """
+
+    horizon_minutes: int
+    symbol: NDArray[Any]
+    open_time: NDArray[np.datetime64]
+    quantiles: NDArray[np.float64]
+    baseline: NDArray[np.float64]
+    realised: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one horizon's forecasts are worth.
+
+    Attributes:
+        horizon_minutes: the horizon.
+        forecasts: number of forecasts judged.
+        independent: how many of them do not overlap.
+        mae: mean absolute error of the median, in log return.
+        last_price_mae: the same of "the price stays".
+        skill: 1 − mae / last_price_mae.
+        interval_skill: 1 − pinball loss / the baseline's.
+        coverage: share of outcomes inside the 80 % interval.
+        direction: share of moves whose sign the median had; moves and medians of zero do not count.
+    """
+
+    horizon_minutes: int
+    forecasts: int
+    independent: int
+    mae: float
+    last_price_mae: float
+    skill: Interval
+    interval_skill: Interval
+    coverage: Interval
+    direction: Interval
+
+    @property
+    def text(self) -> str:
+        """The verdict in words."""
+        if self.skill.low > 0:
+            return "beats the last price"
+        if self.skill.high < 0:
+            return "worse than the last price"
+        return "no skill"
