@@ -1,0 +1,1 @@
+"""Forecasts of each closed minute, from the registered models and the baseline."""

@@ -1,0 +1,59 @@
+"""Forecasters and a registry whose answers a test sets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, require_features
+
+
+@dataclass
+class FakeForecaster:
+    """Answers q50 = the first feature times the horizon, ± ``width``; keeps what it was asked."""
+
+    model_version: str = "1"
+    feature_names: tuple[str, ...] = ("a", "b")
+    horizons_minutes: tuple[int, ...] = (1, 5)
+    served_horizons: tuple[int, ...] = (1, 5)
+    model_name: str = "candlewave"
+    width: float = 0.01
+    answer: Callable[[FeatureMatrix], NDArray[np.float64]] | None = None
+    asked: list[FeatureMatrix] = field(default_factory=list)
+
+    def predict(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
+        self.asked.append(matrix)
+        require_features(self.feature_names, matrix.names)
+        if self.answer is not None:
+            return self.answer(matrix)
+        middle = matrix.values[:, :1] * np.array(self.horizons_minutes, np.float64)
+        return middle[:, :, None] + self.width * np.array([-1.0, 0.0, 1.0])[: len(QUANTILES)]
+
+
+class RegistryDown(RuntimeError):  # noqa: N818
+    """What the fake registry raises."""
+
+
+@dataclass
+class FakeRegistry:
+    """Aliases to models; ``down`` makes it fail."""
+
+    models: dict[str, FakeForecaster] = field(default_factory=dict)
+    down: bool = False
+    broken: Exception | None = None
+    loads: int = 0
+
+    def version(self, alias: str) -> str | None:
+        if self.down:
+            raise RegistryDown("connection refused")
+        model = self.models.get(alias)
+        return None if model is None else model.model_version
+
+    def load(self, alias: str) -> FakeForecaster | None:
+        if self.down:
+            raise RegistryDown("connection refused")
+        if self.broken is not None:
+            raise self.broken
+        self.loads += 1
+        return self.models.get(alias)
