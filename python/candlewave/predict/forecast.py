@@ -125,21 +125,6 @@ def _forecasts(
     quantiles: NDArray[np.float64],
 ) -> Iterator[tuple[int, Forecast]]:
     prices = matrix.close[:, None, None] * np.exp(quantiles)
-    columns = [matrix.names.index(name) for name in names]
-    return FeatureMatrix(
-        matrix.exchange, matrix.symbol, matrix.open_time, matrix.close, names, matrix.values[:, columns]
-    )
-
-
-def _forecasts(
-    model: Forecaster,
-    wanted: Mapping[int, str],
-    matrix: FeatureMatrix,
-    times: Sequence[datetime],
-    quantiles: NDArray[np.float64],
-) -> Iterator[tuple[int, Forecast]]:
-    prices = matrix.close[:, None, None] * np.exp(quantiles)
-    usable: list[bool] = np.isfinite(prices).all(axis=(1, 2)).tolist()
     columns = [
         (i, h, wanted[h], timedelta(minutes=h) + _MINUTE) for i, h in enumerate(model.horizons_minutes) if h in wanted
     ]
