@@ -88,7 +88,7 @@ def run_strategy(
     peak = np.maximum.accumulate(np.concatenate(([1.0], equity)))[1:]
     return StrategyRun(
         horizon_minutes=horizon_minutes,
-        time=times + np.timedelta64(1, "m") + step,
+        time=(times + np.timedelta64(1, "m") + step).astype("datetime64[us]"),
         equity=equity,
         before_costs=np.cumprod(1 + gross),
         buy_and_hold=np.cumprod(1 + known.sum(axis=1) * weight),
