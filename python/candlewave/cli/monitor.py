@@ -1,0 +1,63 @@
+"""The command of the service that notices when forecasts go bad."""
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("model-error-monitor")(model_error_monitor)
+
+
+def model_error_monitor(
+    once: Annotated[
+        bool, typer.Option("--once", help="Evaluate all rules now, print them, tell nobody, change nothing.")
+    ] = False,
+) -> None:
+    """Service: watch forecast errors, intervals, drift and ages; raise alerts; ask for a training.
+
+    Thresholds are in candlewave.toml, table [monitor]. ALERTMANAGER_URL and ALERT_WEBHOOK_URL say who is told. Of
+    several replicas one evaluates, the others stand by. See docs/monitoring.md.
+    """
+    from pydantic import ValidationError
+
+    from candlewave.cli.common import explained, fail, load_settings
+    from candlewave.config import load_config
+    from candlewave.monitor.settings import MonitorSettings
+    from candlewave.telemetry.service import run_service
+
+    settings = load_settings()
+    with explained():
+        config = load_config(settings.config_file)
+    try:
+        own = MonitorSettings.load()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+    if not once:
+        from candlewave.monitor.service import main
+
+        raise typer.Exit(run_service("model-error-monitor", settings, lambda service: main(service, config, own)))
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from candlewave.monitor.service import judge_once
+    from candlewave.monitor.text import summary
+
+    with explained():
+        verdicts = judge_once(settings, config)
+    if verdicts is None:
+        typer.echo("There are no trades yet: start `candlewave trade-to-ohlc`, or `candlewave simulate`.")
+        return
+    table = Table(title="All rules, now")
+    for heading in ("rule", "state", "what it says"):
+        table.add_column(heading)
+    for verdict in verdicts:
+        state = {True: f"[red]{verdict.severity}[/red]", False: "well", None: "too little to tell"}[verdict.holds]
+        words = summary(verdict.rule, verdict.labels, verdict.value)
+        table.add_row(verdict.rule, state, words if verdict.holds is not None else words.split(":")[0])
+    Console().print(table)
+    if not any(verdict.rule == "coverage" for verdict in verdicts):
+        typer.echo("No forecast is served yet; `candlewave price-predictor` makes them.")

@@ -1,0 +1,84 @@
+"""The command of the service that forecasts."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from candlewave.predict.predictor import Cycle
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("price-predictor")(price_predictor)
+
+
+def price_predictor(
+    once: Annotated[
+        bool, typer.Option("--once", help="Forecast what is due now, publish and print it, and end.")
+    ] = False,
+) -> None:
+    """Service: forecast each closed minute of all markets with the registered models and the baseline.
+
+    PREDICT_* variables set how often the clock is looked at, how far it catches up and how old candles may be
+    (docs/predictions.md). Replicas share the markets.
+    """
+    from pydantic import ValidationError
+
+    from candlewave.bus.protocol import BusError
+    from candlewave.cli.common import explained, fail, load_settings
+    from candlewave.config import load_config
+    from candlewave.predict.settings import PredictSettings
+    from candlewave.telemetry.service import run_service
+
+    settings = load_settings()
+    with explained():
+        config = load_config(settings.config_file)
+    try:
+        own = PredictSettings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+    if not once:
+        from candlewave.predict.service import main
+
+        raise typer.Exit(run_service("price-predictor", settings, lambda service: main(service, config, own)))
+
+    from candlewave.predict.service import predict_once
+
+    try:
+        with explained():
+            done = predict_once(settings, config, own)
+    except BusError as error:
+        fail(str(error))
+    _show(done)
+
+
+def _show(done: "Cycle") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if done.forecasts:
+        table = Table(title="Forecasts that were published; quantiles 10, 50 and 90 % of the price, times in UTC")
+        for heading in ("market", "candle", "ahead", "model", "role", "last", "10 %", "50 %", "90 %"):
+            table.add_column(heading, justify="right" if heading.endswith("%") or heading == "last" else "left")
+        for f in done.forecasts:
+            table.add_row(
+                f"{f.exchange} {f.symbol}",
+                f"{f.feature_time:%Y-%m-%d %H:%M}",
+                f"{f.horizon_minutes} min",
+                f"{f.model_name} {f.model_version}",
+                f.role,
+                *(f"{price:.8g}" for price in (f.reference_price, *f.prices)),
+            )
+        Console().print(table)
+    else:
+        typer.echo("Nothing new to forecast: every closed candle has its forecasts, or there is none yet.")
+    reasons = {
+        "stale": "its newest closed candle is too old (PREDICT_MAX_FEATURE_AGE_SECONDS)",
+        "missed": "it was not forecast for longer than PREDICT_CATCH_UP_MINUTES; older candles are left out",
+        "no_features": "a closed minute has no feature row: a hole in the candles",
+        "no_feed": "its feed was away during the minute",
+    }
+    for market, reason in sorted(set(done.skipped)):
+        typer.echo(f"left out {' '.join(market)}: {reasons[reason]}")
