@@ -1,0 +1,236 @@
+"""The monitor's cycle on an engine: what is stored, what is sent, and what a restart finds again."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from prometheus_client import REGISTRY
+from tests.integration.monitor.conftest import Clock
+from tests.integration.monitor.tables import Tables
+
+from candlewave.bus import BusUnavailable
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.protocol import Received
+from candlewave.config import Config, ExchangeConfig, MonitorConfig
+from candlewave.monitor.delivery import AlertmanagerSender
+from candlewave.monitor.monitor import Monitor
+from candlewave.monitor.reading import read
+from candlewave.monitor.rules import Subject
+
+CLOSED = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+CONFIG = Config(
+    exchanges={"kraken": ExchangeConfig(symbols=["BTC/USD"])},
+    monitor=MonitorConfig(resolve_after=2, training_interval_hours=6),
+)
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tables(conn: psycopg.Connection) -> Tables:
+    return Tables(conn, CLOSED)
+
+
+@pytest.fixture
+def published(bus: PostgresBus) -> Iterator[Callable[[str], list[Received]]]:
+    """Messages that a topic got since the last call."""
+    subscriptions = {topic: bus.subscribe("test", [topic]) for topic in ("alerts", "training_requests")}
+
+    def take(topic: str) -> list[Received]:
+        messages = subscriptions[topic].poll(timeout=0.0)
+        subscriptions[topic].commit()
+        return messages
+
+    yield take
+    for subscription in subscriptions.values():
+        subscription.close()
+
+
+def records(messages: list[Received]) -> list:
+    return [json.loads(message.value or b"") for message in messages]
+
+
+def gauge(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, labels)
+
+
+class Sent(AlertmanagerSender):
+    """Keeps what it would send."""
+
+    def __init__(self) -> None:
+        self.states: list[tuple[list[str], list[str]]] = []
+
+    def update(self, firing: object, changes: object) -> None:
+        self.states.append(([a.rule for a in firing], [a.status for a in changes]))  # type: ignore[attr-defined]
+
+
+def test_an_alert_is_stored_and_told_and_asks_for_a_training_and_ends(
+    conn: psycopg.Connection,
+    tables: Tables,
+    bus: PostgresBus,
+    clock: Clock,
+    published: Callable[[str], list[Received]],
+) -> None:
+    sent = Sent()
+    monitor = Monitor(conn, bus, CONFIG, "candlewave", [sent], clock)
+    tables.outcomes("i % 5 <> 0")
+    tables.errors()
+    assert monitor.evaluate().changes == []
+    tables.outcomes("i % 2 = 0")
+    monitor.evaluate()
+    clock.advance(minutes=1)
+    monitor.evaluate()
+    (alert,) = records(published("alerts"))
+    assert alert == {
+        "fingerprint": monitor.firing[0].fingerprint,
+        "rule": "coverage",
+        "severity": "warning",
+        "labels": {"model_name": "candlewave", "model_version": "3", "horizon_minutes": "5"},
+        "value": pytest.approx(0.5, abs=0.01),
+        "status": "firing",
+        "occurred_at": "2026-05-04T12:00:00Z",
+    }
+    (request,) = records(published("training_requests"))
+    assert request["reason"] == "coverage"
+    assert request["model_name"] == "candlewave"
+    assert request["evidence"]["alerts"][0]["interval_99"][1] < 0.8
+    assert gauge("candlewave_monitor_alerts", rule="coverage", severity="warning") == 1
+    tables.outcomes("i % 5 <> 0")
+    for _ in range(2):
+        clock.advance(minutes=1)
+        monitor.evaluate()
+    assert [r["status"] for r in records(published("alerts"))] == ["resolved"]
+    assert gauge("candlewave_monitor_alerts", rule="coverage", severity="warning") is None
+    assert sent.states == [
+        ([], []),
+        ([], []),
+        (["coverage"], ["firing"]),
+        (["coverage"], []),
+        (["coverage"], []),
+        ([], ["resolved"]),
+    ]
+
+
+def test_a_restart_goes_on_where_the_last_monitor_ended(
+    conn: psycopg.Connection,
+    tables: Tables,
+    bus: PostgresBus,
+    clock: Clock,
+    published: Callable[[str], list[Received]],
+) -> None:
+    tables.outcomes("i % 2 = 0")
+    first = Monitor(conn, bus, CONFIG, "candlewave", [], clock)
+    first.evaluate()
+    for topic in ("alerts", "training_requests"):
+        tables.store(topic, published(topic))
+    clock.advance(minutes=1)
+    second = Monitor(conn, bus, CONFIG, "candlewave", [], clock)
+    assert [(a.rule, a.began_at) for a in second.firing] == [("coverage", CLOSED)]
+    again = second.evaluate()
+    assert (again.changes, again.request) == ([], None)
+    tables.outcomes("i % 5 <> 0")
+    second.evaluate()
+    assert [a.status for a in second.evaluate().changes] == ["resolved"]
+    tables.store("alerts", published("alerts"))
+    assert Monitor(conn, bus, CONFIG, "candlewave", [], clock).firing == []
+
+
+def test_a_bus_that_is_away_delays_and_loses_nothing(
+    conn: psycopg.Connection,
+    tables: Tables,
+    bus: PostgresBus,
+    clock: Clock,
+    published: Callable[[str], list[Received]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tables.outcomes("i % 2 = 0")
+    monitor = Monitor(conn, bus, CONFIG, "candlewave", [], clock)
+
+    def unavailable(*_: object) -> None:
+        raise BusUnavailable("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bus, "publish", unavailable)
+        for _ in range(2):
+            with pytest.raises(BusUnavailable):
+                monitor.evaluate()
+    assert monitor.firing == []
+    monitor.evaluate()
+    assert [r["status"] for r in records(published("alerts"))] == ["firing"]
+    assert len(published("training_requests")) == 1
+
+
+def test_windows_end_at_the_markets_clock_and_ages_at_the_wall_clock(
+    conn: psycopg.Connection, tables: Tables, clock: Clock
+) -> None:
+    tables.outcomes("true", minutes=60)
+    clock.advance(days=3)
+    readings = read(conn, CONFIG, clock.now)
+    assert readings is not None
+    assert (
+        readings.hits[Subject("candlewave", "3", 5)].minutes[-1]
+        - readings.hits[Subject("candlewave", "3", 5)].minutes[0]
+        == 60 - 7
+    )
+    (market,) = readings.markets
+    assert (market.due, market.forecast) == (CLOSED - timedelta(minutes=1),) * 2
+
+
+def test_a_silent_feed_is_an_alert_of_its_exchange(
+    conn: psycopg.Connection, tables: Tables, bus: PostgresBus, clock: Clock
+) -> None:
+    assert tables.conn is conn
+    monitor = Monitor(conn, bus, CONFIG, "candlewave", [], clock)
+    clock.advance(minutes=5, seconds=1)
+    monitor.evaluate()
+    assert [(a.rule, dict(a.labels), a.severity) for a in monitor.firing] == [
+        ("stale-features", {"exchange": "kraken"}, "critical")
+    ]
+
+
+def test_figures_of_the_views_are_exported_and_withdrawn(
+    conn: psycopg.Connection, tables: Tables, bus: PostgresBus, clock: Clock
+) -> None:
+    tables.errors(mae=0.25, interval_skill=0.5)
+    tables.outcomes("true", minutes=60)
+    conn.execute("UPDATE prediction_outcomes SET inputs_amended = true WHERE extract(minute FROM feature_time) < 10")
+    conn.execute(
+        "INSERT INTO feature_drift VALUES ('3', 'kraken', 'BTC/USD', 'rsi_14_1m', %s, 0.15, 60)",
+        [CLOSED - timedelta(hours=1)],
+    )
+    monitor = Monitor(conn, bus, CONFIG, "candlewave", [], clock)
+    monitor.evaluate()
+    labels = {
+        "exchange": "kraken",
+        "symbol": "BTC/USD",
+        "horizon_minutes": "5",
+        "model_name": "candlewave",
+        "model_version": "3",
+        "span": "1h",
+    }
+    assert gauge("candlewave_model_mae", **labels) == 0.25
+    assert gauge("candlewave_model_interval_skill", **labels) == 0.5
+    assert gauge("candlewave_model_coverage_ratio", **labels) == 0.8
+    assert gauge("candlewave_model_bias", **labels) == 0.1
+    assert gauge("candlewave_model_skill", **labels) == 0.1
+    assert gauge("candlewave_model_drift_psi", feature="rsi_14_1m") == 0.15
+    assert gauge("candlewave_model_amended_inputs_ratio") == pytest.approx(10 / 54)
+    conn.execute("DELETE FROM model_error")
+    monitor.evaluate()
+    assert gauge("candlewave_model_mae", **labels) is None
+    monitor.close()
+    assert gauge("candlewave_model_drift_psi", feature="rsi_14_1m") is None
+
+
+def test_without_any_trade_there_is_nothing_to_judge(
+    conn: psycopg.Connection, tables: Tables, bus: PostgresBus, clock: Clock
+) -> None:
+    conn.execute("UPDATE market_clock SET closed_until = NULL")
+    assert tables.conn is conn
+    assert Monitor(conn, bus, CONFIG, "candlewave", [], clock).evaluate().verdicts == []
