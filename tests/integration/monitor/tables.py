@@ -76,7 +76,7 @@ class Tables:
         self.conn.execute("DELETE FROM prediction_outcomes WHERE model_version = %s", [version])
         self.conn.execute(
             "INSERT INTO prediction_outcomes SELECT 'kraken', 'BTC/USD', 5, %s::timestamptz - i * INTERVAL '1 minute',"
-            f" 'candlewave', %s, {hit.replace('%', '%%')}, false FROM generate_series(7, %s) AS i",
+            f" 'candlewave', %s, {escaped}, false FROM generate_series(7, %s) AS i",
             [self.closed_until, version, minutes],
         )
 
