@@ -1,11 +1,8 @@
 """The service ``price-predictor``. Replicas share the markets by the partitions of topic ``ingest-shards``."""
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
 
 import psycopg
 
@@ -13,15 +10,16 @@ from candlewave.bus import BusError, open_bus
 from candlewave.bus.messages import market_key
 from candlewave.bus.protocol import Bus
 from candlewave.bus.shards import ShardOwnership
-from candlewave.bus.topics import CANDLES, INGEST_SHARDS, PREDICTION_INPUTS, PREDICTIONS
+from candlewave.bus.topics import INGEST_SHARDS, PREDICTION_INPUTS, PREDICTIONS
 from candlewave.config import Config
-from candlewave.engine import EngineError, connect, engine_url, explain, is_risingwave
+from candlewave.engine import EngineError, connect, explain, is_risingwave
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.registry import RegistryError, open_registry
 from candlewave.predict.models import ModelWatch
 from candlewave.predict.predictor import Cycle, Predictor
 from candlewave.predict.schedule import Market, Schedule
 from candlewave.predict.settings import PredictSettings
+from candlewave.predict.waker import Waker
 from candlewave.settings import Settings
 from candlewave.telemetry.metrics import FRESHNESS
 from candlewave.telemetry.service import Service
@@ -58,7 +56,7 @@ def main(service: Service, config: Config, own: PredictSettings) -> None:
     try:
         while not service.stop.is_set():
             try:
-                with connect(service.settings) as conn, _Waker(service.settings, conn) as waker:
+                with connect(service.settings) as conn, _waker(service.settings, conn) as waker:
                     predictor.forget_names()
                     _forecast(service, predictor, conn, waker, own, problems)
             except (psycopg.Error, EngineError, BusError) as error:
@@ -108,7 +106,7 @@ def _forecast(
     service: Service,
     predictor: Predictor,
     conn: psycopg.Connection,
-    waker: "_Waker",
+    waker: Waker,
     own: PredictSettings,
     problems: dict[str, str | None],
 ) -> None:
@@ -136,31 +134,5 @@ def _forecast(
         waker.wait(own.poll_seconds, service.stop)
 
 
-class _Waker:
-    """Waits for new candles: on the embedded engine until it tells of some, elsewhere for a fixed time."""
-
-    def __init__(self, settings: Settings, conn: psycopg.Connection) -> None:
-        self._listener: psycopg.Connection | None = None
-        if not is_risingwave(conn):
-            self._listener = psycopg.connect(engine_url(settings), autocommit=True, application_name="candlewave")
-            self._listener.execute("LISTEN bus")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._listener is not None:
-            self._listener.close()
-
-    def wait(self, seconds: float, stop: threading.Event) -> None:
-        """Wait at most so long."""
-        if self._listener is None:
-            stop.wait(seconds)
-            return
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and not stop.is_set():
-            for notification in self._listener.notifies(timeout=left, stop_after=1):
-                if notification.payload == CANDLES.name:
-                    return
+def _waker(settings: Settings, conn: psycopg.Connection) -> Waker:
+    return Waker(None if is_risingwave(conn) else connect(settings))
