@@ -20,8 +20,6 @@ KNOWN_READERS = frozenset(
         "predictions-api", "model-error-monitor",
         # commands, parts of services, and those outside
         "backfill", "replay", "plan", "doctor", "telemetry", "dashboard", "people", "any Kafka consumer",
-        # the layer above indicators: its views are models of their own once they exist
-        "features",
     }
 )  # fmt: skip
 
