@@ -44,12 +44,13 @@ def price_predictor(
 
         raise typer.Exit(run_service("price-predictor", settings, lambda service: main(service, config, own)))
 
+    from candlewave.ml.feature_set import NoFeaturesError
     from candlewave.predict.service import predict_once
 
     try:
         with explained():
             done = predict_once(settings, config, own)
-    except BusError as error:
+    except (BusError, NoFeaturesError) as error:
         fail(str(error))
     _show(done)
 

@@ -14,6 +14,7 @@ from candlewave.bus.topics import INGEST_SHARDS, PREDICTION_INPUTS, PREDICTIONS
 from candlewave.config import Config
 from candlewave.engine import EngineError, connect, explain, is_risingwave
 from candlewave.ml.baseline import LastPriceBaseline
+from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.registry import RegistryError, open_registry
 from candlewave.predict.models import ModelWatch
 from candlewave.predict.predictor import Cycle, Predictor
@@ -59,7 +60,7 @@ def main(service: Service, config: Config, own: PredictSettings) -> None:
                 with connect(service.settings) as conn, _waker(service.settings, conn) as waker:
                     predictor.forget_names()
                     _forecast(service, predictor, conn, waker, own, problems)
-            except (psycopg.Error, EngineError, BusError) as error:
+            except (psycopg.Error, EngineError, BusError, NoFeaturesError) as error:
                 problems["engine"] = explain(error) if isinstance(error, psycopg.Error) else str(error)
                 service.log.warning("waiting for the engine", error=problems["engine"])
                 service.stop.wait(_PAUSE_SECONDS)
@@ -93,7 +94,7 @@ def predict_once(settings: Settings, config: Config, own: PredictSettings) -> Cy
     """Forecast what is due now, for all markets, and publish it.
 
     Raises:
-        EngineError, BusError, psycopg.Error: engine or bus cannot be used.
+        EngineError, BusError, NoFeaturesError, psycopg.Error: engine or bus cannot be used.
     """
     with connect(settings) as conn, open_bus(settings) as bus:
         bus.ensure_topics([PREDICTIONS, PREDICTION_INPUTS])
