@@ -116,6 +116,9 @@ def test_only_configured_horizons() -> None:
 def test_a_baseline_that_cannot_forecast_is_an_error() -> None:
     with pytest.raises(FeatureMismatchError, match="which the baseline needs"):
         Forecasting((1, 5)).forecast(Models(BASELINE), matrix(1, ("a",)))
+    failing = FakeForecaster(model_name="baseline", answer=lambda m: len(m) / 0)  # type: ignore[arg-type,return-value]
+    with pytest.raises(ZeroDivisionError):
+        Forecasting((1, 5)).forecast(Models(failing), matrix(1))
 
 
 def test_selecting_keeps_the_order_asked_for() -> None:

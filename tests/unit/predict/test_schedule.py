@@ -56,11 +56,12 @@ def test_a_market_begins_with_its_newest_candle_and_has_each_once() -> None:
 def test_downtime_is_made_up_for_in_order_of_time_and_only_so_far() -> None:
     book = schedule(catch_up=2)
     book.resume(BTC, at("11:50:00"))
-    book.resume(ETH, at("11:59:00"))
+    book.resume(ETH, at("11:58:00"))
     plan = book.plan({BTC: at("12:00:00"), ETH: at("12:00:00")}, at("12:01:02"))
     assert [(task.symbol, f"{task.open_time:%H:%M}") for task in plan.tasks] == [
         ("BTC/USD", "11:58"),
         ("BTC/USD", "11:59"),
+        ("ETH/USD", "11:59"),
         ("BTC/USD", "12:00"),
         ("ETH/USD", "12:00"),
     ]
