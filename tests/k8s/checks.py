@@ -1,0 +1,49 @@
+"""All checks of a rendered overlay. A check yields a line for each problem; docs/kubernetes/validation.md lists them."""
+
+from collections.abc import Callable, Iterator
+
+from tests.k8s import kafka, network, pods, references, risingwave, scaling
+from tests.k8s.cluster import Cluster
+
+Check = Callable[[Cluster], Iterator[str]]
+
+ALL: tuple[Check, ...] = (
+    references.unique,
+    references.volumes,
+    references.environment,
+    references.named_in_resources,
+    references.config_maps_used,
+    references.no_secret_inside,
+    references.accounts,
+    references.services,
+    references.stateful_services,
+    references.addresses,
+    references.budgets,
+    references.selectors,
+    references.monitors,
+    network.default_deny,
+    network.names,
+    network.flows,
+    network.needed,
+    pods.restricted,
+    pods.tokens,
+    pods.wide_roles,
+    pods.images,
+    pods.resources,
+    pods.probes,
+    pods.grace,
+    pods.environment,
+    scaling.targets,
+    scaling.limits,
+    scaling.own_load,
+    scaling.authentication,
+    kafka.topics,
+    kafka.clusters,
+    kafka.rights,
+    risingwave.premium,
+)
+
+
+def name(check: Check) -> str:
+    """Return a check's module and name."""
+    return f"{check.__module__.rsplit('.', 1)[-1]}.{check.__name__}"

@@ -1,0 +1,63 @@
+"""Checks of Kafka's resources against the topics in the code."""
+
+from collections.abc import Iterator
+
+from candlewave.bus.kafka import new_topic
+from candlewave.bus.topics import TOPICS
+from tests.k8s.cluster import Cluster, Document, labels_of, name_of, title
+
+_OWN_TOPICS = ("strimzi.cruisecontrol", "__")
+
+
+def topics(cluster: Cluster) -> Iterator[str]:
+    """Every topic of the code has a KafkaTopic with its settings, and every KafkaTopic is a topic of the code."""
+    found = {topic_name(document): document for document in cluster.kind("KafkaTopic")}
+    for name in sorted(set(TOPICS) - set(found)):
+        yield f"topic {name}: no KafkaTopic"
+    for name, document in sorted(found.items()):
+        if name.startswith(_OWN_TOPICS):
+            continue
+        if name not in TOPICS:
+            yield f"{title(document)}: the code has no topic {name}"
+            continue
+        expected = new_topic(name, TOPICS[name])
+        if document["spec"]["partitions"] != expected.num_partitions:
+            yield f"topic {name}: {document['spec']['partitions']} partitions, the code has {expected.num_partitions}"
+        config = {key: str(value) for key, value in (document["spec"].get("config") or {}).items()}
+        for key, value in expected.config.items():
+            if config.get(key) != value:
+                yield f"topic {name}: {key}={config.get(key)}, the code has {value}"
+
+
+def topic_name(document: Document) -> str:
+    """Return the name in Kafka, which may have characters that Kubernetes does not allow."""
+    return str(document["spec"].get("topicName", name_of(document)))
+
+
+def clusters(cluster: Cluster) -> Iterator[str]:
+    """Topics, users and pools belong to a Kafka that is there."""
+    known = cluster.names("Kafka")
+    for document in cluster.kind("KafkaTopic", "KafkaUser", "KafkaNodePool", "KafkaRebalance"):
+        owner = labels_of(document).get("strimzi.io/cluster")
+        if owner not in known:
+            yield f"{title(document)}: no Kafka {owner}"
+
+
+def rights(cluster: Cluster) -> Iterator[str]:
+    """Rights of users name topics that are there, or a prefix of one; nobody may do everything."""
+    known = {topic_name(document) for document in cluster.kind("KafkaTopic")}
+    for user in cluster.kind("KafkaUser"):
+        for acl in user["spec"].get("authorization", {}).get("acls", []):
+            resource = acl["resource"]
+            operations = acl.get("operations", [])
+            if "All" in operations:
+                yield f"{title(user)}: operation All"
+            if resource["type"] != "topic":
+                continue
+            name = resource["name"]
+            if resource.get("patternType") == "prefix":
+                good = any(topic.startswith(name) for topic in known)
+            else:
+                good = name in known
+            if not good:
+                yield f"{title(user)}: no topic {name}"

@@ -1,0 +1,225 @@
+"""Checks of each pod: what it may do, what it asks for, how it is watched, what it is told."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tests.k8s.cluster import Cluster, Document, Pod, is_our_image, labels_of, name_of
+from tests.k8s.code import LIBRARY_VARIABLES, REQUIRED_VARIABLES, admin_paths, api_paths, settings_variables
+
+_IMAGE = re.compile(r"^[a-z0-9.-]+(:\d+)?/[a-z0-9._/-]+:(?P<tag>[A-Za-z0-9._-]+)(@sha256:[0-9a-f]{64})?$")
+_DEFAULT_SHUTDOWN_SECONDS = 20
+
+
+def restricted(cluster: Cluster) -> Iterator[str]:
+    """Pod Security restricted, and a read-only root file system, on every pod and container."""
+    for pod in cluster.own_pods:
+        context = pod.spec.get("securityContext", {})
+        if context.get("runAsNonRoot") is not True:
+            yield f"{pod.owner}: runAsNonRoot is not true"
+        if context.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+            yield f"{pod.owner}: seccompProfile is not RuntimeDefault"
+        for forbidden in ("hostNetwork", "hostPID", "hostIPC"):
+            if pod.spec.get(forbidden):
+                yield f"{pod.owner}: {forbidden}"
+        for volume in pod.spec.get("volumes", []):
+            if "hostPath" in volume:
+                yield f"{pod.owner}: volume {volume['name']} is a hostPath"
+        for container in pod.containers:
+            yield from _restricted_container(pod, container)
+    for namespace in cluster.kind("Namespace"):
+        if labels_of(namespace).get("pod-security.kubernetes.io/enforce") != "restricted":
+            yield f"Namespace/{name_of(namespace)}: does not enforce Pod Security restricted"
+
+
+def _restricted_container(pod: Pod, container: Document) -> Iterator[str]:
+    where = f"{pod.owner} {container['name']}"
+    context = container.get("securityContext", {})
+    if context.get("allowPrivilegeEscalation") is not False:
+        yield f"{where}: allowPrivilegeEscalation is not false"
+    if context.get("readOnlyRootFilesystem") is not True:
+        yield f"{where}: readOnlyRootFilesystem is not true"
+    capabilities = context.get("capabilities", {})
+    if capabilities.get("drop") != ["ALL"] or capabilities.get("add"):
+        yield f"{where}: capabilities are not all dropped"
+    if context.get("privileged") or context.get("runAsNonRoot") is False or context.get("runAsUser") == 0:
+        yield f"{where}: privileged or root"
+    if any("hostPort" in port for port in container.get("ports", [])):
+        yield f"{where}: hostPort"
+
+
+def tokens(cluster: Cluster) -> Iterator[str]:
+    """A pod has a token of the API server only when a role is bound to its ServiceAccount."""
+    bound = {
+        subject["name"]
+        for binding in cluster.kind("RoleBinding", "ClusterRoleBinding")
+        for subject in binding.get("subjects", [])
+        if subject["kind"] == "ServiceAccount"
+    }
+    for account in cluster.kind("ServiceAccount"):
+        if account.get("automountServiceAccountToken") is not False:
+            yield f"ServiceAccount/{name_of(account)}: automountServiceAccountToken is not false"
+    for pod in cluster.own_pods:
+        account = pod.spec.get("serviceAccountName")
+        mounts = pod.spec.get("automountServiceAccountToken")
+        if account is None:
+            yield f"{pod.owner}: has no ServiceAccount of its own"
+        elif mounts and account not in bound:
+            yield f"{pod.owner}: mounts a token, but no role is bound to {account}"
+        elif not mounts and mounts is not False:
+            yield f"{pod.owner}: does not say automountServiceAccountToken: false"
+
+
+def wide_roles(cluster: Cluster) -> Iterator[str]:
+    """No role says *."""
+    for role in cluster.kind("Role", "ClusterRole"):
+        for rule in role.get("rules", []):
+            if any("*" in rule.get(part, []) for part in ("apiGroups", "resources", "verbs")):
+                yield f"{role['kind']}/{name_of(role)}: a rule with *"
+
+
+def images(cluster: Cluster) -> Iterator[str]:
+    """Images have a registry and a tag that says a version."""
+    for where, image in _images(cluster):
+        match = _IMAGE.match(image)
+        if match is None:
+            yield f"{where}: image {image} is not registry/name:tag"
+        elif not any(character.isdigit() for character in match["tag"]) and not is_our_image(image):
+            yield f"{where}: tag of {image} says no version"
+        elif match["tag"] == "latest":
+            yield f"{where}: image {image} is not pinned"
+
+
+def _images(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    for pod in cluster.own_pods:
+        for container in pod.containers:
+            yield f"{pod.owner} {container['name']}", container["image"]
+    for document in cluster.kind("Prometheus", "Alertmanager"):
+        yield f"{document['kind']}/{name_of(document)}", document["spec"]["image"]
+
+
+def resources(cluster: Cluster) -> Iterator[str]:
+    """Every container asks for processor and memory and has a limit of both."""
+    for pod in cluster.own_pods:
+        for container in pod.containers:
+            given = container.get("resources", {})
+            for side in ("requests", "limits"):
+                missing = {"cpu", "memory"} - set(given.get(side, {}))
+                if missing:
+                    yield f"{pod.owner} {container['name']}: {side} lack {', '.join(sorted(missing))}"
+    for kind, path in (("Prometheus", ("spec",)), ("Alertmanager", ("spec",)), ("KafkaNodePool", ("spec",))):
+        for document in cluster.kind(kind):
+            given = document
+            for step in path:
+                given = given[step]
+            if not {"requests", "limits"} <= set(given.get("resources", {})):
+                yield f"{kind}/{name_of(document)}: no requests or no limits"
+
+
+def probes(cluster: Cluster) -> Iterator[str]:
+    """Long-running pods have probes, on ports they have and paths the code serves."""
+    for pod in cluster.own_pods:
+        for container in pod.spec["containers"]:
+            own = {str(port.get("name")): int(port["containerPort"]) for port in container.get("ports", [])}
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                where = f"{pod.owner} {container['name']} {probe}"
+                given = container.get(probe)
+                if given is None:
+                    long_running = pod.kind in {"Deployment", "StatefulSet"}
+                    if long_running and (is_our_image(container["image"]) or probe == "readinessProbe"):
+                        yield f"{where}: missing"
+                    continue
+                yield from _probe(where, container, given, own)
+
+
+def _probe(where: str, container: Document, probe: Document, ports: dict[str, int]) -> Iterator[str]:
+    action = probe.get("httpGet") or probe.get("tcpSocket") or probe.get("grpc")
+    if action is None:
+        return
+    port = action["port"]
+    if port not in ports and port not in ports.values():
+        yield f"{where}: the container has no port {port}"
+        return
+    path = probe.get("httpGet", {}).get("path")
+    if path and is_our_image(container["image"]):
+        number = ports.get(port, port)
+        served = admin_paths() if number == ports.get("admin") else api_paths()
+        if path not in served:
+            yield f"{where}: {path} is not served on port {port}"
+
+
+def grace(cluster: Cluster) -> Iterator[str]:
+    """Kubernetes waits longer for our services than they wait for themselves."""
+    for pod in cluster.own_pods:
+        for container in pod.spec["containers"]:
+            if not is_our_image(container["image"]) or pod.kind not in {"Deployment", "StatefulSet"}:
+                continue
+            own = float(variables(cluster, container).get("SHUTDOWN_GRACE_SECONDS", _DEFAULT_SHUTDOWN_SECONDS))
+            pause = float(container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0))
+            given = float(pod.spec.get("terminationGracePeriodSeconds", 30))
+            if given <= own + pause:
+                yield f"{pod.owner}: terminationGracePeriodSeconds {given:g} <= {own + pause:g} of the service itself"
+
+
+def environment(cluster: Cluster) -> Iterator[str]:
+    """Variables of our image are settings that the code reads, and those a service needs are there."""
+    known = settings_variables() | LIBRARY_VARIABLES.keys()
+    for pod in cluster.own_pods:
+        for container in pod.containers:
+            if not is_our_image(container["image"]):
+                continue
+            where = f"{pod.owner} {container['name']}"
+            given = set(variables(cluster, container)) | secret_files(cluster, pod, container)
+            for name in sorted(given - known):
+                yield f"{where}: {name} is no setting of candlewave"
+            command = " ".join(map(str, [*container.get("command", []), *container.get("args", [])]))
+            service = next((name for name in REQUIRED_VARIABLES if name in command.split()), None)
+            for name in sorted(REQUIRED_VARIABLES.get(service or "", frozenset()) - given):
+                yield f"{where}: {service} needs {name}"
+
+
+def variables(cluster: Cluster, container: Document) -> dict[str, str]:
+    """Return the variables of a container; the value is empty where a Secret or field gives it."""
+    found: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        prefix = source.get("prefix", "")
+        if "configMapRef" in source:
+            document = cluster.get("ConfigMap", source["configMapRef"]["name"])
+            found |= {prefix + key: str(value) for key, value in ((document or {}).get("data") or {}).items()}
+        if "secretRef" in source:
+            found |= {prefix + key: "" for key in cluster.secrets.get(source["secretRef"]["name"]) or ()}
+    for item in container.get("env", []):
+        found[item["name"]] = str(item.get("value", "") or _from_config(cluster, item.get("valueFrom", {})))
+    return found
+
+
+def _from_config(cluster: Cluster, source: dict[str, Any]) -> str:
+    reference = source.get("configMapKeyRef")
+    if reference is None:
+        return ""
+    document = cluster.get("ConfigMap", reference["name"]) or {}
+    return str((document.get("data") or {}).get(reference["key"], ""))
+
+
+def secret_files(cluster: Cluster, pod: Pod, container: Document) -> set[str]:
+    """Return the variables that come as files in /run/secrets."""
+    found: set[str] = set()
+    volumes = {volume["name"]: volume for volume in pod.spec.get("volumes", [])}
+    for mount in container.get("volumeMounts", []):
+        path = mount["mountPath"].rstrip("/")
+        if mount.get("subPath") and path.startswith("/run/secrets/"):
+            found.add(path.rsplit("/", 1)[1].upper())
+        if path != "/run/secrets":
+            continue
+        volume = volumes.get(mount["name"], {})
+        sources = [volume] if "secret" in volume else volume.get("projected", {}).get("sources", [])
+        for source in sources:
+            secret = source.get("secret", {})
+            items = secret.get("items")
+            names = (
+                {item["path"] for item in items}
+                if items
+                else cluster.secrets.get(secret.get("secretName") or secret.get("name", "")) or set()
+            )
+            found |= {name.upper() for name in names}
+    return found

@@ -1,0 +1,67 @@
+"""Dashboards: readable, unique, and every query asks for what is exported."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts import dashboards
+from tests.k8s import code, lint, queries
+from tests.k8s.cluster import ROOT
+
+FILES = sorted(queries.DASHBOARDS.glob("*.json"))
+GRAFANA = ROOT / "k8s" / "base" / "observability" / "grafana"
+
+ASKED_FOR = {"freshness", "candles", "risingwave", "kafka", "models", "api", "sentiment", "cost"}
+
+PENDING: frozenset[str] = frozenset()
+"""Metrics that parts still being written will export. Empty in a finished tree."""
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a dashboard."""
+    return dict(json.loads(path.read_text()))
+
+
+def test_the_dashboards_asked_for_are_there() -> None:
+    assert {path.stem for path in FILES} == ASKED_FOR
+
+
+def test_files_are_what_the_script_writes() -> None:
+    written = dashboards.files()
+    assert {path: path.read_text() for path in FILES} == written, "run python scripts/dashboards.py"
+
+
+def test_each_is_provisioned() -> None:
+    generators = yaml.safe_load((GRAFANA / "kustomization.yaml").read_text())["configMapGenerator"]
+    listed = next(item for item in generators if item["name"] == "grafana-dashboards")["files"]
+    assert listed == [f"dashboards/{path.name}" for path in FILES]
+
+
+def test_style() -> None:
+    assert not list(lint.dashboards([load(path) for path in FILES], lint.data_sources(GRAFANA)))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_queries_ask_for_what_is_exported(path: Path) -> None:
+    found = [problem for query in queries.of_dashboard(path.stem, load(path)) for problem in queries.problems(query)]
+    assert not [problem for problem in found if problem.rsplit(" ", 1)[-1] not in PENDING]
+
+
+def test_rules_ask_for_what_is_exported() -> None:
+    found = [problem for query in queries.of_rules() for problem in queries.problems(query)]
+    assert not [problem for problem in found if problem.rsplit(" ", 1)[-1] not in PENDING]
+
+
+def test_nothing_is_pending_that_is_there() -> None:
+    assert not PENDING & set(code.metrics())
+
+
+def test_recorded_series_are_used() -> None:
+    text = "\n".join(
+        path.read_text() for path in [*FILES, *queries.RULES.glob("*.yaml"), *(ROOT / "k8s").rglob("scale*.yaml")]
+    )
+    for name in queries.recorded():
+        assert text.count(name) > 1, f"nobody uses {name}"
