@@ -65,10 +65,11 @@ class Views:
                 [exchange, symbol, end + timedelta(seconds=2), end],
             )
         for number, (exchange, symbol) in enumerate(rows, 1):
-            self.conn.execute(
-                "INSERT INTO candles VALUES (%s, %s, '1m', %s, %s, %s)",
-                [exchange, symbol, open_time, 100.0 * number, feed_state],
-            )
+            for timeframe, close in (("1m", 100.0 * number), ("5m", 7.0)):
+                self.conn.execute(
+                    "INSERT INTO candles VALUES (%s, %s, %s, %s, %s, %s)",
+                    [exchange, symbol, timeframe, open_time, close, feed_state],
+                )
             self.conn.execute(
                 "INSERT INTO features VALUES (%s, %s, %s, %s, %s, %s, NULL, 0.001)",
                 [exchange, symbol, open_time, end, end + timedelta(seconds=2), number / 1000],

@@ -155,6 +155,22 @@ def test_a_restart_goes_on_behind_the_last_forecast_and_repeats_nothing(
     assert len(keys) == len(set(keys))
 
 
+def test_a_candle_of_which_the_baseline_is_missing_is_forecast_again(
+    conn: psycopg.Connection, views: Views, bus: PostgresBus
+) -> None:
+    """A crash within a batch: the baseline's forecast is the last of a candle, so its absence tells."""
+    views.close_minute(NOON)
+    make(bus, Clock()).cycle(conn)
+    views.store_predictions()
+    conn.execute("DELETE FROM latest_predictions WHERE symbol = 'ETH/USD' AND role = 'baseline'")
+    conn.execute(
+        "INSERT INTO latest_predictions SELECT exchange, symbol, horizon_minutes, feature_time - INTERVAL '1 minute',"
+        " 'baseline', 'b', 'baseline', made_at FROM latest_predictions WHERE symbol = 'ETH/USD'"
+    )
+    again = make(bus, Clock()).cycle(conn).forecasts
+    assert {(f.symbol, f.feature_time) for f in again} == {("ETH/USD", NOON)}
+
+
 def test_catching_up_has_a_bound(conn: psycopg.Connection, views: Views, bus: PostgresBus) -> None:
     clock = Clock()
     views.close_minute(NOON)

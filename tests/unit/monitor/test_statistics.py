@@ -69,3 +69,18 @@ def test_gaps_do_not_join_batches_and_minutes_weigh_by_their_forecasts() -> None
     assert found is not None
     assert found.batches == 10
     assert found.mean == pytest.approx((9 + 4.5) / 18)
+
+
+@pytest.mark.parametrize(
+    ("batches", "reach"),
+    [
+        ([0.7, 0.9] * 5, 3.2498 * (90 / 300**2 * 10 / 9) ** 0.5),  # the spread of ten batches of thirty
+        ([0.8] * 10, 3.2498 * (0.8 * 0.2 / 300) ** 0.5),  # no spread: that of three hundred independent hits
+    ],
+)
+def test_the_interval_by_hand(batches: list[float], reach: float) -> None:
+    found = coverage_interval(range(300), [share for share in batches for _ in range(30)], [1] * 300, 30)
+    assert found is not None
+    assert found.mean == pytest.approx(0.8)
+    assert found.high - found.mean == pytest.approx(reach, rel=2e-3)
+    assert found.mean - found.low == pytest.approx(reach, rel=2e-3)
