@@ -13,7 +13,7 @@ from candlewave import __version__
 from candlewave.bus.messages import format_time
 from candlewave.monitor import metrics
 from candlewave.monitor.alerts import Alert
-from candlewave.monitor.text import DOCUMENTATION, summary
+from candlewave.monitor.text import DOCUMENTATION, RUNBOOKS, summary
 
 MISSED_RESENDS = 4
 """An alert that was not repeated for so many intervals ends by itself in Alertmanager."""
@@ -148,6 +148,7 @@ def _common(alert: Alert) -> dict[str, Any]:
             "summary": summary(alert.rule, alert.labels, alert.value),
             "value": f"{alert.value:.6g}",
             "description": f"See {DOCUMENTATION}, section {alert.rule}.",
+            "runbook_url": f"{RUNBOOKS}/{alert.rule}.md",
         },
         "startsAt": format_time(alert.began_at or alert.occurred_at),
     }

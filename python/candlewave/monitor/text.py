@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 DOCUMENTATION = "docs/monitoring.md"
+RUNBOOKS = "docs/runbooks"
 
 
 def summary(rule: str, labels: Mapping[str, str], value: float) -> str:

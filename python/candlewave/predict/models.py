@@ -113,8 +113,8 @@ class ModelWatch:
         return model
 
     def _without_registry(self, alias: str, present: Forecaster | None, reason: str, text: str) -> Forecaster | None:
+        metrics.FALLBACKS.labels(reason).inc()
         if alias not in self._problems:
-            metrics.FALLBACKS.labels(reason).inc()
             kept = "the baseline" if present is None else f"version {present.model_version}"
             _log.warning("cannot load the model of an alias", alias=alias, error=text, goes_on_with=kept)
         self._problems[alias] = f"{alias}: {text}"

@@ -79,6 +79,7 @@ class TestAlertmanager:
                 "summary": "candlewave 3, 5 min ahead: the 80 % interval held 62.0% of the outcomes",
                 "value": "0.62",
                 "description": "See docs/monitoring.md, section coverage.",
+                "runbook_url": "docs/runbooks/coverage.md",
             },
             "startsAt": "2026-05-04T12:00:00.000000Z",
             "endsAt": "2026-05-04T12:01:01.000000Z",

@@ -9,7 +9,8 @@ from candlewave.config import MonitorConfig
 from candlewave.monitor import rules
 from candlewave.monitor.alerts import Verdict
 from candlewave.monitor.rules import DriftRow, ErrorRow, Hits, MarketAge, Readings, Rule, Subject, judge
-from candlewave.monitor.text import summary
+from candlewave.monitor.text import RUNBOOKS, summary
+from candlewave.paths import project_root
 
 NOW = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
 CLOSED = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -192,6 +193,7 @@ def test_every_verdict_has_words_of_its_own() -> None:
     for verdict in verdicts:
         text = summary(verdict.rule, verdict.labels, verdict.value)
         assert not text.startswith(verdict.rule), text
+        assert (project_root() / RUNBOOKS / f"{verdict.rule}.md").is_file()
         assert all(value in text for value in verdict.labels.values()), text
 
 

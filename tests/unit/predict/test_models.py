@@ -1,5 +1,6 @@
 """Models follow their aliases; whatever goes wrong on the way, somebody can forecast."""
 
+import pytest
 from prometheus_client import REGISTRY
 from tests.fakes.forecasters import FakeForecaster, FakeRegistry, RegistryDown
 
@@ -42,7 +43,7 @@ def test_a_changed_alias_is_loaded_once_and_a_removed_one_forgotten() -> None:
     assert ("candlewave", "2", "champion") not in info()
 
 
-def test_an_outage_keeps_the_loaded_model_and_is_counted_once() -> None:
+def test_an_outage_keeps_the_loaded_model_is_counted_and_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     registry = FakeRegistry({"champion": FakeForecaster("1")})
     following = watch(registry)
     following.refresh()
@@ -54,7 +55,8 @@ def test_an_outage_keeps_the_loaded_model_and_is_counted_once() -> None:
     assert following.models.champion is not None
     assert following.models.champion.model_version == "1"
     assert "connection refused" in (following.problem or "")
-    assert fallbacks("registry") - before == 2  # champion and challenger
+    assert fallbacks("registry") - before == 3 * 2  # champion and challenger
+    assert capsys.readouterr().out.count("cannot load the model of an alias") == 2
     registry.down = False
     following.refresh()
     assert following.problem is None
