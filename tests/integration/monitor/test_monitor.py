@@ -16,7 +16,7 @@ from candlewave.bus.protocol import Received
 from candlewave.config import Config, ExchangeConfig, MonitorConfig
 from candlewave.monitor.delivery import AlertmanagerSender
 from candlewave.monitor.monitor import Monitor
-from candlewave.monitor.reading import read
+from candlewave.monitor.reading import firing_alerts, read
 from candlewave.monitor.rules import Subject
 
 CLOSED = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -234,3 +234,32 @@ def test_without_any_trade_there_is_nothing_to_judge(
     conn.execute("UPDATE market_clock SET closed_until = NULL")
     assert tables.conn is conn
     assert Monitor(conn, bus, CONFIG, "candlewave", [], clock).evaluate().verdicts == []
+
+
+def test_windows_and_markets_are_bounded(conn: psycopg.Connection, tables: Tables, clock: Clock) -> None:
+    tables.outcomes("true", minutes=600)
+    conn.execute(
+        "INSERT INTO feed_clock SELECT 'replayed', s, last_ts, last_trade_ts FROM feed_clock, unnest(ARRAY['A', 'B']) s"
+    )
+    for symbol, days in (("A", 6), ("B", 8)):
+        conn.execute(
+            "INSERT INTO latest_predictions VALUES ('replayed', %s, 60, %s, 'baseline', '1', 'baseline', %s)",
+            [symbol, CLOSED - timedelta(days=days), CLOSED - timedelta(days=days)],
+        )
+    config = CONFIG.model_copy(update={"monitor": MonitorConfig(coverage_hours=1)})
+    readings = read(conn, config, clock.now)
+    assert readings is not None
+    assert len(readings.hits[Subject("candlewave", "3", 5)].minutes) == 60 - 6
+    assert readings.judged == 594
+    assert [(market.exchange, market.symbol) for market in readings.markets] == [
+        ("kraken", "BTC/USD"),
+        ("replayed", "A"),
+    ]
+
+
+def test_an_alert_that_ended_in_the_moment_it_began_does_not_fire(conn: psycopg.Connection, tables: Tables) -> None:
+    for status in ("resolved", "firing"):
+        tables.conn.execute(
+            "INSERT INTO alerts VALUES ('f', 'coverage', 'warning', '{\"a\": \"b\"}', 1, %s, %s)", [status, CLOSED]
+        )
+    assert firing_alerts(conn) == []
