@@ -7,10 +7,10 @@ m ?=
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup demo test test-stack lint golden golden-update migrate migration check bench format lock clean
+.PHONY: help setup demo test test-stack k8s-validate k8s-lock lint golden golden-update migrate migration check bench format lock clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] <= (3, 13) else "candlewave needs Python 3.11, 3.12 or 3.13; %s is %d.%d. Choose another with: make PYTHON=python3.12" % (sys.executable, v[0], v[1]))'
@@ -33,6 +33,19 @@ test: setup ## All tests that need nothing but Python
 test-stack: setup ## Tests on RISINGWAVE_URL and KAFKA_BOOTSTRAP_SERVERS
 	@$(BIN)/pytest -m stack
 	@$(BIN)/pytest tests/golden
+
+# The tools' pins conflict with the project's own, hence an environment of their own.
+.venv-k8s/.ready: k8s/validate.lock | setup
+	@echo "Making .venv-k8s from k8s/validate.lock (once)"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-k8s
+	@$(BIN)/uv pip install -q --python .venv-k8s/bin/python --require-hashes -r k8s/validate.lock
+	@touch $@
+
+k8s-validate: setup .venv-k8s/.ready ## Build and check the manifests; needs kustomize or kubectl
+	@command -v kustomize > /dev/null || command -v kubectl > /dev/null || { echo "make k8s-validate needs kustomize, or kubectl with its kustomize; neither is in PATH" >&2; exit 1; }
+	@command -v promtool > /dev/null || echo "NOT RUN without promtool (Debian package prometheus): syntax of rules, unit tests of alerts"
+	@command -v amtool > /dev/null || echo "NOT RUN without amtool (Debian package prometheus-alertmanager): configuration and routes of Alertmanager"
+	@$(BIN)/pytest -m k8s -rs tests/k8s
 
 lint: setup ## ruff, mypy, SQL lint, lock file
 	@$(BIN)/ruff check .
@@ -66,5 +79,8 @@ format: setup ## Format the Python code
 lock: setup ## Resolve the lock file anew for Python 3.11 to 3.13
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
 
+k8s-lock: setup ## Resolve k8s/validate.lock anew
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header k8s/validate.in -o k8s/validate.lock
+
 clean: ## Remove .venv and caches (not your data)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-k8s .mypy_cache .ruff_cache .pytest_cache

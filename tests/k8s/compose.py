@@ -1,0 +1,79 @@
+"""Checks of compose.yaml: the real stack on one machine."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.k8s.cluster import is_our_image
+from tests.k8s.code import LIBRARY_VARIABLES, settings_variables
+from tests.k8s.scaling import SERVICES
+
+_DEFAULT = re.compile(r"\$\{[A-Z0-9_]+:-([^}]*)\}")
+PARTS = ("kafka", "risingwave", "elasticsearch", "mlflow", "postgres", "s3", "prometheus", "grafana", "loki", "tempo",
+         "alertmanager", "migrate", *SERVICES)  # fmt: skip
+"""What the stack must have; a service's name begins like this."""
+
+
+def problems(compose: dict[str, Any], root: Path) -> Iterator[str]:
+    """Say what is wrong in a compose file that fits the schema."""
+    services = compose["services"]
+    for part in PARTS:
+        if not any(name == part or name.startswith(f"{part}-") for name in services):
+            yield f"no service {part}"
+    for name, service in services.items():
+        for problem in _service(service, compose, root):
+            yield f"{name}: {problem}"
+    for kind in ("configs", "secrets"):
+        for name, entry in compose.get(kind, {}).items():
+            if "file" in entry and kind == "configs" and not (root / plain(entry["file"])).exists():
+                yield f"{kind} {name}: no file {entry['file']}"
+
+
+def _service(service: dict[str, Any], compose: dict[str, Any], root: Path) -> Iterator[str]:
+    image = plain(service.get("image", ""))
+    ours = bool(image) and is_our_image(image)
+    tag = image.rpartition(":")[2]
+    if not ours and (not image or tag == "latest" or not any(c.isdigit() for c in tag) or "/" in tag):
+        yield f"image {image or '(none)'} is not pinned"
+    for other in service.get("depends_on", {}):
+        if other not in compose["services"]:
+            yield f"depends on {other}, which is not there"
+        condition = service["depends_on"][other].get("condition") if isinstance(service["depends_on"], dict) else None
+        if condition == "service_healthy" and "healthcheck" not in compose["services"].get(other, {}):
+            yield f"waits for the health of {other}, which has no healthcheck"
+    for kind in ("configs", "secrets"):
+        for entry in service.get(kind, []):
+            source = entry if isinstance(entry, str) else entry["source"]
+            if source not in compose.get(kind, {}):
+                yield f"no {kind} {source}"
+    for entry in service.get("volumes", []):
+        source = entry.split(":")[0] if isinstance(entry, str) else entry.get("source", "")
+        is_path = source.startswith((".", "/"))
+        if is_path and not (root / source).exists():
+            yield f"no file {source}"
+        if source and not is_path and source not in compose.get("volumes", {}):
+            yield f"no volume {source}"
+    for port in service.get("ports", []):
+        host = port.get("host_ip", "") if isinstance(port, dict) else str(port)
+        if not plain(host).startswith("127.0.0.1"):
+            yield f"port {port} is open to other machines"
+    if service.get("privileged") or service.get("network_mode") == "host":
+        yield "privileged, or in the host's network"
+    if ours:
+        yield from _own(service)
+
+
+def _own(service: dict[str, Any]) -> Iterator[str]:
+    for key, wanted in (("read_only", True), ("cap_drop", ["ALL"]), ("security_opt", ["no-new-privileges:true"])):
+        if service.get(key) != wanted:
+            yield f"{key} is not {wanted}"
+    variables = service.get("environment") or {}
+    names = variables if isinstance(variables, dict) else [item.split("=")[0] for item in variables]
+    for name in sorted(set(names) - settings_variables() - LIBRARY_VARIABLES.keys()):
+        yield f"{name} is no setting of candlewave"
+
+
+def plain(text: str) -> str:
+    """Put the defaults in where variables stand."""
+    return _DEFAULT.sub(r"\1", str(text))
