@@ -61,20 +61,22 @@ def last_forecasts(conn: psycopg.Connection, horizon: int) -> dict[Market, datet
 def read_features(conn: psycopg.Connection, names: tuple[str, ...], tasks: Sequence[Task]) -> Rows:
     """Read the feature rows of candles, by key: both engines look each up without reading any other row.
 
+    RisingWave does so only when every column of the key is compared with one of the candles' list, timeframe included.
+
     Args:
         conn: to the engine.
         names: the columns to read, in order.
         tasks: at least one.
     """
     candles = sql.SQL(", ").join(
-        sql.SQL("({}::varchar, {}::varchar, {}::timestamptz)").format(*map(sql.Literal, task)) for task in tasks
+        sql.SQL("({}::varchar, {}::varchar, '1m'::varchar, {}::timestamptz)").format(*map(sql.Literal, task)) for task in tasks
     )
     query = sql.SQL(
         "SELECT f.exchange, f.symbol, f.open_time, c.close, c.feed_state, {columns}"
-        " FROM (VALUES {candles}) AS due (exchange, symbol, open_time)"
+        " FROM (VALUES {candles}) AS due (exchange, symbol, timeframe, open_time)"
         " JOIN features AS f ON f.exchange = due.exchange AND f.symbol = due.symbol AND f.open_time = due.open_time"
-        " JOIN candles AS c ON c.exchange = due.exchange AND c.symbol = due.symbol AND c.timeframe = '1m'"
-        " AND c.open_time = due.open_time"
+        " JOIN candles AS c ON c.exchange = due.exchange AND c.symbol = due.symbol"
+        " AND c.timeframe = due.timeframe AND c.open_time = due.open_time"
         " ORDER BY f.open_time, f.exchange, f.symbol"
     ).format(columns=sql.SQL(", ").join(sql.Identifier("f", name) for name in names), candles=candles)
     with conn.cursor(row_factory=tuple_row) as cursor:
