@@ -1,4 +1,4 @@
-"""All checks of a rendered overlay. A check yields a line for each problem; docs/kubernetes/validation.md lists them."""
+"""All checks of a rendered overlay, listed in docs/kubernetes/validation.md. Each yields a line for each problem."""
 
 from collections.abc import Callable, Iterator
 

@@ -9,10 +9,10 @@ from types import ModuleType
 
 from prometheus_client import REGISTRY
 from pydantic_settings import BaseSettings
+from tests.k8s.cluster import ROOT
 
 import candlewave
 from candlewave.telemetry.admin import AdminServer, Readiness
-from tests.k8s.cluster import ROOT
 
 PACKAGE = ROOT / "python" / "candlewave"
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from tests.k8s.cluster import OVERLAYS, ROOT, Cluster, build
 
 _FOLDER = Path(__file__).parent

@@ -12,9 +12,9 @@ def default_deny(cluster: Cluster) -> Iterator[str]:
     """One policy closes every pod in both directions."""
     for policy in cluster.kind("NetworkPolicy"):
         spec = policy["spec"]
-        if not spec["podSelector"] and set(spec["policyTypes"]) == {"Ingress", "Egress"}:
-            if not spec.get("ingress") and not spec.get("egress"):
-                return
+        closed = not spec.get("ingress") and not spec.get("egress")
+        if not spec["podSelector"] and closed and set(spec["policyTypes"]) == {"Ingress", "Egress"}:
+            return
     yield "no NetworkPolicy denies everything by default"
 
 
@@ -177,14 +177,16 @@ def _has_port(rule: Document, port: int | str | None) -> bool:
         return True
     for entry in ports:
         first = entry.get("port")
-        if first == port or (isinstance(port, int) and isinstance(first, int) and first <= port <= entry.get("endPort", first)):
+        if first == port or (
+            isinstance(port, int) and isinstance(first, int) and first <= port <= entry.get("endPort", first)
+        ):
             return True
     return False
 
 
 def _text(selector: Document) -> str:
     terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    terms += [f"{term['key']} {term['operator']} {term.get('values', '')}" for term in selector.get("matchExpressions") or []]
+    terms += [
+        f"{term['key']} {term['operator']} {term.get('values', '')}" for term in selector.get("matchExpressions") or []
+    ]
     return ",".join(terms) or "any pod"
-
-

@@ -19,6 +19,4 @@ def find(name: str) -> str:
 
 def run(*command: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a program and return how it ended and what it said."""
-    return subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

@@ -9,7 +9,6 @@ from typing import Any
 
 import promql_parser
 import yaml
-
 from tests.k8s import code
 from tests.k8s.cluster import ROOT
 
@@ -17,8 +16,14 @@ RULES = ROOT / "k8s" / "base" / "observability" / "rules"
 DASHBOARDS = ROOT / "k8s" / "base" / "observability" / "grafana" / "dashboards"
 FACTS = Path(__file__).with_name("facts.toml")
 
-_VARIABLES = {"$__rate_interval": "5m", "$__interval": "1m", "$__range": "1h", "$price_core_hour": "1",
-              "$price_gib_hour": "1", "$price_gib_month": "1"}
+_VARIABLES = {
+    "$__rate_interval": "5m",
+    "$__interval": "1m",
+    "$__range": "1h",
+    "$price_core_hour": "1",
+    "$price_gib_hour": "1",
+    "$price_gib_month": "1",
+}
 """What Grafana puts in; other variables stand in strings, where they do not hinder."""
 
 _TARGET_LABELS = frozenset({"__name__", "job", "instance", "pod", "namespace", "container", "endpoint"})

@@ -235,11 +235,12 @@ def hosts(text: str) -> Iterator[tuple[str, int | None]]:
             found.append((match["host"], match["port"]))
     for host, port in found:
         first, _, rest = host.partition(".")
-        is_local = not rest or rest.split(".")[0] == "svc" or ".svc" in rest
+        is_pod = re.search(r"-\d+$", first) is not None and bool(rest) and rest != "svc"
+        if is_pod and ("." not in rest or ".svc" in rest):
+            first, _, rest = rest.partition(".")
+        is_local = not rest or rest == "svc" or rest.startswith("svc.") or ".svc" in rest
         if is_local and first not in {"localhost", "127", "0"}:
-            pod_host = re.sub(r"-\d+$", "", first)
-            service = rest.split(".")[0] if rest and pod_host != first else first
-            yield service, int(port) if port else None
+            yield first, int(port) if port else None
 
 
 def budgets(cluster: Cluster) -> Iterator[str]:

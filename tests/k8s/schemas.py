@@ -10,7 +10,6 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 from referencing import Registry, Resource
-
 from tests.k8s.cluster import ROOT, Document, title
 
 VERSIONS = ("1.33", "1.34", "1.35", "1.36")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from tests.k8s import compose
 from tests.k8s.cluster import ROOT
 

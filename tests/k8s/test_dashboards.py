@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from scripts import dashboards
 from tests.k8s import code, lint, queries
 from tests.k8s.cluster import ROOT

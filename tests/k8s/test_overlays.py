@@ -1,7 +1,6 @@
 """Every check on every overlay."""
 
 import pytest
-
 from tests.k8s import checks, queries, risingwave, scaling, schemas
 from tests.k8s.cluster import OVERLAYS, ROOT, Cluster
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from tests.k8s.cluster import OVERLAYS, ROOT, Cluster
 
 CHECKOV = ROOT / ".venv-k8s" / "bin" / "checkov"

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-
 from tests.k8s.cluster import Cluster, labels_of, name_of
 
 

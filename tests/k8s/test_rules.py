@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from tests.k8s import programs, queries
 from tests.k8s.cluster import ROOT
 
@@ -45,9 +44,7 @@ def cases() -> list[dict[str, Any]]:
 
 
 def test_rules_are_valid(tmp_path: Path) -> None:
-    done = programs.run(
-        programs.find("promtool"), "check", "rules", str(write_rules(tmp_path, queries.rule_groups()))
-    )
+    done = programs.run(programs.find("promtool"), "check", "rules", str(write_rules(tmp_path, queries.rule_groups())))
     assert done.returncode == 0, done.stdout
     assert f"{len(queries.rules())} rules found" in done.stdout
 
