@@ -167,7 +167,7 @@ class MonitorConfig(_Table):
         skill_windows: hours in a row whose skill is below zero.
         skill_margin: by how much the point forecast must be worse than the last price, on average over them.
         coverage_hours: length of the window in which hits of the 80 % interval are counted.
-        psi: population stability index of a feature.
+        psi: median of the population stability indices of the model's important features, each over a day.
         psi_windows: hours in a row above it.
         max_model_age_hours: time since the champion was promoted.
         max_feature_age_seconds: age of a market's newest closed candle that a forecast can be made from.

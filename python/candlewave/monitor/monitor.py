@@ -165,7 +165,7 @@ def export(readings: Readings) -> None:
     drift: dict[tuple[str, ...], float] = {}
     for found in sorted(readings.drift, key=lambda row: row.hour):
         if found.model_version == version:
-            drift[(found.feature,)] = found.psi
+            drift[(found.feature,)] = found.worst
     _DRIFT.replace(drift)
     if readings.judged:
         metrics.AMENDED.set(readings.amended / readings.judged)

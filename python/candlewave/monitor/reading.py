@@ -18,6 +18,7 @@ from candlewave.predict.schedule import Market
 _DAY = timedelta(days=1)
 _REMEMBERED = timedelta(days=7)
 _SPARE_HOURS = 4
+_LEAST_DRIFT_ROWS = 240  # the index of fewer rows is noise
 _MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -124,12 +125,15 @@ def _errors(conn: psycopg.Connection, since: datetime) -> list[ErrorRow]:
 def _outcomes(
     conn: psycopg.Connection, hits_since: datetime, amended_since: datetime, served: frozenset[Subject]
 ) -> tuple[dict[Subject, Hits], int, int]:
-    """Return coverage by served subject and minute, and how many of the judged forecasts had amended inputs."""
+    """Return coverage by served subject and minute, and how many of the judged forecasts had amended inputs.
+
+    Forecasts made at their target time or later, when a predictor catches up, are not judged.
+    """
     rows = _all(
         conn,
         "SELECT model_name, model_version, horizon_minutes, feature_time,"
         " sum(CASE WHEN is_covered THEN 1 ELSE 0 END), count(*), sum(CASE WHEN inputs_amended THEN 1 ELSE 0 END)"
-        " FROM prediction_outcomes WHERE feature_time >= %s AND is_covered IS NOT NULL"
+        " FROM prediction_outcomes WHERE feature_time >= %s AND made_at < target_time AND is_covered IS NOT NULL"
         " GROUP BY model_name, model_version, horizon_minutes, feature_time ORDER BY feature_time",
         [min(hits_since, amended_since)],
     )
@@ -151,9 +155,9 @@ def _outcomes(
 def _drift(conn: psycopg.Connection, since: datetime) -> list[DriftRow]:
     rows = _all(
         conn,
-        "SELECT model_version, feature, hour, max(psi) FROM feature_drift WHERE hour >= %s AND psi IS NOT NULL"
-        " GROUP BY model_version, feature, hour",
-        [since],
+        "SELECT model_version, feature, hour, avg(psi), max(psi) FROM feature_drift"
+        " WHERE hour >= %s AND rows >= %s AND psi IS NOT NULL GROUP BY model_version, feature, hour",
+        [since, _LEAST_DRIFT_ROWS],
     )
     return [DriftRow(*row) for row in rows]
 

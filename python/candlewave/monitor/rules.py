@@ -1,14 +1,15 @@
 """The rules: what was read from the views becomes verdicts. No clock, no connection, no state.
 
-Error, skill and coverage are judged per model version and horizon over all markets together, drift per feature, age per
-exchange: a thousand markets in trouble are a handful of alerts, and a hundred tests a minute do not raise false ones.
-The evidence names the worst markets.
+Error, skill and coverage are judged per model version and horizon over all markets together, drift over all features,
+age per exchange: a thousand markets in trouble are a handful of alerts, and a hundred tests a minute do not raise false
+ones. The evidence names the worst markets.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import median
 from typing import NamedTuple
 
 from candlewave.config import MonitorConfig
@@ -17,6 +18,7 @@ from candlewave.monitor.statistics import coverage_interval
 
 NOMINAL_COVERAGE = 0.8
 _HOUR = timedelta(hours=1)
+_MINUTE = timedelta(minutes=1)
 _SHOWN = 5
 
 
@@ -72,12 +74,18 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class DriftRow:
-    """The largest index of a feature among all markets in one hour."""
+    """How far a feature is from its training in the day that ends with an hour.
+
+    Attributes:
+        psi: mean of all markets.
+        worst: largest of all markets.
+    """
 
     model_version: str
     feature: str
     hour: datetime
     psi: float
+    worst: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,28 +200,37 @@ def coverage(readings: Readings, config: MonitorConfig) -> Iterable[Verdict]:
 
 
 def feature_drift(readings: Readings, config: MonitorConfig) -> Iterable[Verdict]:
-    """Notice features that have not looked like in training for hours."""
-    by_feature: dict[str, list[DriftRow]] = defaultdict(list)
+    """Notice a market that is unlike the one the champion was trained on: half of its important features, for hours.
+
+    A single one says little: in a day a slow feature, such as the volatility of sixty hours, visits one or two of its
+    ten buckets, and its index is above any threshold on most days.
+    """
+    if readings.champion is None:
+        return
+    by_hour: dict[datetime, dict[str, float]] = defaultdict(dict)
     for row in readings.drift:
-        if readings.champion is not None and row.model_version == readings.champion[1]:
-            by_feature[row.feature].append(row)
-    for feature, rows in sorted(by_feature.items()):
-        assert readings.champion is not None
-        rows.sort(key=lambda row: row.hour)
-        last = [row.psi for row in rows[-config.psi_windows :]]
-        yield _windows(
-            Verdict(
-                "feature-drift",
-                "warning",
-                {"model_name": readings.champion[0], "model_version": readings.champion[1], "feature": feature},
-                None,
-                0.0,
-                training=True,
-            ),
-            last if len(last) == config.psi_windows else [None],
-            lambda psi: psi > config.psi,
-            {"psi_by_hour": last, "threshold": config.psi},
-        )
+        if row.model_version == readings.champion[1]:
+            by_hour[row.hour][row.feature] = row.psi
+    last = [by_hour[hour] for hour in sorted(by_hour)][-config.psi_windows :]
+    medians = [median(found.values()) for found in last]
+    yield _windows(
+        Verdict(
+            "feature-drift",
+            "warning",
+            {"model_name": readings.champion[0], "model_version": readings.champion[1]},
+            None,
+            0.0,
+            training=True,
+        ),
+        medians if len(last) == config.psi_windows else [None, *medians],
+        lambda psi: psi > config.psi,
+        {
+            "median_psi_by_hour": medians,
+            "threshold": config.psi,
+            "features": len(last[-1]) if last else 0,
+            "worst_features": _worst(last[-1].items()) if last else {},
+        },
+    )
 
 
 def stale_model(readings: Readings, config: MonitorConfig) -> Iterable[Verdict]:
@@ -336,7 +353,8 @@ def _last_hours(readings: Readings, rows: Iterable[ErrorRow], windows: int) -> l
     """Return the rows of the last complete hours, oldest hour first; an hour without forecasts is an empty list."""
     by_hour: dict[datetime, list[ErrorRow]] = defaultdict(list)
     for row in rows:
-        if row.span == "1h" and row.hour + _HOUR <= readings.closed_until:
+        # Hours are of feature times: the last forecast of an hour is judged a horizon after the hour's end.
+        if row.span == "1h" and row.hour + _HOUR + row.subject.horizon_minutes * _MINUTE <= readings.closed_until:
             by_hour[row.hour].append(row)
     if not by_hour:
         return []

@@ -19,7 +19,7 @@ def summary(rule: str, labels: Mapping[str, str], value: float) -> str:
         case "coverage":
             return f"{subject}: the 80 % interval held {value:.1%} of the outcomes"
         case "feature-drift":
-            return f"{subject}: unlike what the model was trained on, PSI {value:.2f}"
+            return f"{subject}: the market is unlike the one it was trained on, median PSI {value:.2f}"
         case "stale-model":
             return f"{subject}: promoted {_span(value * 3600)} ago"
         case "stale-features":
@@ -39,8 +39,6 @@ def _subject(labels: Mapping[str, str]) -> str:
         parts.append(" ".join(filter(None, (known.pop("model_name"), known.pop("model_version", "")))))
     if "horizon_minutes" in known:
         parts.append(f"{known.pop('horizon_minutes')} min ahead")
-    if "feature" in known:
-        parts.append(f"feature {known.pop('feature')}")
     if "exchange" in known:
         parts.append(" ".join(filter(None, (known.pop("exchange"), known.pop("symbol", "")))))
     parts += [f"{name} {value}" for name, value in sorted(known.items())]

@@ -200,10 +200,11 @@ def test_figures_of_the_views_are_exported_and_withdrawn(
     tables.errors(mae=0.25, interval_skill=0.5)
     tables.outcomes("true", minutes=60)
     conn.execute("UPDATE prediction_outcomes SET inputs_amended = true WHERE extract(minute FROM feature_time) < 10")
-    conn.execute(
-        "INSERT INTO feature_drift VALUES ('3', 'kraken', 'BTC/USD', 'rsi_14_1m', %s, 0.15, 60)",
-        [CLOSED - timedelta(hours=1)],
-    )
+    for symbol, psi, rows in (("BTC/USD", 0.15, 240), ("ETH/USD", 0.1, 240), ("SOL/USD", 9.0, 239)):
+        conn.execute(
+            "INSERT INTO feature_drift VALUES ('3', 'kraken', %s, 'rsi_14_1m', %s, %s, %s)",
+            [symbol, CLOSED - timedelta(hours=1), psi, rows],
+        )
     monitor = Monitor(conn, bus, CONFIG, "candlewave", [], clock)
     monitor.evaluate()
     labels = {
@@ -238,6 +239,7 @@ def test_without_any_trade_there_is_nothing_to_judge(
 
 def test_windows_and_markets_are_bounded(conn: psycopg.Connection, tables: Tables, clock: Clock) -> None:
     tables.outcomes("true", minutes=600)
+    conn.execute("UPDATE prediction_outcomes SET target_time = made_at WHERE extract(minute FROM feature_time) = 0")
     conn.execute(
         "INSERT INTO feed_clock SELECT 'replayed', s, last_ts, last_trade_ts FROM feed_clock, unnest(ARRAY['A', 'B']) s"
     )
@@ -249,8 +251,8 @@ def test_windows_and_markets_are_bounded(conn: psycopg.Connection, tables: Table
     config = CONFIG.model_copy(update={"monitor": MonitorConfig(coverage_hours=1)})
     readings = read(conn, config, clock.now)
     assert readings is not None
-    assert len(readings.hits[Subject("candlewave", "3", 5)].minutes) == 60 - 6
-    assert readings.judged == 594
+    assert len(readings.hits[Subject("candlewave", "3", 5)].minutes) == 60 - 6 - 1
+    assert readings.judged == 594 - 10
     assert [(market.exchange, market.symbol) for market in readings.markets] == [
         ("kraken", "BTC/USD"),
         ("replayed", "A"),

@@ -12,8 +12,9 @@ from candlewave.monitor.rules import DriftRow, ErrorRow, Hits, MarketAge, Readin
 from candlewave.monitor.text import RUNBOOKS, summary
 from candlewave.paths import project_root
 
-NOW = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
-CLOSED = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+CLOSED = NOON + timedelta(minutes=5)
+NOW = CLOSED + timedelta(seconds=30)
 HOUR = timedelta(hours=1)
 CHAMPION = Subject("candlewave", "3", 5)
 BASELINE = Subject("baseline", "1", 5)
@@ -21,7 +22,7 @@ CONFIG = MonitorConfig(min_forecasts=30, skill_windows=3, error_windows=2, psi_w
 
 
 def row(
-    back: int = 1,
+    back: float = 1,
     *,
     subject: Subject = CHAMPION,
     span: str = "1h",
@@ -31,8 +32,8 @@ def row(
     interval: float | None = 0.1,
     forecasts: int = 60,
 ) -> ErrorRow:
-    """A row of the hour that began ``back`` hours before the markets' clock."""
-    return ErrorRow("kraken", symbol, subject, span, CLOSED - back * HOUR, forecasts, mae, 0.0, 0.8, skill, interval)
+    """A row of the hour that began ``back`` hours before noon."""
+    return ErrorRow("kraken", symbol, subject, span, NOON - back * HOUR, forecasts, mae, 0.0, 0.8, skill, interval)
 
 
 def readings(errors: Iterable[ErrorRow] = (), **more: object) -> Readings:
@@ -85,9 +86,11 @@ def test_an_hour_of_few_forecasts_tells_nothing() -> None:
     assert only(rules.model_error, readings(rows)).holds is None
 
 
-def test_the_hour_that_is_not_over_does_not_count() -> None:
-    rows = [row(span="7d"), row(0, mae=0.1), row(1, mae=9.0), row(2, mae=9.0)]
-    assert only(rules.model_error, readings(rows)).holds is True
+@pytest.mark.parametrize(("until", "holds"), [(CLOSED, False), (CLOSED - timedelta(minutes=1), True)])
+def test_an_hour_counts_when_its_last_forecast_has_an_outcome(until: datetime, holds: bool) -> None:
+    """The forecast of 11:59, five minutes ahead, is judged by the candle that closes at 12:05."""
+    rows = [row(span="7d"), row(1, mae=0.1), row(2, mae=9.0), row(3, mae=9.0)]
+    assert only(rules.model_error, readings(rows, closed_until=until)).holds is holds
 
 
 @pytest.mark.parametrize(
@@ -135,16 +138,26 @@ def test_coverage_is_judged_by_its_interval(share: float, minutes: int, holds: b
         assert verdict.value == pytest.approx(share)
 
 
-def test_drift_must_last_and_be_of_the_champion() -> None:
-    def drift(*psis: float, version: str = "3") -> Readings:
-        return readings(
-            drift=[DriftRow(version, "rsi_14_1m", CLOSED - back * HOUR, psi) for back, psi in enumerate(psis, 1)]
-        )
+def drift(by_feature: dict[str, Sequence[float]], version: str = "3") -> Readings:
+    """Indices by feature, of the newest hour first."""
+    return readings(
+        drift=[
+            DriftRow(version, feature, NOON - back * HOUR, psi, psi)
+            for feature, psis in by_feature.items()
+            for back, psi in enumerate(psis, 1)
+        ]
+    )
 
-    assert only(rules.feature_drift, drift(0.3, 0.25, 0.1)).holds is True
-    assert only(rules.feature_drift, drift(0.3, 0.2)).holds is False
-    assert only(rules.feature_drift, drift(0.3)).holds is None
-    assert list(rules.feature_drift(drift(0.3, 0.3, version="2"), CONFIG)) == []
+
+def test_drift_is_of_half_the_features_and_must_last() -> None:
+    bad = drift({"a": (0.3, 0.3), "b": (0.21, 0.22), "c": (0.0, 0.0)})
+    verdict = only(rules.feature_drift, bad)
+    assert (verdict.holds, verdict.value) == (True, 0.21)
+    assert verdict.evidence["worst_features"] == {"a": 0.3, "b": 0.21, "c": 0.0}
+    assert only(rules.feature_drift, drift({"a": (9.0, 9.0), "b": (0.1, 0.1), "c": (0.0, 0.0)})).holds is False
+    assert only(rules.feature_drift, drift({"a": (0.3, 0.2, 0.3)})).holds is False
+    assert only(rules.feature_drift, drift({"a": (0.3,)})).holds is None
+    assert only(rules.feature_drift, drift({"a": (0.3, 0.3)}, version="2")).holds is None
 
 
 def test_a_model_grows_old() -> None:
@@ -184,7 +197,7 @@ def test_every_verdict_has_words_of_its_own() -> None:
     found = readings(
         [row(span="7d"), *(row(back) for back in (1, 2, 3))],
         hits={CHAMPION: Hits(range(600), [1.0] * 600, [1] * 600)},
-        drift=[DriftRow("3", "rsi_14_1m", CLOSED - back * HOUR, 0.3) for back in (1, 2)],
+        drift=[DriftRow("3", "rsi_14_1m", NOON - back * HOUR, 0.3, 0.4) for back in (1, 2)],
         judged=100,
         markets=[MarketAge("kraken", "BTC/USD", CLOSED, CLOSED)],
     )
