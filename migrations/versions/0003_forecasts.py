@@ -1,6 +1,9 @@
 """forecasts
 
-Created: feature_catalog, symbol_sentiment, labels, bar_features, features.
+Created: alerts, feature_catalog, feature_reference, model_events, prediction_inputs, predictions,
+    training_requests, forecast_inputs, newest_predictions, drift_hours, latest_predictions, feature_drift,
+    served_predictions, symbol_sentiment, labels, bar_features, features, input_amendments,
+    prediction_outcomes, outcome_hours, model_error.
 
 Revises: 0002
 """
@@ -11,6 +14,31 @@ revision = '0003'
 down_revision = '0002'
 branch_labels = None
 depends_on = None
+
+ALERTS = """-- alerts: what the error monitor found wrong, and when it was over.
+-- grain: one row per alert, change of status
+-- keys: fingerprint, occurred_at, status
+-- event time: occurred_at
+-- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- readers: model-error-monitor, predictions-api, people
+CREATE TABLE alerts (
+    fingerprint VARCHAR,
+    rule VARCHAR,
+    severity VARCHAR,
+    labels JSONB,
+    value DOUBLE PRECISION,
+    status VARCHAR,
+    occurred_at TIMESTAMPTZ,
+    PRIMARY KEY (fingerprint, occurred_at, status)
+) APPEND ONLY
+ON CONFLICT DO NOTHING
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}alerts',
+    ${kafka_properties},
+    scan.startup.mode = 'earliest'
+) FORMAT PLAIN ENCODE JSON
+"""
 
 FEATURE_CATALOG = """-- feature_catalog: what each column of features means, the bars without a hole that it needs, and its range.
 -- grain: one row per feature
@@ -636,6 +664,467 @@ SELECT
     'minute of the hour, cosine' AS meaning
 """
 
+FEATURE_REFERENCE = """-- feature_reference: how a model's most important features were distributed in its training: nine inner edges of ten buckets, and eleven shares, the first that of missing values.
+-- grain: one row per model version, feature
+-- keys: model_version, feature
+-- event time: none
+-- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- readers: drift_hours, feature_drift
+CREATE TABLE feature_reference (
+    model_version VARCHAR,
+    feature VARCHAR,
+    edges DOUBLE PRECISION[],
+    shares DOUBLE PRECISION[],
+    PRIMARY KEY (model_version, feature)
+) APPEND ONLY
+ON CONFLICT DO NOTHING
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}feature_reference',
+    ${kafka_properties},
+    scan.startup.mode = 'earliest'
+) FORMAT PLAIN ENCODE JSON
+"""
+
+MODEL_EVENTS = """-- model_events: what became of models: registered, promoted, rejected, rolled_back, with the reason.
+-- grain: one row per event
+-- keys: event_id
+-- event time: occurred_at
+-- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- readers: model-error-monitor, predictions-api, people
+CREATE TABLE model_events (
+    event_id VARCHAR,
+    model_name VARCHAR,
+    model_version VARCHAR,
+    event VARCHAR,
+    reason VARCHAR,
+    occurred_at TIMESTAMPTZ,
+    PRIMARY KEY (event_id)
+) APPEND ONLY
+ON CONFLICT DO NOTHING
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}model_events',
+    ${kafka_properties},
+    scan.startup.mode = 'earliest'
+) FORMAT PLAIN ENCODE JSON
+"""
+
+PREDICTION_INPUTS = """-- prediction_inputs: the vectors that forecasts were made from, as they were known then; "values" maps a feature to its value.
+-- grain: one row per exchange, symbol, candle forecast from, set of features
+-- keys: exchange, symbol, feature_time, feature_set
+-- event time: feature_time
+-- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- readers: input_amendments, forecast_inputs, model-trainer
+CREATE TABLE prediction_inputs (
+    exchange VARCHAR,
+    symbol VARCHAR,
+    feature_time TIMESTAMPTZ,
+    feature_set VARCHAR,
+    "values" JSONB,
+    made_at TIMESTAMPTZ,
+    PRIMARY KEY (exchange, symbol, feature_time, feature_set)
+) APPEND ONLY
+ON CONFLICT DO NOTHING
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}prediction_inputs',
+    ${kafka_properties},
+    scan.startup.mode = 'earliest'
+) FORMAT PLAIN ENCODE JSON
+"""
+
+PREDICTIONS = """-- predictions: every forecast that was made, of every model and of the baseline.
+-- grain: one row per exchange, symbol, horizon, candle forecast from, model version
+-- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
+-- event time: feature_time
+-- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- readers: newest_predictions, prediction_outcomes, forecast_inputs, predictions-api
+CREATE TABLE predictions (
+    exchange VARCHAR,
+    symbol VARCHAR,
+    horizon_minutes INT,
+    feature_time TIMESTAMPTZ,
+    target_time TIMESTAMPTZ,
+    model_name VARCHAR,
+    model_version VARCHAR,
+    role VARCHAR,
+    q10 DOUBLE PRECISION,
+    q50 DOUBLE PRECISION,
+    q90 DOUBLE PRECISION,
+    price_q10 DOUBLE PRECISION,
+    price_q50 DOUBLE PRECISION,
+    price_q90 DOUBLE PRECISION,
+    reference_price DOUBLE PRECISION,
+    made_at TIMESTAMPTZ,
+    PRIMARY KEY (exchange, symbol, horizon_minutes, feature_time, model_name, model_version)
+) APPEND ONLY
+ON CONFLICT DO NOTHING
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}predictions',
+    ${kafka_properties},
+    scan.startup.mode = 'earliest'
+) FORMAT PLAIN ENCODE JSON
+"""
+
+TRAINING_REQUESTS = """-- training_requests: why a training was wanted, and by whom.
+-- grain: one row per request
+-- keys: request_id
+-- event time: requested_at
+-- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- readers: model-error-monitor, predictions-api, people
+CREATE TABLE training_requests (
+    request_id VARCHAR,
+    model_name VARCHAR,
+    reason VARCHAR,
+    evidence JSONB,
+    requested_at TIMESTAMPTZ,
+    PRIMARY KEY (request_id)
+) APPEND ONLY
+ON CONFLICT DO NOTHING
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}training_requests',
+    ${kafka_properties},
+    scan.startup.mode = 'earliest'
+) FORMAT PLAIN ENCODE JSON
+"""
+
+FORECAST_INPUTS = """-- forecast_inputs: the vector behind each forecast of a model, once per candle; it finds a model's references by version.
+-- grain: one row per model version, exchange, symbol, candle forecast from
+-- keys: model_version, exchange, symbol, feature_time, feature_set
+-- event time: feature_time
+-- late data: kept
+-- footprint:
+--   predictions by exchange, symbol: feature_time -> feature_time [0, 0]
+--   prediction_inputs by exchange, symbol: feature_time -> feature_time [0, 0]
+-- readers: drift_hours
+CREATE MATERIALIZED VIEW forecast_inputs AS
+SELECT
+    p.model_version,
+    p.exchange,
+    p.symbol,
+    p.feature_time,
+    i.feature_set,
+    i."values"
+FROM predictions AS p
+INNER JOIN prediction_inputs AS i
+    ON p.exchange = i.exchange AND p.symbol = i.symbol AND p.feature_time = i.feature_time
+WHERE p.role <> 'baseline' AND p.horizon_minutes = 1
+"""
+
+NEWEST_PREDICTIONS = """-- newest_predictions: the newest forecast of each model in each six hours, a step on the way to latest_predictions: what a
+--   new forecast can change is then six hours, not all of history.
+-- grain: one row per exchange, symbol, horizon, model, role, six hours with forecasts
+-- keys: exchange, symbol, horizon_minutes, model_name, role, period
+-- event time: period
+-- late data: a forecast that is not the newest of its six hours changes nothing
+-- footprint:
+--   predictions by exchange, symbol: feature_time -> period tumble 6 hours
+-- readers: latest_predictions
+CREATE MATERIALIZED VIEW newest_predictions AS
+WITH dated AS (
+    SELECT
+        date_bin(INTERVAL '6 hours', feature_time, '1970-01-01 00:00:00+00'::timestamptz) AS period,
+        exchange,
+        symbol,
+        horizon_minutes,
+        feature_time,
+        target_time,
+        model_name,
+        model_version,
+        role,
+        q10,
+        q50,
+        q90,
+        price_q10,
+        price_q50,
+        price_q90,
+        reference_price,
+        made_at
+    FROM predictions
+),
+numbered AS (
+    SELECT
+        period,
+        exchange,
+        symbol,
+        horizon_minutes,
+        feature_time,
+        target_time,
+        model_name,
+        model_version,
+        role,
+        q10,
+        q50,
+        q90,
+        price_q10,
+        price_q50,
+        price_q90,
+        reference_price,
+        made_at,
+        row_number() OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, role, period
+            ORDER BY feature_time DESC, model_version DESC
+        ) AS place
+    FROM dated
+)
+SELECT
+    period,
+    exchange,
+    symbol,
+    horizon_minutes,
+    feature_time,
+    target_time,
+    model_name,
+    model_version,
+    role,
+    q10,
+    q50,
+    q90,
+    price_q10,
+    price_q50,
+    price_q90,
+    reference_price,
+    made_at
+FROM numbered
+WHERE place = 1
+"""
+
+DRIFT_HOURS = """-- drift_hours: how many inputs of each hour fell into each bucket of a feature's training distribution; bucket 0 is missing.
+-- grain: one row per model version, exchange, symbol, feature, hour of feature_time with forecasts
+-- keys: model_version, exchange, symbol, feature, hour
+-- event time: hour
+-- late data: counted in its hour
+-- footprint:
+--   forecast_inputs by model_version: feature_time -> hour tumble 1 hour
+--   feature_reference by model_version: all
+-- readers: feature_drift
+CREATE MATERIALIZED VIEW drift_hours AS
+WITH valued AS (
+    SELECT
+        i.model_version,
+        i.exchange,
+        i.symbol,
+        r.feature,
+        date_bin(INTERVAL '1 hour', i.feature_time, '1970-01-01 00:00:00+00'::timestamptz) AS hour,
+        r.edges,
+        (i."values" ->> r.feature)::double precision AS value
+    FROM forecast_inputs AS i
+    INNER JOIN feature_reference AS r ON i.model_version = r.model_version
+),
+bucketed AS (
+    SELECT
+        model_version,
+        exchange,
+        symbol,
+        feature,
+        hour,
+        CASE
+            WHEN value IS NULL THEN 0
+            ELSE 1 + CASE WHEN value > edges[1] THEN 1 ELSE 0 END + CASE WHEN value > edges[2] THEN 1 ELSE 0 END + CASE WHEN value > edges[3] THEN 1 ELSE 0 END + CASE WHEN value > edges[4] THEN 1 ELSE 0 END + CASE WHEN value > edges[5] THEN 1 ELSE 0 END + CASE WHEN value > edges[6] THEN 1 ELSE 0 END + CASE WHEN value > edges[7] THEN 1 ELSE 0 END + CASE WHEN value > edges[8] THEN 1 ELSE 0 END + CASE WHEN value > edges[9] THEN 1 ELSE 0 END
+        END AS bucket
+    FROM valued
+)
+SELECT
+    model_version,
+    exchange,
+    symbol,
+    feature,
+    hour,
+    count(*) AS rows,
+    sum(CASE WHEN bucket = 0 THEN 1 ELSE 0 END)::bigint AS bucket_0,
+    sum(CASE WHEN bucket = 1 THEN 1 ELSE 0 END)::bigint AS bucket_1,
+    sum(CASE WHEN bucket = 2 THEN 1 ELSE 0 END)::bigint AS bucket_2,
+    sum(CASE WHEN bucket = 3 THEN 1 ELSE 0 END)::bigint AS bucket_3,
+    sum(CASE WHEN bucket = 4 THEN 1 ELSE 0 END)::bigint AS bucket_4,
+    sum(CASE WHEN bucket = 5 THEN 1 ELSE 0 END)::bigint AS bucket_5,
+    sum(CASE WHEN bucket = 6 THEN 1 ELSE 0 END)::bigint AS bucket_6,
+    sum(CASE WHEN bucket = 7 THEN 1 ELSE 0 END)::bigint AS bucket_7,
+    sum(CASE WHEN bucket = 8 THEN 1 ELSE 0 END)::bigint AS bucket_8,
+    sum(CASE WHEN bucket = 9 THEN 1 ELSE 0 END)::bigint AS bucket_9,
+    sum(CASE WHEN bucket = 10 THEN 1 ELSE 0 END)::bigint AS bucket_10
+FROM bucketed
+GROUP BY model_version, exchange, symbol, feature, hour
+"""
+
+LATEST_PREDICTIONS = """-- latest_predictions: the newest forecast of each model and role, for every market and horizon.
+-- grain: one row per exchange, symbol, horizon, model, role
+-- keys: exchange, symbol, horizon_minutes, model_name, role
+-- event time: none
+-- late data: an older forecast that comes late changes nothing
+-- footprint:
+--   newest_predictions by exchange, symbol: all
+-- readers: served_predictions, price-predictor, model-error-monitor, predictions-api
+CREATE MATERIALIZED VIEW latest_predictions AS
+WITH numbered AS (
+    SELECT
+        exchange,
+        symbol,
+        horizon_minutes,
+        feature_time,
+        target_time,
+        model_name,
+        model_version,
+        role,
+        q10,
+        q50,
+        q90,
+        price_q10,
+        price_q50,
+        price_q90,
+        reference_price,
+        made_at,
+        row_number() OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, role
+            ORDER BY feature_time DESC, period DESC
+        ) AS place
+    FROM newest_predictions
+)
+SELECT
+    exchange,
+    symbol,
+    horizon_minutes,
+    feature_time,
+    target_time,
+    model_name,
+    model_version,
+    role,
+    q10,
+    q50,
+    q90,
+    price_q10,
+    price_q50,
+    price_q90,
+    reference_price,
+    made_at
+FROM numbered
+WHERE place = 1
+"""
+
+FEATURE_DRIFT = """-- feature_drift: population stability index of each important feature: the 24 hours that end with each hour against the
+--   model's training. Above 0.2 a feature is no longer what the model learnt from; with few rows it is noise, about
+--   10 / rows.
+-- grain: one row per model version, exchange, symbol, feature, hour of feature_time with forecasts
+-- keys: model_version, exchange, symbol, feature, hour
+-- event time: hour
+-- late data: follows drift_hours
+-- footprint:
+--   drift_hours by model_version: hour -> hour [0, +23 hours]
+--   feature_reference by model_version: all
+-- readers: model-error-monitor, predictions-api, people
+CREATE MATERIALIZED VIEW feature_drift AS
+WITH day AS (
+    SELECT
+        model_version,
+        exchange,
+        symbol,
+        feature,
+        hour,
+        sum(rows) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS rows,
+        sum(bucket_0) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_0,
+        sum(bucket_1) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_1,
+        sum(bucket_2) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_2,
+        sum(bucket_3) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_3,
+        sum(bucket_4) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_4,
+        sum(bucket_5) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_5,
+        sum(bucket_6) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_6,
+        sum(bucket_7) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_7,
+        sum(bucket_8) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_8,
+        sum(bucket_9) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_9,
+        sum(bucket_10) OVER (PARTITION BY model_version, exchange, symbol, feature ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW)::double precision AS bucket_10
+    FROM drift_hours
+),
+compared AS (
+    SELECT
+        d.model_version,
+        d.exchange,
+        d.symbol,
+        d.feature,
+        d.hour,
+        d.rows,
+        r.shares,
+        d.bucket_0,
+        d.bucket_1,
+        d.bucket_2,
+        d.bucket_3,
+        d.bucket_4,
+        d.bucket_5,
+        d.bucket_6,
+        d.bucket_7,
+        d.bucket_8,
+        d.bucket_9,
+        d.bucket_10
+    FROM day AS d
+    INNER JOIN feature_reference AS r ON d.model_version = r.model_version AND d.feature = r.feature
+)
+SELECT
+    model_version,
+    exchange,
+    symbol,
+    feature,
+    hour,
+(greatest(bucket_0 / nullif(rows, 0), 0.001) - greatest(shares[1], 0.001)) * ln(greatest(bucket_0 / nullif(rows, 0), 0.001) / nullif(greatest(shares[1], 0.001), 0)) + (greatest(bucket_1 / nullif(rows, 0), 0.001) - greatest(shares[2], 0.001)) * ln(greatest(bucket_1 / nullif(rows, 0), 0.001) / nullif(greatest(shares[2], 0.001), 0)) + (greatest(bucket_2 / nullif(rows, 0), 0.001) - greatest(shares[3], 0.001)) * ln(greatest(bucket_2 / nullif(rows, 0), 0.001) / nullif(greatest(shares[3], 0.001), 0)) + (greatest(bucket_3 / nullif(rows, 0), 0.001) - greatest(shares[4], 0.001)) * ln(greatest(bucket_3 / nullif(rows, 0), 0.001) / nullif(greatest(shares[4], 0.001), 0)) + (greatest(bucket_4 / nullif(rows, 0), 0.001) - greatest(shares[5], 0.001)) * ln(greatest(bucket_4 / nullif(rows, 0), 0.001) / nullif(greatest(shares[5], 0.001), 0)) + (greatest(bucket_5 / nullif(rows, 0), 0.001) - greatest(shares[6], 0.001)) * ln(greatest(bucket_5 / nullif(rows, 0), 0.001) / nullif(greatest(shares[6], 0.001), 0)) + (greatest(bucket_6 / nullif(rows, 0), 0.001) - greatest(shares[7], 0.001)) * ln(greatest(bucket_6 / nullif(rows, 0), 0.001) / nullif(greatest(shares[7], 0.001), 0)) + (greatest(bucket_7 / nullif(rows, 0), 0.001) - greatest(shares[8], 0.001)) * ln(greatest(bucket_7 / nullif(rows, 0), 0.001) / nullif(greatest(shares[8], 0.001), 0)) + (greatest(bucket_8 / nullif(rows, 0), 0.001) - greatest(shares[9], 0.001)) * ln(greatest(bucket_8 / nullif(rows, 0), 0.001) / nullif(greatest(shares[9], 0.001), 0)) + (greatest(bucket_9 / nullif(rows, 0), 0.001) - greatest(shares[10], 0.001)) * ln(greatest(bucket_9 / nullif(rows, 0), 0.001) / nullif(greatest(shares[10], 0.001), 0)) + (greatest(bucket_10 / nullif(rows, 0), 0.001) - greatest(shares[11], 0.001)) * ln(greatest(bucket_10 / nullif(rows, 0), 0.001) / nullif(greatest(shares[11], 0.001), 0)) AS psi,
+    rows::bigint AS rows
+FROM compared
+"""
+
+SERVED_PREDICTIONS = """-- served_predictions: the forecast that users get: the champion's if it made the newest one, else the baseline's.
+-- grain: one row per exchange, symbol, horizon
+-- keys: exchange, symbol, horizon_minutes
+-- event time: none
+-- late data: follows latest_predictions
+-- footprint:
+--   latest_predictions by exchange, symbol: all
+-- readers: model-error-monitor, predictions-api, people
+CREATE MATERIALIZED VIEW served_predictions AS
+WITH numbered AS (
+    SELECT
+        exchange,
+        symbol,
+        horizon_minutes,
+        feature_time,
+        target_time,
+        model_name,
+        model_version,
+        role,
+        q10,
+        q50,
+        q90,
+        price_q10,
+        price_q50,
+        price_q90,
+        reference_price,
+        made_at,
+        row_number() OVER (
+            PARTITION BY exchange, symbol, horizon_minutes
+            ORDER BY feature_time DESC, CASE role WHEN 'champion' THEN 0 ELSE 1 END, model_name, role
+        ) AS place
+    FROM latest_predictions
+    WHERE role IN ('champion', 'baseline')
+)
+SELECT
+    exchange,
+    symbol,
+    horizon_minutes,
+    feature_time,
+    target_time,
+    model_name,
+    model_version,
+    role,
+    q10,
+    q50,
+    q90,
+    price_q10,
+    price_q50,
+    price_q90,
+    reference_price,
+    made_at
+FROM numbered
+WHERE place = 1
+"""
+
 SYMBOL_SENTIMENT = """-- symbol_sentiment: sentiment_minute of each market's base asset, so that features finds it by market and minute.
 -- grain: one row per exchange, symbol, minute that sentiment_minute has for the base asset
 -- keys: exchange, symbol, minute
@@ -835,7 +1324,7 @@ FEATURES = """-- features: what a model may know when a minute's candle has clos
 -- footprint:
 --   bar_features by exchange, symbol: open_time -> open_time [0, +7080 seconds]
 --   symbol_sentiment by exchange, symbol: minute -> open_time [0, 0]
--- readers: model-trainer, price-predictor, model-error-monitor, predictions-api
+-- readers: input_amendments, model-trainer, price-predictor, model-error-monitor, predictions-api
 CREATE MATERIALIZED VIEW features AS
 WITH minutes AS (
     SELECT
@@ -1055,20 +1544,889 @@ LEFT JOIN bars_1h AS b1h
 LEFT JOIN symbol_sentiment AS n ON m.exchange = n.exchange AND m.symbol = n.symbol AND m.open_time = n.minute
 """
 
+INPUT_AMENDMENTS = """-- input_amendments: how far the features of a candle are now from those that its forecasts used: late trades and late
+--   scores amend the past, and a forecast is judged with what it knew.
+-- grain: one row per exchange, symbol, candle forecast from
+-- keys: exchange, symbol, feature_time
+-- event time: feature_time
+-- late data: follows features
+-- footprint:
+--   prediction_inputs by exchange, symbol: feature_time -> feature_time [0, 0]
+--   features by exchange, symbol: open_time -> feature_time [0, 0]
+-- readers: prediction_outcomes, model-error-monitor, people
+CREATE MATERIALIZED VIEW input_amendments AS
+WITH changes AS (
+    SELECT
+        i.exchange,
+        i.symbol,
+        i.feature_time,
+        CASE
+            WHEN f.return_1_1m IS NULL AND i."values" ->> 'return_1_1m' IS NULL THEN 0
+            WHEN f.return_1_1m IS NULL OR i."values" ->> 'return_1_1m' IS NULL THEN 1
+            ELSE abs(f.return_1_1m - (i."values" ->> 'return_1_1m')::double precision)
+        END AS return_1_1m,
+        CASE
+            WHEN f.return_1_lag_1_1m IS NULL AND i."values" ->> 'return_1_lag_1_1m' IS NULL THEN 0
+            WHEN f.return_1_lag_1_1m IS NULL OR i."values" ->> 'return_1_lag_1_1m' IS NULL THEN 1
+            ELSE abs(f.return_1_lag_1_1m - (i."values" ->> 'return_1_lag_1_1m')::double precision)
+        END AS return_1_lag_1_1m,
+        CASE
+            WHEN f.return_1_lag_2_1m IS NULL AND i."values" ->> 'return_1_lag_2_1m' IS NULL THEN 0
+            WHEN f.return_1_lag_2_1m IS NULL OR i."values" ->> 'return_1_lag_2_1m' IS NULL THEN 1
+            ELSE abs(f.return_1_lag_2_1m - (i."values" ->> 'return_1_lag_2_1m')::double precision)
+        END AS return_1_lag_2_1m,
+        CASE
+            WHEN f.return_5_1m IS NULL AND i."values" ->> 'return_5_1m' IS NULL THEN 0
+            WHEN f.return_5_1m IS NULL OR i."values" ->> 'return_5_1m' IS NULL THEN 1
+            ELSE abs(f.return_5_1m - (i."values" ->> 'return_5_1m')::double precision)
+        END AS return_5_1m,
+        CASE
+            WHEN f.return_15_1m IS NULL AND i."values" ->> 'return_15_1m' IS NULL THEN 0
+            WHEN f.return_15_1m IS NULL OR i."values" ->> 'return_15_1m' IS NULL THEN 1
+            ELSE abs(f.return_15_1m - (i."values" ->> 'return_15_1m')::double precision)
+        END AS return_15_1m,
+        CASE
+            WHEN f.return_60_1m IS NULL AND i."values" ->> 'return_60_1m' IS NULL THEN 0
+            WHEN f.return_60_1m IS NULL OR i."values" ->> 'return_60_1m' IS NULL THEN 1
+            ELSE abs(f.return_60_1m - (i."values" ->> 'return_60_1m')::double precision)
+        END AS return_60_1m,
+        CASE
+            WHEN f.volatility_60_1m IS NULL AND i."values" ->> 'volatility_60_1m' IS NULL THEN 0
+            WHEN f.volatility_60_1m IS NULL OR i."values" ->> 'volatility_60_1m' IS NULL THEN 1
+            ELSE abs(f.volatility_60_1m - (i."values" ->> 'volatility_60_1m')::double precision)
+        END AS volatility_60_1m,
+        CASE
+            WHEN f.natr_14_1m IS NULL AND i."values" ->> 'natr_14_1m' IS NULL THEN 0
+            WHEN f.natr_14_1m IS NULL OR i."values" ->> 'natr_14_1m' IS NULL THEN 1
+            ELSE abs(f.natr_14_1m - (i."values" ->> 'natr_14_1m')::double precision)
+        END AS natr_14_1m,
+        CASE
+            WHEN f.return_zscore_60_1m IS NULL AND i."values" ->> 'return_zscore_60_1m' IS NULL THEN 0
+            WHEN f.return_zscore_60_1m IS NULL OR i."values" ->> 'return_zscore_60_1m' IS NULL THEN 1
+            ELSE abs(f.return_zscore_60_1m - (i."values" ->> 'return_zscore_60_1m')::double precision)
+        END AS return_zscore_60_1m,
+        CASE
+            WHEN f.rsi_14_1m IS NULL AND i."values" ->> 'rsi_14_1m' IS NULL THEN 0
+            WHEN f.rsi_14_1m IS NULL OR i."values" ->> 'rsi_14_1m' IS NULL THEN 1
+            ELSE abs(f.rsi_14_1m - (i."values" ->> 'rsi_14_1m')::double precision)
+        END AS rsi_14_1m,
+        CASE
+            WHEN f.stoch_rsi_k_1m IS NULL AND i."values" ->> 'stoch_rsi_k_1m' IS NULL THEN 0
+            WHEN f.stoch_rsi_k_1m IS NULL OR i."values" ->> 'stoch_rsi_k_1m' IS NULL THEN 1
+            ELSE abs(f.stoch_rsi_k_1m - (i."values" ->> 'stoch_rsi_k_1m')::double precision)
+        END AS stoch_rsi_k_1m,
+        CASE
+            WHEN f.stochastic_k_1m IS NULL AND i."values" ->> 'stochastic_k_1m' IS NULL THEN 0
+            WHEN f.stochastic_k_1m IS NULL OR i."values" ->> 'stochastic_k_1m' IS NULL THEN 1
+            ELSE abs(f.stochastic_k_1m - (i."values" ->> 'stochastic_k_1m')::double precision)
+        END AS stochastic_k_1m,
+        CASE
+            WHEN f.stochastic_d_1m IS NULL AND i."values" ->> 'stochastic_d_1m' IS NULL THEN 0
+            WHEN f.stochastic_d_1m IS NULL OR i."values" ->> 'stochastic_d_1m' IS NULL THEN 1
+            ELSE abs(f.stochastic_d_1m - (i."values" ->> 'stochastic_d_1m')::double precision)
+        END AS stochastic_d_1m,
+        CASE
+            WHEN f.cci_20_1m IS NULL AND i."values" ->> 'cci_20_1m' IS NULL THEN 0
+            WHEN f.cci_20_1m IS NULL OR i."values" ->> 'cci_20_1m' IS NULL THEN 1
+            ELSE abs(f.cci_20_1m - (i."values" ->> 'cci_20_1m')::double precision)
+        END AS cci_20_1m,
+        CASE
+            WHEN f.macd_1m IS NULL AND i."values" ->> 'macd_1m' IS NULL THEN 0
+            WHEN f.macd_1m IS NULL OR i."values" ->> 'macd_1m' IS NULL THEN 1
+            ELSE abs(f.macd_1m - (i."values" ->> 'macd_1m')::double precision)
+        END AS macd_1m,
+        CASE
+            WHEN f.macd_hist_1m IS NULL AND i."values" ->> 'macd_hist_1m' IS NULL THEN 0
+            WHEN f.macd_hist_1m IS NULL OR i."values" ->> 'macd_hist_1m' IS NULL THEN 1
+            ELSE abs(f.macd_hist_1m - (i."values" ->> 'macd_hist_1m')::double precision)
+        END AS macd_hist_1m,
+        CASE
+            WHEN f.di_difference_14_1m IS NULL AND i."values" ->> 'di_difference_14_1m' IS NULL THEN 0
+            WHEN f.di_difference_14_1m IS NULL OR i."values" ->> 'di_difference_14_1m' IS NULL THEN 1
+            ELSE abs(f.di_difference_14_1m - (i."values" ->> 'di_difference_14_1m')::double precision)
+        END AS di_difference_14_1m,
+        CASE
+            WHEN f.adx_14_1m IS NULL AND i."values" ->> 'adx_14_1m' IS NULL THEN 0
+            WHEN f.adx_14_1m IS NULL OR i."values" ->> 'adx_14_1m' IS NULL THEN 1
+            ELSE abs(f.adx_14_1m - (i."values" ->> 'adx_14_1m')::double precision)
+        END AS adx_14_1m,
+        CASE
+            WHEN f.bollinger_width_20_1m IS NULL AND i."values" ->> 'bollinger_width_20_1m' IS NULL THEN 0
+            WHEN f.bollinger_width_20_1m IS NULL OR i."values" ->> 'bollinger_width_20_1m' IS NULL THEN 1
+            ELSE abs(f.bollinger_width_20_1m - (i."values" ->> 'bollinger_width_20_1m')::double precision)
+        END AS bollinger_width_20_1m,
+        CASE
+            WHEN f.bollinger_percent_b_20_1m IS NULL AND i."values" ->> 'bollinger_percent_b_20_1m' IS NULL THEN 0
+            WHEN f.bollinger_percent_b_20_1m IS NULL OR i."values" ->> 'bollinger_percent_b_20_1m' IS NULL THEN 1
+            ELSE abs(f.bollinger_percent_b_20_1m - (i."values" ->> 'bollinger_percent_b_20_1m')::double precision)
+        END AS bollinger_percent_b_20_1m,
+        CASE
+            WHEN f.keltner_position_1m IS NULL AND i."values" ->> 'keltner_position_1m' IS NULL THEN 0
+            WHEN f.keltner_position_1m IS NULL OR i."values" ->> 'keltner_position_1m' IS NULL THEN 1
+            ELSE abs(f.keltner_position_1m - (i."values" ->> 'keltner_position_1m')::double precision)
+        END AS keltner_position_1m,
+        CASE
+            WHEN f.donchian_position_20_1m IS NULL AND i."values" ->> 'donchian_position_20_1m' IS NULL THEN 0
+            WHEN f.donchian_position_20_1m IS NULL OR i."values" ->> 'donchian_position_20_1m' IS NULL THEN 1
+            ELSE abs(f.donchian_position_20_1m - (i."values" ->> 'donchian_position_20_1m')::double precision)
+        END AS donchian_position_20_1m,
+        CASE
+            WHEN f.vwap_gap_60_1m IS NULL AND i."values" ->> 'vwap_gap_60_1m' IS NULL THEN 0
+            WHEN f.vwap_gap_60_1m IS NULL OR i."values" ->> 'vwap_gap_60_1m' IS NULL THEN 1
+            ELSE abs(f.vwap_gap_60_1m - (i."values" ->> 'vwap_gap_60_1m')::double precision)
+        END AS vwap_gap_60_1m,
+        CASE
+            WHEN f.mfi_14_1m IS NULL AND i."values" ->> 'mfi_14_1m' IS NULL THEN 0
+            WHEN f.mfi_14_1m IS NULL OR i."values" ->> 'mfi_14_1m' IS NULL THEN 1
+            ELSE abs(f.mfi_14_1m - (i."values" ->> 'mfi_14_1m')::double precision)
+        END AS mfi_14_1m,
+        CASE
+            WHEN f.cmf_20_1m IS NULL AND i."values" ->> 'cmf_20_1m' IS NULL THEN 0
+            WHEN f.cmf_20_1m IS NULL OR i."values" ->> 'cmf_20_1m' IS NULL THEN 1
+            ELSE abs(f.cmf_20_1m - (i."values" ->> 'cmf_20_1m')::double precision)
+        END AS cmf_20_1m,
+        CASE
+            WHEN f.order_flow_20_1m IS NULL AND i."values" ->> 'order_flow_20_1m' IS NULL THEN 0
+            WHEN f.order_flow_20_1m IS NULL OR i."values" ->> 'order_flow_20_1m' IS NULL THEN 1
+            ELSE abs(f.order_flow_20_1m - (i."values" ->> 'order_flow_20_1m')::double precision)
+        END AS order_flow_20_1m,
+        CASE
+            WHEN f.order_flow_1_1m IS NULL AND i."values" ->> 'order_flow_1_1m' IS NULL THEN 0
+            WHEN f.order_flow_1_1m IS NULL OR i."values" ->> 'order_flow_1_1m' IS NULL THEN 1
+            ELSE abs(f.order_flow_1_1m - (i."values" ->> 'order_flow_1_1m')::double precision)
+        END AS order_flow_1_1m,
+        CASE
+            WHEN f.body_1m IS NULL AND i."values" ->> 'body_1m' IS NULL THEN 0
+            WHEN f.body_1m IS NULL OR i."values" ->> 'body_1m' IS NULL THEN 1
+            ELSE abs(f.body_1m - (i."values" ->> 'body_1m')::double precision)
+        END AS body_1m,
+        CASE
+            WHEN f.close_position_1m IS NULL AND i."values" ->> 'close_position_1m' IS NULL THEN 0
+            WHEN f.close_position_1m IS NULL OR i."values" ->> 'close_position_1m' IS NULL THEN 1
+            ELSE abs(f.close_position_1m - (i."values" ->> 'close_position_1m')::double precision)
+        END AS close_position_1m,
+        CASE
+            WHEN f.range_1m IS NULL AND i."values" ->> 'range_1m' IS NULL THEN 0
+            WHEN f.range_1m IS NULL OR i."values" ->> 'range_1m' IS NULL THEN 1
+            ELSE abs(f.range_1m - (i."values" ->> 'range_1m')::double precision)
+        END AS range_1m,
+        CASE
+            WHEN f.volume_ratio_20_1m IS NULL AND i."values" ->> 'volume_ratio_20_1m' IS NULL THEN 0
+            WHEN f.volume_ratio_20_1m IS NULL OR i."values" ->> 'volume_ratio_20_1m' IS NULL THEN 1
+            ELSE abs(f.volume_ratio_20_1m - (i."values" ->> 'volume_ratio_20_1m')::double precision)
+        END AS volume_ratio_20_1m,
+        CASE
+            WHEN f.trades_ratio_20_1m IS NULL AND i."values" ->> 'trades_ratio_20_1m' IS NULL THEN 0
+            WHEN f.trades_ratio_20_1m IS NULL OR i."values" ->> 'trades_ratio_20_1m' IS NULL THEN 1
+            ELSE abs(f.trades_ratio_20_1m - (i."values" ->> 'trades_ratio_20_1m')::double precision)
+        END AS trades_ratio_20_1m,
+        CASE
+            WHEN f.traded_share_20_1m IS NULL AND i."values" ->> 'traded_share_20_1m' IS NULL THEN 0
+            WHEN f.traded_share_20_1m IS NULL OR i."values" ->> 'traded_share_20_1m' IS NULL THEN 1
+            ELSE abs(f.traded_share_20_1m - (i."values" ->> 'traded_share_20_1m')::double precision)
+        END AS traded_share_20_1m,
+        CASE
+            WHEN f.ema_12_gap_1m IS NULL AND i."values" ->> 'ema_12_gap_1m' IS NULL THEN 0
+            WHEN f.ema_12_gap_1m IS NULL OR i."values" ->> 'ema_12_gap_1m' IS NULL THEN 1
+            ELSE abs(f.ema_12_gap_1m - (i."values" ->> 'ema_12_gap_1m')::double precision)
+        END AS ema_12_gap_1m,
+        CASE
+            WHEN f.ema_26_gap_1m IS NULL AND i."values" ->> 'ema_26_gap_1m' IS NULL THEN 0
+            WHEN f.ema_26_gap_1m IS NULL OR i."values" ->> 'ema_26_gap_1m' IS NULL THEN 1
+            ELSE abs(f.ema_26_gap_1m - (i."values" ->> 'ema_26_gap_1m')::double precision)
+        END AS ema_26_gap_1m,
+        CASE
+            WHEN f.ema_50_gap_1m IS NULL AND i."values" ->> 'ema_50_gap_1m' IS NULL THEN 0
+            WHEN f.ema_50_gap_1m IS NULL OR i."values" ->> 'ema_50_gap_1m' IS NULL THEN 1
+            ELSE abs(f.ema_50_gap_1m - (i."values" ->> 'ema_50_gap_1m')::double precision)
+        END AS ema_50_gap_1m,
+        CASE
+            WHEN f.ema_200_gap_1m IS NULL AND i."values" ->> 'ema_200_gap_1m' IS NULL THEN 0
+            WHEN f.ema_200_gap_1m IS NULL OR i."values" ->> 'ema_200_gap_1m' IS NULL THEN 1
+            ELSE abs(f.ema_200_gap_1m - (i."values" ->> 'ema_200_gap_1m')::double precision)
+        END AS ema_200_gap_1m,
+        CASE
+            WHEN f.imputed_1m IS NULL AND i."values" ->> 'imputed_1m' IS NULL THEN 0
+            WHEN f.imputed_1m IS NULL OR i."values" ->> 'imputed_1m' IS NULL THEN 1
+            ELSE abs(f.imputed_1m - (i."values" ->> 'imputed_1m')::double precision)
+        END AS imputed_1m,
+        CASE
+            WHEN f.return_1_5m IS NULL AND i."values" ->> 'return_1_5m' IS NULL THEN 0
+            WHEN f.return_1_5m IS NULL OR i."values" ->> 'return_1_5m' IS NULL THEN 1
+            ELSE abs(f.return_1_5m - (i."values" ->> 'return_1_5m')::double precision)
+        END AS return_1_5m,
+        CASE
+            WHEN f.return_5_5m IS NULL AND i."values" ->> 'return_5_5m' IS NULL THEN 0
+            WHEN f.return_5_5m IS NULL OR i."values" ->> 'return_5_5m' IS NULL THEN 1
+            ELSE abs(f.return_5_5m - (i."values" ->> 'return_5_5m')::double precision)
+        END AS return_5_5m,
+        CASE
+            WHEN f.volatility_60_5m IS NULL AND i."values" ->> 'volatility_60_5m' IS NULL THEN 0
+            WHEN f.volatility_60_5m IS NULL OR i."values" ->> 'volatility_60_5m' IS NULL THEN 1
+            ELSE abs(f.volatility_60_5m - (i."values" ->> 'volatility_60_5m')::double precision)
+        END AS volatility_60_5m,
+        CASE
+            WHEN f.natr_14_5m IS NULL AND i."values" ->> 'natr_14_5m' IS NULL THEN 0
+            WHEN f.natr_14_5m IS NULL OR i."values" ->> 'natr_14_5m' IS NULL THEN 1
+            ELSE abs(f.natr_14_5m - (i."values" ->> 'natr_14_5m')::double precision)
+        END AS natr_14_5m,
+        CASE
+            WHEN f.rsi_14_5m IS NULL AND i."values" ->> 'rsi_14_5m' IS NULL THEN 0
+            WHEN f.rsi_14_5m IS NULL OR i."values" ->> 'rsi_14_5m' IS NULL THEN 1
+            ELSE abs(f.rsi_14_5m - (i."values" ->> 'rsi_14_5m')::double precision)
+        END AS rsi_14_5m,
+        CASE
+            WHEN f.stochastic_k_5m IS NULL AND i."values" ->> 'stochastic_k_5m' IS NULL THEN 0
+            WHEN f.stochastic_k_5m IS NULL OR i."values" ->> 'stochastic_k_5m' IS NULL THEN 1
+            ELSE abs(f.stochastic_k_5m - (i."values" ->> 'stochastic_k_5m')::double precision)
+        END AS stochastic_k_5m,
+        CASE
+            WHEN f.macd_hist_5m IS NULL AND i."values" ->> 'macd_hist_5m' IS NULL THEN 0
+            WHEN f.macd_hist_5m IS NULL OR i."values" ->> 'macd_hist_5m' IS NULL THEN 1
+            ELSE abs(f.macd_hist_5m - (i."values" ->> 'macd_hist_5m')::double precision)
+        END AS macd_hist_5m,
+        CASE
+            WHEN f.bollinger_percent_b_20_5m IS NULL AND i."values" ->> 'bollinger_percent_b_20_5m' IS NULL THEN 0
+            WHEN f.bollinger_percent_b_20_5m IS NULL OR i."values" ->> 'bollinger_percent_b_20_5m' IS NULL THEN 1
+            ELSE abs(f.bollinger_percent_b_20_5m - (i."values" ->> 'bollinger_percent_b_20_5m')::double precision)
+        END AS bollinger_percent_b_20_5m,
+        CASE
+            WHEN f.order_flow_20_5m IS NULL AND i."values" ->> 'order_flow_20_5m' IS NULL THEN 0
+            WHEN f.order_flow_20_5m IS NULL OR i."values" ->> 'order_flow_20_5m' IS NULL THEN 1
+            ELSE abs(f.order_flow_20_5m - (i."values" ->> 'order_flow_20_5m')::double precision)
+        END AS order_flow_20_5m,
+        CASE
+            WHEN f.ema_12_gap_5m IS NULL AND i."values" ->> 'ema_12_gap_5m' IS NULL THEN 0
+            WHEN f.ema_12_gap_5m IS NULL OR i."values" ->> 'ema_12_gap_5m' IS NULL THEN 1
+            ELSE abs(f.ema_12_gap_5m - (i."values" ->> 'ema_12_gap_5m')::double precision)
+        END AS ema_12_gap_5m,
+        CASE
+            WHEN f.ema_50_gap_5m IS NULL AND i."values" ->> 'ema_50_gap_5m' IS NULL THEN 0
+            WHEN f.ema_50_gap_5m IS NULL OR i."values" ->> 'ema_50_gap_5m' IS NULL THEN 1
+            ELSE abs(f.ema_50_gap_5m - (i."values" ->> 'ema_50_gap_5m')::double precision)
+        END AS ema_50_gap_5m,
+        CASE
+            WHEN f.imputed_5m IS NULL AND i."values" ->> 'imputed_5m' IS NULL THEN 0
+            WHEN f.imputed_5m IS NULL OR i."values" ->> 'imputed_5m' IS NULL THEN 1
+            ELSE abs(f.imputed_5m - (i."values" ->> 'imputed_5m')::double precision)
+        END AS imputed_5m,
+        CASE
+            WHEN f.return_1_15m IS NULL AND i."values" ->> 'return_1_15m' IS NULL THEN 0
+            WHEN f.return_1_15m IS NULL OR i."values" ->> 'return_1_15m' IS NULL THEN 1
+            ELSE abs(f.return_1_15m - (i."values" ->> 'return_1_15m')::double precision)
+        END AS return_1_15m,
+        CASE
+            WHEN f.return_5_15m IS NULL AND i."values" ->> 'return_5_15m' IS NULL THEN 0
+            WHEN f.return_5_15m IS NULL OR i."values" ->> 'return_5_15m' IS NULL THEN 1
+            ELSE abs(f.return_5_15m - (i."values" ->> 'return_5_15m')::double precision)
+        END AS return_5_15m,
+        CASE
+            WHEN f.volatility_60_15m IS NULL AND i."values" ->> 'volatility_60_15m' IS NULL THEN 0
+            WHEN f.volatility_60_15m IS NULL OR i."values" ->> 'volatility_60_15m' IS NULL THEN 1
+            ELSE abs(f.volatility_60_15m - (i."values" ->> 'volatility_60_15m')::double precision)
+        END AS volatility_60_15m,
+        CASE
+            WHEN f.natr_14_15m IS NULL AND i."values" ->> 'natr_14_15m' IS NULL THEN 0
+            WHEN f.natr_14_15m IS NULL OR i."values" ->> 'natr_14_15m' IS NULL THEN 1
+            ELSE abs(f.natr_14_15m - (i."values" ->> 'natr_14_15m')::double precision)
+        END AS natr_14_15m,
+        CASE
+            WHEN f.rsi_14_15m IS NULL AND i."values" ->> 'rsi_14_15m' IS NULL THEN 0
+            WHEN f.rsi_14_15m IS NULL OR i."values" ->> 'rsi_14_15m' IS NULL THEN 1
+            ELSE abs(f.rsi_14_15m - (i."values" ->> 'rsi_14_15m')::double precision)
+        END AS rsi_14_15m,
+        CASE
+            WHEN f.stochastic_k_15m IS NULL AND i."values" ->> 'stochastic_k_15m' IS NULL THEN 0
+            WHEN f.stochastic_k_15m IS NULL OR i."values" ->> 'stochastic_k_15m' IS NULL THEN 1
+            ELSE abs(f.stochastic_k_15m - (i."values" ->> 'stochastic_k_15m')::double precision)
+        END AS stochastic_k_15m,
+        CASE
+            WHEN f.macd_hist_15m IS NULL AND i."values" ->> 'macd_hist_15m' IS NULL THEN 0
+            WHEN f.macd_hist_15m IS NULL OR i."values" ->> 'macd_hist_15m' IS NULL THEN 1
+            ELSE abs(f.macd_hist_15m - (i."values" ->> 'macd_hist_15m')::double precision)
+        END AS macd_hist_15m,
+        CASE
+            WHEN f.bollinger_percent_b_20_15m IS NULL AND i."values" ->> 'bollinger_percent_b_20_15m' IS NULL THEN 0
+            WHEN f.bollinger_percent_b_20_15m IS NULL OR i."values" ->> 'bollinger_percent_b_20_15m' IS NULL THEN 1
+            ELSE abs(f.bollinger_percent_b_20_15m - (i."values" ->> 'bollinger_percent_b_20_15m')::double precision)
+        END AS bollinger_percent_b_20_15m,
+        CASE
+            WHEN f.order_flow_20_15m IS NULL AND i."values" ->> 'order_flow_20_15m' IS NULL THEN 0
+            WHEN f.order_flow_20_15m IS NULL OR i."values" ->> 'order_flow_20_15m' IS NULL THEN 1
+            ELSE abs(f.order_flow_20_15m - (i."values" ->> 'order_flow_20_15m')::double precision)
+        END AS order_flow_20_15m,
+        CASE
+            WHEN f.ema_12_gap_15m IS NULL AND i."values" ->> 'ema_12_gap_15m' IS NULL THEN 0
+            WHEN f.ema_12_gap_15m IS NULL OR i."values" ->> 'ema_12_gap_15m' IS NULL THEN 1
+            ELSE abs(f.ema_12_gap_15m - (i."values" ->> 'ema_12_gap_15m')::double precision)
+        END AS ema_12_gap_15m,
+        CASE
+            WHEN f.ema_50_gap_15m IS NULL AND i."values" ->> 'ema_50_gap_15m' IS NULL THEN 0
+            WHEN f.ema_50_gap_15m IS NULL OR i."values" ->> 'ema_50_gap_15m' IS NULL THEN 1
+            ELSE abs(f.ema_50_gap_15m - (i."values" ->> 'ema_50_gap_15m')::double precision)
+        END AS ema_50_gap_15m,
+        CASE
+            WHEN f.imputed_15m IS NULL AND i."values" ->> 'imputed_15m' IS NULL THEN 0
+            WHEN f.imputed_15m IS NULL OR i."values" ->> 'imputed_15m' IS NULL THEN 1
+            ELSE abs(f.imputed_15m - (i."values" ->> 'imputed_15m')::double precision)
+        END AS imputed_15m,
+        CASE
+            WHEN f.return_1_1h IS NULL AND i."values" ->> 'return_1_1h' IS NULL THEN 0
+            WHEN f.return_1_1h IS NULL OR i."values" ->> 'return_1_1h' IS NULL THEN 1
+            ELSE abs(f.return_1_1h - (i."values" ->> 'return_1_1h')::double precision)
+        END AS return_1_1h,
+        CASE
+            WHEN f.return_5_1h IS NULL AND i."values" ->> 'return_5_1h' IS NULL THEN 0
+            WHEN f.return_5_1h IS NULL OR i."values" ->> 'return_5_1h' IS NULL THEN 1
+            ELSE abs(f.return_5_1h - (i."values" ->> 'return_5_1h')::double precision)
+        END AS return_5_1h,
+        CASE
+            WHEN f.volatility_60_1h IS NULL AND i."values" ->> 'volatility_60_1h' IS NULL THEN 0
+            WHEN f.volatility_60_1h IS NULL OR i."values" ->> 'volatility_60_1h' IS NULL THEN 1
+            ELSE abs(f.volatility_60_1h - (i."values" ->> 'volatility_60_1h')::double precision)
+        END AS volatility_60_1h,
+        CASE
+            WHEN f.natr_14_1h IS NULL AND i."values" ->> 'natr_14_1h' IS NULL THEN 0
+            WHEN f.natr_14_1h IS NULL OR i."values" ->> 'natr_14_1h' IS NULL THEN 1
+            ELSE abs(f.natr_14_1h - (i."values" ->> 'natr_14_1h')::double precision)
+        END AS natr_14_1h,
+        CASE
+            WHEN f.rsi_14_1h IS NULL AND i."values" ->> 'rsi_14_1h' IS NULL THEN 0
+            WHEN f.rsi_14_1h IS NULL OR i."values" ->> 'rsi_14_1h' IS NULL THEN 1
+            ELSE abs(f.rsi_14_1h - (i."values" ->> 'rsi_14_1h')::double precision)
+        END AS rsi_14_1h,
+        CASE
+            WHEN f.stochastic_k_1h IS NULL AND i."values" ->> 'stochastic_k_1h' IS NULL THEN 0
+            WHEN f.stochastic_k_1h IS NULL OR i."values" ->> 'stochastic_k_1h' IS NULL THEN 1
+            ELSE abs(f.stochastic_k_1h - (i."values" ->> 'stochastic_k_1h')::double precision)
+        END AS stochastic_k_1h,
+        CASE
+            WHEN f.macd_hist_1h IS NULL AND i."values" ->> 'macd_hist_1h' IS NULL THEN 0
+            WHEN f.macd_hist_1h IS NULL OR i."values" ->> 'macd_hist_1h' IS NULL THEN 1
+            ELSE abs(f.macd_hist_1h - (i."values" ->> 'macd_hist_1h')::double precision)
+        END AS macd_hist_1h,
+        CASE
+            WHEN f.bollinger_percent_b_20_1h IS NULL AND i."values" ->> 'bollinger_percent_b_20_1h' IS NULL THEN 0
+            WHEN f.bollinger_percent_b_20_1h IS NULL OR i."values" ->> 'bollinger_percent_b_20_1h' IS NULL THEN 1
+            ELSE abs(f.bollinger_percent_b_20_1h - (i."values" ->> 'bollinger_percent_b_20_1h')::double precision)
+        END AS bollinger_percent_b_20_1h,
+        CASE
+            WHEN f.order_flow_20_1h IS NULL AND i."values" ->> 'order_flow_20_1h' IS NULL THEN 0
+            WHEN f.order_flow_20_1h IS NULL OR i."values" ->> 'order_flow_20_1h' IS NULL THEN 1
+            ELSE abs(f.order_flow_20_1h - (i."values" ->> 'order_flow_20_1h')::double precision)
+        END AS order_flow_20_1h,
+        CASE
+            WHEN f.ema_12_gap_1h IS NULL AND i."values" ->> 'ema_12_gap_1h' IS NULL THEN 0
+            WHEN f.ema_12_gap_1h IS NULL OR i."values" ->> 'ema_12_gap_1h' IS NULL THEN 1
+            ELSE abs(f.ema_12_gap_1h - (i."values" ->> 'ema_12_gap_1h')::double precision)
+        END AS ema_12_gap_1h,
+        CASE
+            WHEN f.ema_50_gap_1h IS NULL AND i."values" ->> 'ema_50_gap_1h' IS NULL THEN 0
+            WHEN f.ema_50_gap_1h IS NULL OR i."values" ->> 'ema_50_gap_1h' IS NULL THEN 1
+            ELSE abs(f.ema_50_gap_1h - (i."values" ->> 'ema_50_gap_1h')::double precision)
+        END AS ema_50_gap_1h,
+        CASE
+            WHEN f.imputed_1h IS NULL AND i."values" ->> 'imputed_1h' IS NULL THEN 0
+            WHEN f.imputed_1h IS NULL OR i."values" ->> 'imputed_1h' IS NULL THEN 1
+            ELSE abs(f.imputed_1h - (i."values" ->> 'imputed_1h')::double precision)
+        END AS imputed_1h,
+        CASE
+            WHEN f.sentiment_1h IS NULL AND i."values" ->> 'sentiment_1h' IS NULL THEN 0
+            WHEN f.sentiment_1h IS NULL OR i."values" ->> 'sentiment_1h' IS NULL THEN 1
+            ELSE abs(f.sentiment_1h - (i."values" ->> 'sentiment_1h')::double precision)
+        END AS sentiment_1h,
+        CASE
+            WHEN f.news_volume_1h IS NULL AND i."values" ->> 'news_volume_1h' IS NULL THEN 0
+            WHEN f.news_volume_1h IS NULL OR i."values" ->> 'news_volume_1h' IS NULL THEN 1
+            ELSE abs(f.news_volume_1h - (i."values" ->> 'news_volume_1h')::double precision)
+        END AS news_volume_1h,
+        CASE
+            WHEN f.sentiment_6h IS NULL AND i."values" ->> 'sentiment_6h' IS NULL THEN 0
+            WHEN f.sentiment_6h IS NULL OR i."values" ->> 'sentiment_6h' IS NULL THEN 1
+            ELSE abs(f.sentiment_6h - (i."values" ->> 'sentiment_6h')::double precision)
+        END AS sentiment_6h,
+        CASE
+            WHEN f.news_volume_6h IS NULL AND i."values" ->> 'news_volume_6h' IS NULL THEN 0
+            WHEN f.news_volume_6h IS NULL OR i."values" ->> 'news_volume_6h' IS NULL THEN 1
+            ELSE abs(f.news_volume_6h - (i."values" ->> 'news_volume_6h')::double precision)
+        END AS news_volume_6h,
+        CASE
+            WHEN f.sentiment_24h IS NULL AND i."values" ->> 'sentiment_24h' IS NULL THEN 0
+            WHEN f.sentiment_24h IS NULL OR i."values" ->> 'sentiment_24h' IS NULL THEN 1
+            ELSE abs(f.sentiment_24h - (i."values" ->> 'sentiment_24h')::double precision)
+        END AS sentiment_24h,
+        CASE
+            WHEN f.news_volume_24h IS NULL AND i."values" ->> 'news_volume_24h' IS NULL THEN 0
+            WHEN f.news_volume_24h IS NULL OR i."values" ->> 'news_volume_24h' IS NULL THEN 1
+            ELSE abs(f.news_volume_24h - (i."values" ->> 'news_volume_24h')::double precision)
+        END AS news_volume_24h,
+        CASE
+            WHEN f.sentiment_dispersion_24h IS NULL AND i."values" ->> 'sentiment_dispersion_24h' IS NULL THEN 0
+            WHEN f.sentiment_dispersion_24h IS NULL OR i."values" ->> 'sentiment_dispersion_24h' IS NULL THEN 1
+            ELSE abs(f.sentiment_dispersion_24h - (i."values" ->> 'sentiment_dispersion_24h')::double precision)
+        END AS sentiment_dispersion_24h,
+        CASE
+            WHEN f.no_news IS NULL AND i."values" ->> 'no_news' IS NULL THEN 0
+            WHEN f.no_news IS NULL OR i."values" ->> 'no_news' IS NULL THEN 1
+            ELSE abs(f.no_news - (i."values" ->> 'no_news')::double precision)
+        END AS no_news,
+        CASE
+            WHEN f.day_sin IS NULL AND i."values" ->> 'day_sin' IS NULL THEN 0
+            WHEN f.day_sin IS NULL OR i."values" ->> 'day_sin' IS NULL THEN 1
+            ELSE abs(f.day_sin - (i."values" ->> 'day_sin')::double precision)
+        END AS day_sin,
+        CASE
+            WHEN f.day_cos IS NULL AND i."values" ->> 'day_cos' IS NULL THEN 0
+            WHEN f.day_cos IS NULL OR i."values" ->> 'day_cos' IS NULL THEN 1
+            ELSE abs(f.day_cos - (i."values" ->> 'day_cos')::double precision)
+        END AS day_cos,
+        CASE
+            WHEN f.week_sin IS NULL AND i."values" ->> 'week_sin' IS NULL THEN 0
+            WHEN f.week_sin IS NULL OR i."values" ->> 'week_sin' IS NULL THEN 1
+            ELSE abs(f.week_sin - (i."values" ->> 'week_sin')::double precision)
+        END AS week_sin,
+        CASE
+            WHEN f.week_cos IS NULL AND i."values" ->> 'week_cos' IS NULL THEN 0
+            WHEN f.week_cos IS NULL OR i."values" ->> 'week_cos' IS NULL THEN 1
+            ELSE abs(f.week_cos - (i."values" ->> 'week_cos')::double precision)
+        END AS week_cos,
+        CASE
+            WHEN f.hour_sin IS NULL AND i."values" ->> 'hour_sin' IS NULL THEN 0
+            WHEN f.hour_sin IS NULL OR i."values" ->> 'hour_sin' IS NULL THEN 1
+            ELSE abs(f.hour_sin - (i."values" ->> 'hour_sin')::double precision)
+        END AS hour_sin,
+        CASE
+            WHEN f.hour_cos IS NULL AND i."values" ->> 'hour_cos' IS NULL THEN 0
+            WHEN f.hour_cos IS NULL OR i."values" ->> 'hour_cos' IS NULL THEN 1
+            ELSE abs(f.hour_cos - (i."values" ->> 'hour_cos')::double precision)
+        END AS hour_cos
+    FROM prediction_inputs AS i
+    INNER JOIN features AS f ON i.exchange = f.exchange AND i.symbol = f.symbol AND i.feature_time = f.open_time
+)
+SELECT
+    exchange,
+    symbol,
+    feature_time,
+    max(CASE WHEN return_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_lag_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_lag_2_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_15_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_zscore_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stoch_rsi_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_d_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN cci_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN di_difference_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN adx_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_width_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN keltner_position_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN donchian_position_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN vwap_gap_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN mfi_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN cmf_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN body_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN close_position_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN range_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volume_ratio_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN trades_ratio_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN traded_share_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_26_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_200_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN news_volume_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_6h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN news_volume_6h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_24h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN news_volume_24h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_dispersion_24h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN no_news > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN day_sin > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN day_cos > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN week_sin > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN week_cos > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN hour_sin > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN hour_cos > '1e-9'::double precision THEN 1 ELSE 0 END) AS amended_features,
+    max(greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos)) AS largest_change
+FROM changes
+GROUP BY exchange, symbol, feature_time
+"""
+
+PREDICTION_OUTCOMES = """-- prediction_outcomes: every forecast whose target minute has closed, with what came. Joined by timestamp; a target minute that
+--   is missing or without a feed gives no outcome. Errors are log returns; pinball is the mean pinball loss of the
+--   three quantiles. is_direction_right is NULL when the median or the move is zero.
+-- grain: one row per forecast with an outcome
+-- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
+-- event time: feature_time
+-- late data: an amended target close amends the outcome; inputs_amended says that the inputs are no longer what they were
+-- footprint:
+--   predictions by exchange, symbol: feature_time -> feature_time [0, 0]
+--   candles by exchange, symbol: open_time -> feature_time [-60 minutes, 0]
+--   input_amendments by exchange, symbol: feature_time -> feature_time [0, 0]
+-- readers: outcome_hours, model-error-monitor, predictions-api, people
+CREATE MATERIALIZED VIEW prediction_outcomes AS
+WITH targets AS (
+    SELECT exchange, symbol, open_time, close
+    FROM candles
+    WHERE timeframe = '1m' AND feed_state <> 'no_feed' AND close > 0
+),
+realised AS (
+    SELECT
+        p.exchange,
+        p.symbol,
+        p.horizon_minutes,
+        p.feature_time,
+        p.target_time,
+        p.model_name,
+        p.model_version,
+        p.role,
+        p.q10,
+        p.q50,
+        p.q90,
+        p.price_q10,
+        p.price_q50,
+        p.price_q90,
+        p.reference_price,
+        p.made_at,
+        t.close AS realised_price,
+        ln(nullif(greatest(t.close / nullif(p.reference_price, 0), 0), 0)) AS realised_return
+    FROM predictions AS p
+    INNER JOIN targets AS t
+        ON p.exchange = t.exchange AND p.symbol = t.symbol AND p.feature_time + p.horizon_minutes * INTERVAL '1 minute' = t.open_time
+)
+SELECT
+    r.exchange,
+    r.symbol,
+    r.horizon_minutes,
+    r.feature_time,
+    r.target_time,
+    r.model_name,
+    r.model_version,
+    r.role,
+    r.q10,
+    r.q50,
+    r.q90,
+    r.price_q10,
+    r.price_q50,
+    r.price_q90,
+    r.reference_price,
+    r.made_at,
+    r.realised_price,
+    r.realised_return,
+    r.q50 - r.realised_return AS error,
+    abs(r.q50 - r.realised_return) AS absolute_error,
+    abs(r.realised_return) AS last_price_absolute_error,
+    (greatest(0.1 * (realised_return - r.q10), (0.1 - 1) * (realised_return - r.q10)) + greatest(0.5 * (realised_return - r.q50), (0.5 - 1) * (realised_return - r.q50)) + greatest(0.9 * (realised_return - r.q90), (0.9 - 1) * (realised_return - r.q90))) / 3 AS pinball,
+    r.realised_return >= r.q10 AND r.realised_return <= r.q90 AS is_covered,
+    CASE WHEN r.q50 <> 0 AND r.realised_return <> 0 THEN sign(r.q50) = sign(r.realised_return) END AS is_direction_right,
+    coalesce(a.amended_features, 0) > 0 AS inputs_amended
+FROM realised AS r
+LEFT JOIN input_amendments AS a
+    ON r.exchange = a.exchange AND r.symbol = a.symbol AND r.feature_time = a.feature_time
+"""
+
+OUTCOME_HOURS = """-- outcome_hours: sums of outcomes by hour, from which model_error is rolled up. Exact sums (NUMERIC), for they are added to and
+--   taken from for ever. Forecasts made at their target time or later, when a predictor catches up, are not judged.
+--   paired sums are over the forecasts that have one of the baseline beside them.
+-- grain: one row per exchange, symbol, horizon, model version, hour of feature_time with outcomes
+-- keys: exchange, symbol, horizon_minutes, model_name, model_version, hour
+-- event time: hour
+-- late data: follows prediction_outcomes
+-- footprint:
+--   prediction_outcomes by exchange, symbol: feature_time -> hour tumble 1 hour
+-- readers: model_error
+CREATE MATERIALIZED VIEW outcome_hours AS
+WITH judged AS (
+    SELECT
+        exchange, symbol, horizon_minutes, feature_time, model_name, model_version, role, error, absolute_error,
+        last_price_absolute_error, pinball, is_covered, is_direction_right, inputs_amended
+    FROM prediction_outcomes
+    WHERE made_at < target_time
+),
+baseline AS (
+    SELECT exchange, symbol, horizon_minutes, feature_time, model_name, model_version, pinball
+    FROM judged
+    WHERE role = 'baseline'
+),
+paired AS (
+    SELECT
+        j.exchange,
+        j.symbol,
+        j.horizon_minutes,
+        j.model_name,
+        j.model_version,
+        date_bin(INTERVAL '1 hour', j.feature_time, '1970-01-01 00:00:00+00'::timestamptz) AS hour,
+        j.error::numeric AS error,
+        j.absolute_error::numeric AS absolute_error,
+        (j.error * j.error)::numeric AS squared_error,
+        j.last_price_absolute_error::numeric AS last_price_absolute_error,
+        j.pinball::numeric AS pinball,
+        CASE WHEN b.pinball IS NOT NULL THEN j.pinball::numeric END AS paired_pinball,
+        b.pinball::numeric AS baseline_pinball,
+        CASE WHEN j.is_covered THEN 1 ELSE 0 END AS covered,
+        CASE WHEN j.is_direction_right THEN 1 ELSE 0 END AS direction_right,
+        CASE WHEN j.is_direction_right IS NULL THEN 0 ELSE 1 END AS directed,
+        CASE WHEN j.inputs_amended THEN 1 ELSE 0 END AS amended
+    FROM judged AS j
+    LEFT JOIN baseline AS b
+        ON j.exchange = b.exchange AND j.symbol = b.symbol AND j.horizon_minutes = b.horizon_minutes AND j.feature_time = b.feature_time
+)
+SELECT
+    exchange,
+    symbol,
+    horizon_minutes,
+    model_name,
+    model_version,
+    hour,
+    count(*) AS forecasts,
+    sum(error) AS error,
+    sum(absolute_error) AS absolute_error,
+    sum(squared_error) AS squared_error,
+    sum(last_price_absolute_error) AS last_price_absolute_error,
+    sum(pinball) AS pinball,
+    coalesce(sum(paired_pinball), 0) AS paired_pinball,
+    coalesce(sum(baseline_pinball), 0) AS baseline_pinball,
+    sum(covered)::bigint AS covered,
+    sum(direction_right)::bigint AS direction_right,
+    sum(directed)::bigint AS directed,
+    sum(amended)::bigint AS amended
+FROM paired
+GROUP BY exchange, symbol, horizon_minutes, model_name, model_version, hour
+"""
+
+MODEL_ERROR = """-- model_error: how good each model version has been over the hour, the 24 hours and the seven days that end with each hour:
+--   errors in log returns, skill against the last price (1 - MAE / its MAE) and interval skill against the baseline
+--   (1 - pinball / its pinball, over forecasts that both made).
+-- grain: one row per exchange, symbol, horizon, model version, span, hour of feature_time with outcomes
+-- keys: exchange, symbol, horizon_minutes, model_name, model_version, span, hour
+-- event time: hour
+-- late data: follows outcome_hours
+-- footprint:
+--   outcome_hours by exchange, symbol: hour -> hour [0, +167 hours]
+-- readers: model-error-monitor, predictions-api, people
+CREATE MATERIALIZED VIEW model_error AS
+WITH rolled AS (
+    SELECT
+        exchange,
+        symbol,
+        horizon_minutes,
+        model_name,
+        model_version,
+        hour,
+        sum(forecasts) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS forecasts_1h,
+        sum(error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS error_1h,
+        sum(absolute_error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS absolute_error_1h,
+        sum(squared_error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS squared_error_1h,
+        sum(last_price_absolute_error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS last_price_absolute_error_1h,
+        sum(pinball) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS pinball_1h,
+        sum(paired_pinball) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS paired_pinball_1h,
+        sum(baseline_pinball) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS baseline_pinball_1h,
+        sum(covered) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS covered_1h,
+        sum(direction_right) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS direction_right_1h,
+        sum(directed) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS directed_1h,
+        sum(amended) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '0 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS amended_1h,
+        sum(forecasts) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS forecasts_24h,
+        sum(error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS error_24h,
+        sum(absolute_error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS absolute_error_24h,
+        sum(squared_error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS squared_error_24h,
+        sum(last_price_absolute_error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS last_price_absolute_error_24h,
+        sum(pinball) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS pinball_24h,
+        sum(paired_pinball) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS paired_pinball_24h,
+        sum(baseline_pinball) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS baseline_pinball_24h,
+        sum(covered) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS covered_24h,
+        sum(direction_right) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS direction_right_24h,
+        sum(directed) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS directed_24h,
+        sum(amended) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '23 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS amended_24h,
+        sum(forecasts) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS forecasts_7d,
+        sum(error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS error_7d,
+        sum(absolute_error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS absolute_error_7d,
+        sum(squared_error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS squared_error_7d,
+        sum(last_price_absolute_error) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS last_price_absolute_error_7d,
+        sum(pinball) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS pinball_7d,
+        sum(paired_pinball) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS paired_pinball_7d,
+        sum(baseline_pinball) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS baseline_pinball_7d,
+        sum(covered) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS covered_7d,
+        sum(direction_right) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS direction_right_7d,
+        sum(directed) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS directed_7d,
+        sum(amended) OVER (
+            PARTITION BY exchange, symbol, horizon_minutes, model_name, model_version
+            ORDER BY hour RANGE BETWEEN INTERVAL '167 hours' PRECEDING AND CURRENT ROW
+        )::double precision AS amended_7d
+    FROM outcome_hours
+)
+SELECT
+    exchange,
+    symbol,
+    horizon_minutes,
+    model_name,
+    model_version,
+    '1h' AS span,
+    hour,
+    forecasts_1h::bigint AS forecasts,
+    sqrt(squared_error_1h / nullif(forecasts_1h, 0)) AS rmse,
+    absolute_error_1h / nullif(forecasts_1h, 0) AS mae,
+    error_1h / nullif(forecasts_1h, 0) AS bias,
+    direction_right_1h / nullif(directed_1h, 0) AS directional_accuracy,
+    pinball_1h / nullif(forecasts_1h, 0) AS pinball,
+    covered_1h / nullif(forecasts_1h, 0) AS coverage,
+    1 - absolute_error_1h / nullif(last_price_absolute_error_1h, 0) AS skill,
+    1 - paired_pinball_1h / nullif(baseline_pinball_1h, 0) AS interval_skill,
+    amended_1h / nullif(forecasts_1h, 0) AS amended_share
+FROM rolled
+UNION ALL
+SELECT
+    exchange,
+    symbol,
+    horizon_minutes,
+    model_name,
+    model_version,
+    '24h' AS span,
+    hour,
+    forecasts_24h::bigint AS forecasts,
+    sqrt(squared_error_24h / nullif(forecasts_24h, 0)) AS rmse,
+    absolute_error_24h / nullif(forecasts_24h, 0) AS mae,
+    error_24h / nullif(forecasts_24h, 0) AS bias,
+    direction_right_24h / nullif(directed_24h, 0) AS directional_accuracy,
+    pinball_24h / nullif(forecasts_24h, 0) AS pinball,
+    covered_24h / nullif(forecasts_24h, 0) AS coverage,
+    1 - absolute_error_24h / nullif(last_price_absolute_error_24h, 0) AS skill,
+    1 - paired_pinball_24h / nullif(baseline_pinball_24h, 0) AS interval_skill,
+    amended_24h / nullif(forecasts_24h, 0) AS amended_share
+FROM rolled
+UNION ALL
+SELECT
+    exchange,
+    symbol,
+    horizon_minutes,
+    model_name,
+    model_version,
+    '7d' AS span,
+    hour,
+    forecasts_7d::bigint AS forecasts,
+    sqrt(squared_error_7d / nullif(forecasts_7d, 0)) AS rmse,
+    absolute_error_7d / nullif(forecasts_7d, 0) AS mae,
+    error_7d / nullif(forecasts_7d, 0) AS bias,
+    direction_right_7d / nullif(directed_7d, 0) AS directional_accuracy,
+    pinball_7d / nullif(forecasts_7d, 0) AS pinball,
+    covered_7d / nullif(forecasts_7d, 0) AS coverage,
+    1 - absolute_error_7d / nullif(last_price_absolute_error_7d, 0) AS skill,
+    1 - paired_pinball_7d / nullif(baseline_pinball_7d, 0) AS interval_skill,
+    amended_7d / nullif(forecasts_7d, 0) AS amended_share
+FROM rolled
+"""
+
 UPGRADE = (
+    Create(ALERTS),
     Create(FEATURE_CATALOG),
+    Create(FEATURE_REFERENCE),
+    Create(MODEL_EVENTS),
+    Create(PREDICTION_INPUTS),
+    Create(PREDICTIONS),
+    Create(TRAINING_REQUESTS),
+    Create(FORECAST_INPUTS),
+    Create(NEWEST_PREDICTIONS),
+    Create(DRIFT_HOURS),
+    Create(LATEST_PREDICTIONS),
+    Create(FEATURE_DRIFT),
+    Create(SERVED_PREDICTIONS),
     Create(SYMBOL_SENTIMENT),
     Create(LABELS),
     Create(BAR_FEATURES),
     Create(FEATURES),
+    Create(INPUT_AMENDMENTS),
+    Create(PREDICTION_OUTCOMES),
+    Create(OUTCOME_HOURS),
+    Create(MODEL_ERROR),
 )
 
 DOWNGRADE = (
+    Drop('materialized view', 'model_error'),
+    Drop('materialized view', 'outcome_hours'),
+    Drop('materialized view', 'prediction_outcomes'),
+    Drop('materialized view', 'input_amendments'),
     Drop('materialized view', 'features'),
     Drop('materialized view', 'bar_features'),
     Drop('materialized view', 'labels'),
     Drop('materialized view', 'symbol_sentiment'),
+    Drop('materialized view', 'served_predictions'),
+    Drop('materialized view', 'feature_drift'),
+    Drop('materialized view', 'latest_predictions'),
+    Drop('materialized view', 'drift_hours'),
+    Drop('materialized view', 'newest_predictions'),
+    Drop('materialized view', 'forecast_inputs'),
+    Drop('table', 'training_requests'),
+    Drop('table', 'predictions'),
+    Drop('table', 'prediction_inputs'),
+    Drop('table', 'model_events'),
+    Drop('table', 'feature_reference'),
     Drop('view', 'feature_catalog'),
+    Drop('table', 'alerts'),
 )
 
 

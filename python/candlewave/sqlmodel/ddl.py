@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 _TOKEN = re.compile(
-    r"(?:\s+|--[^\n]*)*(?:(?P<parameter>\$\{\w+\})|'(?P<string>(?:[^']|'')*)'|(?P<word>\w+)|(?P<sign>[^\s\w]))"
+    r"(?:\s+|--[^\n]*)*(?:(?P<parameter>\$\{\w+\})|'(?P<string>(?:[^']|'')*)'|(?P<word>\w+)"
+    r'|"(?P<quoted>[^"]+)"|(?P<sign>[^\s\w]))'
 )
 
 
@@ -92,7 +93,7 @@ def parse_statement(text: str) -> Statement:
 
 def plain_table(statement: Statement, *, schema: str | None = None) -> str:
     """Return the CREATE TABLE of a store without its connector; INCLUDE columns become ordinary ones."""
-    columns = [f"{column.name} {column.type}" for column in statement.columns]
+    columns = [f'"{column.name}" {column.type}' for column in statement.columns]
     if statement.primary_key:
         columns.append(f"PRIMARY KEY ({', '.join(statement.primary_key)})")
     name = f"{schema}.{statement.name}" if schema else statement.name
@@ -248,14 +249,15 @@ class _Reader:
         self._at = token.end()
         if token["string"] is not None:
             return token["string"].replace("''", "'")
-        return str(token["parameter"] or token["word"] or token["sign"])
+        return str(token["parameter"] or token["word"] or token["quoted"] or token["sign"])
 
     def _name(self) -> str:
         token = _TOKEN.match(self._text, self._at)
-        if token is None or token["word"] is None or token["word"][0].isdigit():
+        name = (token["word"] or token["quoted"]) if token else None
+        if token is None or name is None or name[0].isdigit():
             raise self._error("a name")
         self._at = token.end()
-        return token["word"]
+        return name
 
     def _name_list(self) -> tuple[str, ...]:
         self._expect("(")

@@ -44,9 +44,16 @@ def test_a_table_with_connector_is_read_in_full() -> None:
 
 def test_a_table_without_its_connector_keeps_key_and_conflict_rule() -> None:
     assert plain_table(parse_statement(TRADES), schema="golden") == (
-        "CREATE TABLE golden.trades (exchange VARCHAR, price DOUBLE PRECISION, tags VARCHAR[], ingest_ts TIMESTAMPTZ,"
-        " position_in_topic VARCHAR, PRIMARY KEY (exchange, price)) APPEND ONLY ON CONFLICT DO NOTHING"
+        'CREATE TABLE golden.trades ("exchange" VARCHAR, "price" DOUBLE PRECISION, "tags" VARCHAR[],'
+        ' "ingest_ts" TIMESTAMPTZ, "position_in_topic" VARCHAR, PRIMARY KEY (exchange, price))'
+        " APPEND ONLY ON CONFLICT DO NOTHING"
     )
+
+
+def test_a_quoted_column_may_be_a_word_of_sql() -> None:
+    table = parse_statement('CREATE TABLE t (id VARCHAR PRIMARY KEY, "values" JSONB)')
+    assert table.columns[1] == Column("values", "JSONB")
+    assert plain_table(table) == 'CREATE TABLE t ("id" VARCHAR, "values" JSONB, PRIMARY KEY (id))'
 
 
 def test_a_key_may_stand_beside_its_column() -> None:

@@ -16,16 +16,20 @@ class Frame:
     Attributes:
         branch: identity of the SELECT.
         partition, order: names of the columns, as written.
+        timed: ``before`` and ``after`` are microseconds of the order column, for a frame in RANGE.
     """
 
     branch: int
     partition: tuple[str, ...]
     order: str
+    timed: bool
     before: float
     after: float
 
 
 Frames = frozenset[Frame]
+
+UNIT_SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
 
 
 def alternatives(relation: Relation) -> list[Frames]:
@@ -37,6 +41,8 @@ def alternatives(relation: Relation) -> list[Frames]:
 
 def rows_reached(window: exp.Window) -> tuple[float, float] | None:
     """Return how many rows before and after its own a window function reads; None when it reads no other's values.
+
+    Of a frame in RANGE: how many microseconds.
 
     ``lead(t)`` ordered by ``t`` looks for a neighbour; what that bounds, such as a fill, is worked out there.
     """
@@ -57,11 +63,33 @@ def rows_reached(window: exp.Window) -> tuple[float, float] | None:
 
 
 def _rows(bound: object, side: str | None) -> float:
-    """Return a frame bound as a signed number of rows."""
+    """Return a frame bound as a signed number of rows, or of microseconds when it is an interval."""
     if bound == "CURRENT ROW" or bound is None:
         return 0.0
-    rows = float(bound.this) if isinstance(bound, exp.Literal) else math.inf
+    if isinstance(bound, exp.Interval):
+        length = interval_microseconds(bound)
+        rows = math.inf if length is None else float(length)
+    else:
+        rows = float(bound.this) if isinstance(bound, exp.Literal) else math.inf
     return -rows if side == "PRECEDING" else rows
+
+
+def is_timed(window: exp.Window) -> bool:
+    """Tell whether the window's frame is in RANGE, of a constant interval."""
+    spec = window.args.get("spec")
+    return spec is not None and spec.args.get("kind") == "RANGE"
+
+
+def interval_microseconds(node: exp.Interval) -> int | None:
+    """Return the length of an interval literal; None when it has no constant length."""
+    text = node.this.name if node.this is not None else ""
+    unit = node.args.get("unit")
+    number, _, written = text.partition(" ")
+    name = (written or (unit.name if unit is not None else "")).upper().rstrip("S")
+    try:
+        return round(float(number) * UNIT_SECONDS[name] * 1_000_000)
+    except (KeyError, ValueError):
+        return None
 
 
 class _Finder:
@@ -105,6 +133,7 @@ class _Finder:
                     id(branch),
                     tuple(c.sql(dialect="risingwave") for c in window.args.get("partition_by") or []),
                     order.expressions[0].this.sql(dialect="risingwave") if order else "",
+                    is_timed(window),
                     *reach,
                 )
 
@@ -115,9 +144,9 @@ def _base(relation: Relation) -> Relation:
 
 def _merged(frames: Iterable[Frame]) -> Frames:
     """Keep the longest reach of frames that differ in nothing else."""
-    longest: dict[tuple[int, tuple[str, ...], str], Frame] = {}
+    longest: dict[tuple[int, tuple[str, ...], str, bool], Frame] = {}
     for frame in frames:
-        key = (frame.branch, frame.partition, frame.order)
+        key = (frame.branch, frame.partition, frame.order, frame.timed)
         known = longest.get(key, frame)
         longest[key] = Frame(*key, max(known.before, frame.before), max(known.after, frame.after))
     return frozenset(longest.values())

@@ -11,25 +11,36 @@ _WITHOUT_FRAME = (exp.Lag, exp.Lead, exp.RowNumber, exp.Rank, exp.DenseRank, exp
 
 
 class ExplicitFrame(QueryRule):
-    """An aggregate over a window spells its frame, in ROWS.
+    """An aggregate over a window spells its frame, in ROWS, or in RANGE of a constant number of hours.
 
     Without a frame PostgreSQL means RANGE, which takes in rows of equal time, and RisingWave means ROWS: the same
-    text, two results. RANGE frames are refused too: on RisingWave they cannot be days, and they need a unique time
-    anyway.
+    text, two results. A span of time that rows need not fill, such as the last 24 hours, is a RANGE; RisingWave takes
+    hours, minutes and seconds for it, not days.
     """
 
     code = "CW005"
 
     def violations(self, tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
-        """Find windows without a ROWS frame."""
+        """Find windows without a frame, or with one that the engines take differently."""
         for window in tree.find_all(exp.Window):
             if isinstance(window.this, _WITHOUT_FRAME):
                 continue
             spec = window.args.get("spec")
             if spec is None:
                 yield window, f"{excerpt(window)} has no frame; write ROWS BETWEEN … AND …"
+            elif spec.args.get("kind") == "RANGE":
+                if not all(_is_constant_time(spec.args.get(side)) for side in ("start", "end")):
+                    yield window, f"{excerpt(window)} has a frame in RANGE that is not of INTERVAL 'n hours'"
             elif spec.args.get("kind") != "ROWS":
                 yield window, f"{excerpt(window)} has a frame in {spec.args.get('kind')}; write it in ROWS"
+
+
+def _is_constant_time(bound: object) -> bool:
+    if isinstance(bound, exp.Interval):
+        unit = bound.args.get("unit")
+        name = (unit.name if unit is not None else bound.this.name.partition(" ")[2]).upper().rstrip("S")
+        return name in ("HOUR", "MINUTE", "SECOND")
+    return bound in ("CURRENT ROW", None)
 
 
 class PartitionBy(QueryRule):

@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from sqlglot import exp, parse_one
 
 from candlewave.sqlmodel.header import Header
-from candlewave.sqlmodel.lint.frames import Frames
+from candlewave.sqlmodel.lint.frames import UNIT_SECONDS, Frames, interval_microseconds
 from candlewave.sqlmodel.lint.relations import Branch, Relation, conjuncts
 
 INFINITE = math.inf
 _INPUT = "@"
 _SECOND = 1_000_000
-_UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
 _MINUTE = 60 * _SECOND
 _MICROSECOND = 1
 
@@ -288,7 +287,8 @@ class Analysis:
             both = Zone(dict(zone.bounds) | zone.renamed({name: name + "'" for name in others}).bounds)
             time = _variable(frame.order, name_of)
             if time in zone.grains:
-                both.place(time + "'", [(time, -frame.after * zone.grains[time], frame.before * zone.grains[time])])
+                step = 1 if frame.timed else zone.grains[time]
+                both.place(time + "'", [(time, -frame.after * step, frame.before * step)])
             for column in frame.partition:
                 same = _variable(column, name_of)
                 if same in zone.grains:
@@ -358,7 +358,7 @@ class Analysis:
     def _bin(self, node: exp.Expr) -> tuple[exp.Expr, int | None]:
         if isinstance(node, exp.DateBin):
             return node.expression, self._length(node.this)
-        unit = _UNITS.get(node.args["unit"].name.upper())
+        unit = UNIT_SECONDS.get(node.args["unit"].name.upper())
         return node.this, None if unit is None else unit * _SECOND
 
     def _grain(self, node: exp.Expr, name_of: _Naming, zone: Zone) -> int:
@@ -398,7 +398,7 @@ class Analysis:
         node = node.unnest()
         match node:
             case exp.Interval():
-                return _interval_length(node)
+                return interval_microseconds(node)
             case exp.Mul():
                 for factor, interval in ((node.this, node.expression), (node.expression, node.this)):
                     length = self._length(interval)
@@ -423,17 +423,6 @@ def _bare(column: exp.Column) -> str:
 
 def _namer(branch: Branch) -> _Naming:
     return lambda column: f"{branch.source_of(column)}.{column.name}"
-
-
-def _interval_length(node: exp.Interval) -> int | None:
-    text = node.this.name if node.this is not None else ""
-    unit = node.args.get("unit")
-    number, _, written = text.partition(" ")
-    name = (written or (unit.name if unit is not None else "")).upper().rstrip("S")
-    try:
-        return round(float(number) * _UNITS[name] * _SECOND)
-    except (KeyError, ValueError):
-        return None
 
 
 def _extreme(parts: list[Offsets], *, greatest: bool) -> Iterable[tuple[str, float, float]]:
