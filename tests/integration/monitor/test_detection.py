@@ -1,0 +1,146 @@
+"""From trades to a request for training, through all the SQL: a market whose volatility jumps is noticed, once."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import psycopg
+import pytest
+from numpy.typing import NDArray
+
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.topics import TOPICS
+from candlewave.config import load_config
+from candlewave.embedded import catalog
+from candlewave.embedded.refresh import Refresher
+from candlewave.engine import connect_url
+from candlewave.ingest.simulate import to_messages
+from candlewave.ingest.simulator import RegimeChange, Simulator, make_symbols
+from candlewave.ml.feature_set import feature_names, feature_set_id
+from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Forecaster, require_features
+from candlewave.monitor.alerts import Alert
+from candlewave.monitor.monitor import Monitor
+from candlewave.predict.forecast import Forecasting
+from candlewave.predict.models import Models
+from candlewave.predict.reading import read_features
+from candlewave.predict.records import input_messages, prediction_messages
+from candlewave.predict.schedule import Task
+from candlewave.sqlmodel.ddl import Kind
+from candlewave.sqlmodel.render import render_objects
+
+START = datetime(2026, 5, 4, tzinfo=UTC)
+CHANGE = START + timedelta(hours=12)
+MOST = timedelta(hours=5)
+"""Longest time until a fourfold volatility must be noticed, with ten calm hours in the window."""
+
+MINUTE = timedelta(minutes=1)
+CONFIG = load_config()
+HORIZONS = (1, 5)
+
+
+@dataclass
+class Market:
+    """A simulated market on an engine with all layers, and the predictor that forecasts it minute by minute."""
+
+    conn: psycopg.Connection
+    bus: PostgresBus
+    simulator: Simulator
+    refresher: Refresher
+    now: datetime = START
+
+    def advance(self, until: datetime) -> None:
+        """Publish the market up to a moment, and let SQL follow."""
+        for batch in self.simulator.batches(until, finish=False):
+            self.bus.publish("trades", to_messages(batch, "sim.", "live", stamp_arrival=True))
+        self.refresher.run_until_idle()
+        self.now = until
+
+    def forecast(self, models: Models, since: datetime, until: datetime) -> None:
+        """Forecast each minute of a range as the predictor would have done just after its close."""
+        names = feature_names(self.conn)
+        minutes = [since + MINUTE * i for i in range((until - since) // MINUTE)]
+        tasks = [Task("simulated", s.symbol, when) for when in minutes for s in self.simulator.symbols]
+        matrix = read_features(self.conn, names, tasks).matrix
+        by_time: dict[datetime, list] = {}
+        for forecast in Forecasting(HORIZONS).forecast(models, matrix):
+            by_time.setdefault(forecast.feature_time, []).append(forecast)
+        self.bus.publish("prediction_inputs", input_messages(matrix, feature_set_id(names), until, None))
+        for when, made in by_time.items():
+            self.bus.publish("predictions", prediction_messages(made, when + MINUTE + timedelta(seconds=3), None))
+        self.refresher.run_until_idle()
+
+    def returns(self, horizon: int) -> NDArray[np.float64]:
+        """Realised log returns of all markets over a horizon."""
+        rows = self.conn.execute(
+            "SELECT realised_return FROM labels WHERE horizon_minutes = %s AND realised_return IS NOT NULL", [horizon]
+        ).fetchall()
+        return np.array([row[0] for row in rows])
+
+
+class Learned:
+    """A model that has learnt how far prices moved, and nothing else."""
+
+    def __init__(self, name: str, version: str, names: tuple[str, ...], quantiles: NDArray[np.float64]) -> None:
+        self.model_name, self.model_version = name, version
+        self.feature_names = names
+        self.horizons_minutes = self.served_horizons = HORIZONS
+        self._quantiles = quantiles
+
+    def predict(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
+        require_features(self.feature_names, matrix.names)
+        return np.tile(self._quantiles, (len(matrix), 1, 1))
+
+
+@pytest.fixture
+def market(database: str) -> Iterator[Market]:
+    with PostgresBus(database) as bus, connect_url(database) as conn:
+        bus.install()
+        bus.ensure_topics(TOPICS.values())
+        catalog.install(conn)
+        for found in render_objects(CONFIG):
+            if found.kind is not Kind.SINK:
+                catalog.apply(conn, found.text.replace("${topic_prefix}", ""))
+        simulator = Simulator(
+            make_symbols(2, rate=0.2), start=START, regimes=False, change=RegimeChange(CHANGE, volatility=4.0)
+        )
+        yield Market(conn, bus, simulator, Refresher(conn))
+
+
+def test_a_jump_of_volatility_is_noticed_and_a_training_asked_for_once(market: Market) -> None:
+    train_until = START + timedelta(hours=2)
+    market.advance(CHANGE)
+    names = feature_names(market.conn)
+    learned = np.array([np.quantile(market.returns(h), QUANTILES) for h in HORIZONS])
+
+    def models(version: str, quantiles: NDArray[np.float64]) -> Models:
+        baseline: Forecaster = Learned("baseline", "1", names, learned * 2)
+        return Models(baseline, Learned("candlewave", version, names, quantiles))
+
+    market.forecast(models("1", learned), train_until, CHANGE - MINUTE * 5)
+    clock: Callable[[], datetime] = lambda: market.now + timedelta(seconds=30)  # noqa: E731
+    monitor = Monitor(market.conn, market.bus, CONFIG, "candlewave", [], clock)
+    calm = {v.rule: v.holds for v in monitor.evaluate().verdicts if v.labels.get("model_name") == "candlewave"}
+    assert calm["coverage"] is False
+    assert monitor.firing == []
+
+    changes: list[Alert] = []
+    while not changes:
+        begin = market.now
+        assert begin < CHANGE + MOST, "not noticed in time"
+        market.advance(begin + timedelta(hours=1))
+        market.forecast(models("1", learned), begin - MINUTE * 5, market.now - MINUTE * 5)
+        changes = monitor.evaluate().changes
+    assert {(a.rule, a.labels["model_version"]) for a in changes} == {("coverage", "1")}
+    assert all(a.value < 0.8 for a in changes)
+    market.refresher.run_until_idle()
+    requests = market.conn.execute("SELECT request_id, model_name, reason, evidence FROM training_requests").fetchall()
+    assert [(name, reason) for _, name, reason, _ in requests] == [("candlewave", "coverage")]
+    evidence = requests[0][3] if isinstance(requests[0][3], dict) else json.loads(requests[0][3])
+    assert {cause["rule"] for cause in evidence["alerts"]} == {"coverage"}
+
+    again = Monitor(market.conn, market.bus, CONFIG, "candlewave", [], clock)
+    assert {a.fingerprint for a in again.firing} == {a.fingerprint for a in changes}
+    assert again.evaluate().request is None
+    assert again.evaluate().changes == []
