@@ -2,33 +2,24 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import psycopg
 import pytest
 from numpy.typing import NDArray
+from tests.integration.predict.layers import Market, open_market
 
-from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.topics import TOPICS
 from candlewave.config import load_config
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher
-from candlewave.engine import connect_url
-from candlewave.ingest.simulate import to_messages
 from candlewave.ingest.simulator import RegimeChange, Simulator, make_symbols
 from candlewave.ml.feature_set import feature_names, feature_set_id
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Forecaster, require_features
 from candlewave.monitor.alerts import Alert
 from candlewave.monitor.monitor import Monitor
-from candlewave.predict.forecast import Forecasting
+from candlewave.predict.forecast import Forecast, Forecasting
 from candlewave.predict.models import Models
 from candlewave.predict.reading import read_features
 from candlewave.predict.records import input_messages, prediction_messages
 from candlewave.predict.schedule import Task
-from candlewave.sqlmodel.ddl import Kind
-from candlewave.sqlmodel.render import render_objects
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 CHANGE = START + timedelta(hours=12)
@@ -40,43 +31,27 @@ CONFIG = load_config()
 HORIZONS = (1, 5)
 
 
-@dataclass
-class Market:
-    """A simulated market on an engine with all layers, and the predictor that forecasts it minute by minute."""
+def forecast(market: Market, models: Models, since: datetime, until: datetime) -> None:
+    """Forecast each minute of a range as the predictor would have done just after its close."""
+    names = feature_names(market.conn)
+    minutes = [since + MINUTE * i for i in range((until - since) // MINUTE)]
+    tasks = [Task("simulated", s.symbol, when) for when in minutes for s in market.simulator.symbols]
+    matrix = read_features(market.conn, names, tasks).matrix
+    by_time: dict[datetime, list[Forecast]] = {}
+    for made in Forecasting(HORIZONS).forecast(models, matrix):
+        by_time.setdefault(made.feature_time, []).append(made)
+    market.bus.publish("prediction_inputs", input_messages(matrix, feature_set_id(names), until, None))
+    for when, made_then in by_time.items():
+        market.bus.publish("predictions", prediction_messages(made_then, when + MINUTE + timedelta(seconds=3), None))
+    market.refresher.run_until_idle()
 
-    conn: psycopg.Connection
-    bus: PostgresBus
-    simulator: Simulator
-    refresher: Refresher
-    now: datetime = START
 
-    def advance(self, until: datetime) -> None:
-        """Publish the market up to a moment, and let SQL follow."""
-        for batch in self.simulator.batches(until, finish=False):
-            self.bus.publish("trades", to_messages(batch, "sim.", "live", stamp_arrival=True))
-        self.refresher.run_until_idle()
-        self.now = until
-
-    def forecast(self, models: Models, since: datetime, until: datetime) -> None:
-        """Forecast each minute of a range as the predictor would have done just after its close."""
-        names = feature_names(self.conn)
-        minutes = [since + MINUTE * i for i in range((until - since) // MINUTE)]
-        tasks = [Task("simulated", s.symbol, when) for when in minutes for s in self.simulator.symbols]
-        matrix = read_features(self.conn, names, tasks).matrix
-        by_time: dict[datetime, list] = {}
-        for forecast in Forecasting(HORIZONS).forecast(models, matrix):
-            by_time.setdefault(forecast.feature_time, []).append(forecast)
-        self.bus.publish("prediction_inputs", input_messages(matrix, feature_set_id(names), until, None))
-        for when, made in by_time.items():
-            self.bus.publish("predictions", prediction_messages(made, when + MINUTE + timedelta(seconds=3), None))
-        self.refresher.run_until_idle()
-
-    def returns(self, horizon: int) -> NDArray[np.float64]:
-        """Realised log returns of all markets over a horizon."""
-        rows = self.conn.execute(
-            "SELECT realised_return FROM labels WHERE horizon_minutes = %s AND realised_return IS NOT NULL", [horizon]
-        ).fetchall()
-        return np.array([row[0] for row in rows])
+def returns(market: Market, horizon: int) -> NDArray[np.float64]:
+    """Realised log returns of all markets over a horizon."""
+    rows = market.conn.execute(
+        "SELECT realised_return FROM labels WHERE horizon_minutes = %s AND realised_return IS NOT NULL", [horizon]
+    ).fetchall()
+    return np.array([row[0] for row in rows])
 
 
 class Learned:
@@ -95,30 +70,23 @@ class Learned:
 
 @pytest.fixture
 def market(database: str) -> Iterator[Market]:
-    with PostgresBus(database) as bus, connect_url(database) as conn:
-        bus.install()
-        bus.ensure_topics(TOPICS.values())
-        catalog.install(conn)
-        for found in render_objects(CONFIG):
-            if found.kind is not Kind.SINK:
-                catalog.apply(conn, found.text.replace("${topic_prefix}", ""))
-        simulator = Simulator(
-            make_symbols(2, rate=0.2), start=START, regimes=False, change=RegimeChange(CHANGE, volatility=4.0)
-        )
-        yield Market(conn, bus, simulator, Refresher(conn))
+    change = RegimeChange(CHANGE, volatility=4.0)
+    simulator = Simulator(make_symbols(2, rate=0.2), start=START, regimes=False, change=change)
+    with open_market(database, CONFIG, simulator) as opened:
+        yield opened
 
 
 def test_a_jump_of_volatility_is_noticed_and_a_training_asked_for_once(market: Market) -> None:
     train_until = START + timedelta(hours=2)
     market.advance(CHANGE)
     names = feature_names(market.conn)
-    learned = np.array([np.quantile(market.returns(h), QUANTILES) for h in HORIZONS])
+    learned = np.array([np.quantile(returns(market, h), QUANTILES) for h in HORIZONS])
 
     def models(version: str, quantiles: NDArray[np.float64]) -> Models:
         baseline: Forecaster = Learned("baseline", "1", names, learned * 2)
         return Models(baseline, Learned("candlewave", version, names, quantiles))
 
-    market.forecast(models("1", learned), train_until, CHANGE - MINUTE * 5)
+    forecast(market, models("1", learned), train_until, CHANGE - MINUTE * 5)
     clock: Callable[[], datetime] = lambda: market.now + timedelta(seconds=30)  # noqa: E731
     monitor = Monitor(market.conn, market.bus, CONFIG, "candlewave", [], clock)
     calm = {v.rule: v.holds for v in monitor.evaluate().verdicts if v.labels.get("model_name") == "candlewave"}
@@ -130,7 +98,7 @@ def test_a_jump_of_volatility_is_noticed_and_a_training_asked_for_once(market: M
         begin = market.now
         assert begin < CHANGE + MOST, "not noticed in time"
         market.advance(begin + timedelta(hours=1))
-        market.forecast(models("1", learned), begin - MINUTE * 5, market.now - MINUTE * 5)
+        forecast(market, models("1", learned), begin - MINUTE * 5, market.now - MINUTE * 5)
         changes = monitor.evaluate().changes
     assert {(a.rule, a.labels["model_version"]) for a in changes} == {("coverage", "1")}
     assert all(a.value < 0.8 for a in changes)

@@ -1,0 +1,58 @@
+"""An engine with every table and view, fed by a simulated market."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+
+from candlewave.bus.messages import heartbeat, to_message
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.topics import TOPICS
+from candlewave.config import Config
+from candlewave.embedded import catalog
+from candlewave.embedded.refresh import Refresher
+from candlewave.engine import connect_url
+from candlewave.ingest.simulate import to_messages
+from candlewave.ingest.simulator import Simulator
+from candlewave.sqlmodel.ddl import Kind
+from candlewave.sqlmodel.render import render_objects
+
+GRACE = timedelta(seconds=2)
+
+
+@dataclass
+class Market:
+    """The engine, the bus, the market and the minute up to which it has been published."""
+
+    conn: psycopg.Connection
+    bus: PostgresBus
+    simulator: Simulator
+    refresher: Refresher
+    now: datetime
+
+    def advance(self, until: datetime) -> None:
+        """Publish the market up to the end of a minute, the grace and its heartbeats, and let SQL follow."""
+        beat = until + GRACE
+        for batch in self.simulator.batches(beat, finish=False):
+            self.bus.publish("trades", to_messages(batch, "sim.", "live", stamp_arrival=True))
+        self.bus.publish(
+            "trades",
+            [to_message(heartbeat("simulated", s.symbol, beat), append_ts=beat) for s in self.simulator.symbols],
+        )
+        self.refresher.run_until_idle()
+        self.now = until
+
+
+@contextmanager
+def open_market(url: str, config: Config, simulator: Simulator) -> Iterator[Market]:
+    """Install all layers in an empty database."""
+    with PostgresBus(url) as bus, connect_url(url) as conn:
+        bus.install()
+        bus.ensure_topics(TOPICS.values())
+        catalog.install(conn)
+        for found in render_objects(config):
+            if found.kind is not Kind.SINK:
+                catalog.apply(conn, found.text.replace("${topic_prefix}", ""))
+        yield Market(conn, bus, simulator, Refresher(conn), simulator.start)
