@@ -6,11 +6,13 @@ from collections.abc import Sequence
 import psycopg
 from psycopg.rows import tuple_row
 
+from candlewave.config import Config
+
 KEYS = ("exchange", "symbol", "open_time", "close_time", "available_at")
 """Columns of ``features`` that say which row it is; the others are features."""
 
-VOLATILITY_PREFIX = "volatility_"
-"""``volatility_<bars>_1m``: root mean square of the one-minute log returns, which scales the baseline's intervals."""
+DEFAULT_VOLATILITY = "volatility_60_1m"
+"""Feature that scales returns, with the shipped ``indicators.realised_volatility``; see :func:`volatility_feature`."""
 
 
 class NoFeaturesError(RuntimeError):
@@ -39,13 +41,6 @@ def feature_set_id(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
 
 
-def volatility_feature(names: Sequence[str]) -> str:
-    """Return the feature that scales one-minute returns.
-
-    Raises:
-        ValueError: there is none among ``names``.
-    """
-    found = [name for name in names if name.startswith(VOLATILITY_PREFIX) and name.endswith("_1m")]
-    if not found:
-        raise ValueError(f"none of {len(names)} features is named {VOLATILITY_PREFIX}<bars>_1m")
-    return found[0]
+def volatility_feature(config: Config) -> str:
+    """Return the feature that holds the root mean square of one-minute log returns."""
+    return f"volatility_{config.indicators.realised_volatility}_1m"

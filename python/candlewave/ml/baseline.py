@@ -1,0 +1,126 @@
+"""Forecasts without learning: what a model must beat before it may serve, and what serves until then."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candlewave.ml.feature_set import DEFAULT_VOLATILITY
+from candlewave.ml.forecaster import FeatureMatrix, require_features
+
+DEFAULT_SPREAD = (-1.1, 1.1)
+"""Outer quantiles of a return in units of volatility · √horizon.
+
+Normal returns of known volatility would have ±1.28; volatility is estimated over an hour in which it moves, and returns
+have fat tails and thin middles, which draws the 10 % quantiles in.
+"""
+
+
+@dataclass(frozen=True)
+class LastPriceBaseline:
+    """The price stays; intervals are as wide as the volatility of the last hour and the square root of the horizon say.
+
+    Attributes:
+        horizons_minutes: horizons, ascending.
+        volatility: feature that holds the root mean square of one-minute log returns.
+        spreads: lower and upper quantile of a return in units of volatility · √horizon, per horizon;
+            :data:`DEFAULT_SPREAD` where nothing was fitted.
+    """
+
+    horizons_minutes: tuple[int, ...]
+    volatility: str = DEFAULT_VOLATILITY
+    spreads: dict[int, tuple[float, float]] = field(default_factory=dict)
+    model_name: str = "baseline"
+    model_version: str = "1"
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The volatility."""
+        return (self.volatility,)
+
+    @property
+    def served_horizons(self) -> tuple[int, ...]:
+        """All: it is there when nothing better is."""
+        return self.horizons_minutes
+
+    def predict(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
+        """See :class:`candlewave.ml.forecaster.Forecaster`; NaN where the volatility is missing."""
+        require_features(self.feature_names, matrix.names)
+        return self.quantiles(matrix.values[:, 0])
+
+    def quantiles(self, volatility: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return (n, horizons, 3) log-return quantiles for n volatilities of one minute."""
+        roots = np.sqrt(np.array(self.horizons_minutes, np.float64))
+        spread = np.array([self.spreads.get(h, DEFAULT_SPREAD) for h in self.horizons_minutes])
+        levels = np.stack([spread[:, 0], np.zeros(len(spread)), spread[:, 1]], axis=1)
+        scale: NDArray[np.float64] = np.asarray(volatility, np.float64)[:, None, None] * roots[None, :, None]
+        return scale * levels[None, :, :]
+
+
+def fit_baseline(
+    horizons: tuple[int, ...],
+    volatility: NDArray[np.floating],
+    labels: dict[int, NDArray[np.float64]],
+    volatility_feature: str = DEFAULT_VOLATILITY,
+) -> LastPriceBaseline:
+    """Return the baseline whose intervals are the empirical quantiles of scaled past returns.
+
+    Args:
+        horizons: minutes.
+        volatility: (n,) volatility of one minute.
+        labels: per horizon (n,) log returns; NaN where unknown.
+        volatility_feature: name of the feature.
+    """
+    spreads: dict[int, tuple[float, float]] = {}
+    for horizon in horizons:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = labels[horizon] / (np.asarray(volatility, np.float64) * np.sqrt(horizon))
+        known = scaled[np.isfinite(scaled)]
+        if len(known) >= 100:
+            low, high = np.quantile(known, (0.1, 0.9))
+            spreads[horizon] = (float(min(low, 0.0)), float(max(high, 0.0)))
+    return LastPriceBaseline(horizons, volatility_feature, spreads)
+
+
+def drift(train: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Forecast the mean return of the training, the same for all ``count`` rows."""
+    known = train[np.isfinite(train)]
+    return np.full(count, known.mean() if len(known) else 0.0)
+
+
+def seasonal_mean(
+    train_time: NDArray[np.datetime64], train: NDArray[np.float64], time: NDArray[np.datetime64]
+) -> NDArray[np.float64]:
+    """Forecast the mean return of the training at the same hour of the day (UTC)."""
+    known = np.isfinite(train)
+    hours = _hour(train_time[known])
+    sums = np.bincount(hours, train[known], minlength=24)
+    counts = np.bincount(hours, minlength=24)
+    return (sums / np.maximum(counts, 1))[_hour(time)]
+
+
+def ridge(
+    train: NDArray[np.floating],
+    target: NDArray[np.float64],
+    values: NDArray[np.floating],
+    penalty: float = 1.0,
+) -> NDArray[np.float64]:
+    """Forecast with a linear regression on standardised features, shrunk by ``penalty`` per row (Hoerl, Kennard 1970).
+
+    Missing features count as their mean. Returns (len(values),) forecasts of ``target``.
+    """
+    known = np.isfinite(target)
+    sample, wanted = np.asarray(train[known], np.float64), target[known]
+    with np.errstate(invalid="ignore"):
+        centre = np.nan_to_num(np.nanmean(sample, axis=0)) if len(sample) else np.zeros(train.shape[1])
+        scale = np.nan_to_num(np.nanstd(sample, axis=0)) if len(sample) else np.zeros(train.shape[1])
+    scale[scale < 1e-12] = np.inf
+    x = np.nan_to_num((sample - centre) / scale)
+    mean = wanted.mean() if len(wanted) else 0.0
+    gram = x.T @ x + penalty * max(len(x), 1) * np.eye(x.shape[1])
+    weights = np.linalg.solve(gram, x.T @ (wanted - mean))
+    return mean + np.nan_to_num((np.asarray(values, np.float64) - centre) / scale) @ weights
+
+
+def _hour(time: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    return time.astype("datetime64[h]").astype(np.int64) % 24

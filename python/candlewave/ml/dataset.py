@@ -1,0 +1,266 @@
+"""Training data: features, closes and labels of every market, read in pages into NumPy arrays."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from candlewave.ml.feature_set import feature_names
+from candlewave.ml.forecaster import FeatureMatrix
+
+Source = Literal["features", "inputs"]
+
+_PAGE_ROWS = 5_000
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """n rows, ascending by time, exchange, symbol.
+
+    Attributes:
+        exchange, symbol: (n,) text.
+        open_time: (n,) datetime64[us], UTC: start of the candle a forecast is made from.
+        close: (n,) close of that candle.
+        names: features in the order of ``values``' columns.
+        values: (n, len(names)) float32; NaN where a feature is missing.
+        labels: per horizon in minutes (n,) log return that came; NaN where unknown.
+        source: ``features`` as they are now, or ``inputs`` as forecasts knew them.
+    """
+
+    exchange: NDArray[Any]
+    symbol: NDArray[Any]
+    open_time: NDArray[np.datetime64]
+    close: NDArray[np.float64]
+    names: tuple[str, ...]
+    values: NDArray[np.float32]
+    labels: dict[int, NDArray[np.float64]]
+    source: Source = "features"
+
+    def __len__(self) -> int:
+        return len(self.open_time)
+
+    @property
+    def markets(self) -> NDArray[Any]:
+        """(n,) exchange and symbol as one text."""
+        return np.char.add(np.char.add(self.exchange.astype(str), "|"), self.symbol.astype(str))
+
+    def rows(self, chosen: NDArray[Any]) -> "Dataset":
+        """Return some of the rows, by index or mask."""
+        return replace(
+            self,
+            exchange=self.exchange[chosen],
+            symbol=self.symbol[chosen],
+            open_time=self.open_time[chosen],
+            close=self.close[chosen],
+            values=self.values[chosen],
+            labels={horizon: label[chosen] for horizon, label in self.labels.items()},
+        )
+
+    def matrix(self) -> FeatureMatrix:
+        """Return the features as a forecaster takes them."""
+        return FeatureMatrix(
+            self.exchange, self.symbol, self.open_time, self.close, self.names, self.values.astype(np.float64)
+        )
+
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits that tell datasets apart, whatever machine made them."""
+        digest = hashlib.sha256("\n".join((self.source, *self.names)).encode())
+        for text in (self.exchange, self.symbol):
+            digest.update("\n".join(text.tolist()).encode())
+        for numbers in (self.open_time.astype(np.int64), self.close, self.values, *self.labels.values()):
+            digest.update(np.ascontiguousarray(numbers).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def read_dataset(
+    conn: psycopg.Connection,
+    horizons: Sequence[int],
+    begin: datetime,
+    end: datetime,
+    *,
+    source: Source = "features",
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> Dataset:
+    """Read every market's rows with ``begin`` ≤ open_time < ``end``.
+
+    Memory: the arrays (4 bytes a value) and one page of rows. Labels are as the engine knows them now, so the caller
+    leaves out those whose target lies after what it may know.
+
+    Args:
+        conn: to the engine.
+        horizons: minutes.
+        begin, end: UTC.
+        source: which vectors.
+        on_rows: told how many rows each page brought.
+
+    Raises:
+        NoFeaturesError: the engine is not migrated.
+        psycopg.Error: the engine is away.
+    """
+    names = feature_names(conn)
+    parts = [
+        _market(conn, market, names, horizons, (begin, end), source, on_rows)
+        for market in _markets(conn, source, begin, end)
+    ]
+    if not parts:
+        parts = [_empty(names, horizons, source)]
+    whole = Dataset(
+        np.concatenate([p.exchange for p in parts]),
+        np.concatenate([p.symbol for p in parts]),
+        np.concatenate([p.open_time for p in parts]),
+        np.concatenate([p.close for p in parts]),
+        names,
+        np.concatenate([p.values for p in parts]),
+        {h: np.concatenate([p.labels[h] for p in parts]) for h in horizons},
+        source,
+    )
+    return whole.rows(np.lexsort((whole.symbol.astype(str), whole.exchange.astype(str), whole.open_time)))
+
+
+def known_labels(data: Dataset, now: datetime) -> Dataset:
+    """Return the data without labels whose target time lies after ``now``."""
+    limit = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us")
+    minute = np.timedelta64(1, "m")
+    labels = {
+        h: np.where(data.open_time + minute + np.timedelta64(h, "m") <= limit, label, np.nan)
+        for h, label in data.labels.items()
+    }
+    return replace(data, labels=labels)
+
+
+def _markets(conn: psycopg.Connection, source: Source, begin: datetime, end: datetime) -> list[tuple[str, str]]:
+    relation, time = ("features", "open_time") if source == "features" else ("prediction_inputs", "feature_time")
+    query = sql.SQL(
+        "SELECT DISTINCT exchange, symbol FROM {relation} WHERE {time} >= {begin} AND {time} < {end}"
+        " ORDER BY exchange, symbol"
+    ).format(
+        relation=sql.Identifier(relation), time=sql.Identifier(time), begin=sql.Literal(begin), end=sql.Literal(end)
+    )
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(query).fetchall()
+
+
+def _market(
+    conn: psycopg.Connection,
+    market: tuple[str, str],
+    names: tuple[str, ...],
+    horizons: Sequence[int],
+    span: tuple[datetime, datetime],
+    source: Source,
+    on_rows: Callable[[int], None],
+) -> Dataset:
+    times: list[NDArray[np.datetime64]] = []
+    closes: list[NDArray[np.float64]] = []
+    values: list[NDArray[np.float32]] = []
+    columns = sql.SQL(", ").join(sql.Identifier("f", name) for name in names)
+    for page in _pages(conn, _FEATURES if source == "features" else _INPUTS, market, span, columns=columns):
+        times.append(_times([row[0] for row in page]))
+        closes.append(np.array([row[1] for row in page], np.float64))
+        if source == "features":
+            values.append(np.array([row[2:] for row in page], np.float64).astype(np.float32))
+        else:
+            vectors = [[row[2].get(name) for name in names] for row in page]
+            values.append(np.array(vectors, np.float64).astype(np.float32))
+        on_rows(len(page))
+    if not times:
+        return _empty(names, horizons, source)
+    open_time = np.concatenate(times)
+    return Dataset(
+        np.full(len(open_time), market[0], dtype=object),
+        np.full(len(open_time), market[1], dtype=object),
+        open_time,
+        np.concatenate(closes),
+        names,
+        np.concatenate(values),
+        {h: _labels(conn, market, h, span, open_time) for h in horizons},
+        source,
+    )
+
+
+_FEATURES = sql.SQL(
+    "SELECT f.open_time, c.close, {columns} FROM features AS f JOIN candles AS c"
+    " ON c.exchange = f.exchange AND c.symbol = f.symbol AND c.timeframe = '1m' AND c.open_time = f.open_time"
+    " WHERE f.exchange = {exchange} AND f.symbol = {symbol} AND f.open_time >= {begin} AND f.open_time < {end}"
+    " AND c.feed_state <> 'no_feed' ORDER BY f.open_time LIMIT {limit}"
+)
+_INPUTS = sql.SQL(
+    'SELECT i.feature_time, c.close, i."values" FROM prediction_inputs AS i JOIN candles AS c'
+    " ON c.exchange = i.exchange AND c.symbol = i.symbol AND c.timeframe = '1m' AND c.open_time = i.feature_time"
+    " WHERE i.exchange = {exchange} AND i.symbol = {symbol} AND i.feature_time >= {begin} AND i.feature_time < {end}"
+    " AND c.feed_state <> 'no_feed' ORDER BY i.feature_time LIMIT {limit}"
+)
+_LABELS = sql.SQL(
+    "SELECT open_time, realised_return FROM labels WHERE exchange = {exchange} AND symbol = {symbol}"
+    " AND horizon_minutes = {horizon} AND open_time >= {begin} AND open_time < {end}"
+    " AND realised_return IS NOT NULL ORDER BY open_time LIMIT {limit}"
+)
+
+
+def _pages(
+    conn: psycopg.Connection,
+    query: sql.SQL,
+    market: tuple[str, str],
+    span: tuple[datetime, datetime],
+    **more: sql.Composable,
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield pages of rows whose first column is the time; each begins after the last time of the one before."""
+    begin, end = span
+    while True:
+        filled = query.format(
+            exchange=sql.Literal(market[0]),
+            symbol=sql.Literal(market[1]),
+            begin=sql.Literal(begin),
+            end=sql.Literal(end),
+            limit=sql.Literal(_PAGE_ROWS),
+            **more,
+        )
+        with conn.cursor(row_factory=tuple_row, binary=True) as cursor:
+            page = cursor.execute(filled).fetchall()
+        if page:
+            yield page
+        if len(page) < _PAGE_ROWS:
+            return
+        begin = page[-1][0] + _MICROSECOND
+
+
+def _labels(
+    conn: psycopg.Connection,
+    market: tuple[str, str],
+    horizon: int,
+    span: tuple[datetime, datetime],
+    open_time: NDArray[np.datetime64],
+) -> NDArray[np.float64]:
+    found = np.full(len(open_time), np.nan)
+    for page in _pages(conn, _LABELS, market, span, horizon=sql.Literal(horizon)):
+        times = _times([row[0] for row in page])
+        place = np.searchsorted(open_time, times)
+        inside = place < len(open_time)
+        inside[inside] = open_time[place[inside]] == times[inside]
+        found[place[inside]] = np.array([row[1] for row in page], np.float64)[inside]
+    return found
+
+
+def _empty(names: tuple[str, ...], horizons: Sequence[int], source: Source) -> Dataset:
+    text = np.array([], dtype=object)
+    return Dataset(
+        text,
+        text,
+        np.array([], "datetime64[us]"),
+        np.array([], np.float64),
+        names,
+        np.empty((0, len(names)), np.float32),
+        {h: np.array([], np.float64) for h in horizons},
+        source,
+    )
+
+
+def _times(moments: Sequence[datetime]) -> NDArray[np.datetime64]:
+    return np.array([moment.astimezone(UTC).replace(tzinfo=None) for moment in moments], "datetime64[us]")
