@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import promql_parser
-import yaml
+from scripts import prometheus_rules
 from tests.k8s import code
 from tests.k8s.cluster import ROOT
 
-RULES = ROOT / "k8s" / "base" / "observability" / "rules"
+RULES = prometheus_rules.RULES
 DASHBOARDS = ROOT / "k8s" / "base" / "observability" / "grafana" / "dashboards"
 FACTS = Path(__file__).with_name("facts.toml")
 
@@ -26,7 +26,7 @@ _VARIABLES = {
 }
 """What Grafana puts in; other variables stand in strings, where they do not hinder."""
 
-_TARGET_LABELS = frozenset({"__name__", "job", "instance", "pod", "namespace", "container", "endpoint"})
+TARGET_LABELS = frozenset({"__name__", "job", "instance", "pod", "namespace", "container", "endpoint"})
 """Labels that scraping adds."""
 
 
@@ -46,19 +46,9 @@ class Use:
     labels: frozenset[str]
 
 
-def rule_groups() -> list[dict[str, Any]]:
-    """Return the groups of all rules."""
-    groups: list[dict[str, Any]] = []
-    for path in sorted(RULES.glob("*.yaml")):
-        document = yaml.safe_load(path.read_text())
-        if document["kind"] == "PrometheusRule":
-            groups += document["spec"]["groups"]
-    return groups
-
-
 def rules() -> list[dict[str, Any]]:
     """Return all rules."""
-    return [rule for group in rule_groups() for rule in group["rules"]]
+    return [rule for group in prometheus_rules.groups() for rule in group["rules"]]
 
 
 def alerts() -> dict[str, dict[str, Any]]:
@@ -116,6 +106,25 @@ def recorded() -> frozenset[str]:
     return frozenset(rule["record"] for rule in rules() if "record" in rule)
 
 
+def groupings(expr: str) -> Iterator[tuple[frozenset[str], list[Use]]]:
+    """Return the labels of each ``by`` with the metrics under it."""
+    found: list[tuple[frozenset[str], list[Use]]] = []
+
+    def visit(node: object) -> None:
+        modifier = node.modifier if isinstance(node, promql_parser.AggregateExpr) else None
+        if modifier is not None and modifier.type == promql_parser.AggModifierType.By:
+            found.append((frozenset(modifier.labels), uses(str(node.expr))))
+
+    promql_parser.walk(promql_parser.parse(expr), visit)
+    yield from found
+
+
+def labels_of(metric: str) -> frozenset[str] | None:
+    """Return the labels of a metric, without those of scraping; None where they are not known."""
+    exported = code.metrics()
+    return exported[metric] if metric in exported else facts().get(metric)
+
+
 def problems(query: Query) -> Iterator[str]:
     """Say what a query asks for that nobody exports."""
     try:
@@ -125,14 +134,15 @@ def problems(query: Query) -> Iterator[str]:
         return
     if not found:
         yield f"{query.where}: names no metric"
-    exported = code.metrics()
     for use in found:
-        if use.metric in exported:
-            for label in sorted(use.labels - exported[use.metric] - _TARGET_LABELS):
+        labels = labels_of(use.metric)
+        if labels is not None:
+            for label in sorted(use.labels - labels - TARGET_LABELS):
                 yield f"{query.where}: {use.metric} has no label {label}"
-        elif use.metric in facts():
-            labels = facts()[use.metric]
-            for label in sorted(use.labels - labels - _TARGET_LABELS if labels is not None else ()):
-                yield f"{query.where}: {use.metric} has no label {label}"
-        elif use.metric not in recorded():
+        elif use.metric not in facts() and use.metric not in recorded():
             yield f"{query.where}: nobody exports {use.metric}"
+    for wanted, metrics in groupings(query.expr):
+        given = [labels_of(use.metric) for use in metrics]
+        if metrics and all(labels is not None for labels in given):
+            for label in sorted(wanted - frozenset().union(*(labels or () for labels in given)) - TARGET_LABELS):
+                yield f"{query.where}: by {label}, which {', '.join(use.metric for use in metrics)} does not have"

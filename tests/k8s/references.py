@@ -279,9 +279,8 @@ def monitors(cluster: Cluster) -> Iterator[str]:
             port = endpoint.get("port") or endpoint.get("portNumber")
             having = [pod for pod in pods if pod.serves(port)]
             found |= {pod.owner for pod in having}
-            for pod in pods:
-                if pod not in having:
-                    yield f"{title(monitor)}: {pod.owner} has no port {port}"
+            if not having:
+                yield f"{title(monitor)}: none of its pods has port {port}"
     for monitor in cluster.kind("ServiceMonitor"):
         if monitor["spec"].get("namespaceSelector", {}).get("matchNames"):
             continue

@@ -123,7 +123,7 @@ BREAKS: list[tuple[checks.Check, Break, str]] = [
     (
         references.monitors,
         lambda c: doc(c, "PodMonitor", "services")["spec"]["podMetricsEndpoints"][0].update(port="metrics"),
-        "has no port metrics",
+        "none of its pods has port metrics",
     ),
     (network.default_deny, lambda c: remove(c, "NetworkPolicy", "default-deny"), "no NetworkPolicy denies everything"),
     (network.names, lambda c: remove(c, "NetworkPolicy", "allow-dns"), "may not ask for names"),
@@ -335,6 +335,7 @@ def test_schema_of_custom_resources_is_applied() -> None:
         ("candlewave_bus_published_messages", "nobody exports candlewave_bus_published_messages"),
         ('candlewave_bus_published_messages_total{topics="trades"}', "has no label topics"),
         ('elasticsearch_cluster_health_status{colour="red"}', "has no label colour"),
+        ("sum by (topics) (rate(candlewave_bus_published_messages_total[5m]))", "by topics, which"),
         ("1 + 1", "names no metric"),
     ],
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from scripts import prometheus_rules
 from tests.k8s import programs, queries
 from tests.k8s.cluster import ROOT
 
@@ -44,18 +45,20 @@ def cases() -> list[dict[str, Any]]:
 
 
 def test_rules_are_valid(tmp_path: Path) -> None:
-    done = programs.run(programs.find("promtool"), "check", "rules", str(write_rules(tmp_path, queries.rule_groups())))
+    done = programs.run(
+        programs.find("promtool"), "check", "rules", str(write_rules(tmp_path, prometheus_rules.groups()))
+    )
     assert done.returncode == 0, done.stdout
     assert f"{len(queries.rules())} rules found" in done.stdout
 
 
 def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
-    code, output = run_unit_tests(programs.find("promtool"), tmp_path, queries.rule_groups())
+    code, output = run_unit_tests(programs.find("promtool"), tmp_path, prometheus_rules.groups())
     assert code == 0, output
 
 
 def test_unit_tests_notice_a_wrong_rule(tmp_path: Path) -> None:
-    groups = queries.rule_groups()
+    groups = prometheus_rules.groups()
     wrong = next(rule for group in groups for rule in group["rules"] if rule.get("alert") == "CandlesStale")
     wrong["expr"] = wrong["expr"].replace("180", "300")
     code, output = run_unit_tests(programs.find("promtool"), tmp_path, groups)

@@ -1,0 +1,50 @@
+"""The queries of runbooks run: views and columns are there. RisingWave's own catalogues are not on this engine."""
+
+import re
+import shlex
+
+import psycopg
+import pytest
+from tests.integration.migrate.conftest import Engine, fill
+from tests.k8s.test_rules import RUNBOOKS
+
+from candlewave.config import load_config
+from candlewave.migrate.history import History
+from candlewave.paths import project_root
+
+_RISINGWAVE_ONLY = re.compile(r"\brw_|^ALTER|^SHOW|\.\.\.")
+
+
+def commands() -> list[tuple[str, str]]:
+    """Return the queries of all runbooks and where they stand."""
+    found = []
+    for path in sorted(RUNBOOKS.glob("*.md")):
+        for line in re.findall(r"(?:^|`)(cw sql -c [^`\n]+)", path.read_text(), re.MULTILINE):
+            query = shlex.split(line)[3]
+            if not _RISINGWAVE_ONLY.search(query):
+                found.append((path.stem, query))
+    return found
+
+
+@pytest.fixture(scope="module")
+def migrated(server: object) -> str:
+    """URL of a database with all views."""
+    url = str(server.url)  # type: ignore[attr-defined]
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE DATABASE runbooks TEMPLATE template0 STRATEGY wal_log")
+    url = url.rsplit("/", 1)[0] + "/runbooks"
+    engine = Engine(lambda: psycopg.connect(url, autocommit=True), False)
+    from candlewave.migrate.migrator import Migrator
+
+    Migrator(History(project_root()), load_config(), engine.connect, False, fill, engine.journal).upgrade()
+    return url
+
+
+def test_there_are_queries() -> None:
+    assert len(commands()) > 20
+
+
+@pytest.mark.parametrize("query", [pytest.param(query, id=f"{n}-{name}") for n, (name, query) in enumerate(commands())])
+def test_query_runs(migrated: str, query: str) -> None:
+    with psycopg.connect(migrated, autocommit=True) as conn:
+        conn.execute(query)  # type: ignore[call-overload]
