@@ -80,6 +80,7 @@ def _show(done: "Cycle") -> None:
         "missed": "it was not forecast for longer than PREDICT_CATCH_UP_MINUTES; older candles are left out",
         "no_features": "a closed minute has no feature row: a hole in the candles",
         "no_feed": "its feed was away during the minute",
+        "warming_up": "too little history: its volatility is not known yet",
     }
     for market, reason in sorted(set(done.skipped)):
         typer.echo(f"left out {' '.join(market)}: {reasons[reason]}")

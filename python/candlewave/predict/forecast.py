@@ -47,8 +47,9 @@ class Forecasting:
     def forecast(self, models: Models, matrix: FeatureMatrix) -> list[Forecast]:
         """Return the forecasts of all models, market by market in time; the baseline's are the last of each candle.
 
-        A model that was trained on other features, fails, or answers with something that is no number, is left out
-        with a warning and counted; users then get the baseline.
+        A candle may be without any: the baseline has none until its market has a volatility. A model that was trained
+        on other features, fails, or answers with something that is no number, is left out with a warning and counted;
+        users then get the baseline.
 
         Raises:
             Exception: whatever the baseline raises.
@@ -86,9 +87,9 @@ class Forecasting:
         quantiles = np.sort(quantiles, axis=-1)
         with np.errstate(over="ignore"):
             unusable = ~np.isfinite(np.exp(quantiles)).all(axis=(1, 2)) | ~np.isfinite(quantiles).all(axis=(1, 2))
-        if unusable.any():
+        quantiles[unusable] = np.nan
+        if unusable.any() and not is_last_resort:
             self._fall_back(identity, "not_finite", f"no number for {int(unusable.sum())} of {len(matrix)} candles")
-            quantiles[unusable] = np.nan
         else:
             self._said.pop(identity, None)
         return quantiles

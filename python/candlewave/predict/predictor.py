@@ -126,7 +126,9 @@ class Predictor:
                         PREDICTION_INPUTS.name, input_messages(rows.matrix, feature_set_id(names), made_at, headers)
                     )
                     self._bus.publish(PREDICTIONS.name, prediction_messages(made, made_at, headers))
-                self._count(plan, tasks, rows.found, rows.silent, made, done)
+                served = {Task(f.exchange, f.symbol, f.feature_time) for f in made}
+                left_out = {"no_feed": rows.silent, "warming_up": [t for t in rows.usable if t not in served]}
+                self._count(plan, tasks, rows.found, left_out, made, done)
             span.set_attribute("candlewave.markets", len(plan.newest))
             span.set_attribute("candlewave.forecasts", len(done.forecasts))
 
@@ -135,15 +137,15 @@ class Predictor:
         plan: Plan,
         tasks: Sequence[Task],
         found: Sequence[Task],
-        silent: Sequence[Task],
+        left_out: dict[str, list[Task]],
         made: Sequence[Forecast],
         done: Cycle,
     ) -> None:
         missing = self._schedule.finish(plan, tasks, found)
-        for reason, left_out in (("no_features", missing), ("no_feed", silent)):
-            done.skipped += [(task.market, reason) for task in left_out]
-            if left_out:
-                metrics.SKIPPED.labels(reason).inc(len(left_out))
+        for reason, without in (("no_features", missing), *left_out.items()):
+            done.skipped += [(task.market, reason) for task in without]
+            if without:
+                metrics.SKIPPED.labels(reason).inc(len(without))
         for forecast in made:
             metrics.PUBLISHED.labels(forecast.role).inc()
         done.forecasts += made

@@ -29,11 +29,13 @@ class Rows:
 
     Attributes:
         matrix: those to forecast from.
+        usable: their tasks, in the matrix's order.
         found: every task whose row exists.
         silent: tasks during which the feed was away; their close is only the last one known.
     """
 
     matrix: FeatureMatrix
+    usable: list[Task]
     found: list[Task]
     silent: list[Task]
 
@@ -69,7 +71,8 @@ def read_features(conn: psycopg.Connection, names: tuple[str, ...], tasks: Seque
         tasks: at least one.
     """
     candles = sql.SQL(", ").join(
-        sql.SQL("({}::varchar, {}::varchar, '1m'::varchar, {}::timestamptz)").format(*map(sql.Literal, task)) for task in tasks
+        sql.SQL("({}::varchar, {}::varchar, '1m'::varchar, {}::timestamptz)").format(*map(sql.Literal, task))
+        for task in tasks
     )
     query = sql.SQL(
         "SELECT f.exchange, f.symbol, f.open_time, c.close, c.feed_state, {columns}"
@@ -84,8 +87,8 @@ def read_features(conn: psycopg.Connection, names: tuple[str, ...], tasks: Seque
     found = [Task(row[0], row[1], row[2]) for row in rows]
     silent = [task for task, row in zip(found, rows, strict=True) if row[4] == "no_feed" or row[3] is None]
     left_out = set(silent)
-    used = [row for task, row in zip(found, rows, strict=True) if task not in left_out]
-    return Rows(to_matrix(used, names), found, silent)
+    kept = [(task, row) for task, row in zip(found, rows, strict=True) if task not in left_out]
+    return Rows(to_matrix([row for _, row in kept], names), [task for task, _ in kept], found, silent)
 
 
 def to_matrix(rows: Sequence[Sequence[object]], names: tuple[str, ...]) -> FeatureMatrix:

@@ -14,7 +14,7 @@ from candlewave.bus.topics import INGEST_SHARDS, PREDICTION_INPUTS, PREDICTIONS
 from candlewave.config import Config
 from candlewave.engine import EngineError, connect, explain, is_risingwave
 from candlewave.ml.baseline import LastPriceBaseline
-from candlewave.ml.feature_set import NoFeaturesError
+from candlewave.ml.feature_set import NoFeaturesError, volatility_feature
 from candlewave.ml.registry import RegistryError, open_registry
 from candlewave.predict.models import ModelWatch
 from candlewave.predict.predictor import Cycle, Predictor
@@ -85,9 +85,8 @@ def make_predictor(
 
 def watch_models(settings: Settings, config: Config) -> ModelWatch:
     """Return what follows the registry; nothing is loaded yet."""
-    return ModelWatch(
-        open_registry(settings), LastPriceBaseline(tuple(config.predictions.horizons_minutes)), RegistryError
-    )
+    baseline = LastPriceBaseline(tuple(config.predictions.horizons_minutes), volatility_feature(config))
+    return ModelWatch(open_registry(settings), baseline, RegistryError)
 
 
 def predict_once(settings: Settings, config: Config, own: PredictSettings) -> Cycle:

@@ -236,6 +236,16 @@ def test_a_minute_without_feed_is_no_ground_for_a_forecast(
     assert {reason for _, reason in done.skipped} == {"no_feed"}
 
 
+def test_a_market_without_volatility_is_warming_up(conn: psycopg.Connection, views: Views, bus: PostgresBus) -> None:
+    views.close_minute(NOON)
+    conn.execute("UPDATE features SET a = NULL WHERE symbol = 'BTC/USD'")
+    before = REGISTRY.get_sample_value("candlewave_predictor_fallbacks_total", {"reason": "not_finite"}) or 0.0
+    done = make(bus, Clock(), Models(models().baseline)).cycle(conn)
+    assert {f.symbol for f in done.forecasts} == {"ETH/USD"}
+    assert done.skipped == [(BTC, "warming_up")]
+    assert before == (REGISTRY.get_sample_value("candlewave_predictor_fallbacks_total", {"reason": "not_finite"}) or 0)
+
+
 def test_a_hole_is_passed_over(conn: psycopg.Connection, views: Views, bus: PostgresBus) -> None:
     clock = Clock()
     views.close_minute(NOON, rows=[BTC])
