@@ -45,7 +45,7 @@ k8s-validate: setup .venv-k8s/.ready ## Build and check the manifests; needs kus
 	@command -v kustomize > /dev/null || command -v kubectl > /dev/null || { echo "make k8s-validate needs kustomize, or kubectl with its kustomize; neither is in PATH" >&2; exit 1; }
 	@command -v promtool > /dev/null || echo "NOT RUN without promtool (Debian package prometheus): syntax of rules, unit tests of alerts"
 	@command -v amtool > /dev/null || echo "NOT RUN without amtool (Debian package prometheus-alertmanager): configuration and routes of Alertmanager"
-	@$(BIN)/pytest -m k8s -rs tests/k8s
+	@$(BIN)/pytest -m k8s -ra tests/k8s
 
 lint: setup ## ruff, mypy, SQL lint, lock file
 	@$(BIN)/ruff check .
