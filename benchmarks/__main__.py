@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.embedded import latency, plain_postgresql, throughput
 from benchmarks.report import Row
 
-NAMES = ("throughput", "latency")
+NAMES = ("throughput", "latency", "prediction")
 
 
 def main() -> int:
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; all if left out")
     parser.add_argument("--trades", type=int, default=1_000_000, help="trades of the throughput runs")
     parser.add_argument("--days", type=int, default=30, help="days of history of the latency run")
+    parser.add_argument("--minutes", type=int, default=200, help="live minutes of the prediction run")
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)
     if unknown:
@@ -32,6 +33,10 @@ def main() -> int:
         rows += [base, *throughput(options.trades, base)]
     if "latency" in names:
         rows += latency(options.days)
+    if "prediction" in names:
+        from benchmarks.prediction import prediction
+
+        rows += prediction(options.minutes)
     show(rows)
     return 0 if all(row.right for row in rows) else 1
 
