@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import jinja2
 import numpy as np
 
-from candlewave.backtest.judge import Interval, OutOfSample, Verdict
+from candlewave.ml.judge import OutOfSample, Verdict
+from candlewave.ml.scores import Interval
 from candlewave.backtest.strategy import Costs, StrategyRun
 
 if TYPE_CHECKING:

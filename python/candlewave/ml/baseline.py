@@ -54,7 +54,8 @@ class LastPriceBaseline:
         spread = np.array([self.spreads.get(h, DEFAULT_SPREAD) for h in self.horizons_minutes])
         levels = np.stack([spread[:, 0], np.zeros(len(spread)), spread[:, 1]], axis=1)
         scale: NDArray[np.float64] = np.asarray(volatility, np.float64)[:, None, None] * roots[None, :, None]
-        return scale * levels[None, :, :]
+        found: NDArray[np.float64] = scale * levels[None, :, :]
+        return found
 
 
 def fit_baseline(

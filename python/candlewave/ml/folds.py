@@ -26,8 +26,8 @@ def walk_forward(
 ) -> list[Fold]:
     """Cut the time after the first ``first_share`` into equal tests, each trained on everything before it.
 
-    A row may train when its label was *known* before the test began: target time (close plus horizon), grace and embargo
-    lie at or before the first close that the test forecasts from.
+    A row may train when its label was *known* before the test began: target time (close plus horizon), grace and
+    embargo lie at or before the first close that the test forecasts from.
 
     Raises:
         ValueError: the time is too short for that many folds.

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from candlewave.ml import scores
+from candlewave.ml.scores import Interval
+
 
 @dataclass(frozen=True)
 class OutOfSample:
@@ -26,15 +29,6 @@ class OutOfSample:
     quantiles: NDArray[np.float64]
     baseline: NDArray[np.float64]
     realised: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -71,3 +65,25 @@ class Verdict:
         if self.skill.high < 0:
             return "worse than the last price"
         return "no skill"
+
+
+def judge(data: OutOfSample) -> Verdict:
+    """Return what forecasts are worth, from outcomes they had not seen."""
+    time, horizon = data.open_time, data.horizon_minutes
+    error = np.abs(data.realised - data.quantiles[:, 1])
+    still = np.abs(data.realised)
+    hits = scores.coverage(data.quantiles, data.realised)
+    right, counted = scores.direction(data.quantiles[:, 1], data.realised)
+    return Verdict(
+        horizon_minutes=horizon,
+        forecasts=len(time),
+        independent=scores.non_overlapping(time, data.symbol, horizon),
+        mae=float(error.mean()) if len(error) else float("nan"),
+        last_price_mae=float(still.mean()) if len(still) else float("nan"),
+        skill=scores.skill(error, still, time, horizon),
+        interval_skill=scores.skill(
+            scores.pinball(data.quantiles, data.realised), scores.pinball(data.baseline, data.realised), time, horizon
+        ),
+        coverage=scores.ratio_interval(hits, np.ones_like(hits), time, horizon),
+        direction=scores.ratio_interval(right, counted, time, horizon),
+    )

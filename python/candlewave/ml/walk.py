@@ -1,0 +1,147 @@
+"""Walk forward: fit on the past, forecast what follows, for every candidate and baseline."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from candlewave.ml.baseline import LastPriceBaseline, drift, fit_baseline, ridge, seasonal_mean
+from candlewave.ml.dataset import Dataset
+from candlewave.ml.folds import Fold, tested, trainable
+from candlewave.ml.judge import OutOfSample
+from candlewave.ml.model import BoostingParameters, HorizonModel, QuantileModel, fit_horizon
+from candlewave.ml.scores import pinball
+
+CANDIDATES = ("pooled", "per_market")
+"""One model for all markets, or one for each."""
+
+POINT_BASELINES = ("drift", "seasonal_mean", "ridge")
+"""Baselines without intervals, beside the last price."""
+
+
+@dataclass(frozen=True)
+class Walked:
+    """Out-of-sample forecasts of one horizon, all folds together.
+
+    Attributes:
+        fold: (n,) number of the fold of each row.
+        rows: (n,) indices into the dataset.
+        candidates: what each candidate forecast.
+        errors: mean absolute error of each point baseline, over all rows.
+    """
+
+    horizon_minutes: int
+    fold: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    candidates: dict[str, OutOfSample]
+    errors: dict[str, float]
+
+    @property
+    def best(self) -> str:
+        """The candidate with the smallest pinball loss; the simpler one when equal."""
+        losses = {name: float(pinball(o.quantiles, o.realised).mean()) for name, o in self.candidates.items()}
+        return min(losses, key=lambda name: losses[name])
+
+
+def walk(
+    data: Dataset,
+    horizons: Sequence[int],
+    folds: Sequence[Fold],
+    parameters: BoostingParameters,
+    volatility: str,
+    *,
+    candidates: Sequence[str] = CANDIDATES,
+    point_baselines: bool = True,
+    on_fit: Callable[[], None] = lambda: None,
+) -> dict[int, Walked]:
+    """Train and test in every fold.
+
+    Args:
+        data: ascending in time, with labels that are known now.
+        horizons: minutes.
+        folds: see :func:`candlewave.ml.folds.walk_forward`.
+        parameters: of the learned candidates.
+        volatility: feature that scales returns.
+        candidates: which to try.
+        point_baselines: whether to compare with those, too.
+        on_fit: told after each booster.
+
+    Raises:
+        TooLittleDataError: a fold has too few rows.
+    """
+    return {
+        horizon: _walk_horizon(data, horizon, folds, parameters, volatility, candidates, point_baselines, on_fit)
+        for horizon in horizons
+    }
+
+
+def _walk_horizon(
+    data: Dataset,
+    horizon: int,
+    folds: Sequence[Fold],
+    parameters: BoostingParameters,
+    volatility: str,
+    candidates: Sequence[str],
+    point_baselines: bool,
+    on_fit: Callable[[], None],
+) -> Walked:
+    label = data.labels[horizon]
+    scale = data.values[:, data.names.index(volatility)]
+    rows_of: list[NDArray[np.int64]] = []
+    answers: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*candidates, "baseline")}
+    points: dict[str, list[NDArray[np.float64]]] = {name: [] for name in POINT_BASELINES if point_baselines}
+    for fold in folds:
+        train = trainable(data.open_time, horizon, fold.train_end)
+        rows = np.flatnonzero(tested(data.open_time, fold) & np.isfinite(label) & np.isfinite(scale) & (scale > 0))
+        baseline = fit_baseline(
+            (horizon,), np.where(train, scale, np.nan), {horizon: np.where(train, label, np.nan)}, volatility
+        )
+        rows_of.append(rows)
+        answers["baseline"].append(baseline.quantiles(scale[rows])[:, 0])
+        test = data.rows(rows)
+        for name in candidates:
+            fitted = fit_horizon(
+                data,
+                horizon,
+                baseline,
+                parameters,
+                per_market=name == "per_market",
+                train_end=fold.train_end,
+                on_fit=on_fit,
+            )
+            answers[name].append(single(data, horizon, baseline, fitted).predict(test.matrix())[:, 0])
+        if point_baselines:
+            trained = np.flatnonzero(train & np.isfinite(label))
+            points["drift"].append(drift(label[trained], len(rows)))
+            points["seasonal_mean"].append(seasonal_mean(data.open_time[trained], label[trained], data.open_time[rows]))
+            points["ridge"].append(ridge(data.values[trained], label[trained], data.values[rows]))
+    every = np.concatenate(rows_of)
+    realised = label[every]
+    whole = {name: np.concatenate(parts) for name, parts in answers.items()}
+    return Walked(
+        horizon,
+        np.repeat(np.arange(len(folds)), [len(rows) for rows in rows_of]),
+        every,
+        {
+            name: OutOfSample(
+                horizon, data.markets[every], data.open_time[every], whole[name], whole["baseline"], realised
+            )
+            for name in candidates
+        },
+        {name: float(np.abs(realised - np.concatenate(parts)).mean()) for name, parts in points.items()},
+    )
+
+
+def single(data: Dataset, horizon: int, baseline: LastPriceBaseline, fitted: HorizonModel) -> QuantileModel:
+    """Return a forecaster of one horizon."""
+    return QuantileModel(
+        model_name="",
+        model_version="",
+        feature_names=data.names,
+        horizons_minutes=(horizon,),
+        served_horizons=(),
+        markets=tuple(np.unique(data.markets).tolist()),
+        baseline=baseline,
+        models={horizon: fitted},
+    )
