@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import psycopg
-from candlewave.ml.baseline import LastPriceBaseline
 from numpy.typing import NDArray
 
 from benchmarks.embedded import _engine, _memory
@@ -21,6 +20,7 @@ from candlewave.embedded import catalog
 from candlewave.embedded.refresh import Refresher
 from candlewave.ingest.simulate import to_messages
 from candlewave.ingest.simulator import Simulator, make_symbols
+from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import feature_names
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, require_features
 from candlewave.predict.models import Models
@@ -85,7 +85,7 @@ def prediction(minutes: int) -> list[Row]:
             f"feature row visible to forecasts acknowledged: {what}",
             _quantiles(visible),
             "p99 ≤ 250 ms",
-            f"{statistics.median(visible) / refresh:.2f} × the refresh before it; {cpu * 1000:.0f} ms of CPU in its thread a cycle",
+            f"{statistics.median(visible) / refresh:.2f} × the refresh before it; its thread: {cpu * 1000:.0f} ms CPU",
             right,
             _p99(visible),
         ),

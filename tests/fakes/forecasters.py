@@ -36,24 +36,33 @@ class RegistryDown(RuntimeError):  # noqa: N818
 
 
 @dataclass
+class FakeVersion:
+    """What the registry says of a model."""
+
+    version: str
+    served_horizons: tuple[int, ...]
+
+
+@dataclass
 class FakeRegistry:
-    """Aliases to models; ``down`` makes it fail."""
+    """Aliases to models; ``down`` makes it fail, ``disk`` is what it loads then."""
 
     models: dict[str, FakeForecaster] = field(default_factory=dict)
+    disk: dict[str, FakeForecaster] = field(default_factory=dict)
     down: bool = False
     broken: Exception | None = None
     loads: int = 0
 
-    def version(self, alias: str) -> str | None:
+    def metadata(self, alias: str) -> FakeVersion | None:
         if self.down:
             raise RegistryDown("connection refused")
         model = self.models.get(alias)
-        return None if model is None else model.model_version
+        return None if model is None else FakeVersion(model.model_version, model.served_horizons)
 
     def load(self, alias: str) -> FakeForecaster | None:
-        if self.down:
+        if self.down and alias not in self.disk:
             raise RegistryDown("connection refused")
         if self.broken is not None:
             raise self.broken
         self.loads += 1
-        return self.models.get(alias)
+        return (self.disk if self.down else self.models).get(alias)

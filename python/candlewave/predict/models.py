@@ -19,14 +19,23 @@ CHALLENGER = "challenger"
 _log = get_logger(__name__)
 
 
+class Version(Protocol):
+    """What is used of :class:`candlewave.ml.registry.ModelVersion`."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def served_horizons(self) -> tuple[int, ...]: ...
+
+
 class Registry(Protocol):
     """What is used of :class:`candlewave.ml.registry.Registry`."""
 
     def load(self, alias: str) -> Forecaster | None:
-        """Return the model under an alias, None when there is none."""
+        """Return the model under an alias, None when there is none; from disk when the registry is down."""
 
-    def version(self, alias: str) -> str | None:
-        """Return the version under an alias, None when there is none."""
+    def metadata(self, alias: str) -> Version | None:
+        """Return what an alias points at, None when it points at nothing; raise when the registry is down."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class ModelWatch:
         self._registry = registry
         self._errors = errors
         self._models = Models(baseline)
-        self._loaded: dict[str, str | None] = {CHAMPION: None, CHALLENGER: None}
+        self._loaded: dict[str, tuple[str, tuple[int, ...]] | None] = {CHAMPION: None, CHALLENGER: None}
         self._problems: dict[str, str] = {}
         self._exported: set[tuple[str, str, str]] = set()
         self._export()
@@ -92,18 +101,25 @@ class ModelWatch:
             self.refresh()
 
     def _follow(self, alias: str, present: Forecaster | None) -> Forecaster | None:
+        problem: tuple[str, str] | None = None
         try:
-            version = self._registry.version(alias)
-            if version == self._loaded[alias] and (version is None or present is not None):
-                self._problems.pop(alias, None)
-                return present
-            model = self._registry.load(alias)
+            found = self._registry.metadata(alias)
+            wanted = None if found is None else (found.version, found.served_horizons)
         except self._errors as error:
-            return self._without_registry(alias, present, "registry", str(error))
-        except Exception as error:  # noqa: BLE001 (a model file can fail in any way; the service must go on)
-            return self._without_registry(alias, present, "model", f"{type(error).__name__}: {error}")
+            if present is not None:
+                return self._went_wrong(alias, "registry", str(error), present)
+            problem, wanted = ("registry", str(error)), None
+        if problem is None and wanted == self._loaded[alias]:
+            self._problems.pop(alias, None)
+            return present
+        try:
+            model = self._registry.load(alias)
+        except Exception as error:  # noqa: BLE001 (a model's files can be wrong in any way; the service must go on)
+            return self._went_wrong(alias, *(problem or ("model", f"{type(error).__name__}: {error}")), present)
+        if problem is not None:
+            return self._went_wrong(alias, *problem, model)
         self._problems.pop(alias, None)
-        self._loaded[alias] = None if model is None else version
+        self._loaded[alias] = wanted
         _log.info(
             "model follows its alias",
             alias=alias,
@@ -112,13 +128,13 @@ class ModelWatch:
         )
         return model
 
-    def _without_registry(self, alias: str, present: Forecaster | None, reason: str, text: str) -> Forecaster | None:
+    def _went_wrong(self, alias: str, reason: str, text: str, kept: Forecaster | None) -> Forecaster | None:
         metrics.FALLBACKS.labels(reason).inc()
         if alias not in self._problems:
-            kept = "the baseline" if present is None else f"version {present.model_version}"
-            _log.warning("cannot load the model of an alias", alias=alias, error=text, goes_on_with=kept)
+            goes_on = "the baseline" if kept is None else f"version {kept.model_version}"
+            _log.warning("cannot follow an alias", alias=alias, error=text, goes_on_with=goes_on)
         self._problems[alias] = f"{alias}: {text}"
-        return present
+        return kept
 
     def _export(self) -> None:
         models = self._models

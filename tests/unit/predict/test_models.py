@@ -56,7 +56,7 @@ def test_an_outage_keeps_the_loaded_model_is_counted_and_said_once(capsys: pytes
     assert following.models.champion.model_version == "1"
     assert "connection refused" in (following.problem or "")
     assert fallbacks("registry") - before == 3 * 2  # champion and challenger
-    assert capsys.readouterr().out.count("cannot load the model of an alias") == 2
+    assert capsys.readouterr().out.count("cannot follow an alias") == 2
     registry.down = False
     following.refresh()
     assert following.problem is None
@@ -71,6 +71,31 @@ def test_without_registry_from_the_start_the_baseline_forecasts_until_it_is_back
     registry.down = False
     following.refresh()
     assert following.models.champion is not None
+
+
+def test_without_registry_from_the_start_the_last_model_on_disk_forecasts() -> None:
+    registry = FakeRegistry({"champion": FakeForecaster("2")}, {"champion": FakeForecaster("1")}, down=True)
+    following = watch(registry)
+    before = fallbacks("registry")
+    for _ in range(2):
+        following.refresh()
+        assert following.models.champion is not None
+        assert following.models.champion.model_version == "1"
+    assert fallbacks("registry") - before == 2 * 2
+    registry.down = False
+    following.refresh()
+    assert following.models.champion.model_version == "2"
+    assert following.problem is None
+
+
+def test_horizons_that_a_version_may_serve_from_now_on_are_followed() -> None:
+    registry = FakeRegistry({"champion": FakeForecaster("1", served_horizons=(1,))})
+    following = watch(registry)
+    following.refresh()
+    registry.models["champion"] = FakeForecaster("1", served_horizons=(1, 5))
+    following.refresh()
+    assert following.models.champion is not None
+    assert following.models.champion.served_horizons == (1, 5)
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_old_one_and_is_tried_again() -> None:
