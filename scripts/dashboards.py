@@ -79,7 +79,7 @@ DASHBOARDS = (
             ),
             Panel(
                 "Features of forecasts",
-                "Age of the newest features that the predictor read.",
+                "Age of the newest candle that can be forecast from, of the market where it is oldest.",
                 "s",
                 (("min(candlewave_predictor_feature_age_seconds)", "features"),),
                 "stat",

@@ -40,6 +40,7 @@ ALL: tuple[Check, ...] = (
     kafka.topics,
     kafka.clusters,
     kafka.rights,
+    kafka.triggers,
     risingwave.premium,
 )
 

@@ -62,3 +62,15 @@ def rights(cluster: Cluster) -> Iterator[str]:
                 good = name in known
             if not good:
                 yield f"{title(user)}: no topic {name}"
+
+
+def triggers(cluster: Cluster) -> Iterator[str]:
+    """Scalers by lag name topics of the code."""
+    for document in cluster.kind("ScaledObject", "ScaledJob"):
+        for trigger in document["spec"]["triggers"]:
+            name = trigger["metadata"].get("topic")
+            if trigger["type"] in {"apache-kafka", "kafka"}:
+                if name not in TOPICS:
+                    yield f"{title(document)}: the code has no topic {name}"
+                if not trigger["metadata"].get("consumerGroup"):
+                    yield f"{title(document)}: no consumer group"

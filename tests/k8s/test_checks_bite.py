@@ -252,6 +252,11 @@ BREAKS: list[tuple[checks.Check, Break, str]] = [
         "operation All",
     ),
     (
+        kafka.triggers,
+        lambda c: doc(c, "ScaledObject")["spec"]["triggers"].append({"type": "kafka", "metadata": {"topic": "trade"}}),
+        "the code has no topic trade",
+    ),
+    (
         risingwave.premium,
         lambda c: doc(c, "ConfigMap", "settings")["data"].update(
             {"risingwave.toml": "[storage.data_file_cache]\ndir = '/x'"}

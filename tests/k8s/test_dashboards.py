@@ -18,12 +18,6 @@ ASKED_FOR = {"freshness", "candles", "risingwave", "kafka", "models", "api", "se
 
 PENDING: frozenset[str] = frozenset(
     {
-        "candlewave_api_cache_hits_total",
-        "candlewave_api_rate_limited_requests_total",
-        "candlewave_api_request_duration_seconds_bucket",
-        "candlewave_api_requests_total",
-        "candlewave_api_stream_clients",
-        "candlewave_api_stream_events_total",
         "candlewave_trainer_champion_created_timestamp_seconds",
         "candlewave_trainer_last_success_timestamp_seconds",
         "candlewave_trainer_promotions_total",
@@ -100,3 +94,9 @@ def test_recorded_series_are_used() -> None:
     )
     for name in queries.recorded():
         assert text.count(name) > 1, f"nobody uses {name}"
+
+
+def test_facts_are_used() -> None:
+    asked = [*queries.of_rules(), *(query for path in FILES for query in queries.of_dashboard(path.stem, load(path)))]
+    used = {use.metric for query in asked for use in queries.uses(query.expr)}
+    assert not set(queries.facts()) - used
