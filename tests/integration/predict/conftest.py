@@ -28,7 +28,7 @@ CREATE TABLE candles (
 );
 CREATE TABLE features (
     exchange text, symbol text, open_time timestamptz, close_time timestamptz, available_at timestamptz,
-    a float8, b float8, realised_volatility_60_1m float8,
+    a float8, b float8, volatility_60_1m float8,
     PRIMARY KEY (exchange, symbol, open_time)
 );
 CREATE TABLE latest_predictions (
@@ -98,6 +98,13 @@ class Views:
     def take(self, topic: str) -> list[dict]:
         """Return the records a topic got since the last call, market by market."""
         messages = sorted(self.take_raw(topic), key=lambda message: message.key or "")
+        return [msgspec.json.decode(message.value or b"") for message in messages]
+
+    def wait(self, topic: str) -> list[dict]:
+        """Return the next records of a topic, as soon as there are any."""
+        while not (messages := self._topics[topic].poll(timeout=10)):
+            pass
+        self._topics[topic].commit()
         return [msgspec.json.decode(message.value or b"") for message in messages]
 
     def take_raw(self, topic: str) -> list[Received]:

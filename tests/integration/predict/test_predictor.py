@@ -17,7 +17,7 @@ from candlewave.predict.models import Models
 from candlewave.predict.predictor import Predictor
 from candlewave.predict.schedule import Market, Schedule
 
-NAMES = ("a", "b", "realised_volatility_60_1m")
+NAMES = ("a", "b", "volatility_60_1m")
 BTC, ETH = MARKETS
 
 
@@ -105,7 +105,7 @@ def test_a_closed_minute_is_forecast_once_for_every_market_horizon_and_model(
             "symbol": symbol,
             "feature_time": "2026-05-04T12:00:00Z",
             "feature_set": feature_set_id(NAMES),
-            "values": {"a": a, "b": None, "realised_volatility_60_1m": 0.001},
+            "values": {"a": a, "b": None, "volatility_60_1m": 0.001},
             "made_at": "2026-05-04T12:01:03Z",
         }
         for symbol, a in (("BTC/USD", 0.001), ("ETH/USD", 0.002))
@@ -271,7 +271,7 @@ def test_a_model_of_other_features_leaves_the_baseline(
     conn: psycopg.Connection, views: Views, bus: PostgresBus
 ) -> None:
     views.close_minute(NOON)
-    other = FakeForecaster("7", feature_names=("b", "a", "realised_volatility_60_1m"))
+    other = FakeForecaster("7", feature_names=("b", "a", "volatility_60_1m"))
     made = make(bus, Clock(), Models(models().baseline, other)).cycle(conn).forecasts
     assert {f.role for f in made} == {"baseline"}
     assert len(views.take("prediction_inputs")) == 2
