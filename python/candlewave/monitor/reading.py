@@ -16,7 +16,7 @@ from candlewave.predict.reading import due_candles
 from candlewave.predict.schedule import Market
 
 _DAY = timedelta(days=1)
-_REMEMBERED = timedelta(days=7)
+_REMEMBERED = timedelta(hours=1)
 _SPARE_HOURS = 4
 _LEAST_DRIFT_ROWS = 240  # the index of fewer rows is noise
 _MINUTE = timedelta(minutes=1)
@@ -163,7 +163,7 @@ def _drift(conn: psycopg.Connection, since: datetime) -> list[DriftRow]:
 
 
 def _markets(conn: psycopg.Connection, config: Config, now: datetime) -> list[MarketAge]:
-    """Return the markets that should be forecast: those configured, and those forecast within a week."""
+    """Return the markets that should be forecast: those configured, and others until an hour after their last one."""
     newest = {
         Market(exchange, symbol): (feature_time, made_at)
         for exchange, symbol, feature_time, made_at in _all(

@@ -31,10 +31,10 @@ class Version(Protocol):
 class Registry(Protocol):
     """What is used of :class:`candlewave.ml.registry.Registry`."""
 
-    def load(self, alias: str) -> Forecaster | None:
+    def load(self, alias: str, /) -> Forecaster | None:
         """Return the model under an alias, None when there is none; from disk when the registry is down."""
 
-    def metadata(self, alias: str) -> Version | None:
+    def metadata(self, alias: str, /) -> Version | None:
         """Return what an alias points at, None when it points at nothing; raise when the registry is down."""
 
 

@@ -1,12 +1,14 @@
 """Which candles of which markets are to be forecast from now. No clock, no connection."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 _MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SKEW = timedelta(seconds=10)
+_FORGOTTEN = timedelta(hours=1)
 
 
 class Market(NamedTuple):
@@ -52,7 +54,7 @@ class Plan:
         newest: newest due candle of each market with tasks.
         skipped: markets left out for a reason that is new.
         stale: markets whose newest candle is too old.
-        oldest_due: oldest of all markets' newest due candles.
+        oldest_due: oldest of the newest due candles of all markets that should have one.
     """
 
     tasks: list[Task] = field(default_factory=list)
@@ -68,10 +70,15 @@ class Schedule:
     Args:
         catch_up: how far back missed candles are made up for.
         max_age: age at which a market's newest candle is too old to forecast from; None for any.
+        expected: markets whose silence matters for ever; that of others, which were replayed or are configured no
+            more, is forgotten after an hour.
     """
 
-    def __init__(self, catch_up: timedelta, max_age: timedelta | None) -> None:
+    def __init__(
+        self, catch_up: timedelta, max_age: timedelta | None, expected: Collection[Market] = frozenset()
+    ) -> None:
         self._catch_up = catch_up
+        self._expected = frozenset(expected)
         self._max_age = max_age
         self._done: dict[Market, datetime | None] = {}
         self._said: dict[Market, tuple[str, datetime]] = {}
@@ -102,8 +109,14 @@ class Schedule:
             due: newest due candle by market.
             now: wall clock, UTC.
         """
-        plan = Plan(oldest_due=min(due.values(), default=None))
-        for market, newest in due.items():
+        plan = Plan()
+        present = _floor(now + _SKEW) - _MINUTE
+        for market, last in due.items():
+            # A trade from the future closes candles that have not happened: nothing is forecast from them.
+            newest = min(last, present)
+            if market not in self._expected and now - newest > max(_FORGOTTEN, self._max_age or timedelta.max):
+                continue
+            plan.oldest_due = min(newest, plan.oldest_due or newest)
             if self._max_age is not None and now - (newest + _MINUTE) > self._max_age:
                 plan.stale.append(market)
                 self._skip(plan, market, "stale", newest)

@@ -77,7 +77,9 @@ def make_predictor(
         lambda: watch.models,
         config.predictions.horizons_minutes,
         timedelta(seconds=config.candles.grace_seconds),
-        Schedule(own.catch_up, own.max_feature_age),
+        Schedule(
+            own.catch_up, own.max_feature_age, [Market(market.exchange, market.symbol) for market in config.symbols]
+        ),
         owns=owns,
         batch_rows=own.batch_rows,
     )

@@ -243,10 +243,10 @@ def test_windows_and_markets_are_bounded(conn: psycopg.Connection, tables: Table
     conn.execute(
         "INSERT INTO feed_clock SELECT 'replayed', s, last_ts, last_trade_ts FROM feed_clock, unnest(ARRAY['A', 'B']) s"
     )
-    for symbol, days in (("A", 6), ("B", 8)):
+    for symbol, minutes in (("A", 59), ("B", 61)):
         conn.execute(
             "INSERT INTO latest_predictions VALUES ('replayed', %s, 60, %s, 'baseline', '1', 'baseline', %s)",
-            [symbol, CLOSED - timedelta(days=days), CLOSED - timedelta(days=days)],
+            [symbol, CLOSED - timedelta(minutes=minutes), CLOSED - timedelta(minutes=minutes)],
         )
     config = CONFIG.model_copy(update={"monitor": MonitorConfig(coverage_hours=1)})
     readings = read(conn, config, clock.now)

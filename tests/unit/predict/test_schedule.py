@@ -109,6 +109,27 @@ def test_a_stale_market_is_left_out_said_once_and_taken_up_again() -> None:
     assert len(run(book, {BTC: at("12:06:00")}, at("12:07:02"))) == 7
 
 
+def test_the_silence_of_a_market_that_is_not_expected_is_forgotten_after_an_hour() -> None:
+    book = Schedule(timedelta(minutes=10), timedelta(seconds=300), [BTC])
+    for market in (BTC, ETH):
+        book.resume(market, at("11:59:00"))
+    due = {BTC: at("12:00:00"), ETH: at("12:00:00")}
+    assert book.plan(due, at("13:00:00")).stale == [BTC, ETH]
+    later = book.plan(due, at("13:00:01"))
+    assert later.stale == [BTC]
+    assert later.oldest_due == at("12:00:00")
+    assert book.plan({ETH: at("12:00:00")}, at("13:00:01")).oldest_due is None
+
+
+def test_a_trade_from_the_future_is_no_ground_for_forecasts() -> None:
+    book = schedule()
+    book.resume(BTC, at("11:59:00"))
+    future = {BTC: at("18:00:00")}
+    assert run(book, future, at("12:00:49")) == []
+    assert run(book, future, at("12:00:50")) == [Task(*BTC, at("12:00:00"))]
+    assert run(book, {BTC: at("12:01:00")}, at("12:02:02")) == [Task(*BTC, at("12:01:00"))]
+
+
 def test_replays_may_be_of_any_age() -> None:
     book = schedule(max_age=None)
     book.resume(BTC, None)
