@@ -154,9 +154,14 @@ def accounts(cluster: Cluster) -> Iterator[str]:
         if cluster.get(role["kind"], role["name"]) is None and not role["name"].startswith("system:"):
             yield f"{title(binding)}: no {role['kind']} {role['name']}"
         for subject in binding.get("subjects", []):
-            local = subject.get("namespace", None) in {None, namespace(cluster)}
-            if subject["kind"] == "ServiceAccount" and local and subject["name"] not in cluster.names("ServiceAccount"):
+            if subject["kind"] != "ServiceAccount":
+                continue
+            here = subject.get("namespace") in {None, namespace(cluster)}
+            known = subject["name"] in cluster.names("ServiceAccount")
+            if here and not known:
                 yield f"{title(binding)}: no ServiceAccount {subject['name']}"
+            elif known and not here:
+                yield f"{title(binding)}: {subject['name']} is not in namespace {subject['namespace']}"
 
 
 def namespace(cluster: Cluster) -> str | None:

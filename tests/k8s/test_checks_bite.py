@@ -88,6 +88,18 @@ BREAKS: list[tuple[checks.Check, Break, str]] = [
         "Secret/s: has values",
     ),
     (references.accounts, lambda c: remove(c, "ServiceAccount", "search"), "no ServiceAccount search"),
+    (
+        references.accounts,
+        lambda c: c.documents.append(
+            {
+                "kind": "RoleBinding",
+                "metadata": {"name": "b"},
+                "roleRef": {"kind": "Role", "name": "gone"},
+                "subjects": [{"kind": "ServiceAccount", "name": "search", "namespace": "elsewhere"}],
+            }
+        ),
+        "search is not in namespace elsewhere",
+    ),
     (references.services, lambda c: doc(c, "Service")["spec"]["selector"].update(a="b"), "selects no pod"),
     (references.services, lambda c: doc(c, "Service")["spec"]["ports"][0].update(targetPort=81), "has no port 81"),
     (
