@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import jinja2
 import numpy as np
 
+from candlewave.backtest.strategy import Costs, StrategyRun
 from candlewave.ml.judge import OutOfSample, Verdict
 from candlewave.ml.scores import Interval
-from candlewave.backtest.strategy import Costs, StrategyRun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,8 +1,8 @@
 """The learned forecaster: LightGBM quantiles of scaled returns, shrunk and calibrated on data it was not fitted to.
 
 Returns are divided by volatility · √horizon, the baseline's scale, so that markets, and calm and wild hours, can be
-pooled; the market is a categorical feature beside the others. Of each horizon's training the newest part is kept back: on
-it the median is shrunk towards the last price as far as that lowers its error (all the way when there is no signal),
+pooled; the market is a categorical feature beside the others. Of each horizon's training the newest part is kept back:
+on it the median is shrunk towards the last price as far as that lowers its error (all the way when there is no signal),
 and the outer quantiles are moved so that the right share of outcomes lies beyond each (conformalised quantile
 regression: Romano, Patterson, Candès 2019).
 """

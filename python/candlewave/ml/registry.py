@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+PREVIOUS = "previous"
+"""The champion before the present one, for a rollback."""
 
 _ARTIFACT = "model"
 _SUMS = "checksums.json"

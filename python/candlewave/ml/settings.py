@@ -5,6 +5,8 @@ from datetime import timedelta
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from candlewave.ml.model import BoostingParameters
+
 
 class TrainSettings(BaseSettings):
     """Each field is an environment variable of the name given as alias.
@@ -44,3 +46,17 @@ class TrainSettings(BaseSettings):
     def every(self) -> timedelta:
         """See ``every_hours``."""
         return timedelta(hours=self.every_hours)
+
+    @property
+    def boosting(self) -> BoostingParameters:
+        """What is set of LightGBM."""
+        return BoostingParameters(
+            self.trees,
+            self.learning_rate,
+            self.leaves,
+            self.least_rows_per_leaf,
+            self.bins,
+            self.feature_share,
+            self.threads,
+            self.seed,
+        )

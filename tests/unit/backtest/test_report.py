@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from candlewave.ml.judge import OutOfSample, Verdict
-from candlewave.ml.scores import Interval
 from candlewave.backtest.report import Backtest, write_report
 from candlewave.backtest.strategy import Costs, run_strategy
+from candlewave.ml.judge import OutOfSample, Verdict
+from candlewave.ml.scores import Interval
 
 COUNT = 300
 

@@ -1,0 +1,142 @@
+"""What a training leaves in MLflow: parameters, metrics per fold, plots, the model with its signature."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from candlewave.ml import plots
+from candlewave.ml.forecaster import QUANTILES
+from candlewave.ml.judge import judge
+from candlewave.ml.model import BoostingParameters, QuantileModel
+from candlewave.ml.promote import Decision
+from candlewave.ml.registry import Registry, RegistryError, write_checksums
+from candlewave.ml.scores import coverage, pinball
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from candlewave.ml.train import Examined
+
+EXPERIMENT = "candlewave-training"
+
+
+def log_training(
+    registry: Registry,
+    artifact_root: str | None,
+    examined: "Examined",
+    model: QuantileModel,
+    decision: Decision,
+    parameters: BoostingParameters,
+    *,
+    reason: str,
+    end: datetime,
+) -> tuple[str, str]:
+    """Write one finished run; return its id and the address of the model's files.
+
+    Raises:
+        RegistryError: MLflow refused or is down; a run that was begun is marked as failed.
+    """
+    try:
+        client = registry.client
+        run = client.create_run(
+            _experiment(client, artifact_root),
+            run_name=f"{registry.name} {end:%Y-%m-%d %H:%M}",
+            tags={"reason": reason[:400], "decision": decision.reason[:4_000], "train_end": end.isoformat()},
+        )
+    except Exception as error:
+        raise RegistryError(f"cannot begin a run: {error}") from error
+    run_id = run.info.run_id
+    try:
+        for name, value in _parameters(examined, parameters).items():
+            client.log_param(run_id, name, value)
+        _metrics(client, run_id, examined)
+        with tempfile.TemporaryDirectory(prefix="candlewave-run-") as name:
+            folder = Path(name)
+            plots.save_all(folder / "plots", examined, model)
+            write_model(folder / "model", model, run_id)
+            (folder / "warnings.json").write_text(json.dumps(examined.warnings, indent=1), encoding="utf-8")
+            client.log_artifacts(run_id, str(folder))
+        client.set_terminated(run_id, "FINISHED")
+    except BaseException as error:
+        _fail(client, run_id)
+        if isinstance(error, Exception):
+            raise RegistryError(f"cannot write run {run_id}: {error}") from error
+        raise
+    return run_id, f"{run.info.artifact_uri}/model"
+
+
+def write_model(folder: Path, model: QuantileModel, run_id: str | None = None) -> None:
+    """Write a model's files with MLflow's description of them, and checksums of all."""
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    model.save(folder)
+    texts: list[ColSpec | TensorSpec] = [ColSpec(DataType.string, name) for name in ("exchange", "symbol")]
+    numbers: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in model.feature_names]
+    answers: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.double, f"q{round(100 * q)}_{h}m") for h in model.horizons_minutes for q in QUANTILES
+    ]
+    described = Model(
+        artifact_path="model", run_id=run_id, signature=ModelSignature(Schema(texts + numbers), Schema(answers))
+    )
+    pyfunc.add_to_model(described, loader_module="candlewave.ml.pyfunc", data=".")
+    described.save(str(folder / "MLmodel"))
+    write_checksums(folder)
+
+
+def _experiment(client: "MlflowClient", artifact_root: str | None) -> str:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(client.create_experiment(EXPERIMENT, artifact_location=artifact_root))
+
+
+def _fail(client: "MlflowClient", run_id: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_terminated(run_id, "FAILED")
+    except MlflowException:
+        return  # the registry is gone; the run stays as begun, and no version points at it
+
+
+def _parameters(examined: "Examined", parameters: BoostingParameters) -> Mapping[str, Any]:
+    data = examined.data
+    return {
+        **{field: getattr(parameters, field) for field in BoostingParameters.__dataclass_fields__},
+        "source": data.source,
+        "rows": len(data),
+        "markets": ", ".join(np.unique(data.markets).tolist())[:500],
+        "begin": str(data.open_time.min()),
+        "end": str(data.open_time.max()),
+        "features": len(data.names),
+        "fingerprint": data.fingerprint(),
+        "folds": len(examined.folds),
+        **{f"candidate_{horizon}m": name for horizon, name in examined.chosen.items()},
+    }
+
+
+def _metrics(client: "MlflowClient", run_id: str, examined: "Examined") -> None:
+    for horizon, walked in examined.walked.items():
+        for name, outcome in walked.candidates.items():
+            loss = pinball(outcome.quantiles, outcome.realised)
+            for fold in range(len(examined.folds)):
+                chosen = walked.fold == fold
+                error = np.abs(outcome.realised - outcome.quantiles[:, 1])[chosen]
+                client.log_metric(run_id, f"{name}_pinball_{horizon}m", float(loss[chosen].mean()), step=fold)
+                client.log_metric(run_id, f"{name}_mae_{horizon}m", float(error.mean()), step=fold)
+                inside = coverage(outcome.quantiles, outcome.realised)[chosen]
+                client.log_metric(run_id, f"{name}_coverage_{horizon}m", float(inside.mean()), step=fold)
+            verdict = judge(outcome)
+            client.log_metric(run_id, f"{name}_skill_{horizon}m", verdict.skill.value)
+            client.log_metric(run_id, f"{name}_interval_skill_{horizon}m", verdict.interval_skill.value)
+        for name, figure in walked.errors.items():
+            client.log_metric(run_id, f"{name}_mae_{horizon}m", figure)
+        still = np.abs(next(iter(walked.candidates.values())).realised)
+        client.log_metric(run_id, f"last_price_mae_{horizon}m", float(still.mean()))

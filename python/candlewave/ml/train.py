@@ -1,0 +1,311 @@
+"""One training: read, walk forward, judge, fit, register, promote or not, and tell."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from candlewave.bus.protocol import Bus
+from candlewave.bus.topics import FEATURE_REFERENCE, MODEL_EVENTS
+from candlewave.config import Config
+from candlewave.ml import tracking
+from candlewave.ml.baseline import fit_baseline
+from candlewave.ml.dataset import Dataset, Source, known_labels, read_dataset
+from candlewave.ml.feature_set import volatility_feature
+from candlewave.ml.folds import Fold, walk_forward
+from candlewave.ml.forecaster import FeatureMismatchError
+from candlewave.ml.judge import OutOfSample, Verdict, judge
+from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon
+from candlewave.ml.promote import Decision, against, decide
+from candlewave.ml.records import event_message, reference_messages
+from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion, Registry
+from candlewave.ml.settings import TrainSettings
+from candlewave.ml.walk import CANDIDATES, Walked, walk
+from candlewave.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training.
+
+    Attributes:
+        version: in the registry.
+        run_id: MLflow run with parameters, metrics and plots.
+        decision: whether it serves, and why.
+        verdicts: per horizon, on data the folds had not seen.
+        rows: of the training data.
+    """
+
+    version: str
+    run_id: str
+    decision: Decision
+    verdicts: list[Verdict]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A candidate before it is registered.
+
+    Attributes:
+        data: all rows.
+        folds: of the walk.
+        walked: per horizon.
+        chosen: candidate per horizon.
+        outcomes: per horizon, the chosen candidate's out-of-sample forecasts.
+        verdicts: on these.
+        warnings: what is peculiar about the data.
+    """
+
+    data: Dataset
+    folds: list[Fold]
+    walked: dict[int, Walked]
+    chosen: dict[int, str]
+    outcomes: list[OutOfSample]
+    verdicts: list[Verdict]
+    warnings: list[str]
+
+
+def read_training_data(
+    conn: psycopg.Connection,
+    config: Config,
+    own: TrainSettings,
+    end: datetime,
+    *,
+    source: Source = "features",
+    on_rows: Callable[[int], None] = lambda _: None,
+) -> tuple[Dataset, list[str]]:
+    """Return what was known at ``end``, without markets of too little history, and what is peculiar about it.
+
+    Raises:
+        TooLittleDataError: no market has enough.
+    """
+    begin = end - timedelta(days=own.days)
+    horizons = config.predictions.horizons_minutes
+    data = known_labels(read_dataset(conn, horizons, begin, end, source=source, on_rows=on_rows), end)
+    names, counts = np.unique(data.markets, return_counts=True)
+    small = [name for name, count in zip(names, counts, strict=True) if count < own.least_minutes]
+    warnings = [f"left out {name}: {count} minutes" for name, count in zip(names, counts, strict=True) if name in small]
+    if len(small) == len(names):
+        most = int(counts.max(initial=0))
+        raise TooLittleDataError(
+            f"the longest history between {begin:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC has {most} minutes,"
+            f" {own.least_minutes} are needed (TRAIN_LEAST_MINUTES)"
+        )
+    data = data.rows(~np.isin(data.markets, small)) if small else data
+    for name, column in zip(data.names, data.values.T, strict=True):
+        known = column[np.isfinite(column)]
+        if not len(known):
+            warnings.append(f"feature {name} is missing everywhere")
+        elif known.min() == known.max():
+            warnings.append(f"feature {name} is constant")
+    return data, warnings
+
+
+def examine(
+    data: Dataset,
+    config: Config,
+    own: TrainSettings,
+    parameters: BoostingParameters,
+    warnings: Sequence[str] = (),
+    *,
+    candidates: Sequence[str] = CANDIDATES,
+    on_fit: Callable[[], None] = lambda: None,
+) -> Examined:
+    """Walk forward with every candidate, choose one per horizon, and judge it.
+
+    Raises:
+        TooLittleDataError: there are too few rows for the folds.
+    """
+    horizons = config.predictions.horizons_minutes
+    try:
+        folds = walk_forward(data.open_time, own.folds, own.embargo_minutes, config.candles.grace_seconds)
+    except ValueError as error:
+        raise TooLittleDataError(str(error)) from None
+    if len(np.unique(data.markets)) == 1:
+        candidates = [name for name in candidates if name != "per_market"]
+    walked = walk(data, horizons, folds, parameters, volatility_feature(config), candidates=candidates, on_fit=on_fit)
+    chosen = {horizon: found.best for horizon, found in walked.items()}
+    outcomes = [walked[horizon].candidates[chosen[horizon]] for horizon in horizons]
+    return Examined(data, folds, walked, chosen, outcomes, [judge(o) for o in outcomes], list(warnings))
+
+
+def fits(config: Config, own: TrainSettings, markets: int) -> int:
+    """Return how many boosters a training fits."""
+    per_fold = 3 * (1 if markets == 1 else 1 + markets)
+    return len(config.predictions.horizons_minutes) * (own.folds * per_fold + 3)
+
+
+def fit_final(
+    examined: Examined,
+    config: Config,
+    own: TrainSettings,
+    parameters: BoostingParameters,
+    *,
+    on_fit: Callable[[], None] = lambda: None,
+) -> QuantileModel:
+    """Fit the chosen candidates on all data."""
+    data, horizons = examined.data, tuple(config.predictions.horizons_minutes)
+    volatility = volatility_feature(config)
+    scale = data.values[:, data.names.index(volatility)]
+    baseline = fit_baseline(horizons, scale, data.labels, volatility)
+    return QuantileModel(
+        model_name=own.model_name,
+        model_version="0",
+        feature_names=data.names,
+        horizons_minutes=horizons,
+        served_horizons=(),
+        markets=tuple(np.unique(data.markets).tolist()),
+        baseline=baseline,
+        models={
+            h: fit_horizon(data, h, baseline, parameters, per_market=examined.chosen[h] == "per_market", on_fit=on_fit)
+            for h in horizons
+        },
+    )
+
+
+def train(
+    conn: psycopg.Connection,
+    bus: Bus,
+    registry: Registry,
+    config: Config,
+    own: TrainSettings,
+    *,
+    reason: str,
+    end: datetime | None = None,
+    source: Source = "features",
+    parameters: BoostingParameters | None = None,
+    artifact_root: str | None = None,
+    on_rows: Callable[[int], None] = lambda _: None,
+    on_fit: Callable[[], None] = lambda: None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Trained:
+    """Train, register, and promote the model if it has earned it.
+
+    The registry's version is made last of all, and aliases after it: whoever stops this in the middle leaves a run
+    that says so, and no model.
+
+    Args:
+        conn: to the engine.
+        bus: gets model events and feature references.
+        registry: where the model goes.
+        config: horizons and more.
+        own: history, folds, LightGBM.
+        reason: why this training, noted with the run.
+        end: nothing later is known; now if None.
+        source: which vectors to train on.
+        parameters: of LightGBM; those of ``own`` if None.
+        artifact_root: where a registry without a server keeps files.
+        on_rows, on_fit: progress; may raise to stop.
+        clock: present time.
+
+    Raises:
+        TooLittleDataError: there is not enough history.
+        RegistryError: the registry is down; nothing was registered.
+    """
+    end = end or clock()
+    parameters = parameters or own.boosting
+    data, warnings = read_training_data(conn, config, own, end, source=source, on_rows=on_rows)
+    examined = examine(data, config, own, parameters, warnings, on_fit=on_fit)
+    model = fit_final(examined, config, own, parameters, on_fit=on_fit)
+    champion = registry.metadata(CHAMPION)
+    present, compared, rows = _compare(registry, champion, examined)
+    decision = decide(examined.verdicts, present, compared, rows)
+    run_id, folder = tracking.log_training(
+        registry, artifact_root, examined, model, decision, parameters, reason=reason, end=end
+    )
+    tags = {"train_end": end.isoformat(), "reason": decision.reason[:400], "fingerprint": data.fingerprint()}
+    version = registry.register(run_id, folder, {**tags, "served_horizons": str(list(decision.served))})
+    moment = clock()
+    importance = _mean_importance(model)
+    bus.publish(FEATURE_REFERENCE.name, reference_messages(version.version, data.names, data.values, importance))
+    if decision.promoted:
+        if champion is not None:
+            registry.set_alias(PREVIOUS, champion.version)
+        registry.set_alias(CHAMPION, version.version, decision.served)
+        if registry.metadata(CHALLENGER) is not None:
+            registry.set_alias(CHALLENGER, None)
+    else:
+        registry.set_alias(CHALLENGER, version.version, decision.served)
+    bus.publish(
+        MODEL_EVENTS.name,
+        [
+            event_message(own.model_name, version.version, "registered", reason, moment),
+            event_message(
+                own.model_name,
+                version.version,
+                "promoted" if decision.promoted else "rejected",
+                decision.reason,
+                moment,
+            ),
+        ],
+    )
+    _log.info(
+        "model trained",
+        version=version.version,
+        promoted=decision.promoted,
+        served_horizons=list(decision.served),
+        why=decision.reason,
+        rows=len(data),
+    )
+    return Trained(version.version, run_id, decision, examined.verdicts, len(data))
+
+
+def _compare(
+    registry: Registry, champion: ModelVersion | None, examined: Examined
+) -> tuple[QuantileModel | None, Any, int]:
+    """Return the present champion, and the candidate's skill against it on test rows after both trainings."""
+    if champion is None:
+        return None, None, 0
+    present = registry.load_version(champion)
+    since = np.datetime64((champion.train_end or datetime.min.replace(tzinfo=UTC)).replace(tzinfo=None), "us")
+    mine, theirs = [], []
+    for outcome in examined.outcomes:
+        rows = examined.walked[outcome.horizon_minutes].rows
+        later = examined.data.open_time[rows] >= since
+        if outcome.horizon_minutes not in present.horizons_minutes or not later.any():
+            continue
+        try:
+            answers = _answers(present, examined.data.rows(rows[later]), outcome.horizon_minutes)
+        except FeatureMismatchError as error:
+            _log.warning("champion cannot be compared: it was trained on other features", error=str(error))
+            return None, None, 0
+        usable = np.isfinite(answers).all(axis=1)
+        kept = np.flatnonzero(later)[usable]
+        mine.append(_rows(outcome, kept))
+        theirs.append(replace(mine[-1], quantiles=answers[usable]))
+    compared, count = against(mine, theirs)
+    return present, compared, count
+
+
+def _answers(model: QuantileModel, data: Dataset, horizon: int) -> NDArray[np.float64]:
+    """Return (n, 3) of what users got: the champion's quantiles, or the last price where it does not serve."""
+    answers = model.predict(data.matrix())[:, model.horizons_minutes.index(horizon)]
+    if horizon not in model.served_horizons:
+        answers = np.where(np.isfinite(answers), answers - answers[:, 1:2], np.nan)
+    return answers
+
+
+def _rows(outcome: OutOfSample, chosen: NDArray[np.int64]) -> OutOfSample:
+    return replace(
+        outcome,
+        symbol=outcome.symbol[chosen],
+        open_time=outcome.open_time[chosen],
+        quantiles=outcome.quantiles[chosen],
+        baseline=outcome.baseline[chosen],
+        realised=outcome.realised[chosen],
+    )
+
+
+def _mean_importance(model: QuantileModel) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for horizon in model.horizons_minutes:
+        for name, share in model.importance(horizon).items():
+            total[name] = total.get(name, 0.0) + share / len(model.horizons_minutes)
+    return total
