@@ -72,9 +72,20 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     occurred_at: Time
 
 
+class TrainingRequest(msgspec.Struct, frozen=True, gc=False):
+    """Why a training of a registered model is wanted. ``reason`` is the name of the alert that began it, or words."""
+
+    request_id: str
+    model_name: str
+    reason: str
+    evidence: dict[str, object]
+    requested_at: Time
+
+
 _encoder = msgspec.json.Encoder()
 _trade_decoder: msgspec.json.Decoder[Trade | Heartbeat] = msgspec.json.Decoder(Trade | Heartbeat)
 _dead_letter_decoder = msgspec.json.Decoder(DeadLetter)
+_training_request_decoder = msgspec.json.Decoder(TrainingRequest)
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -100,6 +111,15 @@ def decode_dead_letter(value: bytes | None) -> DeadLetter:
     return _decode(_dead_letter_decoder, value)
 
 
+def decode_training_request(value: bytes | None) -> TrainingRequest:
+    """Read a record of topic ``training_requests``.
+
+    Raises:
+        MalformedMessage: not such a record.
+    """
+    return _decode(_training_request_decoder, value)
+
+
 def _decode(decoder: msgspec.json.Decoder[T], value: bytes | None) -> T:
     if value is None:
         raise MalformedMessage("empty message")
@@ -123,6 +143,11 @@ def to_messages(records: Iterable[Trade | Heartbeat]) -> list[Message]:
     """Return the messages of topic ``trades`` for records, in order."""
     encode_one = _encoder.encode
     return [Message(encode_one(r), f"{r.exchange}|{r.symbol}") for r in records]
+
+
+def training_request_message(request: TrainingRequest) -> Message:
+    """Return the message of topic ``training_requests``."""
+    return Message(_encoder.encode(request), request.model_name)
 
 
 def heartbeat(exchange: str, symbol: str, ts: datetime, origin: Origin = "live") -> Heartbeat:

@@ -111,16 +111,18 @@ def ridge(
     Missing features count as their mean. Returns (len(values),) forecasts of ``target``.
     """
     known = np.isfinite(target)
-    sample, wanted = np.asarray(train[known], np.float64), target[known]
-    with np.errstate(invalid="ignore"):
-        centre = np.nan_to_num(np.nanmean(sample, axis=0)) if len(sample) else np.zeros(train.shape[1])
-        scale = np.nan_to_num(np.nanstd(sample, axis=0)) if len(sample) else np.zeros(train.shape[1])
+    usable = np.isfinite(train[known]).any(axis=0)
+    sample, wanted = np.asarray(train[known][:, usable], np.float64), target[known]
+    centre, scale = np.nanmean(sample, axis=0), np.nanstd(sample, axis=0)
     scale[scale < 1e-12] = np.inf
     x = np.nan_to_num((sample - centre) / scale)
     mean = wanted.mean() if len(wanted) else 0.0
     gram = x.T @ x + penalty * max(len(x), 1) * np.eye(x.shape[1])
     weights = np.linalg.solve(gram, x.T @ (wanted - mean))
-    return mean + np.nan_to_num((np.asarray(values, np.float64) - centre) / scale) @ weights
+    found: NDArray[np.float64] = (
+        mean + np.nan_to_num((np.asarray(values[:, usable], np.float64) - centre) / scale) @ weights
+    )
+    return found
 
 
 def _hour(time: NDArray[np.datetime64]) -> NDArray[np.int64]:

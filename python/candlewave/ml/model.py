@@ -2,12 +2,13 @@
 
 Returns are divided by volatility · √horizon, the baseline's scale, so that markets, and calm and wild hours, can be
 pooled; the market is a categorical feature beside the others. Of each horizon's training the newest part is kept back:
-on it the median is shrunk towards the last price as far as that lowers its error (all the way when there is no signal),
-and the outer quantiles are moved so that the right share of outcomes lies beyond each (conformalised quantile
+on it every quantile is shrunk towards the baseline's as far as that lowers its loss (all the way when nothing is gained
+for certain), and the outer ones are moved so that the right share of outcomes lies beyond each (conformalised quantile
 regression: Romano, Patterson, Candès 2019).
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candlewave.ml.baseline import LastPriceBaseline
+from candlewave.ml.baseline import DEFAULT_SPREAD, LastPriceBaseline
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import trainable
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, require_features
@@ -25,7 +26,8 @@ FORMAT = 1
 """Of the files that :meth:`QuantileModel.save` writes."""
 
 _CALIBRATION_SHARE = 0.15
-_SHRINKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_MEDIAN = 0.5
+_SHARES = (0.25, 0.5, 0.75, 1.0)
 _LEAST_ROWS = 300
 
 
@@ -64,21 +66,21 @@ class HorizonModel:
 
     Attributes:
         boosters: LightGBM models of the three quantiles, of pooled data; or per market where that won.
-        shrink: the median is multiplied by this, 0 to 1.
-        shifts: what is added to the lower and upper scaled quantile.
+        anchors: the baseline's scaled quantiles.
+        shares: how much of the way from the anchor to what the boosters say each quantile goes, 0 to 1.
+        shifts: what is added to each scaled quantile afterwards; nothing to the median.
     """
 
     boosters: dict[str, tuple[Any, Any, Any]]
-    shrink: float
-    shifts: tuple[float, float]
+    anchors: tuple[float, float, float]
+    shares: tuple[float, float, float]
+    shifts: tuple[float, float, float]
 
     def scaled(self, design: NDArray[np.float32], markets: NDArray[Any]) -> NDArray[np.float64]:
         """Return (n, 3) quantiles in units of volatility · √horizon."""
         raw = _raw(self.boosters, design, markets)
-        raw[:, 1] *= self.shrink
-        raw[:, 0] += self.shifts[0]
-        raw[:, 2] += self.shifts[1]
-        return np.sort(raw, axis=1)
+        anchors = np.array(self.anchors)
+        return np.sort(anchors + (raw - anchors) * np.array(self.shares) + np.array(self.shifts), axis=1)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class QuantileModel:
             "markets": self.markets,
             "baseline": asdict(self.baseline),
             "models": {
-                h: {"shrink": m.shrink, "shifts": m.shifts, "boosters": list(m.boosters)}
+                h: {"anchors": m.anchors, "shares": m.shares, "shifts": m.shifts, "boosters": list(m.boosters)}
                 for h, m in self.models.items()
             },
         }
@@ -178,7 +180,8 @@ def load_model(folder: Path, *, version: str | None = None, served: Sequence[int
                     market: tuple(Booster(model_file=folder / _file(int(h), n, q)) for q in QUANTILES)  # type: ignore[misc]
                     for n, market in enumerate(m["boosters"])
                 },
-                m["shrink"],
+                tuple(m["anchors"]),
+                tuple(m["shares"]),
                 tuple(m["shifts"]),
             )
             for h, m in about["models"].items()
@@ -241,10 +244,40 @@ def fit_horizon(
         boosters = {"": _boost(design[fit], scaled[fit], parameters, on_fit)}
     raw = _raw(boosters, design[calibration], markets[calibration])
     outcome = scaled[calibration]
-    errors = [float(np.abs(outcome - shrink * raw[:, 1]).mean()) for shrink in _SHRINKS]
-    low = float(np.quantile(outcome - raw[:, 0], QUANTILES[0]))
-    high = float(np.quantile(outcome - raw[:, 2], QUANTILES[2]))
-    return HorizonModel(boosters, _SHRINKS[int(np.argmin(errors))], (low, high))
+    low, high = baseline.spreads.get(horizon, DEFAULT_SPREAD)
+    anchors = (low, 0.0, high)
+    apart = max(1.0, len(calibration) / horizon)
+    fitted = [
+        _calibrate(raw[:, place], outcome, anchor, quantile, apart)
+        for place, (anchor, quantile) in enumerate(zip(anchors, QUANTILES, strict=True))
+    ]
+    shares, shifts = zip(*fitted, strict=True)
+    return HorizonModel(boosters, anchors, shares, shifts)
+
+
+def _calibrate(
+    raw: NDArray[np.float64], outcome: NDArray[np.float64], anchor: float, quantile: float, apart: float
+) -> tuple[float, float]:
+    """Return the share of the way from the anchor that loses least, and the shift that goes with it.
+
+    The anchor stays unless leaving it gains more than one standard error (Breiman et al. 1984), as of ``apart``
+    outcomes that do not overlap.
+    """
+    still = _loss(outcome - anchor, quantile)
+    best, found = 0.0, (0.0, 0.0)
+    for share in _SHARES:
+        answer = anchor + (raw - anchor) * share
+        shift = float(np.quantile(outcome - answer, quantile)) if quantile != _MEDIAN else 0.0
+        gain = still - _loss(outcome - answer - shift, quantile)
+        mean = float(gain.mean())
+        if mean > best and mean > float(gain.std()) / math.sqrt(apart):
+            best, found = mean, (share, shift)
+    return found
+
+
+def _loss(error: NDArray[np.float64], quantile: float) -> NDArray[np.float64]:
+    loss: NDArray[np.float64] = np.maximum(quantile * error, (quantile - 1) * error)
+    return loss
 
 
 def _boost(

@@ -31,6 +31,7 @@ PREVIOUS = "previous"
 _ARTIFACT = "model"
 _SUMS = "checksums.json"
 _SERVED = "served_horizons"
+_COMPLETE = "complete"
 _log = get_logger(__name__)
 
 
@@ -60,6 +61,11 @@ class ModelVersion:
     def served_horizons(self) -> tuple[int, ...]:
         """The horizons on which it beat the baseline."""
         return tuple(json.loads(self.tags.get(_SERVED, "[]")))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its training ran to the end; one that was interrupted is not used."""
+        return _COMPLETE in self.tags
 
     @property
     def train_end(self) -> datetime | None:
@@ -158,8 +164,16 @@ class Registry:
         ordered = sorted(found, key=lambda v: -int(v.version))
         return [_version(v, tuple(sorted(aliases.get(str(v.version), ())))) for v in ordered]
 
+    def newest(self) -> ModelVersion | None:
+        """Return the newest version whose training ran to the end; None when there is none.
+
+        Raises:
+            RegistryError: the registry is down.
+        """
+        return next((version for version in self.versions() if version.is_complete), None)
+
     def register(self, run_id: str, source: str, tags: Mapping[str, str]) -> ModelVersion:
-        """Make a version of a run's model; the last step of a training, so that no version is half there.
+        """Make a version of a run's model; all its files are there before.
 
         Raises:
             RegistryError: the registry refused or is down.
@@ -187,6 +201,28 @@ class Registry:
             if served is not None:
                 client.set_model_version_tag(self.name, version, _SERVED, json.dumps(list(served)))
             client.set_registered_model_alias(self.name, alias, version)
+
+    def promote(self, version: str, served: Sequence[int]) -> None:
+        """Make a version the champion; the one before stays as ``previous``, and nobody is challenger.
+
+        Raises:
+            RegistryError: the registry refused or is down.
+        """
+        before = self.metadata(CHAMPION)
+        if before is not None and before.version != version:
+            self.set_alias(PREVIOUS, before.version)
+        self.set_alias(CHAMPION, version, served)
+        if self.metadata(CHALLENGER) is not None:
+            self.set_alias(CHALLENGER, None)
+
+    def complete(self, version: str) -> None:
+        """Note that a version's training ran to the end.
+
+        Raises:
+            RegistryError: the registry refused or is down.
+        """
+        with self._asking("complete a version") as client:
+            client.set_model_version_tag(self.name, version, _COMPLETE, "true")
 
     @property
     def client(self) -> "MlflowClient":

@@ -21,6 +21,8 @@ class TrainSettings(BaseSettings):
         trees, learning_rate, leaves, least_rows_per_leaf, bins, feature_share: of LightGBM.
         threads: of LightGBM; 0 for all cores.
         seed: of everything that draws.
+        search_trials: parameters that a training tries with Optuna before it begins; 0 keeps those above.
+        search_seconds: end of the search, whatever its trials.
         least_pause_minutes: least time between two trainings that were asked for.
     """
 
@@ -40,6 +42,8 @@ class TrainSettings(BaseSettings):
     feature_share: float = Field(0.5, alias="TRAIN_FEATURE_SHARE", gt=0, le=1)
     threads: int = Field(0, alias="TRAIN_THREADS", ge=0)
     seed: int = Field(1, alias="TRAIN_SEED", ge=0)
+    search_trials: int = Field(0, alias="TRAIN_SEARCH_TRIALS", ge=0, le=10_000)
+    search_seconds: float = Field(600.0, alias="TRAIN_SEARCH_SECONDS", gt=0)
     least_pause_minutes: float = Field(30.0, alias="TRAIN_LEAST_PAUSE_MINUTES", ge=0)
 
     @property

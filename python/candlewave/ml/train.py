@@ -15,14 +15,14 @@ from candlewave.config import Config
 from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.dataset import Dataset, Source, known_labels, read_dataset
-from candlewave.ml.feature_set import volatility_feature
+from candlewave.ml.feature_set import feature_set_id, volatility_feature
 from candlewave.ml.folds import Fold, walk_forward
 from candlewave.ml.forecaster import FeatureMismatchError
 from candlewave.ml.judge import OutOfSample, Verdict, judge
 from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon
 from candlewave.ml.promote import Decision, against, decide
 from candlewave.ml.records import event_message, reference_messages
-from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion, Registry
+from candlewave.ml.registry import CHALLENGER, CHAMPION, ModelVersion, Registry
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import CANDIDATES, Walked, walk
 from candlewave.telemetry import get_logger
@@ -171,47 +171,43 @@ def fit_final(
 
 
 def train(
-    conn: psycopg.Connection,
+    data: Dataset,
     bus: Bus,
     registry: Registry,
     config: Config,
     own: TrainSettings,
     *,
     reason: str,
-    end: datetime | None = None,
-    source: Source = "features",
+    end: datetime,
+    warnings: Sequence[str] = (),
     parameters: BoostingParameters | None = None,
     artifact_root: str | None = None,
-    on_rows: Callable[[int], None] = lambda _: None,
     on_fit: Callable[[], None] = lambda: None,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Trained:
     """Train, register, and promote the model if it has earned it.
 
-    The registry's version is made last of all, and aliases after it: whoever stops this in the middle leaves a run
-    that says so, and no model.
+    A version is complete when it is marked so, last of all. Whoever stops this in the middle leaves a run without a
+    version, or a version that nothing points at and that counts as no training.
 
     Args:
-        conn: to the engine.
+        data: what was known at ``end``; see :func:`read_training_data`.
         bus: gets model events and feature references.
         registry: where the model goes.
         config: horizons and more.
-        own: history, folds, LightGBM.
+        own: folds, LightGBM.
         reason: why this training, noted with the run.
-        end: nothing later is known; now if None.
-        source: which vectors to train on.
+        end: nothing later is known.
+        warnings: what is peculiar about the data.
         parameters: of LightGBM; those of ``own`` if None.
         artifact_root: where a registry without a server keeps files.
-        on_rows, on_fit: progress; may raise to stop.
-        clock: present time.
+        on_fit: told after each booster; may raise to stop.
 
     Raises:
-        TooLittleDataError: there is not enough history.
-        RegistryError: the registry is down; nothing was registered.
+        TooLittleDataError: there are too few rows for the folds.
+        RegistryError: the registry is down.
+        BusError: the bus is down; the version is not complete.
     """
-    end = end or clock()
     parameters = parameters or own.boosting
-    data, warnings = read_training_data(conn, config, own, end, source=source, on_rows=on_rows)
     examined = examine(data, config, own, parameters, warnings, on_fit=on_fit)
     model = fit_final(examined, config, own, parameters, on_fit=on_fit)
     champion = registry.metadata(CHAMPION)
@@ -220,32 +216,33 @@ def train(
     run_id, folder = tracking.log_training(
         registry, artifact_root, examined, model, decision, parameters, reason=reason, end=end
     )
-    tags = {"train_end": end.isoformat(), "reason": decision.reason[:400], "fingerprint": data.fingerprint()}
-    version = registry.register(run_id, folder, {**tags, "served_horizons": str(list(decision.served))})
-    moment = clock()
+    version = registry.register(
+        run_id,
+        folder,
+        {
+            "train_end": end.isoformat(),
+            "reason": reason[:400],
+            "decision": decision.reason[:400],
+            "fingerprint": data.fingerprint(),
+            "feature_set": feature_set_id(data.names),
+        },
+    )
     importance = _mean_importance(model)
     bus.publish(FEATURE_REFERENCE.name, reference_messages(version.version, data.names, data.values, importance))
     if decision.promoted:
-        if champion is not None:
-            registry.set_alias(PREVIOUS, champion.version)
-        registry.set_alias(CHAMPION, version.version, decision.served)
-        if registry.metadata(CHALLENGER) is not None:
-            registry.set_alias(CHALLENGER, None)
+        registry.promote(version.version, decision.served)
     else:
         registry.set_alias(CHALLENGER, version.version, decision.served)
     bus.publish(
         MODEL_EVENTS.name,
         [
-            event_message(own.model_name, version.version, "registered", reason, moment),
+            event_message(own.model_name, version.version, "registered", reason, end),
             event_message(
-                own.model_name,
-                version.version,
-                "promoted" if decision.promoted else "rejected",
-                decision.reason,
-                moment,
+                own.model_name, version.version, "promoted" if decision.promoted else "rejected", decision.reason, end
             ),
         ],
     )
+    registry.complete(version.version)
     _log.info(
         "model trained",
         version=version.version,

@@ -1,4 +1,4 @@
-"""Alerts and requests for training as messages."""
+"""Alerts as messages."""
 
 from typing import cast
 
@@ -7,7 +7,6 @@ import msgspec
 from candlewave.bus.messages import MalformedMessage, Time, encode
 from candlewave.bus.protocol import Message
 from candlewave.monitor.alerts import Alert, Severity, Status
-from candlewave.monitor.training import TrainingRequest
 
 
 class AlertRecord(msgspec.Struct, frozen=True, gc=False):
@@ -20,16 +19,6 @@ class AlertRecord(msgspec.Struct, frozen=True, gc=False):
     value: float
     status: str
     occurred_at: Time
-
-
-class TrainingRequestRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record of topic ``training_requests``."""
-
-    request_id: str
-    model_name: str
-    reason: str
-    evidence: dict[str, object]
-    requested_at: Time
 
 
 _decoder = msgspec.json.Decoder(AlertRecord)
@@ -69,11 +58,3 @@ def read_alert(value: bytes | None) -> Alert:
         record.occurred_at,
         record.occurred_at if record.status == "firing" else None,
     )
-
-
-def training_request_message(request: TrainingRequest) -> Message:
-    """Return the message of topic ``training_requests``."""
-    record = TrainingRequestRecord(
-        request.request_id, request.model_name, request.reason, dict(request.evidence), request.requested_at
-    )
-    return Message(encode(record), request.model_name)

@@ -1,26 +1,15 @@
 """When to ask for a training: an alert that a new model may end, and none asked for too recently."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from candlewave.bus.messages import TrainingRequest
 from candlewave.monitor import metrics
 from candlewave.monitor.alerts import Verdict
 from candlewave.monitor.text import summary
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """See ``training_requests`` in docs/contracts.md; ``reason`` is the name of the first alert's rule."""
-
-    request_id: str
-    model_name: str
-    reason: str
-    evidence: Mapping[str, object]
-    requested_at: datetime
 
 
 class TrainingDesk:

@@ -1,0 +1,260 @@
+"""Commands about models: train, serve trainings, look at versions, go back to the one before."""
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from candlewave.config import Config
+    from candlewave.ml.dataset import Dataset
+    from candlewave.ml.judge import Verdict
+    from candlewave.ml.model import BoostingParameters
+    from candlewave.ml.settings import TrainSettings
+    from candlewave.settings import Settings
+
+_models = typer.Typer(
+    no_args_is_help=True, help="Registered models: which there are, which serves, and back to the one before."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(train)
+    app.command("model-trainer")(model_trainer)
+    app.add_typer(_models, name="models")
+    _models.command("list")(list_models)
+    _models.command()(rollback)
+
+
+def train(
+    reason: Annotated[str, typer.Option(help="Why; noted with the model.")] = "by hand",
+    end: Annotated[
+        datetime | None, typer.Option(help="Train on what was known then (UTC); now if left out.", show_default=False)
+    ] = None,
+    days: Annotated[
+        float | None, typer.Option(help="Days of history; TRAIN_DAYS if left out.", min=0.1, show_default=False)
+    ] = None,
+    search: Annotated[
+        int | None,
+        typer.Option(
+            help="Parameters to try with Optuna first; TRAIN_SEARCH_TRIALS if left out.", min=0, show_default=False
+        ),
+    ] = None,
+    inputs: Annotated[
+        bool, typer.Option("--inputs", help="Train on the vectors that forecasts used, not on features as they are.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Walk forward and print verdicts; register nothing.")] = (
+        False
+    ),
+    ask: Annotated[bool, typer.Option("--ask", help="Ask the service model-trainer for it instead.")] = False,
+) -> None:
+    """Train on the engine's features: walk forward, judge against the last price, register, promote or say why not.
+
+    TRAIN_* variables set history, folds and LightGBM (docs/models.md).
+    """
+    from candlewave.bus.protocol import BusError
+    from candlewave.cli.common import explained, fail, load_settings
+    from candlewave.config import load_config
+    from candlewave.ml.feature_set import NoFeaturesError
+    from candlewave.ml.model import TooLittleDataError
+    from candlewave.ml.registry import RegistryError
+
+    settings, own = load_settings(), _own()
+    own = own.model_copy(
+        update={name: value for name, value in (("days", days), ("search_trials", search)) if value is not None}
+    )
+    moment = end.replace(tzinfo=UTC) if end is not None else datetime.now(UTC)
+    try:
+        with explained():
+            config = load_config(settings.config_file)
+            if ask:
+                _ask(settings, own, reason)
+            else:
+                _train(settings, config, own, reason, moment, inputs, dry_run)
+    except (BusError, NoFeaturesError, RegistryError, TooLittleDataError) as error:
+        fail(str(error))
+
+
+def model_trainer() -> None:
+    """Service: train by schedule, and when topic training_requests asks for it.
+
+    TRAIN_* variables set interval, history, folds and LightGBM (docs/models.md). Of several replicas one trains, the
+    others stand by.
+    """
+    from candlewave.cli.common import explained, load_settings
+    from candlewave.config import load_config
+    from candlewave.telemetry.service import run_service
+    from candlewave.trainer.service import main
+
+    settings, own = load_settings(), _own()
+    with explained():
+        config = load_config(settings.config_file)
+    raise typer.Exit(run_service("model-trainer", settings, lambda service: main(service, config, own)))
+
+
+def list_models() -> None:
+    """Show the registered versions, newest first, with what was decided about each."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from candlewave.cli.common import fail, load_settings
+    from candlewave.ml.registry import RegistryError, open_registry
+
+    try:
+        versions = open_registry(load_settings(), _own().model_name).versions()
+    except RegistryError as error:
+        fail(str(error))
+    if not versions:
+        typer.echo("No model is registered: the baseline serves. `candlewave train` trains one.")
+        return
+    table = Table(title="Versions; times in UTC")
+    for heading in ("version", "registered", "data up to", "aliases", "serves", "decision"):
+        table.add_column(heading)
+    for version in versions:
+        table.add_row(
+            version.version,
+            f"{version.created_at:%Y-%m-%d %H:%M}",
+            f"{version.train_end:%Y-%m-%d %H:%M}" if version.train_end else "",
+            ", ".join(version.aliases),
+            ", ".join(f"{horizon}m" for horizon in version.served_horizons) if "champion" in version.aliases else "",
+            version.tags.get("decision", "") if version.is_complete else "its training was interrupted",
+        )
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_events.")] = "by hand") -> None:
+    """Make the champion before the present one serve again; a second rollback takes the first one back."""
+    from candlewave.bus import open_bus
+    from candlewave.bus.protocol import BusError
+    from candlewave.bus.topics import MODEL_EVENTS
+    from candlewave.cli.common import fail, load_settings
+    from candlewave.ml.records import event_message
+    from candlewave.ml.registry import CHAMPION, PREVIOUS, RegistryError, open_registry
+
+    settings, own = load_settings(), _own()
+    try:
+        registry = open_registry(settings, own.model_name)
+        present, before = registry.metadata(CHAMPION), registry.metadata(PREVIOUS)
+        if present is None or before is None:
+            fail("there is no champion before the present one")
+        registry.promote(before.version, before.served_horizons)
+        text = f"version {before.version} instead of {present.version}: {reason}"
+        with open_bus(settings) as bus:
+            bus.ensure_topics([MODEL_EVENTS])
+            event = event_message(own.model_name, before.version, "rolled_back", text, datetime.now(UTC))
+            bus.publish(MODEL_EVENTS.name, [event])
+    except (RegistryError, BusError) as error:
+        fail(str(error))
+    typer.echo(f"Version {before.version} is the champion again; predictors follow within seconds.")
+
+
+def _own() -> "TrainSettings":
+    from pydantic import ValidationError
+
+    from candlewave.cli.common import fail
+    from candlewave.ml.settings import TrainSettings
+
+    try:
+        return TrainSettings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+
+
+def _ask(settings: "Settings", own: "TrainSettings", reason: str) -> None:
+    from uuid import uuid4
+
+    from candlewave.bus import open_bus
+    from candlewave.bus.messages import TrainingRequest, training_request_message
+    from candlewave.bus.topics import TRAINING_REQUESTS
+
+    request = TrainingRequest(f"cli-{uuid4().hex[:16]}", own.model_name, reason, {}, datetime.now(UTC))
+    with open_bus(settings) as bus:
+        bus.ensure_topics([TRAINING_REQUESTS])
+        bus.publish(TRAINING_REQUESTS.name, [training_request_message(request)])
+    typer.echo(f"Asked for a training of {own.model_name}: request {request.request_id}.")
+
+
+def _train(
+    settings: "Settings",
+    config: "Config",
+    own: "TrainSettings",
+    reason: str,
+    end: datetime,
+    inputs: bool,
+    dry_run: bool,
+) -> None:
+    from candlewave.bus import open_bus
+    from candlewave.bus.topics import FEATURE_REFERENCE, MODEL_EVENTS
+    from candlewave.engine import connect
+    from candlewave.ml.registry import artifact_root, open_registry
+    from candlewave.ml.train import examine, fits, read_training_data, train
+    from candlewave.telemetry.progress import progress
+
+    with progress("Reading training data", None, "rows") as bar, connect(settings) as conn:
+        data, warnings = read_training_data(
+            conn, config, own, end, source="inputs" if inputs else "features", on_rows=bar.advance
+        )
+    for warning in warnings:
+        typer.echo(f"note: {warning}", err=True)
+    parameters = _search(data, config, own) if own.search_trials else own.boosting
+    markets = len(set(data.markets.tolist()))
+    with progress("Training", fits(config, own, markets), "boosters") as bar:
+        if dry_run:
+            _show(examine(data, config, own, parameters, warnings, on_fit=bar.advance).verdicts)
+            return
+        with open_bus(settings) as bus:
+            bus.ensure_topics([MODEL_EVENTS, FEATURE_REFERENCE])
+            trained = train(
+                data,
+                bus,
+                open_registry(settings, own.model_name),
+                config,
+                own,
+                reason=reason,
+                end=end,
+                warnings=warnings,
+                parameters=parameters,
+                artifact_root=artifact_root(settings),
+                on_fit=bar.advance,
+            )
+    _show(trained.verdicts)
+    what = "serves from now" if trained.decision.promoted else "does not serve"
+    typer.echo(f"Version {trained.version} is registered and {what}: {trained.decision.reason}.")
+
+
+def _search(data: "Dataset", config: "Config", own: "TrainSettings") -> "BoostingParameters":
+    from candlewave.ml.search import search
+    from candlewave.telemetry.progress import progress
+
+    with progress("Searching parameters", own.search_trials, "trials") as bar:
+        found = search(data, config, own, on_trial=bar.advance)
+    typer.echo(
+        f"Best of {found.trials} trials: pinball loss {found.loss:.4f} of the baseline's"
+        f" ({found.shipped_loss:.4f} with the parameters as set): {found.parameters}"
+    )
+    return found.parameters
+
+
+def _show(verdicts: "Sequence[Verdict]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Forecasts of data the model had not seen, against the last price; 95 % intervals")
+    for heading in ("ahead", "verdict", "skill", "interval skill", "coverage of 80 %", "direction", "forecasts"):
+        table.add_column(heading, justify="left" if heading == "verdict" else "right")
+    for v in verdicts:
+        table.add_row(
+            f"{v.horizon_minutes} min",
+            v.text,
+            *(
+                f"{100 * i.value:.2f} % [{100 * i.low:.2f}, {100 * i.high:.2f}]"
+                for i in (v.skill, v.interval_skill, v.coverage, v.direction)
+            ),
+            f"{v.forecasts:,} ({v.independent:,} apart)",
+        )
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

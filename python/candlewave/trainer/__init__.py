@@ -1,0 +1,1 @@
+"""Training as a service: by schedule, and when somebody asks for it."""
