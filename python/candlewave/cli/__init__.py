@@ -2,7 +2,19 @@
 
 import typer
 
-from candlewave.cli import bench, demo, engine, indicators, ingest, model, monitor, predict, sentiment, training
+from candlewave.cli import (
+    backtest,
+    bench,
+    demo,
+    engine,
+    indicators,
+    ingest,
+    model,
+    monitor,
+    predict,
+    sentiment,
+    training,
+)
 
 app = typer.Typer(
     name="candlewave",
@@ -10,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for module in (engine, model, ingest, indicators, sentiment, training, predict, monitor, demo, bench):
+for module in (engine, model, ingest, indicators, sentiment, training, backtest, predict, monitor, demo, bench):
     module.register(app)
 
 

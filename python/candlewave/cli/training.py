@@ -9,10 +9,13 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.table import Table
+
     from candlewave.config import Config
     from candlewave.ml.dataset import Dataset
     from candlewave.ml.judge import Verdict
     from candlewave.ml.model import BoostingParameters
+    from candlewave.ml.scores import Interval
     from candlewave.ml.settings import TrainSettings
     from candlewave.settings import Settings
 
@@ -63,7 +66,7 @@ def train(
     from candlewave.ml.model import TooLittleDataError
     from candlewave.ml.registry import RegistryError
 
-    settings, own = load_settings(), _own()
+    settings, own = load_settings(), load_train_settings()
     own = own.model_copy(
         update={name: value for name, value in (("days", days), ("search_trials", search)) if value is not None}
     )
@@ -90,7 +93,7 @@ def model_trainer() -> None:
     from candlewave.telemetry.service import run_service
     from candlewave.trainer.service import main
 
-    settings, own = load_settings(), _own()
+    settings, own = load_settings(), load_train_settings()
     with explained():
         config = load_config(settings.config_file)
     raise typer.Exit(run_service("model-trainer", settings, lambda service: main(service, config, own)))
@@ -105,7 +108,7 @@ def list_models() -> None:
     from candlewave.ml.registry import RegistryError, open_registry
 
     try:
-        versions = open_registry(load_settings(), _own().model_name).versions()
+        versions = open_registry(load_settings(), load_train_settings().model_name).versions()
     except RegistryError as error:
         fail(str(error))
     if not versions:
@@ -135,7 +138,7 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_event
     from candlewave.ml.records import event_message
     from candlewave.ml.registry import CHAMPION, PREVIOUS, RegistryError, open_registry
 
-    settings, own = load_settings(), _own()
+    settings, own = load_settings(), load_train_settings()
     try:
         registry = open_registry(settings, own.model_name)
         present, before = registry.metadata(CHAMPION), registry.metadata(PREVIOUS)
@@ -152,7 +155,8 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_event
     typer.echo(f"Version {before.version} is the champion again; predictors follow within seconds.")
 
 
-def _own() -> "TrainSettings":
+def load_train_settings() -> "TrainSettings":
+    """Return the settings of training; a wrong one ends the command with its name and what was expected."""
     from pydantic import ValidationError
 
     from candlewave.cli.common import fail
@@ -240,8 +244,8 @@ def _search(data: "Dataset", config: "Config", own: "TrainSettings") -> "Boostin
     return found.parameters
 
 
-def _show(verdicts: "Sequence[Verdict]") -> None:
-    from rich.console import Console
+def verdict_table(verdicts: "Sequence[Verdict]") -> "Table":
+    """Return what out-of-sample forecasts are worth, horizon by horizon."""
     from rich.table import Table
 
     table = Table(title="Forecasts of data the model had not seen, against the last price; 95 % intervals")
@@ -251,10 +255,19 @@ def _show(verdicts: "Sequence[Verdict]") -> None:
         table.add_row(
             f"{v.horizon_minutes} min",
             v.text,
-            *(
-                f"{100 * i.value:.2f} % [{100 * i.low:.2f}, {100 * i.high:.2f}]"
-                for i in (v.skill, v.interval_skill, v.coverage, v.direction)
-            ),
+            *(_percent(i) for i in (v.skill, v.interval_skill, v.coverage, v.direction)),
             f"{v.forecasts:,} ({v.independent:,} apart)",
         )
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    return table
+
+
+def _percent(interval: "Interval") -> str:
+    if interval.value != interval.value:
+        return "–"
+    return f"{100 * interval.value:.2f} % [{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
+
+
+def _show(verdicts: "Sequence[Verdict]") -> None:
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 160).print(verdict_table(verdicts))

@@ -64,6 +64,18 @@ class Dataset:
             labels={horizon: label[chosen] for horizon, label in self.labels.items()},
         )
 
+    def joined(self, later: "Dataset") -> "Dataset":
+        """Return these rows and those of a later time, which has the same features and labels."""
+        return replace(
+            self,
+            exchange=np.concatenate((self.exchange, later.exchange)),
+            symbol=np.concatenate((self.symbol, later.symbol)),
+            open_time=np.concatenate((self.open_time, later.open_time)),
+            close=np.concatenate((self.close, later.close)),
+            values=np.concatenate((self.values, later.values)),
+            labels={h: np.concatenate((label, later.labels[h])) for h, label in self.labels.items()},
+        )
+
     def matrix(self) -> FeatureMatrix:
         """Return the features as a forecaster takes them."""
         return FeatureMatrix(

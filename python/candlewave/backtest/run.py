@@ -1,0 +1,208 @@
+"""The walk: at each training time of production fit on what was known, forecast until the next training, judge all."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import psycopg
+
+from candlewave.backtest.report import Backtest
+from candlewave.backtest.strategy import Costs, run_strategy
+from candlewave.config import Config
+from candlewave.ml.dataset import Dataset, Source, read_dataset
+from candlewave.ml.feature_set import volatility_feature
+from candlewave.ml.folds import Fold
+from candlewave.ml.judge import OutOfSample, judge
+from candlewave.ml.model import BoostingParameters, TooLittleDataError
+from candlewave.ml.settings import TrainSettings
+from candlewave.ml.walk import walk
+
+_SYNTHETIC = "simulated"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to test.
+
+    Attributes:
+        begin, end: feature times judged, UTC; ``end`` exclusive.
+        cadence: time between trainings.
+        history: what each training sees.
+        least_minutes: a market with less history in a training is left out of it.
+        grace: after a candle's close, when it is known.
+    """
+
+    begin: datetime
+    end: datetime
+    cadence: timedelta
+    history: timedelta
+    least_minutes: int
+    grace: timedelta
+
+    @property
+    def steps(self) -> list[tuple[datetime, datetime]]:
+        """Training times, each with the end of the time its model forecasts."""
+        found, moment = [], self.begin
+        while moment < self.end:
+            found.append((moment, min(moment + self.cadence, self.end)))
+            moment += self.cadence
+        return found
+
+
+@dataclass
+class _Collected:
+    """Forecasts so far, step by step, per horizon."""
+
+    parts: dict[int, list[OutOfSample]]
+    trainings: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def plan(config: Config, own: TrainSettings, begin: datetime, end: datetime) -> Plan:
+    """Return the plan that repeats production: its cadence, its history, its grace."""
+    return Plan(
+        begin,
+        end,
+        own.every,
+        timedelta(days=own.days),
+        own.least_minutes,
+        timedelta(seconds=config.candles.grace_seconds),
+    )
+
+
+def backtest(
+    conn: psycopg.Connection,
+    config: Config,
+    steps: Plan,
+    parameters: BoostingParameters,
+    costs: Costs,
+    *,
+    command: str,
+    source: Source = "features",
+    on_step: Callable[[], None] = lambda: None,
+) -> Backtest:
+    """Walk forward over history.
+
+    In memory is one window of history and what was forecast.
+
+    Args:
+        conn: to the engine.
+        config: horizons and more.
+        steps: when to train and on what.
+        parameters: of LightGBM.
+        costs: of the toy strategy.
+        command: makes the report again.
+        source: which vectors to train on and to forecast from.
+        on_step: told after each training and its forecasts.
+
+    Raises:
+        TooLittleDataError: nothing could be judged.
+    """
+    horizons = tuple(config.predictions.horizons_minutes)
+    volatility = volatility_feature(config)
+    found = _Collected({horizon: [] for horizon in horizons})
+    for moment, until, window in _windows(conn, horizons, steps, source):
+        _step(found, window, moment, until, steps, horizons, parameters, volatility)
+        on_step()
+    if not found.trainings:
+        raise TooLittleDataError(
+            f"no market has {steps.least_minutes} minutes of history (TRAIN_LEAST_MINUTES) before any training between"
+            f" {steps.begin:%Y-%m-%d %H:%M} and {steps.end:%Y-%m-%d %H:%M} UTC"
+        )
+    data = [_join(found.parts[horizon]) for horizon in horizons]
+    if not all(len(one.realised) for one in data):
+        raise TooLittleDataError("the history ends before the first forecasts fall due: nothing can be judged")
+    markets = sorted({str(name) for one in data for name in np.unique(one.symbol)})
+    return Backtest(
+        markets=[name.replace("|", " ") for name in markets],
+        begin=_moment(min(one.open_time[0] for one in data)),
+        end=_moment(max(one.open_time[-1] for one in data)),
+        train_span=steps.history,
+        cadence=steps.cadence,
+        trainings=found.trainings,
+        synthetic=any(name.startswith(f"{_SYNTHETIC}|") for name in markets),
+        command=command,
+        data=data,
+        verdicts=[judge(one) for one in data],
+        strategy=[
+            run_strategy(one.symbol, one.open_time, one.quantiles[:, 1], one.realised, one.horizon_minutes, costs)
+            for one in data
+        ],
+        costs=costs,
+        notes=[
+            f"{name.replace('|', ' ')}: left out of {count} of {len(steps.steps)} trainings for too little history."
+            for name, count in sorted(found.left_out.items())
+        ],
+    )
+
+
+def _windows(
+    conn: psycopg.Connection, horizons: tuple[int, ...], steps: Plan, source: Source
+) -> Iterator[tuple[datetime, datetime, Dataset]]:
+    """Yield each step's training and test rows; every row is read once."""
+    window: Dataset | None = None
+    read_until = steps.begin - steps.history
+    for moment, until in steps.steps:
+        more = read_dataset(conn, horizons, read_until, until, source=source)
+        read_until = until
+        if window is not None:
+            more = window.rows(window.open_time >= _time(moment - steps.history)).joined(more)
+        window = more
+        yield moment, until, window
+
+
+def _step(
+    found: _Collected,
+    window: Dataset,
+    moment: datetime,
+    until: datetime,
+    steps: Plan,
+    horizons: tuple[int, ...],
+    parameters: BoostingParameters,
+    volatility: str,
+) -> None:
+    markets = window.markets
+    history = window.open_time < _time(moment)
+    usable = []
+    for name in np.unique(markets):
+        if np.count_nonzero(history & (markets == name)) >= steps.least_minutes:
+            usable.append(name)
+        else:
+            found.left_out[str(name)] = found.left_out.get(str(name), 0) + 1
+    data = window.rows(np.isin(markets, usable))
+    fold = Fold(_time(moment - steps.grace), _time(moment), _time(until))
+    if not usable or not (data.open_time >= fold.test_begin).any():
+        return
+    walked = walk(data, horizons, [fold], parameters, volatility, candidates=("pooled",), point_baselines=False)
+    found.trainings += 1
+    for horizon in horizons:
+        found.parts[horizon].append(walked[horizon].candidates["pooled"])
+
+
+def _join(parts: list[OutOfSample]) -> OutOfSample:
+    return OutOfSample(
+        parts[0].horizon_minutes,
+        np.concatenate([p.symbol for p in parts]),
+        np.concatenate([p.open_time for p in parts]),
+        np.concatenate([p.quantiles for p in parts]),
+        np.concatenate([p.baseline for p in parts]),
+        np.concatenate([p.realised for p in parts]),
+    )
+
+
+def _time(moment: datetime) -> np.datetime64:
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def _moment(time: np.datetime64) -> datetime:
+    found: datetime = time.astype("datetime64[us]").item()
+    return found.replace(tzinfo=UTC)
+
+
+def last_minute(conn: psycopg.Connection, source: Source = "features") -> datetime | None:
+    """Return the start of the newest candle with features, None when there is none."""
+    column, relation = ("open_time", "features") if source == "features" else ("feature_time", "prediction_inputs")
+    row = conn.execute(f"SELECT max({column}) FROM {relation}").fetchone()
+    found: datetime | None = row[0] if row else None
+    return found

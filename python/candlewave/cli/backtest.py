@@ -1,0 +1,122 @@
+"""Command backtest: what production's trainings would have been worth."""
+
+import shlex
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from candlewave.backtest.report import Backtest
+    from candlewave.config import Config
+    from candlewave.ml.dataset import Source
+    from candlewave.ml.settings import TrainSettings
+    from candlewave.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(backtest)
+
+
+def backtest(
+    days: Annotated[float, typer.Option(help="Days of forecasts to judge, up to --end.", min=0.05)] = 7.0,
+    end: Annotated[
+        datetime | None, typer.Option(help="Last feature time (UTC); the newest if left out.", show_default=False)
+    ] = None,
+    train_days: Annotated[
+        float | None,
+        typer.Option(help="History of each training; TRAIN_DAYS if left out.", min=0.1, show_default=False),
+    ] = None,
+    every_hours: Annotated[
+        float | None,
+        typer.Option(help="Time between trainings; TRAIN_EVERY_HOURS if left out.", min=0.1, show_default=False),
+    ] = None,
+    fee_bps: Annotated[float, typer.Option(help="Toy strategy: fee per side, basis points.", min=0)] = 5.0,
+    slippage_bps: Annotated[float, typer.Option(help="Toy strategy: slippage per side, basis points.", min=0)] = 1.0,
+    inputs: Annotated[
+        bool, typer.Option("--inputs", help="Use the vectors that forecasts used, not features as they are.")
+    ] = False,
+    report: Annotated[Path, typer.Option(help="Where the HTML goes.")] = Path("backtest.html"),
+) -> None:
+    """Train as production does, again and again over history, and judge the forecasts in between.
+
+    Prints whether the median beats the last price, with block-bootstrap confidence intervals, and writes a report with
+    plots and a toy strategy (docs/backtest.md).
+    """
+    from candlewave.cli.common import explained, fail, load_settings
+    from candlewave.cli.training import load_train_settings
+    from candlewave.config import load_config
+    from candlewave.ml.feature_set import NoFeaturesError
+    from candlewave.ml.model import TooLittleDataError
+
+    settings, own = load_settings(), load_train_settings()
+    given = {"days": train_days, "every_hours": every_hours}
+    own = own.model_copy(update={name: value for name, value in given.items() if value is not None})
+    try:
+        with explained():
+            config = load_config(settings.config_file)
+            found = _run(settings, config, own, days, end, fee_bps, slippage_bps, inputs=inputs, report=report)
+    except (NoFeaturesError, TooLittleDataError) as error:
+        fail(str(error))
+    _show(found)
+    typer.echo(f"{found.statement}\nReport: {report}")
+
+
+def _run(
+    settings: "Settings",
+    config: "Config",
+    own: "TrainSettings",
+    days: float,
+    end: datetime | None,
+    fee_bps: float,
+    slippage_bps: float,
+    *,
+    inputs: bool,
+    report: Path,
+) -> "Backtest":
+    from candlewave.backtest.report import write_report
+    from candlewave.backtest.run import backtest, last_minute, plan
+    from candlewave.backtest.strategy import Costs
+    from candlewave.engine import connect
+    from candlewave.ml.model import TooLittleDataError
+    from candlewave.telemetry.progress import progress
+
+    source: Source = "inputs" if inputs else "features"
+    with connect(settings) as conn:
+        if end is not None:
+            last = end.replace(tzinfo=UTC)
+        else:
+            newest = last_minute(conn, source)
+            if newest is None:
+                raise TooLittleDataError(f"there are no {source} yet: start `candlewave trade-to-ohlc` or a backfill")
+            last = newest + timedelta(minutes=1)
+        steps = plan(config, own, last - timedelta(days=days), last)
+        command = [
+            "candlewave", "backtest", "--days", f"{days:g}", "--end", f"{last:%Y-%m-%dT%H:%M:%S}",
+            "--train-days", f"{own.days:g}", "--every-hours", f"{own.every_hours:g}",
+            "--fee-bps", f"{fee_bps:g}", "--slippage-bps", f"{slippage_bps:g}", *(["--inputs"] if inputs else []),
+        ]  # fmt: skip
+        with progress("Training and forecasting", len(steps.steps), "trainings") as bar:
+            found = backtest(
+                conn,
+                config,
+                steps,
+                own.boosting,
+                Costs(fee_bps, slippage_bps),
+                command=shlex.join(command),
+                source=source,
+                on_step=bar.advance,
+            )
+    write_report(found, report)
+    return found
+
+
+def _show(found: "Backtest") -> None:
+    from rich.console import Console
+
+    from candlewave.cli.training import verdict_table
+
+    Console(width=None if sys.stdout.isatty() else 160).print(verdict_table(found.verdicts))
