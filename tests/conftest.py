@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from tests import reaper as reaper_module
 
 from candlewave.embedded import server as embedded
 from candlewave.embedded.server import EmbeddedServer
-from tests import reaper as reaper_module
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
 """PostgreSQL settings for servers whose data need not survive the machine."""

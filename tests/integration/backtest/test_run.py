@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +151,7 @@ def test_each_row_is_read_once(conn: psycopg.Connection, monkeypatch: pytest.Mon
     monkeypatch.setattr("candlewave.backtest.run.read_dataset", reading)
     run(conn, plan())
     hours = [timedelta(hours=h) for h in (0, 32, 40, 48)]
-    assert spans == [(BEGIN + a, BEGIN + b) for a, b in zip(hours, hours[1:], strict=False)]
+    assert spans == [(BEGIN + a, BEGIN + b) for a, b in pairwise(hours)]
 
 
 def test_command_writes_the_report_and_says_what_it_found(
@@ -178,9 +179,8 @@ def test_command_writes_the_report_and_says_what_it_found(
     assert "--end 2026-03-03T00:00:00 --train-days 0.7 --every-hours 3" in page
 
 
-def test_command_without_data_says_what_to_do(
-    conn: psycopg.Connection, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("conn")
+def test_command_without_data_says_what_to_do(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("candlewave.engine.engine_url", lambda _: database)
     get_settings.cache_clear()
     result = CliRunner().invoke(app, ["backtest"])
