@@ -1,9 +1,10 @@
 """forecasts
 
-Created: alerts, feature_catalog, feature_reference, model_events, prediction_inputs, predictions,
-    training_requests, forecast_inputs, newest_predictions, drift_hours, latest_predictions, feature_drift,
-    served_predictions, symbol_sentiment, labels, bar_features, features, input_amendments,
-    prediction_outcomes, outcome_hours, model_error.
+Created: alerts, api_keys, feature_catalog, feature_reference, model_events, prediction_inputs, predictions,
+    training_requests, alert_documents, forecast_inputs, newest_predictions, prediction_documents,
+    alerts_sink, drift_hours, latest_predictions, predictions_sink, feature_drift, served_predictions,
+    symbol_sentiment, labels, bar_features, features, input_amendments, prediction_outcomes, outcome_hours,
+    prediction_error_documents, model_error, prediction_errors_sink.
 
 Revises: 0002
 """
@@ -20,7 +21,7 @@ ALERTS = """-- alerts: what the error monitor found wrong, and when it was over.
 -- keys: fingerprint, occurred_at, status
 -- event time: occurred_at
 -- late data: kept; the first message of a key wins, so redelivery changes nothing
--- readers: model-error-monitor, predictions-api, people
+-- readers: alert_documents, model-error-monitor, predictions-api, people
 CREATE TABLE alerts (
     fingerprint VARCHAR,
     rule VARCHAR,
@@ -38,6 +39,24 @@ WITH (
     ${kafka_properties},
     scan.startup.mode = 'earliest'
 ) FORMAT PLAIN ENCODE JSON
+"""
+
+API_KEYS = """-- api_keys: who may use the API: hashes, never keys; written by `candlewave apikey`.
+-- grain: one row per key
+-- keys: prefix
+-- event time: created_at
+-- late data: not applicable
+-- readers: predictions-api
+CREATE TABLE api_keys (
+    prefix VARCHAR,
+    hash VARCHAR,
+    name VARCHAR,
+    scopes VARCHAR,
+    created_at TIMESTAMPTZ,
+    expires_at TIMESTAMPTZ,
+    revoked_at TIMESTAMPTZ,
+    PRIMARY KEY (prefix)
+)
 """
 
 FEATURE_CATALOG = """-- feature_catalog: what each column of features means, the bars without a hole that it needs, and its range.
@@ -739,7 +758,7 @@ PREDICTIONS = """-- predictions: every forecast that was made, of every model an
 -- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
 -- event time: feature_time
 -- late data: kept; the first message of a key wins, so redelivery changes nothing
--- readers: newest_predictions, prediction_outcomes, forecast_inputs, predictions-api
+-- readers: newest_predictions, prediction_outcomes, forecast_inputs, prediction_documents, predictions-api
 CREATE TABLE predictions (
     exchange VARCHAR,
     symbol VARCHAR,
@@ -789,6 +808,27 @@ WITH (
     ${kafka_properties},
     scan.startup.mode = 'earliest'
 ) FORMAT PLAIN ENCODE JSON
+"""
+
+ALERT_DOCUMENTS = """-- alert_documents: alerts as Elasticsearch gets them: each with the name of its daily index.
+-- grain: one row per alert, change of status
+-- keys: fingerprint, occurred_at, status
+-- event time: occurred_at
+-- late data: follows alerts
+-- footprint:
+--   alerts by fingerprint: occurred_at -> occurred_at [0, 0]
+-- readers: alerts_sink
+CREATE MATERIALIZED VIEW alert_documents AS
+SELECT
+    'alerts-' || to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY.MM.DD') AS index_name,
+    fingerprint,
+    rule,
+    severity,
+    labels,
+    value,
+    status,
+    occurred_at
+FROM alerts
 """
 
 FORECAST_INPUTS = """-- forecast_inputs: the vector behind each forecast of a model, once per candle; it finds a model's references by version.
@@ -890,6 +930,53 @@ SELECT
     made_at
 FROM numbered
 WHERE place = 1
+"""
+
+PREDICTION_DOCUMENTS = """-- prediction_documents: forecasts as Elasticsearch gets them: each with the name of its daily index.
+-- grain: one row per exchange, symbol, horizon, candle forecast from, model version
+-- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
+-- event time: feature_time
+-- late data: follows predictions
+-- footprint:
+--   predictions by exchange, symbol: feature_time -> feature_time [0, 0]
+-- readers: predictions_sink
+CREATE MATERIALIZED VIEW prediction_documents AS
+SELECT
+    'predictions-' || to_char(feature_time AT TIME ZONE 'UTC', 'YYYY.MM.DD') AS index_name,
+    exchange,
+    symbol,
+    horizon_minutes,
+    feature_time,
+    target_time,
+    model_name,
+    model_version,
+    role,
+    q10,
+    q50,
+    q90,
+    price_q10,
+    price_q50,
+    price_q90,
+    reference_price,
+    made_at
+FROM predictions
+"""
+
+ALERTS_SINK = """-- alerts_sink: alerts to Elasticsearch, into the index of their day.
+-- grain: one document per alert, change of status
+-- keys: fingerprint, occurred_at, status
+-- event time: occurred_at
+-- late data: follows alert_documents
+-- readers: people
+CREATE SINK alerts_sink FROM alert_documents
+WITH (
+    connector = 'elasticsearch',
+    type = 'upsert',
+    ${elasticsearch_properties},
+    index_column = 'index_name',
+    primary_key = 'fingerprint,occurred_at,status',
+    delimiter = '|'
+)
 """
 
 DRIFT_HOURS = """-- drift_hours: how many inputs of each hour fell into each bucket of a feature's training distribution; bucket 0 is missing.
@@ -1001,6 +1088,23 @@ SELECT
     made_at
 FROM numbered
 WHERE place = 1
+"""
+
+PREDICTIONS_SINK = """-- predictions_sink: forecasts to Elasticsearch, into the index of their day.
+-- grain: one document per forecast
+-- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
+-- event time: feature_time
+-- late data: follows prediction_documents
+-- readers: predictions-api, people
+CREATE SINK predictions_sink FROM prediction_documents
+WITH (
+    connector = 'elasticsearch',
+    type = 'upsert',
+    ${elasticsearch_properties},
+    index_column = 'index_name',
+    primary_key = 'exchange,symbol,horizon_minutes,feature_time,model_name,model_version',
+    delimiter = '|'
+)
 """
 
 FEATURE_DRIFT = """-- feature_drift: population stability index of each important feature: the 24 hours that end with each hour against the
@@ -2024,7 +2128,7 @@ PREDICTION_OUTCOMES = """-- prediction_outcomes: every forecast whose target min
 --   predictions by exchange, symbol: feature_time -> feature_time [0, 0]
 --   candles by exchange, symbol: open_time -> feature_time [-60 minutes, 0]
 --   input_amendments by exchange, symbol: feature_time -> feature_time [0, 0]
--- readers: outcome_hours, model-error-monitor, predictions-api, people
+-- readers: outcome_hours, prediction_error_documents, model-error-monitor, predictions-api, people
 CREATE MATERIALIZED VIEW prediction_outcomes AS
 WITH targets AS (
     SELECT exchange, symbol, open_time, close
@@ -2153,6 +2257,42 @@ SELECT
     sum(amended)::bigint AS amended
 FROM paired
 GROUP BY exchange, symbol, horizon_minutes, model_name, model_version, hour
+"""
+
+PREDICTION_ERROR_DOCUMENTS = """-- prediction_error_documents: outcomes as Elasticsearch gets them: each with the name of its daily index.
+-- grain: one row per forecast with an outcome
+-- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
+-- event time: feature_time
+-- late data: follows prediction_outcomes; an amended outcome is sent again
+-- footprint:
+--   prediction_outcomes by exchange, symbol: feature_time -> feature_time [0, 0]
+-- readers: prediction_errors_sink
+CREATE MATERIALIZED VIEW prediction_error_documents AS
+SELECT
+    'prediction-errors-' || to_char(feature_time AT TIME ZONE 'UTC', 'YYYY.MM.DD') AS index_name,
+    exchange,
+    symbol,
+    horizon_minutes,
+    feature_time,
+    target_time,
+    model_name,
+    model_version,
+    role,
+    q10,
+    q50,
+    q90,
+    reference_price,
+    made_at,
+    realised_price,
+    realised_return,
+    error,
+    absolute_error,
+    last_price_absolute_error,
+    pinball,
+    is_covered,
+    is_direction_right,
+    inputs_amended
+FROM prediction_outcomes
 """
 
 MODEL_ERROR = """-- model_error: how good each model version has been over the hour, the 24 hours and the seven days that end with each hour:
@@ -2381,18 +2521,40 @@ SELECT
 FROM rolled
 """
 
+PREDICTION_ERRORS_SINK = """-- prediction_errors_sink: outcomes of forecasts to Elasticsearch, into the index of their feature_time's day.
+-- grain: one document per forecast with an outcome
+-- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
+-- event time: feature_time
+-- late data: an amended outcome replaces its document
+-- readers: predictions-api, people
+CREATE SINK prediction_errors_sink FROM prediction_error_documents
+WITH (
+    connector = 'elasticsearch',
+    type = 'upsert',
+    ${elasticsearch_properties},
+    index_column = 'index_name',
+    primary_key = 'exchange,symbol,horizon_minutes,feature_time,model_name,model_version',
+    delimiter = '|'
+)
+"""
+
 UPGRADE = (
     Create(ALERTS),
+    Create(API_KEYS),
     Create(FEATURE_CATALOG),
     Create(FEATURE_REFERENCE),
     Create(MODEL_EVENTS),
     Create(PREDICTION_INPUTS),
     Create(PREDICTIONS),
     Create(TRAINING_REQUESTS),
+    Create(ALERT_DOCUMENTS),
     Create(FORECAST_INPUTS),
     Create(NEWEST_PREDICTIONS),
+    Create(PREDICTION_DOCUMENTS),
+    Create(ALERTS_SINK),
     Create(DRIFT_HOURS),
     Create(LATEST_PREDICTIONS),
+    Create(PREDICTIONS_SINK),
     Create(FEATURE_DRIFT),
     Create(SERVED_PREDICTIONS),
     Create(SYMBOL_SENTIMENT),
@@ -2402,11 +2564,15 @@ UPGRADE = (
     Create(INPUT_AMENDMENTS),
     Create(PREDICTION_OUTCOMES),
     Create(OUTCOME_HOURS),
+    Create(PREDICTION_ERROR_DOCUMENTS),
     Create(MODEL_ERROR),
+    Create(PREDICTION_ERRORS_SINK),
 )
 
 DOWNGRADE = (
+    Drop('sink', 'prediction_errors_sink'),
     Drop('materialized view', 'model_error'),
+    Drop('materialized view', 'prediction_error_documents'),
     Drop('materialized view', 'outcome_hours'),
     Drop('materialized view', 'prediction_outcomes'),
     Drop('materialized view', 'input_amendments'),
@@ -2416,16 +2582,21 @@ DOWNGRADE = (
     Drop('materialized view', 'symbol_sentiment'),
     Drop('materialized view', 'served_predictions'),
     Drop('materialized view', 'feature_drift'),
+    Drop('sink', 'predictions_sink'),
     Drop('materialized view', 'latest_predictions'),
     Drop('materialized view', 'drift_hours'),
+    Drop('sink', 'alerts_sink'),
+    Drop('materialized view', 'prediction_documents'),
     Drop('materialized view', 'newest_predictions'),
     Drop('materialized view', 'forecast_inputs'),
+    Drop('materialized view', 'alert_documents'),
     Drop('table', 'training_requests'),
     Drop('table', 'predictions'),
     Drop('table', 'prediction_inputs'),
     Drop('table', 'model_events'),
     Drop('table', 'feature_reference'),
     Drop('view', 'feature_catalog'),
+    Drop('table', 'api_keys'),
     Drop('table', 'alerts'),
 )
 

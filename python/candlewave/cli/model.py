@@ -12,6 +12,7 @@ from candlewave.cli import migrate
 from candlewave.cli.common import explained, fail, load_settings
 
 if TYPE_CHECKING:
+    from candlewave.settings import Settings
     from candlewave.sqlmodel.render import SqlObject
 
 
@@ -67,7 +68,7 @@ def render(
     """Print the SQL that an engine gets for the objects of sql/, in dependency order."""
     from candlewave.config import load_config
     from candlewave.embedded.translate import TranslationError
-    from candlewave.sqlmodel.parameters import ParameterError, fill
+    from candlewave.sqlmodel.parameters import ParameterError
     from candlewave.sqlmodel.render import RenderError, render_objects
 
     settings = load_settings()
@@ -85,7 +86,7 @@ def render(
             texts = {o.name: o.text for o in wanted}
             typer.echo("KAFKA_BOOTSTRAP_SERVERS is not set: deploy-time parameters are left as ${name}", err=True)
         else:
-            texts = {o.name: fill(o.text, settings, mask_secrets=not show_secrets) for o in wanted}
+            texts = {o.name: _filled(o.text, settings, mask_secrets=not show_secrets) for o in wanted}
     except (RenderError, ParameterError, TranslationError) as error:
         fail(str(error))
     if out is None:
@@ -97,6 +98,17 @@ def render(
     typer.echo(f"wrote {len(texts)} files to {out}")
 
 
+def _filled(text: str, settings: "Settings", *, mask_secrets: bool) -> str:
+    """Return the text with its parameters; as it is when it belongs to a part of the deployment that is not set up."""
+    from candlewave.sqlmodel.parameters import UnsetParameter, fill
+
+    try:
+        return fill(text, settings, mask_secrets=mask_secrets)
+    except UnsetParameter as error:
+        typer.echo(f"left as it is: {error}", err=True)
+        return text
+
+
 def _embedded_text(sql_object: "SqlObject") -> str:
     """Return an object's header, and PostgreSQL's text of what it is; what PostgreSQL has no word for is a comment."""
     from candlewave.embedded.translate import translate_query
@@ -106,7 +118,9 @@ def _embedded_text(sql_object: "SqlObject") -> str:
     comment, _ = split_header(sql_object.text)
     statement = sql_object.statement
     notes: list[str] = []
-    if statement.connector:
+    if statement.connector and statement.connector.properties.get("connector") == "elasticsearch":
+        notes.append(f"-- embedded: `candlewave up` sends rows of {statement.relation} to ELASTICSEARCH_URL")
+    elif statement.connector:
         verb = "publishes rows of" if statement.kind is Kind.SINK else "filled from"
         what = f"{verb} {statement.relation} to" if statement.relation else verb
         notes.append(f"-- embedded: {what} topic {statement.connector.topic.removeprefix('${topic_prefix}')}")

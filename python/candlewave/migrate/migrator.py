@@ -21,6 +21,7 @@ from candlewave.migrate.environment import ScriptPrinter
 from candlewave.migrate.head import deviations
 from candlewave.migrate.history import History
 from candlewave.migrate.lease import Lease, RowLease, SessionLease
+from candlewave.migrate.optional import left_out
 from candlewave.migrate.plan import make_all
 from candlewave.migrate.runner import Permissions, Progress, Runner
 from candlewave.migrate.targets import EmbeddedTarget, RisingWaveTarget, Target
@@ -95,7 +96,10 @@ class Migrator:
             line = [r.id for r in self.history.line(self.history.head())]
             pending = line[line.index(current) + 1 :] if current in line else line
             state = self.history.state(current) if current in line else {}
-            return current, pending, deviations(self._target(driver), state, current)
+            target = self._target(driver)
+            absent = left_out(state, self.fill) - target.existing().keys()
+            state = {name: o for name, o in state.items() if name not in absent}
+            return current, pending, deviations(target, state, current)
 
     def script(self, to: str | None = None) -> str:
         """Return the SQL from nothing to a revision, with parameters unfilled, without an engine."""

@@ -18,6 +18,7 @@ from candlewave.embedded.translate import TranslationError
 from candlewave.engine import explain
 from candlewave.migrate import MigrationError
 from candlewave.migrate.lease import Lease
+from candlewave.migrate.optional import left_out
 from candlewave.migrate.plan import StoreChangeError
 from candlewave.migrate.state import fingerprint, frozen, is_store, ordered
 from candlewave.migrate.steps import Abandon, Add, Create, Drop, Keep, Step
@@ -86,6 +87,8 @@ class Runner:
         """
         wanted = ordered(frozen(step.text) for step in steps if isinstance(step, Create))
         existing, records = self._target.existing(), self._target.records()
+        absent = left_out(wanted, self._fill) - existing.keys()
+        wanted = {name: o for name, o in wanted.items() if name not in absent}
         for sql_object in wanted.values():
             self._finish(sql_object, existing, records)
         stale = {name for name, o in wanted.items() if not self._is_done(o, existing, records)}
@@ -148,7 +151,7 @@ class Runner:
         match step:
             case Drop(_, name):
                 return (name in existing or name in records) and (name not in wanted or name in rebuilt)
-            case Create(text):
+            case Create(text):  # one that is left out is not among the rebuilt
                 return frozen(text).name in rebuilt
             case Add(text) | Keep(text):
                 return not self._is_done(frozen(text), existing, records)

@@ -1,10 +1,11 @@
-"""Fill deploy-time parameters into rendered SQL: how Kafka is reached, and what topic names begin with.
+"""Fill deploy-time parameters into rendered SQL: how Kafka and Elasticsearch are reached, what topic names begin with.
 
 Rendered and frozen SQL keeps them as ``${name}``, so that it holds no secret and means the same everywhere.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from candlewave.settings import Settings
 
@@ -16,11 +17,15 @@ class ParameterError(ValueError):
     """A parameter is unknown, or the settings do not say its value; the text names the parameter or the setting."""
 
 
+class UnsetParameter(ParameterError):  # noqa: N818 (says what is the case)
+    """The settings lack an optional part of the deployment: what needs the parameter is left out, not wrong."""
+
+
 def fill(text: str, settings: Settings, *, mask_secrets: bool = False) -> str:
     """Return SQL with every ``${name}`` replaced.
 
-    Known are ``${kafka_properties}``, how a connector reaches Kafka, and ``${topic_prefix}``.
-    On the embedded engine topics are tables: a connector's properties say no more than ``embedded``.
+    Known are ``${kafka_properties}`` and ``${elasticsearch_properties}``, how a connector reaches them, and
+    ``${topic_prefix}``. The embedded engine has its own ways: a connector's properties say no more than ``embedded``.
 
     Args:
         text: rendered SQL.
@@ -29,9 +34,11 @@ def fill(text: str, settings: Settings, *, mask_secrets: bool = False) -> str:
 
     Raises:
         ParameterError: a parameter is unknown, or a setting that it needs is missing.
+        UnsetParameter: Elasticsearch is not set up.
     """
     known: dict[str, Callable[[], str]] = {
         "kafka_properties": lambda: _kafka_properties(settings, mask_secrets),
+        "elasticsearch_properties": lambda: _elasticsearch_properties(settings, mask_secrets),
         "topic_prefix": lambda: "" if settings.embedded else settings.kafka_topic_prefix,
     }
 
@@ -84,6 +91,22 @@ def _sasl(settings: Settings, mask_secrets: bool) -> Mapping[str, str]:
         "sasl.username": username,
         "sasl.password": _MASK if mask_secrets else password,
     }
+
+
+def _elasticsearch_properties(settings: Settings, mask_secrets: bool) -> str:
+    """RisingWave takes user and password apart from the address."""
+    if settings.elasticsearch_url is None:
+        raise UnsetParameter(
+            "${elasticsearch_properties} needs ELASTICSEARCH_URL, for example http://elasticsearch:9200"
+        )
+    if settings.embedded:
+        return "url = 'embedded'"
+    parts = urlsplit(settings.elasticsearch_url.get_secret_value())
+    properties = {"url": urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))}
+    if parts.username is not None:
+        properties["username"] = unquote(parts.username)
+        properties["password"] = _MASK if mask_secrets else unquote(parts.password or "")
+    return ",\n    ".join(f"{name} = {quote(value)}" for name, value in properties.items())
 
 
 def quote(value: str) -> str:
