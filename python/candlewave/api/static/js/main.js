@@ -1,0 +1,569 @@
+/** The page: ties controls, session, chart and panels together. */
+
+import { Problem, readAbout, readMarkets, storedKey, storeKey } from "./api.js";
+import { Chart } from "./chart/chart.js";
+import { choices } from "./chart/indicators.js";
+import { byId, make, showSegments } from "./dom.js";
+import { clockSeconds, dayAndClock, horizon, horizonWords, percent, price, priceDigits, quantity, setZone, zoneName } from "./format.js";
+import { askKey } from "./key.js";
+import { forecastNote, showForecasts } from "./panels/forecasts.js";
+import { showAlerts, showFreshness } from "./panels/health.js";
+import { showHeadlines, showMood } from "./panels/news.js";
+import { showScore, SPANS } from "./panels/score.js";
+import { showBars, showOutcomes } from "./panels/tables.js";
+import { prefer, preference } from "./preferences.js";
+import { Session } from "./session.js";
+
+/**
+ * @typedef {import("./types.js").Bar} Bar
+ * @typedef {import("./types.js").ListedMarket} ListedMarket
+ * @typedef {import("./chart/indicators.js").Choice} Choice
+ */
+
+const AGAIN = 3e3;
+/** A break shorter than this is shown only beside the dot. */
+const PATIENCE = 3e3;
+const SECOND = 1e3;
+
+const state = {
+  /** @type {import("./types.js").About | null} */
+  about: null,
+  /** @type {ListedMarket[]} */
+  markets: [],
+  /** @type {ListedMarket | null} */
+  market: null,
+  timeframe: "1m",
+  /** Minutes of the past forecasts that are shown; 0: none. */
+  past: Number(preference("past") ?? 5),
+  span: preference("span") ?? "24h",
+  /** @type {Choice[]} */
+  choices: [],
+  /** @type {Set<string>} */
+  chosen: new Set(),
+};
+
+/** What the session has last said. */
+const seen = {
+  /** @type {Bar[]} */
+  bars: [],
+  /** @type {Bar | null} */
+  pointed: null,
+  /** @type {import("./types.js").Forecast[]} */
+  forecasts: [],
+  /** @type {import("./types.js").Outcome[]} */
+  outcomes: [],
+  /** @type {import("./types.js").Score[] | null} */
+  scores: null,
+  /** @type {import("./types.js").Headline[]} */
+  headlines: [],
+  /** @type {import("./types.js").Freshness | null} */
+  freshness: null,
+  /** @type {import("./types.js").Day | null} */
+  day: null,
+  live: false,
+  /** `performance.now()` of the last good connection; 0: none yet. */
+  liveAt: 0,
+};
+
+/** @type {Session | null} */
+let session = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let patience;
+
+const chart = new Chart(byId("chart"), { pointed: showPointed, describe, older: () => session?.older() });
+
+start();
+
+/** Ask what there is, until the server says. */
+async function start() {
+  showTheme();
+  showZone();
+  wire();
+  await load();
+}
+
+async function load() {
+  try {
+    const [about, markets] = await Promise.all([readAbout(), readMarkets()]);
+    state.about = about;
+    state.markets = markets;
+    byId("version").textContent = `candlewave ${about.version}`;
+    byId("forget-key").hidden = storedKey() === null;
+    if (!markets.length) {
+      notice("idle", "No market has data yet.", "`make demo` brings a simulated one; `candlewave trade-to-ohlc` records an exchange. This page goes on by itself.");
+      setTimeout(load, AGAIN);
+      return;
+    }
+    notice(null);
+    showMarkets();
+    open(startMarket(), wantedTimeframe());
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (error.status === 401 || error.status === 403) {
+      refused(error);
+      return;
+    }
+    connection("retry");
+    notice("down", "The server cannot be read.", explain(error));
+    setTimeout(load, Math.max(AGAIN, error.retry * SECOND));
+  }
+}
+
+/** @param {Problem} problem */
+const explain = (problem) =>
+  problem.status === 0 ? "Is `candlewave predictions-api` running? Trying again." : `${problem.message} Trying again.`;
+
+/** @returns {ListedMarket} the one in the address, else the last one shown, else one that has prices */
+function startMarket() {
+  const asked = new URLSearchParams(location.search);
+  const candidates = [
+    { exchange: asked.get("exchange"), symbol: asked.get("symbol")?.replace("-", "/") },
+    { exchange: preference("exchange"), symbol: preference("symbol") },
+  ];
+  for (const { exchange, symbol } of candidates) {
+    const found = state.markets.find((market) => market.exchange === exchange && market.symbol === symbol);
+    if (found) return found;
+  }
+  const priced = state.markets.filter(({ lastPrice }) => lastPrice !== null);
+  return priced.find(({ exchange }) => exchange === state.about?.exchange) ?? priced[0] ?? state.markets[0];
+}
+
+function wantedTimeframe() {
+  const { timeframes } = /** @type {import("./types.js").About} */ (state.about);
+  const wanted = [new URLSearchParams(location.search).get("timeframe"), preference("timeframe"), "1m"];
+  return wanted.find((name) => name !== null && timeframes.includes(name)) ?? timeframes[0];
+}
+
+/**
+ * Show a market at a timeframe.
+ * @param {ListedMarket} market
+ * @param {string} timeframe
+ */
+function open(market, timeframe) {
+  const { horizons, timeframes, indicators } = /** @type {import("./types.js").About} */ (state.about);
+  session?.stop();
+  const isOther = market !== state.market;
+  state.market = market;
+  state.timeframe = timeframe;
+  if (state.past !== 0 && !horizons.includes(state.past)) state.past = horizons[0];
+  remember();
+
+  state.choices = choices(indicators, market.base);
+  const saved = preference("indicators")?.split(",");
+  state.chosen = new Set(saved ?? state.choices.filter(({ isShown }) => isShown).map(({ id }) => id));
+  showIndicatorMenu();
+  seen.bars = [];
+  if (isOther) Object.assign(seen, { forecasts: [], outcomes: [], scores: null, headlines: [], day: null });
+
+  byId("market-name").textContent = `${market.symbol} on ${market.exchange}`;
+  byId("synthetic").hidden = !market.isSynthetic;
+  byId("chart").setAttribute("aria-label", `Candles of ${market.symbol}, ${timeframe}`);
+  byId("chart-empty").hidden = false;
+  byId("chart-empty").textContent = "Loading candles…";
+  /** @type {HTMLSelectElement} */ (byId("market")).value = marketId(market);
+  showSegments(byId("timeframes"), timeframes.map((name) => ({ value: name, text: name, label: frameWords(name) })), timeframe, (name) => open(market, name));
+  showPastChoice();
+  showSpans();
+  chart.show([], lengthOf(timeframe), true);
+  chart.showForecasts(seen.forecasts);
+  chart.showPast([]);
+  chart.showLines(lines());
+  showPrice();
+
+  session = new Session(market, timeframe, columns(), state.past, view(market));
+  session.start();
+}
+
+/** Keep what is shown in the address, so that it can be bookmarked, and as a preference. */
+function remember() {
+  const { market, timeframe } = state;
+  if (!market) return;
+  const address = new URL(location.href);
+  address.searchParams.set("exchange", market.exchange);
+  address.searchParams.set("symbol", market.symbol.replace("/", "-"));
+  address.searchParams.set("timeframe", timeframe);
+  history.replaceState(null, "", address);
+  prefer("exchange", market.exchange);
+  prefer("symbol", market.symbol);
+  prefer("timeframe", timeframe);
+}
+
+/**
+ * Where a session's news go.
+ * @param {ListedMarket} market
+ * @returns {import("./session.js").View}
+ */
+function view(market) {
+  return {
+    bars(bars, isNew) {
+      seen.bars = bars;
+      byId("chart-empty").hidden = bars.length > 0;
+      byId("chart-empty").textContent = `No candles of ${market.symbol} yet. The first one appears with its first trade.`;
+      chart.show([...bars], lengthOf(state.timeframe), isNew);
+      showPrice();
+      showTables();
+      if (isNew && bars.length) performance.mark("candlewave-usable");
+    },
+    bar(bar) {
+      if (!seen.bars.length || bar.time > seen.bars[seen.bars.length - 1].time) seen.bars.push(bar);
+      else seen.bars = seen.bars.map((old) => (old.time === bar.time ? bar : old));
+      byId("chart-empty").hidden = true;
+      chart.update(bar);
+      showPrice();
+      if (!bar.isOpen) showTables();
+    },
+    values() {
+      chart.refreshLines();
+      showTables();
+    },
+    past(outcomes) {
+      seen.outcomes = outcomes;
+      chart.showPast(outcomes);
+      showTables();
+      showKey();
+    },
+    forecasts(forecasts) {
+      seen.forecasts = forecasts;
+      chart.showForecasts(forecasts);
+      drawForecasts();
+      drawScore();
+      showKey();
+    },
+    scores(scores) {
+      seen.scores = scores;
+      drawScore();
+    },
+    mood: (mood) => showMood(byId("mood"), market.base, mood),
+    headlines(headlines) {
+      seen.headlines = headlines;
+      drawHeadlines();
+    },
+    day(day) {
+      seen.day = day;
+      showPrice();
+    },
+    freshness(freshness) {
+      seen.freshness = freshness;
+      drawFreshness();
+    },
+    alerts(alerts, begun) {
+      showAlerts(byId("alerts"), alerts);
+      const firing = alerts.filter(({ status }) => status === "firing").length;
+      byId("alert-note").textContent = firing ? `${firing} firing` : "";
+      if (begun) announce(`Alert: ${begun.summary || begun.rule}`);
+    },
+    failed,
+    connection,
+    refused,
+  };
+}
+
+/** Where a part's failure is said, if it has shown nothing so far. @type {Record<import("./session.js").Part, string | null>} */
+const PLACES = { bars: "chart-empty", forecasts: "forecasts", scores: "score", mood: "mood", headlines: null, freshness: "layers", alerts: "alerts", past: null, day: null };
+
+/** @type {import("./session.js").View["failed"]} */
+function failed(part, problem) {
+  const place = PLACES[part];
+  const text = `Could not be read: ${problem.message} Trying again.`;
+  if (place === "chart-empty") byId(place).textContent = text;
+  else if (place) {
+    const host = byId(place);
+    if (host.querySelector(".empty") || !host.firstElementChild) host.replaceChildren(make(host.tagName === "DL" ? "dt" : "p", { className: "empty" }, text));
+  }
+  if (seen.live) notice("down", "Some data cannot be read.", explain(problem));
+}
+
+/** @type {import("./session.js").View["connection"]} */
+function connection(to, problem) {
+  const host = byId("connection");
+  host.dataset.state = to;
+  host.textContent = to === "live" ? "Live" : "Reconnecting";
+  if (to === "live") {
+    clearTimeout(patience);
+    patience = undefined;
+    if (seen.liveAt && !seen.live) announce("Live again.");
+    seen.live = true;
+    seen.liveAt = performance.now();
+    notice(null);
+    return;
+  }
+  const since = Date.now();
+  if (seen.live) announce("The connection is lost. Trying again.");
+  seen.live = false;
+  patience ??= setTimeout(() => {
+    notice("down", "The connection is lost.", `What you see is from ${clockSeconds(since)}. ${problem ? explain(problem) : "Trying again."}`);
+  }, PATIENCE);
+}
+
+/** @param {Problem} problem */
+function refused(problem) {
+  connection("retry");
+  clearTimeout(patience);
+  patience = undefined;
+  byId("connection").textContent = "Key needed";
+  const again = () => {
+    notice(null);
+    load();
+  };
+  askKey(problem.message, again, () =>
+    notice("idle", "An API key is needed.", "Create one with `candlewave apikey create`.", make("button", { type: "button", className: "control", onclick: () => refused(problem) }, "Enter a key")),
+  );
+}
+
+/**
+ * Say something above everything else.
+ * @param {"down" | "idle" | null} kind null takes it away
+ * @param {string} [title]
+ * @param {string} [text] commands in backticks
+ * @param {Node} [action]
+ */
+function notice(kind, title = "", text = "", action = undefined) {
+  const host = byId("notice");
+  host.hidden = kind === null;
+  host.dataset.kind = kind ?? "";
+  const parts = text.split("`").map((part, n) => (n % 2 ? make("code", {}, part) : part));
+  host.replaceChildren(...(kind ? [make("strong", {}, title), make("span", {}, ...parts), ...(action ? [action] : [])] : []));
+}
+
+/** @param {string} text for people who do not see the page */
+function announce(text) {
+  byId("announcer").textContent = text;
+}
+
+// What is shown of the market
+
+/** @param {string} timeframe */
+function lengthOf(timeframe) {
+  const units = { m: 60e3, h: 36e5, d: 864e5 };
+  return Number.parseInt(timeframe, 10) * units[/** @type {keyof typeof units} */ (timeframe.at(-1))];
+}
+
+/** @param {string} timeframe */
+const frameWords = (timeframe) => horizonWords(lengthOf(timeframe) / 60e3);
+
+const lastPrice = () => seen.bars.at(-1)?.close ?? state.market?.lastPrice ?? null;
+
+function showPrice() {
+  const { market } = state;
+  const last = lastPrice();
+  if (!market) return;
+  byId("price").replaceChildren(price(last), make("small", {}, ` ${market.quote}`));
+  document.title = last === null ? `${market.symbol} · candlewave` : `${price(last)} ${market.symbol} · candlewave`;
+  const { day } = seen;
+  const change = byId("change");
+  if (last === null || !day) {
+    change.replaceChildren();
+    return;
+  }
+  const ratio = last / day.reference - 1;
+  const digits = priceDigits(last);
+  change.replaceChildren(
+    make("b", { className: ratio > 0 ? "rise" : ratio < 0 ? "fall" : "" }, percent(ratio, 2, true)),
+    ` ${day.isWhole ? "in 24 h" : `since ${dayAndClock(day.from)}`} · low ${price(Math.min(day.low, last), digits)} · high ${price(Math.max(day.high, last), digits)}`,
+  );
+}
+
+/** @param {Bar | null} bar */
+function showPointed(bar) {
+  seen.pointed = bar;
+  const shown = bar ?? seen.bars.at(-1);
+  const legend = byId("legend");
+  if (!shown) {
+    legend.replaceChildren();
+    return;
+  }
+  const digits = priceDigits(shown.close);
+  const entry = (/** @type {string} */ name, /** @type {string} */ value) => make("span", {}, `${name} `, make("b", {}, value));
+  const outcome = outcomeOf(shown);
+  // Indicators are of closed bars: beside the open one stand the newest there are.
+  const valued = bar ?? seen.bars.findLast(({ values }) => Object.keys(values).length) ?? shown;
+  legend.replaceChildren(
+    make("span", {}, make("b", {}, dayAndClock(shown.time)), shown.isOpen ? " open" : ""),
+    entry("O", price(shown.open, digits)),
+    entry("H", price(shown.high, digits)),
+    entry("L", price(shown.low, digits)),
+    entry("C", price(shown.close, digits)),
+    ...lines().map(({ label, read, text, colour }) => {
+      const value = read(Object.keys(shown.values).length ? shown : valued);
+      const known = value === null || value === undefined ? "–" : text ? text(value) : price(value, digits);
+      return make("span", {}, make("i", { className: `line-${colour}` }), `${label} `, make("b", {}, known));
+    }),
+    ...(bar && outcome ? [entry(`${horizon(outcome.horizon)} forecast`, `${price(outcome.low, digits)} to ${price(outcome.high, digits)}`)] : []),
+  );
+}
+
+/** The past forecast for the end of a bar. @param {Bar} bar */
+const outcomeOf = (bar) => seen.outcomes.findLast(({ targetTime }) => targetTime > bar.time && targetTime <= bar.end);
+
+/** @param {Bar} bar */
+function describe(bar) {
+  const digits = priceDigits(bar.close);
+  const outcome = outcomeOf(bar);
+  const past = outcome
+    ? `. The ${horizonWords(outcome.horizon)} forecast was ${price(outcome.low, digits)} to ${price(outcome.high, digits)}${outcome.isCovered === null ? "" : outcome.isCovered ? ", it held" : ", it did not hold"}`
+    : "";
+  return `${dayAndClock(bar.time)}${bar.isOpen ? ", still open" : ""}: open ${price(bar.open, digits)}, high ${price(bar.high, digits)}, low ${price(bar.low, digits)}, close ${price(bar.close, digits)}, volume ${quantity(bar.volume)}${past}`;
+}
+
+function showKey() {
+  const entries = [["k-up", "rose"], ["k-down", "fell"]];
+  if (seen.forecasts.length) entries.push(["k-fan", "80 % of outcomes should fall in the band"], ["k-hit", "median"]);
+  if (seen.outcomes.some(({ isCovered }) => isCovered === false)) entries.push(["k-miss", "came outside the band"]);
+  byId("key").replaceChildren(...entries.map(([look, text]) => make("li", {}, make("i", { className: look, "aria-hidden": "true" }), text)));
+}
+
+function showTables() {
+  const bars = /** @type {HTMLDetailsElement} */ (byId("chart-table"));
+  if (bars.open) showBars(/** @type {HTMLElement} */ (bars.querySelector(".scroll")), seen.bars, lines());
+  const past = /** @type {HTMLDetailsElement} */ (byId("past-table"));
+  past.hidden = !seen.outcomes.length;
+  if (past.open) showOutcomes(/** @type {HTMLElement} */ (past.querySelector(".scroll")), seen.outcomes);
+}
+
+function drawForecasts() {
+  showForecasts(byId("forecasts"), seen.forecasts, lastPrice(), Date.now());
+  byId("forecast-note").textContent = forecastNote(seen.forecasts, Date.now());
+}
+
+function drawScore() {
+  if (seen.scores) showScore(byId("score"), seen.scores, seen.forecasts, state.span);
+}
+
+function drawHeadlines() {
+  showHeadlines(byId("headlines"), seen.headlines, Date.now());
+}
+
+function drawFreshness() {
+  if (seen.freshness) showFreshness(byId("layers"), seen.freshness);
+}
+
+// Controls
+
+const marketId = (/** @type {import("./types.js").Market} */ { exchange, symbol }) => `${exchange} ${symbol}`;
+
+function showMarkets() {
+  const select = /** @type {HTMLSelectElement} */ (byId("market"));
+  const exchanges = [...new Set(state.markets.map(({ exchange }) => exchange))];
+  select.replaceChildren(
+    ...exchanges.map((exchange) =>
+      make(
+        "optgroup",
+        { label: exchange },
+        ...state.markets.filter((market) => market.exchange === exchange).map((market) => make("option", { value: marketId(market) }, market.symbol)),
+      ),
+    ),
+  );
+  select.disabled = false;
+}
+
+function showPastChoice() {
+  const { horizons } = /** @type {import("./types.js").About} */ (state.about);
+  const options = [{ value: "0", text: "Off", label: "None" }, ...horizons.map((minutes) => ({ value: String(minutes), text: horizon(minutes), label: `Made ${horizonWords(minutes)} ahead` }))];
+  showSegments(byId("past"), options, String(state.past), (value) => {
+    state.past = Number(value);
+    prefer("past", value);
+    showPastChoice();
+    session?.showPast(state.past);
+  });
+}
+
+function showSpans() {
+  showSegments(byId("spans"), SPANS.map((span) => ({ value: span, text: span, label: `Last ${span}` })), state.span, (span) => {
+    state.span = span;
+    prefer("span", span);
+    showSpans();
+    drawScore();
+  });
+}
+
+const shownChoices = () => state.choices.filter(({ id }) => state.chosen.has(id));
+const lines = () => shownChoices().flatMap(({ series }) => series);
+const columns = () => shownChoices().flatMap((choice) => choice.columns);
+
+function showIndicatorMenu() {
+  const isOver = (/** @type {Choice} */ { series }) => series[0].pane === "";
+  const box = (/** @type {Choice} */ choice) =>
+    make(
+      "label",
+      {},
+      make("input", { type: "checkbox", checked: state.chosen.has(choice.id), onchange: () => toggle(choice.id) }),
+      choice.label,
+      choice.colour ? make("i", { className: `swatch line-${choice.colour}` }) : null,
+    );
+  byId("indicator-choice").replaceChildren(
+    make("fieldset", {}, make("legend", {}, "Over the candles"), ...state.choices.filter(isOver).map(box)),
+    make("fieldset", {}, make("legend", {}, "Below"), ...state.choices.filter((choice) => !isOver(choice)).map(box)),
+  );
+}
+
+/** @param {string} id of a choice of indicators */
+function toggle(id) {
+  if (!state.chosen.delete(id)) state.chosen.add(id);
+  prefer("indicators", [...state.chosen].join(","));
+  chart.showLines(lines());
+  session?.showIndicators(columns());
+  showPointed(seen.pointed);
+}
+
+function showTheme() {
+  const chosen = document.documentElement.dataset.theme;
+  const isDark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  byId("theme").setAttribute("aria-label", isDark ? "Light theme" : "Dark theme");
+  document.documentElement.classList.toggle("is-dark", isDark);
+  chart.recolour();
+}
+
+function showZone() {
+  setZone(preference("zone") ?? "UTC");
+  const button = byId("zone");
+  button.textContent = zoneName();
+  button.setAttribute("aria-label", `Times are in ${zoneName()}; change`);
+}
+
+function wire() {
+  const select = /** @type {HTMLSelectElement} */ (byId("market"));
+  select.addEventListener("change", () => {
+    const market = state.markets.find((candidate) => marketId(candidate) === select.value);
+    if (market) open(market, state.timeframe);
+  });
+  byId("theme").addEventListener("click", () => {
+    const next = document.documentElement.classList.contains("is-dark") ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    prefer("theme", next);
+    showTheme();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showTheme);
+  byId("zone").addEventListener("click", () => {
+    prefer("zone", preference("zone") === "local" ? null : "local");
+    showZone();
+    chart.recolour();
+    showPointed(seen.pointed);
+    showTables();
+    drawForecasts();
+  });
+  byId("zoom-in").addEventListener("click", () => chart.zoom(0.7));
+  byId("zoom-out").addEventListener("click", () => chart.zoom(1.4));
+  byId("newest").addEventListener("click", () => chart.newest());
+  for (const id of ["chart-table", "past-table"]) byId(id).addEventListener("toggle", showTables);
+  const menu = /** @type {HTMLDetailsElement} */ (byId("indicator-menu"));
+  const close = () => {
+    menu.open = false;
+  };
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    close();
+    menu.querySelector("summary")?.focus();
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (menu.open && !menu.contains(/** @type {Node} */ (event.target))) close();
+  });
+  byId("forget-key").addEventListener("click", () => {
+    storeKey(null);
+    location.reload();
+  });
+  setInterval(() => {
+    drawFreshness();
+    if (seen.forecasts.length) drawForecasts();
+  }, SECOND);
+  setInterval(drawHeadlines, 60 * SECOND);
+}

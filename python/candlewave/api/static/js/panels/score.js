@@ -1,0 +1,107 @@
+/** How good the forecasts have been, against the last price and the baseline. */
+
+import { make, makeTable } from "../dom.js";
+import { horizon, percent, signed } from "../format.js";
+import { modelName } from "./forecasts.js";
+
+/**
+ * @typedef {import("../types.js").Score} Score
+ * @typedef {import("../types.js").Forecast} Forecast
+ */
+
+/** Less than this is none: a smaller lead is noise. */
+const LEAST_SKILL = 0.01;
+const LEAST_FORECASTS = 30;
+const WORDS = { "1h": "hour", "24h": "24 hours", "7d": "7 days" };
+export const SPANS = Object.keys(WORDS);
+
+/** Versions that have not forecast for this long are not compared. */
+const OLD = 36e5 * 3;
+
+/**
+ * @param {HTMLElement} host
+ * @param {Score[]} scores newest of each horizon, version and span
+ * @param {Forecast[]} forecasts that are served now
+ * @param {string} span
+ */
+export function showScore(host, scores, forecasts, span) {
+  const newest = Math.max(0, ...scores.map(({ hour }) => hour));
+  const shown = scores.filter((score) => score.span === span && score.hour >= newest - OLD);
+  if (!shown.length) {
+    const text = "Nothing to judge yet. A forecast is judged when its time has come; the first hour of results appears here.";
+    host.replaceChildren(make("p", { className: "empty" }, text));
+    return;
+  }
+  const served = new Map(forecasts.map((forecast) => [forecast.horizon, modelName(forecast)]));
+  const isServed = (/** @type {Score} */ score) => served.get(score.horizon) === modelName(score);
+  const sorted = shown.sort((a, b) => a.horizon - b.horizon || Number(isServed(b)) - Number(isServed(a)) || modelName(a).localeCompare(modelName(b)));
+  const main = sorted.filter(isServed);
+  const rest = sorted.filter((score) => !isServed(score));
+  const isOpen = host.querySelector("details")?.open ?? false;
+  host.replaceChildren(
+    verdict(main, span),
+    ...(main.length ? [scroll(table("What is served", main), "What is served")] : []),
+    ...(rest.length
+      ? [make("details", { className: "fold", open: isOpen }, make("summary", {}, "Compared with"), scroll(table("Not served", rest), "Not served"))]
+      : []),
+    make("p", { className: "foot" }, "Skill: how much smaller the mean absolute error is than that of “the price stays”. Band: outcomes inside the 80 % band. Sign: right directions. Count: forecasts judged."),
+  );
+}
+
+/** @param {HTMLElement} content @param {string} label */
+const scroll = (content, label) => make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": label }, content);
+
+/**
+ * @param {string} caption
+ * @param {Score[]} scores
+ */
+function table(caption, scores) {
+  const rows = scores.map((score) => [
+    horizon(score.horizon),
+    make("span", { className: "model", title: modelName(score) }, modelName(score)),
+    score.model === "baseline" ? "–" : skillCell(score),
+    percent(score.coverage, 0),
+    percent(score.direction, 0),
+    score.forecasts.toLocaleString("en"),
+  ]);
+  return makeTable(caption, ["", "Model", "Skill", "Band", "Sign", "Count"], rows, new Set([2, 3, 4, 5]));
+}
+
+/** @param {Score} score */
+function skillCell(score) {
+  return make("span", { className: isSkilled(score) ? "skilled" : "" }, percent(score.skill, 1, true));
+}
+
+/** @param {Score} score */
+export const isSkilled = ({ model, skill, forecasts }) =>
+  model !== "baseline" && skill !== null && skill >= LEAST_SKILL && forecasts >= LEAST_FORECASTS;
+
+/**
+ * What the numbers say, plainly.
+ * @param {Score[]} served
+ * @param {string} span
+ */
+function verdict(served, span) {
+  const skilled = served.filter(isSkilled);
+  const models = served.filter(({ model }) => model !== "baseline");
+  const time = `the last ${WORDS[/** @type {keyof typeof WORDS} */ (span)] ?? span}`;
+  const few = served.filter(({ forecasts }) => forecasts < LEAST_FORECASTS).length;
+  let title = "No skill";
+  let text = `Over ${time} no horizon was forecast better than by saying that the price stays.`;
+  if (!served.length) {
+    title = "Not judged yet";
+    text = "What is served now has no results yet; earlier versions are below.";
+  } else if (skilled.length) {
+    const others = served.length - skilled.length;
+    title = `Skill at ${skilled.map((score) => horizon(score.horizon)).join(", ")}`;
+    text = `Over ${time} better than “the price stays” there${others ? `; no skill at the other ${others === 1 ? "horizon" : `${others} horizons`}` : ""}.`;
+  } else if (!models.length) {
+    text = "No model has proved better than the last price, so the baseline serves: the price stays, the band comes from volatility.";
+  }
+  if (served.length && few === served.length) text += ` Fewer than ${LEAST_FORECASTS} forecasts are judged: it is early.`;
+  const wide = served.filter(({ coverage, forecasts }) => coverage !== null && forecasts >= LEAST_FORECASTS && Math.abs(coverage - 0.8) > 0.08);
+  if (wide.length) {
+    text += ` The 80 % band misses its aim at ${wide.map(({ horizon: minutes, coverage }) => `${horizon(minutes)} (${signed((Number(coverage) - 0.8) * 100, 0)} points)`).join(", ")}.`;
+  }
+  return make("div", { className: "verdict", "data-skill": skilled.length ? "yes" : "no" }, make("strong", {}, title), make("span", {}, text));
+}

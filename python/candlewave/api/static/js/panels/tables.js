@@ -1,0 +1,56 @@
+/** The chart's numbers as tables. */
+
+import { makeTable } from "../dom.js";
+import { dayAndClock, price, priceDigits, quantity } from "../format.js";
+
+const ROWS = 40;
+
+/**
+ * @param {HTMLElement} host
+ * @param {import("../types.js").Bar[]} bars oldest first
+ * @param {import("../chart/indicators.js").Series[]} lines
+ */
+export function showBars(host, bars, lines) {
+  const digits = priceDigits(bars.at(-1)?.close ?? 1);
+  const columns = lines.filter(({ label }) => label !== "Volume");
+  const rows = bars
+    .slice(-ROWS)
+    .reverse()
+    .map((bar) => [
+      dayAndClock(bar.time) + (bar.isOpen ? " (open)" : ""),
+      ...[bar.open, bar.high, bar.low, bar.close].map((value) => price(value, digits)),
+      quantity(bar.volume),
+      String(bar.trades),
+      ...columns.map(({ read, text }) => cell(read(bar), text, digits)),
+    ]);
+  const heads = ["Opens", "Open", "High", "Low", "Close", "Volume", "Trades", ...columns.map(({ label }) => label)];
+  host.replaceChildren(makeTable(`The newest ${rows.length} candles, newest first`, heads, rows, new Set(heads.map((_, n) => n).slice(1))));
+}
+
+/**
+ * @param {number | null | undefined} value
+ * @param {((value: number) => string) | undefined} text
+ * @param {number} digits
+ */
+function cell(value, text, digits) {
+  if (value === null || value === undefined) return "–";
+  return text ? text(value) : price(value, digits);
+}
+
+/**
+ * @param {HTMLElement} host
+ * @param {import("../types.js").Outcome[]} outcomes oldest first
+ */
+export function showOutcomes(host, outcomes) {
+  const digits = priceDigits(outcomes.at(-1)?.reference ?? 1);
+  const rows = outcomes
+    .slice(-ROWS)
+    .reverse()
+    .map(({ targetTime, low, middle, high, realised, isCovered }) => [
+      dayAndClock(targetTime),
+      ...[low, middle, high, realised].map((value) => price(value, digits)),
+      isCovered === null ? "not known yet" : isCovered ? "inside" : "outside",
+    ]);
+  const heads = ["For", "10 %", "Median", "90 %", "Came", "Band"];
+  host.replaceChildren(makeTable(`The newest ${rows.length} forecasts, newest first`, heads, rows, new Set([1, 2, 3, 4])));
+}

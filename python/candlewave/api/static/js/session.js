@@ -1,0 +1,302 @@
+/** What one market at one timeframe shows: everything is read once, and kept up to date by live events. */
+
+import * as api from "./api.js";
+import { follow } from "./stream.js";
+
+/**
+ * @typedef {import("./types.js").Bar} Bar
+ * @typedef {import("./types.js").Forecast} Forecast
+ * @typedef {import("./types.js").Alert} Alert
+ * @typedef {import("./api.js").Problem} Problem
+ * @typedef {"bars" | "past" | "forecasts" | "scores" | "mood" | "headlines" | "freshness" | "alerts" | "day"} Part
+ * @typedef {{
+ *   bars: (bars: Bar[], isNew: boolean) => void, bar: (bar: Bar) => void, values: () => void,
+ *   past: (outcomes: import("./types.js").Outcome[]) => void, forecasts: (forecasts: Forecast[]) => void,
+ *   scores: (scores: import("./types.js").Score[]) => void, mood: (mood: import("./types.js").Mood[]) => void,
+ *   headlines: (headlines: import("./types.js").Headline[]) => void, day: (day: import("./types.js").Day | null) => void,
+ *   freshness: (freshness: import("./types.js").Freshness) => void, alerts: (alerts: Alert[], begun: Alert | null) => void,
+ *   failed: (part: Part, problem: Problem) => void, connection: (state: "live" | "retry", problem?: Problem) => void,
+ *   refused: (problem: Problem) => void}} View
+ *   begun: an alert that has just begun to fire; refused: the key is missing or not accepted
+ */
+
+const PAGE = 600;
+const TICK = 1e3;
+/** Milliseconds after which a part is read anew, and after a failure. Events keep the others current. */
+const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 60e3, bars: Infinity };
+const AGAIN = 5e3;
+
+export class Session {
+  #stop = new AbortController();
+  /** @type {Map<number, Bar>} */
+  #bars = new Map();
+  /** @type {Map<number, Record<string, number | null>>} values of indicators by opening time */
+  #values = new Map();
+  /** @type {Map<number, Forecast>} by horizon */
+  #forecasts = new Map();
+  /** @type {Map<string, Alert>} */
+  #alerts = new Map();
+  /** @type {Map<Part, number>} when to read next, by `performance.now()` */
+  #due = new Map();
+  /** @type {Set<Part>} being read */
+  #busy = new Set();
+  #isShown = false;
+  #hasAll = false;
+  #closedUntil = 0;
+  #wasLive = false;
+
+  /**
+   * @param {import("./types.js").ListedMarket} market
+   * @param {string} timeframe
+   * @param {string[]} names indicators to read
+   * @param {number} horizon minutes of the past forecasts; 0: none
+   * @param {View} view
+   */
+  constructor(market, timeframe, names, horizon, view) {
+    this.market = market;
+    this.timeframe = timeframe;
+    this.names = names;
+    this.horizon = horizon;
+    this.view = view;
+  }
+
+  /** Follow the events and then read everything, so that nothing falls between. */
+  start() {
+    const { signal } = this.#stop;
+    const listener = {
+      event: (/** @type {string} */ kind, /** @type {any} */ data) => this.#event(kind, data),
+      state: (/** @type {"live" | "retry"} */ state, /** @type {Problem | undefined} */ problem) => this.#state(state, problem),
+    };
+    follow(this.market, this.timeframe, listener, signal);
+    this.#readAll();
+    const timer = setInterval(() => this.#tick(), TICK);
+    signal.addEventListener("abort", () => clearInterval(timer));
+  }
+
+  stop() {
+    this.#stop.abort();
+  }
+
+  /** @param {number} horizon */
+  showPast(horizon) {
+    this.horizon = horizon;
+    this.view.past([]);
+    this.#read("past");
+  }
+
+  /** @param {string[]} names */
+  showIndicators(names) {
+    this.names = names;
+    this.#readValues(this.#bars.size + 1).catch(() => this.#due.set("bars", performance.now() + AGAIN));
+  }
+
+  /** Read older bars, if there are any. */
+  async older() {
+    if (this.#busy.has("bars") || this.#hasAll || !this.#isShown) return;
+    this.#busy.add("bars");
+    const { signal } = this.#stop;
+    try {
+      const [oldest] = this.#sorted();
+      const page = { limit: PAGE, to: oldest.time };
+      const [bars, values] = await Promise.all([
+        api.readCandles(this.market, this.timeframe, page, signal),
+        api.readIndicators(this.market, this.timeframe, this.names, page, signal),
+      ]);
+      this.#hasAll = bars.length < PAGE;
+      if (bars.length) this.#merge(bars, values);
+    } catch (error) {
+      if (!(error instanceof api.Problem)) throw error; // The next look at the oldest bar tries again.
+    } finally {
+      this.#busy.delete("bars");
+    }
+  }
+
+  /** @returns {Bar[]} oldest first */
+  #sorted() {
+    return [...this.#bars.values()].sort((a, b) => a.time - b.time);
+  }
+
+  #readAll() {
+    for (const part of /** @type {Part[]} */ (Object.keys(READERS))) this.#read(part);
+  }
+
+  #tick() {
+    const now = performance.now();
+    for (const [part, due] of this.#due) if (now >= due) this.#read(part);
+  }
+
+  /** @param {Part} part */
+  async #read(part) {
+    const { signal } = this.#stop;
+    if (this.#busy.has(part) || signal.aborted) return;
+    this.#busy.add(part);
+    this.#due.set(part, Infinity);
+    try {
+      await READERS[part].call(this, signal);
+      this.#due.set(part, performance.now() + EVERY[part]);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof api.Problem)) throw error;
+      if (error.status === 401 || error.status === 403) {
+        this.stop();
+        this.view.refused(error);
+        return;
+      }
+      this.#due.set(part, performance.now() + Math.max(AGAIN, error.retry * 1e3));
+      this.view.failed(part, error);
+    } finally {
+      this.#busy.delete(part);
+    }
+  }
+
+  /** @param {AbortSignal} signal */
+  async readBars(signal) {
+    const page = { limit: PAGE };
+    const [bars, values] = await Promise.all([
+      api.readCandles(this.market, this.timeframe, page, signal),
+      api.readIndicators(this.market, this.timeframe, this.names, page, signal),
+    ]);
+    this.#merge(bars, values);
+  }
+
+  /**
+   * @param {Bar[]} bars
+   * @param {Map<number, Record<string, number | null>>} values
+   */
+  #merge(bars, values) {
+    for (const [time, row] of values) this.#values.set(time, row);
+    for (const bar of bars) {
+      // An event may have been faster than the answer.
+      if (bar.isOpen && this.#bars.get(bar.time)?.isOpen === false) continue;
+      this.#bars.set(bar.time, bar);
+    }
+    for (const bar of this.#bars.values()) bar.values = this.#values.get(bar.time) ?? {};
+    this.view.bars(this.#sorted(), !this.#isShown);
+    this.#isShown = true;
+  }
+
+  /** @param {number} limit bars, from the newest */
+  async #readValues(limit) {
+    const wanted = this.names;
+    const values = await api.readIndicators(this.market, this.timeframe, wanted, { limit: Math.min(1000, limit) }, this.#stop.signal);
+    if (wanted !== this.names) return;
+    for (const [time, row] of values) {
+      this.#values.set(time, row);
+      const bar = this.#bars.get(time);
+      if (bar) bar.values = row;
+    }
+    this.view.values();
+  }
+
+  /** @param {AbortSignal} signal */
+  async readForecasts(signal) {
+    for (const forecast of await api.readForecasts(this.market, signal)) this.#take(forecast);
+    this.#showForecasts();
+  }
+
+  /** @param {AbortSignal} signal */
+  async readPast(signal) {
+    const { horizon } = this;
+    const outcomes = horizon ? await api.readOutcomes(this.market, horizon, PAGE, signal) : [];
+    if (horizon === this.horizon) this.view.past(outcomes);
+  }
+
+  /** @param {AbortSignal} signal */
+  async readAlerts(signal) {
+    const alerts = await api.readAlerts(signal);
+    this.#alerts = new Map(alerts.map((alert) => [alert.id, alert]));
+    this.view.alerts(alerts, null);
+  }
+
+  /** @param {Forecast} forecast */
+  #take(forecast) {
+    const known = this.#forecasts.get(forecast.horizon);
+    if (!known || known.targetTime <= forecast.targetTime) this.#forecasts.set(forecast.horizon, forecast);
+  }
+
+  #showForecasts() {
+    this.view.forecasts([...this.#forecasts.values()].sort((a, b) => a.horizon - b.horizon));
+  }
+
+  /** @param {import("./types.js").Freshness} freshness */
+  takeFreshness(freshness) {
+    this.view.freshness(freshness);
+    const closedUntil = freshness.closedUntil ?? 0;
+    if (closedUntil > this.#closedUntil && this.#isShown) {
+      this.#closedUntil = closedUntil;
+      this.#read("past");
+    }
+    const lacking = this.#sorted().slice(-5).some((bar) => !bar.isOpen && !this.#values.has(bar.time));
+    if (lacking && this.names.length) this.#readValues(5).catch(() => undefined); // The next event tries again.
+  }
+
+  /**
+   * @param {string} kind
+   * @param {any} data
+   */
+  #event(kind, data) {
+    if (kind === "freshness") this.takeFreshness(api.toFreshness(data));
+    if (kind === "alert") {
+      const alert = api.toAlert(data);
+      const isBegun = alert.status === "firing" && this.#alerts.get(alert.id)?.status !== "firing";
+      this.#alerts.set(alert.id, alert);
+      this.view.alerts([...this.#alerts.values()], isBegun ? alert : null);
+    }
+    if (!isOf(this.market, data)) return;
+    if (kind === "prediction") {
+      this.#take(api.toForecast(data));
+      this.#showForecasts();
+    }
+    if (kind === "candle" && data.timeframe === this.timeframe) {
+      const bar = { ...api.toBar(data), values: this.#values.get(Date.parse(data.open_time)) ?? {} };
+      if (bar.isOpen && this.#bars.get(bar.time)?.isOpen === false) return;
+      this.#bars.set(bar.time, bar);
+      if (this.#isShown) this.view.bar(bar);
+    }
+  }
+
+  /**
+   * @param {"live" | "retry"} state
+   * @param {Problem} [problem]
+   */
+  #state(state, problem) {
+    if (state === "retry" && problem && (problem.status === 401 || problem.status === 403)) {
+      this.stop();
+      this.view.refused(problem);
+      return;
+    }
+    // After a break more may be missing than the stream makes up for.
+    if (state === "live" && this.#wasLive) this.#readAll();
+    if (state === "live") this.#wasLive = true;
+    this.view.connection(state, problem);
+  }
+}
+
+/** @type {Record<Part, (this: Session, signal: AbortSignal) => Promise<void>>} */
+const READERS = {
+  bars: Session.prototype.readBars,
+  forecasts: Session.prototype.readForecasts,
+  freshness: async function (signal) {
+    this.takeFreshness(await api.readFreshness(signal));
+  },
+  day: async function (signal) {
+    this.view.day(await api.readDay(this.market, signal));
+  },
+  past: Session.prototype.readPast,
+  scores: async function (signal) {
+    this.view.scores(await api.readScores(this.market, signal));
+  },
+  alerts: Session.prototype.readAlerts,
+  mood: async function (signal) {
+    this.view.mood(await api.readMood(this.market.base, signal));
+  },
+  headlines: async function (signal) {
+    this.view.headlines(await api.readHeadlines(this.market.base, signal));
+  },
+};
+
+/**
+ * @param {import("./types.js").Market} market
+ * @param {{exchange?: string, symbol?: string}} data
+ */
+const isOf = (market, data) => data.exchange === market.exchange && data.symbol === market.symbol;
