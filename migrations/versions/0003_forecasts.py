@@ -824,7 +824,7 @@ SELECT
     fingerprint,
     rule,
     severity,
-    labels,
+    labels::VARCHAR AS labels,
     value,
     status,
     occurred_at

@@ -124,6 +124,10 @@ def migrate(
     context: typer.Context,
     to: Annotated[str | None, typer.Option("--to", help="Revision to go to; the head when not given.")] = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL from nothing to there; needs no engine.")] = False,
+    search: Annotated[
+        bool,
+        typer.Option("--search", help="First install index templates and lifecycle in Elasticsearch."),
+    ] = False,
     refill: Refill = False,
     wait: Wait = 60.0,
 ) -> None:
@@ -136,10 +140,32 @@ def migrate(
         if sql:
             typer.echo(migrator.script(to))
             return
+        if search:
+            _install_search(console)
         _ensure_topics()
         migrator.upgrade(to)
         console.print(f"The engine is at revision {migrator.current()}.")
         _warn_of_changed_config(console, migrator)
+
+
+def _install_search(console: "Console") -> None:
+    """Index templates must be there before a sink writes its first document."""
+    from pydantic import ValidationError
+
+    from candlewave.cli.common import fail, load_settings
+    from candlewave.search.client import SearchError, open_client
+    from candlewave.search.install import install
+    from candlewave.search.settings import SearchSettings
+
+    try:
+        own = SearchSettings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        fail(error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, "))
+    try:
+        with open_client(load_settings(), own) as client:
+            install(client, own, console.print)
+    except SearchError as error:
+        fail(str(error))
 
 
 @migrate_app.command()

@@ -23,6 +23,7 @@ from candlewave.embedded.connectors import pump, sink_row
 from candlewave.embedded.ranges import EVER, Ranges, outputs_of, project, union
 from candlewave.embedded.recompute import Change, View, recompute
 from candlewave.embedded.translate import translate_query
+from candlewave.search.outbox import OUTBOX, outbox_message
 from candlewave.sqlmodel.ddl import Kind
 from candlewave.sqlmodel.header import Footprint, Reach
 
@@ -254,10 +255,14 @@ class Refresher:
 def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, rows: list[str]) -> None:
     """Publish written rows of a view as RisingWave's UPSERT sink does: the key is the JSON of the key columns.
 
-    Deleted rows are not forwarded.
+    Documents for Elasticsearch go to the outbox. Deleted rows are not forwarded.
     """
     connector = sink.statement.connector
     assert connector is not None
+    if connector.properties["connector"] == "elasticsearch":
+        columns, delimiter = connector.properties["primary_key"].split(","), connector.properties["delimiter"]
+        bus.publish_in(conn, OUTBOX.name, (outbox_message(columns, delimiter, row) for row in rows))
+        return
     keys = sorted(connector.properties["primary_key"].split(","))  # in this order RisingWave writes them
 
     def message(row: str) -> Message:

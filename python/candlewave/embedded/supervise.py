@@ -43,6 +43,10 @@ def run_engine(
     service.on_close("runtime.json", lambda: runtime.remove(settings.runtime_file))
     _announce(settings, server)
     on_started(server)
+    if refresh and settings.elasticsearch_url is not None:
+        sending = threading.Thread(target=_send, args=(server, settings, service.stop), name="search-sender")
+        sending.start()
+        service.on_close("search-sender", sending.join)
     work = _refresh if refresh else _idle
     while not service.stop.is_set():
         try:
@@ -69,10 +73,11 @@ def _prepare(server: EmbeddedServer) -> None:
     """Create what the bus and the catalog keep in the database, where it is missing."""
     from candlewave.bus.postgres import PostgresBus
     from candlewave.bus.topics import TOPICS
+    from candlewave.search import outbox
 
     with PostgresBus(server.url) as bus:
         bus.install()
-        bus.ensure_topics(TOPICS.values())
+        bus.ensure_topics([*TOPICS.values(), *outbox.TOPICS])
     with psycopg.connect(server.url, autocommit=True) as conn:
         catalog.install(conn)
 
@@ -94,6 +99,17 @@ def _refresh(server: EmbeddedServer, stop: threading.Event) -> None:
         conn.execute("SET timezone = 'UTC'")
         _log.info("keeping views fresh")
         Refresher(conn, bus=bus).run(stop)
+
+
+def _send(server: EmbeddedServer, settings: Settings, stop: threading.Event) -> None:
+    """Deliver the documents of Elasticsearch sinks; PostgreSQL may come and go."""
+    from candlewave.bus.postgres import PostgresBus
+    from candlewave.search.client import address, open_client
+    from candlewave.search.sender import Sender
+
+    _log.info("sending documents", to=address(settings))
+    with open_client(settings) as client, PostgresBus(server.url) as bus:
+        Sender(bus, client).run(stop)
 
 
 @contextmanager

@@ -74,6 +74,25 @@ def test_changed_period_rebuilds_the_indicators_and_keeps_candles(engine: Engine
     assert [row for row in engine.rows("SELECT column_name FROM information_schema.columns WHERE table_name = 'indicators'") if row[0] in ("ema_9", "ema_12")] == [("ema_9",)]  # fmt: skip  # noqa: E501
 
 
+def test_sinks_come_when_elasticsearch_is_set_up_and_are_not_missed_before(engine: Engine, shipped: History) -> None:
+    optional = {"prediction_documents", "predictions_sink", "alerts_sink"}
+    migrator(engine, shipped, Config()).upgrade()
+    with engine.target() as target:
+        assert not target.existing().keys() & optional
+    assert migrator(engine, shipped, Config()).status()[2] == []
+
+    def fill_all(text: str) -> str:
+        return fill(text, Settings(ELASTICSEARCH_URL="http://search:9200"))  # type: ignore[call-arg,arg-type]
+
+    later = Migrator(shipped, Config(), engine.connect, engine.risingwave, fill_all, engine.journal)
+    assert [line.partition(":")[0] for line in later.status()[2]] != []
+    later.upgrade()
+    with engine.target() as target:
+        assert target.existing().keys() >= optional
+    # Taken away again, what is there stays and is no deviation.
+    assert migrator(engine, shipped, Config()).status()[2] == []
+
+
 def _rendered(config: Config) -> dict[str, object]:
     from candlewave.sqlmodel.render import render_objects
 

@@ -1,0 +1,44 @@
+"""What the embedded engine's Elasticsearch sinks write: a topic of documents, which a sender empties.
+
+RisingWave has the sink built in. Here a refresh puts changed rows into the topic within its own transaction, so that
+none is lost, and :mod:`candlewave.search.sender` delivers them.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from candlewave.bus.protocol import Message
+from candlewave.bus.topics import TopicSpec
+
+OUTBOX = TopicSpec("search-outbox", 1, timedelta(days=7))
+REJECTED = TopicSpec("search-outbox.dlq", 1, timedelta(days=30))
+"""Documents that Elasticsearch refused for good."""
+
+TOPICS = (OUTBOX, REJECTED)
+"""On the embedded engine only: with RisingWave nobody needs them."""
+
+INDEX_COLUMN = "index_name"
+
+
+def outbox_message(keys: Sequence[str], delimiter: str, row: str) -> Message:
+    """Return the message of a changed row; its key is the document's ``_id``, spelt as RisingWave spells it.
+
+    Args:
+        keys: the sink's primary key, in its order.
+        delimiter: between the parts of the ``_id``.
+        row: JSON with times in ISO-8601 with ``Z``.
+    """
+    values = json.loads(row)
+    return Message(row.encode(), delimiter.join(_spelt(values[key]) for key in keys))
+
+
+def _spelt(value: object) -> str:
+    if isinstance(value, str) and value.endswith("Z") and "T" in value:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        digits = "seconds" if not moment.microsecond else "milliseconds" if not moment.microsecond % 1000 else "auto"
+        return moment.isoformat(" ", digits)
+    return str(value)
