@@ -202,13 +202,19 @@ export async function readScores(market, signal) {
   }));
 }
 
+/** News are read of some assets only. @param {unknown} error @returns {Json} */
+function noneIfUnknown(error) {
+  if (error instanceof Problem && error.status === 404) return { data: [] };
+  throw error;
+}
+
 /**
  * @param {string} asset
  * @param {AbortSignal} [signal]
  * @returns {Promise<Mood[]>} oldest first
  */
 export async function readMood(asset, signal) {
-  const { data } = await read("sentiment", { asset, limit: 720 }, signal);
+  const { data } = await read("sentiment", { asset, limit: 720 }, signal).catch(noneIfUnknown);
   return data
     .map((/** @type {Json} */ row) => ({ time: Date.parse(row.minute), value: row.sentiment_6h }))
     .filter((/** @type {{value: number | null}} */ { value }) => value !== null)
@@ -221,7 +227,7 @@ export async function readMood(asset, signal) {
  * @returns {Promise<Headline[]>} newest first
  */
 export async function readHeadlines(asset, signal) {
-  const { data } = await read("sentiment/headlines", { asset, limit: 6 }, signal);
+  const { data } = await read("sentiment/headlines", { asset, limit: 6 }, signal).catch(noneIfUnknown);
   return data.map((/** @type {Json} */ row) => ({
     title: row.title,
     url: row.url,

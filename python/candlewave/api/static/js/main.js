@@ -9,7 +9,7 @@ import { askKey } from "./key.js";
 import { forecastNote, showForecasts } from "./panels/forecasts.js";
 import { showAlerts, showFreshness } from "./panels/health.js";
 import { showHeadlines, showMood } from "./panels/news.js";
-import { showScore, SPANS } from "./panels/score.js";
+import { showScore, SPANS, spanWords } from "./panels/score.js";
 import { showBars, showOutcomes } from "./panels/tables.js";
 import { prefer, preference } from "./preferences.js";
 import { Session } from "./session.js";
@@ -90,6 +90,7 @@ async function load() {
     byId("version").textContent = `candlewave ${about.version}`;
     byId("forget-key").hidden = storedKey() === null;
     if (!markets.length) {
+      waiting("Appears with the first market.");
       notice("idle", "No market has data yet.", "`make demo` brings a simulated one; `candlewave trade-to-ohlc` records an exchange. This page goes on by itself.");
       setTimeout(load, AGAIN);
       return;
@@ -161,7 +162,7 @@ function open(market, timeframe) {
   byId("chart-empty").hidden = false;
   byId("chart-empty").textContent = "Loading candles…";
   /** @type {HTMLSelectElement} */ (byId("market")).value = marketId(market);
-  showSegments(byId("timeframes"), timeframes.map((name) => ({ value: name, text: name, label: frameWords(name) })), timeframe, (name) => open(market, name));
+  showSegments(byId("timeframes"), timeframes.map((name) => ({ value: name, text: name, label: `${name}, candles of ${frameWords(name)}` })), timeframe, (name) => open(market, name));
   showPastChoice();
   showSpans();
   chart.show([], lengthOf(timeframe), true);
@@ -301,6 +302,7 @@ function refused(problem) {
   clearTimeout(patience);
   patience = undefined;
   byId("connection").textContent = "Key needed";
+  waiting("Needs an API key.");
   const again = () => {
     notice(null);
     load();
@@ -323,6 +325,11 @@ function notice(kind, title = "", text = "", action = undefined) {
   host.dataset.kind = kind ?? "";
   const parts = text.split("`").map((part, n) => (n % 2 ? make("code", {}, part) : part));
   host.replaceChildren(...(kind ? [make("strong", {}, title), make("span", {}, ...parts), ...(action ? [action] : [])] : []));
+}
+
+/** @param {string} text what the parts say that have shown nothing so far */
+function waiting(text) {
+  for (const host of document.querySelectorAll("main .empty")) host.textContent = text;
 }
 
 /** @param {string} text for people who do not see the page */
@@ -458,7 +465,7 @@ function showMarkets() {
 
 function showPastChoice() {
   const { horizons } = /** @type {import("./types.js").About} */ (state.about);
-  const options = [{ value: "0", text: "Off", label: "None" }, ...horizons.map((minutes) => ({ value: String(minutes), text: horizon(minutes), label: `Made ${horizonWords(minutes)} ahead` }))];
+  const options = [{ value: "0", text: "Off" }, ...horizons.map((minutes) => ({ value: String(minutes), text: horizon(minutes), label: `${horizon(minutes)}, made ${horizonWords(minutes)} ahead` }))];
   showSegments(byId("past"), options, String(state.past), (value) => {
     state.past = Number(value);
     prefer("past", value);
@@ -468,7 +475,7 @@ function showPastChoice() {
 }
 
 function showSpans() {
-  showSegments(byId("spans"), SPANS.map((span) => ({ value: span, text: span, label: `Last ${span}` })), state.span, (span) => {
+  showSegments(byId("spans"), SPANS.map((span) => ({ value: span, text: span, label: `${span}, the last ${spanWords(span)}` })), state.span, (span) => {
     state.span = span;
     prefer("span", span);
     showSpans();

@@ -8,7 +8,7 @@ import {
   LineSeries,
   LineStyle,
 } from "../../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs";
-import { clock, day, dayAndClock, priceDigits } from "../format.js";
+import { clock, day, dayAndClock, price as priceText, priceDigits } from "../format.js";
 import { colours, themeChanged } from "./colours.js";
 import { fan, past } from "./forecasts.js";
 
@@ -95,7 +95,7 @@ export class Chart {
     this.#bars = bars;
     this.#length = length;
     const digits = bars.length ? priceDigits(bars[bars.length - 1].close) : 2;
-    this.candles.applyOptions({ priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
+    this.candles.applyOptions({ priceFormat: { type: "custom", formatter: (/** @type {number} */ value) => priceText(value, digits), minMove: 10 ** -digits } });
     this.candles.setData(bars.map(candle));
     this.refreshLines();
     this.#extend();
@@ -154,7 +154,7 @@ export class Chart {
     for (const { series, drawn } of this.#drawn) {
       if (marked.has(series.pane)) continue;
       marked.add(series.pane);
-      for (const price of series.marks ?? []) drawn.createPriceLine({ price, color: palette.line, lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: false });
+      for (const price of series.marks ?? []) drawn.createPriceLine({ price, color: palette.quiet, lineWidth: 1, lineStyle: LineStyle.SparseDotted, axisLabelVisible: false });
     }
     this.host.style.setProperty("--panes", String(titles.length));
     this.refreshLines();

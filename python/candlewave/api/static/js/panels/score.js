@@ -12,8 +12,12 @@ import { modelName } from "./forecasts.js";
 /** Less than this is none: a smaller lead is noise. */
 const LEAST_SKILL = 0.01;
 const LEAST_FORECASTS = 30;
+/** @type {Record<string, string>} */
 const WORDS = { "1h": "hour", "24h": "24 hours", "7d": "7 days" };
 export const SPANS = Object.keys(WORDS);
+
+/** @param {string} span */
+export const spanWords = (span) => WORDS[span] ?? span;
 
 /** Versions that have not forecast for this long are not compared. */
 const OLD = 36e5 * 3;
@@ -64,7 +68,7 @@ function table(caption, scores) {
     percent(score.direction, 0),
     score.forecasts.toLocaleString("en"),
   ]);
-  return makeTable(caption, ["", "Model", "Skill", "Band", "Sign", "Count"], rows, new Set([2, 3, 4, 5]));
+  return makeTable(caption, ["In", "Model", "Skill", "Band", "Sign", "Count"], rows, new Set([2, 3, 4, 5]));
 }
 
 /** @param {Score} score */
@@ -84,7 +88,7 @@ export const isSkilled = ({ model, skill, forecasts }) =>
 function verdict(served, span) {
   const skilled = served.filter(isSkilled);
   const models = served.filter(({ model }) => model !== "baseline");
-  const time = `the last ${WORDS[/** @type {keyof typeof WORDS} */ (span)] ?? span}`;
+  const time = `the last ${spanWords(span)}`;
   const few = served.filter(({ forecasts }) => forecasts < LEAST_FORECASTS).length;
   let title = "No skill";
   let text = `Over ${time} no horizon was forecast better than by saying that the price stays.`;

@@ -1,0 +1,117 @@
+"""Chromium, the world it looks at, and pages whose errors fail the test."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from psycopg import sql
+from tests.browser.world import Site, Watched, World, open_world, watch
+
+from candlewave.api.app import create_app
+from candlewave.config import load_config
+from candlewave.embedded.server import EmbeddedServer
+
+ARTIFACTS = Path(__file__).parent / "artifacts"
+CONFIG = load_config()
+PATIENCE = 15_000
+"""Milliseconds that a condition may take to come true."""
+
+DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+
+Open = Callable[..., Page]
+
+
+def chromium() -> str:
+    """Return Debian's Chromium, or another of its kind.
+
+    Playwright's own build is not used: it would be one more download, and of a browser nobody updates.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.fail(f"no browser in PATH ({', '.join(names)}); Debian's package is: apt-get install chromium")
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = chromium()
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable)
+        yield started
+        started.close()
+
+
+def _database(server: EmbeddedServer, name: str) -> str:
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    return server.url.rsplit("/", 1)[0] + "/" + name
+
+
+@pytest.fixture(scope="session")
+def world(server: EmbeddedServer) -> Iterator[World]:
+    with open_world(_database(server, "browser"), CONFIG) as opened:
+        yield opened
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Callable[[], FastAPI]], Site]]:
+    """Serve applications, each on a port of its own, until the test ends."""
+    sites: list[Site] = []
+
+    def start(make_app: Callable[[], FastAPI]) -> Site:
+        site = Site(make_app)
+        site.start()
+        sites.append(site)
+        return site
+
+    yield start
+    for site in sites:
+        site.stop()
+
+
+@pytest.fixture
+def site(world: World, serve: Callable[[Callable[[], FastAPI]], Site]) -> Site:
+    """The API on the world."""
+    return serve(lambda: create_app(lambda: world.url, CONFIG))
+
+
+@pytest.fixture
+def pages(
+    browser: Browser,
+    serve: object,  # pages close before the servers do
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., Watched]]:
+    """Open pages, each in a fresh profile; keep their last look, and fail on errors that the test did not allow."""
+    del serve
+    opened: list[Watched] = []
+
+    def open_page(**options: Any) -> Watched:
+        context = browser.new_context(**{"color_scheme": "light", **DESKTOP, **options})
+        context.set_default_timeout(PATIENCE)
+        opened.append(watch(context))
+        return opened[-1]
+
+    yield open_page
+    ARTIFACTS.mkdir(exist_ok=True)
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")
+    unexpected = []
+    for number, watched in enumerate(opened):
+        watched.page.screenshot(path=ARTIFACTS / f"{name}{f'-{number}' if number else ''}.png", full_page=True)
+        unexpected += watched.unexpected()
+        watched.page.context.close()
+    assert unexpected == []
+
+
+@pytest.fixture
+def watched(pages: Callable[..., Watched]) -> Watched:
+    """A page on a desktop, in the light theme."""
+    return pages()

@@ -1,0 +1,245 @@
+"""The dashboard in a real browser, on a real API and engine: what it shows, and that it stays right."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from fastapi import FastAPI
+from playwright.sync_api import Page, expect
+from tests.browser.conftest import CONFIG, PHONE
+from tests.browser.world import SYMBOLS, Site, Watched, World
+from tests.integration.predict.layers import open_market
+
+from candlewave.api.app import create_app
+from candlewave.ingest.simulator import Simulator
+
+pytestmark = pytest.mark.browser
+
+BTC = "/?exchange=simulated&symbol=BTC-USD&timeframe=1m"
+
+
+def show(watched: Watched, site: Site, path: str = BTC) -> Page:
+    """Open the page and wait until its candles are drawn and live."""
+    watched.page.goto(site.url + path)
+    expect(watched.page.locator("#connection")).to_have_text("Live")
+    expect(watched.page.locator("#chart-empty")).to_be_hidden()
+    return watched.page
+
+
+def shown(price: float, digits: int = 2) -> str:
+    """Return a price as the page writes it."""
+    return f"{price:,.{digits}f}"
+
+
+def test_shows_all_layers(watched: Watched, site: Site, world: World) -> None:
+    page = show(watched, site)
+    expect(page.locator("#market-name")).to_have_text("BTC/USD on simulated")
+    expect(page.locator("#synthetic")).to_have_text("Synthetic data, not a market")
+    expect(page.locator("#price")).to_have_text(re.compile(re.escape(shown(world.last_price()))))
+    expect(page.locator("#change")).to_contain_text("since")
+    expect(page.locator(".forecasts li")).to_have_count(4)
+    expect(page.locator("#forecast-note")).to_contain_text("candlewave 7, baseline")
+    expect(page.locator("#layers > div")).to_have_count(6)
+    expect(page.locator('#layers [data-layer="candles"]')).to_have_attribute("data-state", "late")
+    expect(page.locator(".headlines li")).to_have_count(3)
+    expect(page.locator("#mood svg")).to_have_count(1)
+    expect(page.locator(".alerts li")).to_have_count(1)
+    expect(page.locator("#alert-note")).to_have_text("1 firing")
+
+
+def test_a_model_without_skill_is_called_that(watched: Watched, site: Site) -> None:
+    page = show(watched, site)
+    expect(page.locator(".verdict strong")).to_have_text("No skill")
+    expect(page.locator(".verdict")).to_have_attribute("data-skill", "no")
+    served = page.locator("#score table").first.locator("tbody tr")
+    expect(served).to_have_count(4)
+    expect(served.nth(0)).to_contain_text("candlewave 7")
+    expect(served.nth(3)).to_contain_text("baseline")
+
+
+def test_prices_and_bars_arrive_live(watched: Watched, site: Site, world: World) -> None:
+    page = show(watched, site)
+    chart = page.locator("#chart")
+    newest = int(chart.get_attribute("aria-valuemax") or 0)
+    world.advance()
+    expect(page.locator("#price")).to_contain_text(shown(world.last_price()))
+    expect(page).to_have_title(re.compile(re.escape(shown(world.last_price()))))
+    expect(chart).not_to_have_attribute("aria-valuemax", str(newest))
+    assert int(chart.get_attribute("aria-valuemax") or 0) > newest
+
+
+def test_indicators_of_a_new_bar_follow(watched: Watched, site: Site, world: World) -> None:
+    page = show(watched, site)
+    page.locator("#chart-table summary").click()
+    rows = page.locator("#chart-table tbody tr")
+    world.advance()
+    closed = rows.filter(has_not_text="open").first
+    row = world.market.conn.execute(
+        "SELECT open_time, rsi_14 FROM indicators WHERE symbol = 'BTC/USD' AND timeframe = '1m'"
+        " ORDER BY open_time DESC LIMIT 1"
+    ).fetchone()
+    assert row is not None
+    expect(closed).to_contain_text(row[0].strftime("%H:%M"))
+    expect(closed.locator("td").last).to_have_text(f"{row[1]:.0f}")
+
+
+def test_forecasts_arrive_live(watched: Watched, site: Site, world: World) -> None:
+    page = show(watched, site)
+    first = page.locator(".forecasts li").first.locator("svg")
+    before = first.get_attribute("aria-label") or ""
+    world.advance()
+    world.forecast()
+    expect(first).not_to_have_attribute("aria-label", before)
+    row = world.market.conn.execute(
+        "SELECT price_q50 FROM served_predictions WHERE symbol = 'BTC/USD' AND horizon_minutes = 1"
+    ).fetchone()
+    assert row is not None
+    expect(first).to_have_attribute("aria-label", re.compile(f"median {re.escape(shown(row[0]))}"))
+
+
+def test_an_alert_arrives_live_and_is_announced(watched: Watched, site: Site, world: World) -> None:
+    page = show(watched, site)
+    expect(page.locator(".alerts li")).not_to_have_count(0)
+    before = page.locator(".alerts li").count()
+    world.alert("model_error_high", 15)
+    expect(page.locator(".alerts li")).to_have_count(before + 1)
+    expect(page.locator("#announcer")).to_contain_text("Alert:")
+
+
+def test_survives_a_restart_of_the_api(watched: Watched, site: Site, world: World) -> None:
+    watched.allowed += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
+    page = show(watched, site)
+    newest = int(page.locator("#chart").get_attribute("aria-valuemax") or 0)
+    site.stop()
+    expect(page.locator("#connection")).to_have_text("Reconnecting")
+    expect(page.locator("#notice")).to_contain_text("The connection is lost.")
+    expect(page.locator("#announcer")).to_contain_text("lost")
+    world.advance(2)
+    site.start()
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator("#notice")).to_be_hidden()
+    expect(page.locator("#announcer")).to_have_text("Live again.")
+    expect(page.locator("#price")).to_contain_text(shown(world.last_price()))
+    page.wait_for_function(f"Number(document.querySelector('#chart').getAttribute('aria-valuemax')) >= {newest + 2}")
+
+
+def test_an_engine_that_comes_back_is_noticed(
+    watched: Watched, world: World, serve: Callable[[Callable[[], FastAPI]], Site]
+) -> None:
+    watched.allowed += ["503"]
+    where = ["postgresql://nobody@127.0.0.1:1/none"]
+    site = serve(lambda: create_app(lambda: where[0], CONFIG))
+    watched.page.goto(site.url + BTC)
+    expect(watched.page.locator("#notice")).to_contain_text("Trying again.")
+    where[0] = world.url
+    expect(watched.page.locator("#connection")).to_have_text("Live")
+    expect(watched.page.locator("#price")).to_contain_text(shown(world.last_price()))
+
+
+def test_a_market_without_data_says_so(
+    watched: Watched, database: str, serve: Callable[[Callable[[], FastAPI]], Site]
+) -> None:
+    with open_market(database, CONFIG, Simulator(SYMBOLS)) as market:
+        site = serve(lambda: create_app(lambda: database, CONFIG))
+        page = watched.page
+        page.goto(site.url)
+        expect(page.locator("#notice")).to_contain_text("No market has data yet.")
+        expect(page.locator("#notice")).to_contain_text("make demo")
+        market.conn.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")
+        expect(page.locator("#chart-empty")).to_contain_text("No candles of BTC/USD yet.")
+        expect(page.locator("#forecasts")).to_contain_text("No forecast for this market yet.")
+        expect(page.locator("#score")).to_contain_text("Nothing to judge yet.")
+        site.stop()
+
+
+def test_market_and_timeframe_are_kept_in_the_address(watched: Watched, site: Site, world: World) -> None:
+    page = show(watched, site)
+    page.locator("#market").select_option(label="ETH/USD")
+    expect(page.locator("#market-name")).to_have_text("ETH/USD on simulated")
+    expect(page.locator("#price")).to_contain_text(shown(world.last_price("ETH/USD")))
+    page.get_by_role("button", name="15m, candles of 15 minutes").click()
+    expect(page.locator("#chart")).to_have_attribute("aria-label", "Candles of ETH/USD, 15m")
+    expect(page).to_have_url(re.compile(r"symbol=ETH-USD&timeframe=15m"))
+    page.reload()
+    expect(page.locator("#market-name")).to_have_text("ETH/USD on simulated")
+    expect(page.locator("#chart")).to_have_attribute("aria-label", "Candles of ETH/USD, 15m")
+    expect(page.locator("#price")).to_contain_text(shown(world.last_price("ETH/USD")))
+
+
+def test_older_bars_come_when_they_are_looked_at(watched: Watched, site: Site) -> None:
+    page = show(watched, site)
+    chart = page.locator("#chart")
+    assert int(chart.get_attribute("aria-valuemax") or 0) < 620
+    chart.focus()
+    page.keyboard.press("Home")
+    page.wait_for_function("Number(document.querySelector('#chart').getAttribute('aria-valuemax')) > 700")
+    # The cursor stays on its bar, which is not the first one any more.
+    assert int(chart.get_attribute("aria-valuenow") or 0) > 90
+
+
+def test_past_forecasts_can_be_changed_and_are_remembered(watched: Watched, site: Site) -> None:
+    page = show(watched, site)
+    page.locator("#past").get_by_text("15m").click()
+    page.locator("#past-table summary").click()
+    expect(page.locator("#past-table tbody tr").last).to_contain_text(re.compile("inside|outside"))
+    expect(page.locator("#past-table tbody tr").first).to_contain_text("not known yet")
+    page.reload()
+    expect(page.locator("#past button[aria-pressed=true]")).to_have_text("15m")
+    page.locator("#past").get_by_text("Off").click()
+    expect(page.locator("#past-table")).to_be_hidden()
+
+
+def test_indicators_can_be_chosen(watched: Watched, site: Site) -> None:
+    page = show(watched, site)
+    expect(page.locator("#legend")).not_to_contain_text("MACD")
+    page.locator("#indicator-menu summary").click()
+    page.get_by_label("MACD 12 26 9").check()
+    expect(page.locator("#legend")).to_contain_text(re.compile(r"MACD −?[0-9]"))
+    page.get_by_label("RSI 14").uncheck()
+    expect(page.locator("#legend")).not_to_contain_text("RSI")
+    page.reload()
+    expect(page.locator("#legend")).to_contain_text(re.compile(r"MACD −?[0-9]"))
+
+
+def test_headlines_of_strangers_stay_text(watched: Watched, site: Site) -> None:
+    page = show(watched, site)
+    hostile = page.locator(".headlines li").filter(has_text="onerror")
+    expect(hostile).to_have_count(1)
+    expect(hostile.locator("a, img")).to_have_count(0)
+    link = page.locator(".headlines a").first
+    expect(link).to_have_attribute("rel", "noopener noreferrer")
+    expect(link).to_have_attribute("href", "https://example.org/funds")
+
+
+def test_the_theme_changes_and_is_remembered(watched: Watched, site: Site) -> None:
+    page = show(watched, site)
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button", name="Dark theme").click()
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(ground) == dark
+    expect(page.get_by_role("button", name="Light theme")).to_be_visible()
+
+
+def test_times_can_be_local(pages: Callable[..., Watched], site: Site) -> None:
+    page = show(pages(timezone_id="Asia/Kolkata"), site)
+    utc = page.locator("#legend b").first.inner_text()
+    page.get_by_role("button", name=re.compile("Times are in UTC")).click()
+    expect(page.get_by_role("button", name=re.compile("Times are in Asia"))).to_be_visible()
+    local = page.locator("#legend b").first.inner_text()
+    minutes = [int(text[-5:-3]) * 60 + int(text[-2:]) for text in (utc, local)]
+    assert (minutes[1] - minutes[0]) % 1440 in (330, 331)
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_fits_a_phone(pages: Callable[..., Watched], site: Site, width: int) -> None:
+    page = show(pages(**{**PHONE, "viewport": {"width": width, "height": 844}}), site)
+    expect(page.locator(".forecasts li")).to_have_count(4)
+    expect(page.locator(".verdict")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for control in page.locator("main :is(button, summary):visible, header :is(button, select):visible").all():
+        box = control.bounding_box()
+        assert box is not None
+        assert min(box["height"], box["width"]) >= 24, control.inner_text()
