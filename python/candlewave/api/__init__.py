@@ -1,1 +1,1 @@
-"""HTTP: the page that shows candles, indicators and freshness, and the endpoints it reads."""
+"""HTTP: forecasts, candles, indicators, features, sentiment and alerts as REST and live events, and the dashboard."""

@@ -1,151 +1,157 @@
-"""The FastAPI application."""
+"""The application: routes behind a gate."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
-from importlib.resources import files
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
-from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
-from psycopg import AsyncConnection, OperationalError
-from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from pydantic import BaseModel
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from candlewave.api import queries
+from candlewave import __version__
+from candlewave.api import problems
+from candlewave.api.context import Context
+from candlewave.api.gate import Gate
+from candlewave.api.history import History, SqlHistory
+from candlewave.api.pages import Pages
+from candlewave.api.paging import Cursors
+from candlewave.api.reader import Reader
+from candlewave.api.routes import alerts, bars, forecasts, models, news, overview, stream
+from candlewave.api.schemas import Problem
+from candlewave.api.security.guard import Guard
+from candlewave.api.settings import ApiSettings
+from candlewave.api.stream.feed import Feed
+from candlewave.api.stream.hub import Hub
+from candlewave.bus import BusError
+from candlewave.bus.messages import TrainingRequest
 from candlewave.config import Config
 
-_PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
+_ABOUT = """Forecasts of crypto prices with honest intervals, and how good they were; candles, indicators, features,
+news sentiment and alerts behind them. Times are UTC; prices in the quote currency; returns are natural logarithms."""
 
 
-class Market(BaseModel):
-    """A market that has data; times are of its newest event and newest trade, UTC."""
-
-    exchange: str
-    symbol: str
-    last_ts: datetime
-    last_trade_ts: datetime | None
+def _no_bus(_: TrainingRequest) -> None:
+    raise BusError("this application was made without a bus")
 
 
-class Bar(BaseModel):
-    """A candle in the market's own units, with the page's two indicators; ``is_open``: the bar still grows."""
-
-    open_time: datetime
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    trades: int
-    is_open: bool
-    ema: float | None
-    rsi: float | None
-
-
-class Layer(BaseModel):
-    """Newest event time that a layer shows, UTC; None before the first."""
-
-    layer: str
-    newest: datetime | None
-
-
-class About(BaseModel):
-    """What the page is configured for."""
-
-    timeframes: list[str]
-    ema: int
-    rsi: int
-
-
-async def _configure(conn: AsyncConnection[Any]) -> None:
-    await conn.set_autocommit(True)
-    await conn.execute("SET timezone = 'UTC'")
-    conn.prepare_threshold = None  # RisingWave binds a prepared statement to the object it saw, also after a rebuild
-
-
-def create_app(url: Callable[[], str], config: Config) -> FastAPI:
+def create_app(
+    url: Callable[[], str],
+    config: Config,
+    own: ApiSettings | None = None,
+    *,
+    pepper: bytes = b"",
+    anonymous: bool = True,
+    history: Callable[[Reader], History] = SqlHistory,
+    model_name: str = "candlewave",
+    ask_training: Callable[[TrainingRequest], None] = _no_bus,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> "Application":
     """Return the application.
 
     Args:
         url: tells where the engine is; asked anew for each connection, so an engine may come back on another port.
-        config: names the timeframes and indicators that exist.
+        config: timeframes, horizons, indicators and markets that are configured.
+        own: limits and times; the defaults if None.
+        pepper: goes into hashes of keys and signatures of cursors.
+        anonymous: reading needs no key.
+        history: where past forecasts are read.
+        model_name: the registered model.
+        ask_training: stores a wish for a training; it may block, and raises BusError.
+        clock: now, in UTC; tests give their own.
     """
-    pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
-        conninfo=url,
-        open=False,
-        min_size=1,
-        max_size=4,
-        timeout=5,
-        configure=_configure,
+    own = own or ApiSettings()  # type: ignore[call-arg]
+    reader = Reader(url, own.pool_size, own.timeout_seconds)
+    past = history(reader)
+    context = Context(
+        config,
+        own,
+        reader,
+        past,
+        Cursors(pepper),
+        anonymous=anonymous,
+        model_name=model_name,
+        ask_training=ask_training,
+        clock=clock,
     )
+    hub = Hub(own.stream_queue, own.stream_clients)
+    feed = Feed(context, hub)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await pool.open()
-        yield
-        await pool.close()
+        await reader.open()
+        async with feed.running():
+            yield
+        hub.close()
+        await past.close()
+        await reader.close()
 
-    app = FastAPI(title="candlewave", lifespan=lifespan)
-
-    async def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
-        async with pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, parameters or None)
-            return await cursor.fetchall()
-
-    @app.exception_handler(PoolTimeout)
-    @app.exception_handler(OperationalError)
-    async def engine_down(_: Request, __: Exception) -> Response:
-        return JSONResponse(
-            {"title": "Engine not available", "status": 503, "detail": "The SQL engine does not answer; try again."},
-            status_code=503,
-            media_type="application/problem+json",
-            headers={"Retry-After": "2"},
-        )
-
-    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-    async def page() -> Response:
-        return HTMLResponse(_static("index.html"), headers={"Content-Security-Policy": _PAGE_POLICY})
-
-    @app.get("/static/{name}", include_in_schema=False)
-    async def asset(name: str) -> Response:
-        media_type = {"page.js": "text/javascript", "page.css": "text/css"}.get(name)
-        if media_type is None:
-            return Response(status_code=404)
-        return Response(_static(name), media_type=media_type)
-
-    @app.get("/v1/about")
-    async def about() -> About:
-        return About(timeframes=config.candles.timeframes, ema=config.indicators.ema[0], rsi=config.indicators.rsi)
-
-    @app.get("/v1/symbols", response_model=list[Market])
-    async def symbols() -> list[dict[str, Any]]:
-        return await rows(queries.SYMBOLS)
-
-    @app.get("/v1/freshness", response_model=list[Layer])
-    async def freshness() -> list[dict[str, Any]]:
-        return await rows(queries.FRESHNESS)
-
-    @app.get("/v1/candles", response_model=list[Bar])
-    async def candles(wanted: Annotated[_Wanted, Depends()]) -> list[dict[str, Any]]:
-        symbol = wanted.symbol.replace("-", "/")
-        return await rows(queries.candles(config), wanted.exchange, symbol, wanted.timeframe, wanted.limit)
-
-    return app
+    framework = FastAPI(
+        title="candlewave",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    framework.state.context, framework.state.feed = context, feed
+    problems.install(framework)
+    for part in (overview, bars, forecasts, models, news, alerts, stream):
+        framework.include_router(part.routes)
+    _describe_problems(framework)
+    guard = Guard(
+        reader, pepper, anonymous=anonymous, rate_limit=own.rate_limit, store=own.rate_limit_store, clock=clock
+    )
+    return Application(
+        framework, Gate(framework, Pages(), guard, context.memory, own.timeout_seconds), own, hub, reader
+    )
 
 
-class _Wanted:
-    """Query parameters of the newest bars."""
+class Application:
+    """What a server runs.
 
-    def __init__(
-        self,
-        exchange: str,
-        symbol: Annotated[str, Query(description="BASE-QUOTE, such as BTC-USD")],
-        timeframe: str = "1m",
-        limit: Annotated[int, Query(ge=1, le=1000)] = 240,
-    ) -> None:
-        self.exchange, self.symbol, self.timeframe, self.limit = exchange, symbol, timeframe, limit
+    Attributes:
+        framework: the routes, for their OpenAPI document.
+        hub: of live events; closed, its streams end.
+        reader: of the engine, for readiness.
+    """
+
+    def __init__(self, framework: FastAPI, gate: Gate, own: ApiSettings, hub: Hub, reader: Reader) -> None:
+        self.framework, self.hub, self.reader = framework, hub, reader
+        app: ASGIApp = gate
+        if own.cors_origins:
+            app = CORSMiddleware(
+                app,
+                allow_origins=own.cors_origins,
+                allow_methods=["GET", "HEAD", "POST"],
+                allow_headers=["Authorization", "X-API-Key", "Last-Event-ID", "Idempotency-Key"],
+                expose_headers=["ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"],
+            )
+        if own.trusted_proxies:
+            app = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted_hosts=list(own.trusted_proxies)))
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._app(scope, receive, send)
 
 
-def _static(name: str) -> str:
-    return (files("candlewave.api") / "static" / name).read_text(encoding="utf-8")
+def _describe_problems(framework: FastAPI) -> None:
+    """Add the problem document to the OpenAPI document, once."""
+    made = framework.openapi
+
+    def openapi() -> dict[str, object]:
+        document = made()
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for name, definition in schema.pop("$defs", {}).items():
+            schemas.setdefault(name, definition)
+        schemas[Problem.__name__] = schema
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)  # parameters that are wrong are 400 here
+        return document
+
+    framework.openapi = openapi  # type: ignore[method-assign]

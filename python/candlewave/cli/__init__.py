@@ -3,6 +3,7 @@
 import typer
 
 from candlewave.cli import (
+    api,
     backtest,
     bench,
     demo,
@@ -22,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for module in (engine, model, ingest, indicators, sentiment, training, backtest, predict, monitor, demo, bench):
+for module in (engine, model, ingest, indicators, sentiment, training, backtest, predict, monitor, api, demo, bench):
     module.register(app)
 
 

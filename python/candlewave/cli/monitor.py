@@ -43,8 +43,8 @@ def model_error_monitor(
     from rich.console import Console
     from rich.table import Table
 
+    from candlewave.alert_text import summary
     from candlewave.monitor.service import judge_once
-    from candlewave.monitor.text import summary
 
     with explained():
         verdicts = judge_once(settings, config)

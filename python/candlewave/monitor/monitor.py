@@ -17,7 +17,7 @@ from candlewave.monitor.delivery import AlertmanagerSender
 from candlewave.monitor.reading import firing_alerts, last_training_request, read
 from candlewave.monitor.records import alert_message
 from candlewave.monitor.rules import ErrorRow, Readings, judge
-from candlewave.monitor.text import summary
+from candlewave.alert_text import summary
 from candlewave.monitor.training import TrainingDesk
 from candlewave.telemetry import get_logger, tracing
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from candlewave.bus.messages import TrainingRequest
 from candlewave.monitor import metrics
 from candlewave.monitor.alerts import Verdict
-from candlewave.monitor.text import summary
+from candlewave.alert_text import summary
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

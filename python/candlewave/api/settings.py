@@ -1,0 +1,67 @@
+"""Settings of the predictions API. Environment variables only."""
+
+from pathlib import Path
+from typing import Annotated
+
+from limits import parse_many
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class ApiSettings(BaseSettings):
+    """Each field is an environment variable of the name given as alias; secrets may be files in ``/run/secrets``.
+
+    Attributes:
+        host, port: where requests are taken.
+        key_pepper: goes into the hash of every API key and the signature of every cursor; all replicas share it.
+        anonymous: reading needs no key; unset: in development only.
+        rate_limit: per key, or per address without one, in the notation of the library ``limits``.
+        rate_limit_store: ``memory://`` counts per replica, ``redis://host:6379`` for all together.
+        cors_origins: origins, separated by commas, whose pages may read the API; none by default.
+        trusted_proxies: addresses and networks, separated by commas, whose X-Forwarded-For is believed.
+        timeout_seconds: longest time to an answer.
+        pool_size: most connections to the engine.
+        cache_seconds: how old an answer from memory may be.
+        stream_clients: most clients of the live stream.
+        stream_queue: most events that wait for a client before it is dropped.
+        stream_poll_seconds: how often the engine is asked for news; on the embedded engine a notification is quicker.
+        heartbeat_seconds: silence after which a stream gets a comment.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+
+    host: str = Field("127.0.0.1", alias="API_HOST")
+    port: int = Field(8000, alias="API_PORT", ge=0, le=65535)
+    key_pepper: SecretStr | None = Field(None, alias="API_KEY_PEPPER", min_length=16)
+    anonymous: bool | None = Field(None, alias="API_ANONYMOUS")
+    rate_limit: str = Field("100/second;3000/minute", alias="API_RATE_LIMIT")
+    rate_limit_store: str = Field("memory://", alias="API_RATE_LIMIT_STORE", pattern=r"^(memory|rediss?)://")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), alias="API_CORS_ORIGINS")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field((), alias="API_TRUSTED_PROXIES")
+    timeout_seconds: float = Field(10.0, alias="API_TIMEOUT_SECONDS", gt=0, le=120)
+    pool_size: int = Field(8, alias="API_POOL_SIZE", ge=1, le=100)
+    cache_seconds: float = Field(0.25, alias="API_CACHE_SECONDS", gt=0, lt=1)
+    stream_clients: int = Field(1000, alias="API_STREAM_CLIENTS", ge=1)
+    stream_queue: int = Field(256, alias="API_STREAM_QUEUE", ge=8)
+    stream_poll_seconds: float = Field(0.2, alias="API_STREAM_POLL_SECONDS", gt=0, le=10)
+    heartbeat_seconds: float = Field(15.0, alias="API_HEARTBEAT_SECONDS", gt=0)
+
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _limit(cls, text: str) -> str:
+        try:
+            parse_many(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a rate limit, such as 100/second;3000/minute") from None
+        return text
+
+
+def load_api_settings() -> ApiSettings:
+    """Read the settings from the environment and ``/run/secrets``."""
+    secrets = Path("/run/secrets")
+    return ApiSettings(_secrets_dir=secrets if secrets.is_dir() else None)  # type: ignore[call-arg]

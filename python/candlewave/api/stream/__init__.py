@@ -1,0 +1,1 @@
+"""Live events: one feed asks the engine, one hub hands its events to all clients."""

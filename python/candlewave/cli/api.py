@@ -1,0 +1,145 @@
+"""Commands about the API: serve it, and say who may use it."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+_keys = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("predictions-api")(predictions_api)
+    app.add_typer(_keys, name="apikey")
+    _keys.command()(create)
+    _keys.command("list")(list_keys)
+    _keys.command()(revoke)
+
+
+def predictions_api() -> None:
+    """Service: REST, live events and the dashboard on API_HOST:API_PORT (127.0.0.1:8000).
+
+    API_* variables set keys, limits and times (docs/api.md).
+    """
+    from pydantic import ValidationError
+
+    from candlewave.api.security.pepper import PepperError
+    from candlewave.api.service import main
+    from candlewave.api.settings import load_api_settings
+    from candlewave.cli.common import explained, fail, load_settings
+    from candlewave.cli.training import load_train_settings
+    from candlewave.config import load_config
+    from candlewave.telemetry.service import Service, run_service
+
+    settings = load_settings()
+    with explained():
+        config = load_config(settings.config_file)
+    try:
+        own = load_api_settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].removeprefix('Value error, ')}")
+    model_name = load_train_settings().model_name
+    problem: list[str] = []
+
+    def run(service: Service) -> None:
+        try:
+            main(service, config, own, model_name)
+        except PepperError as error:
+            problem.append(str(error))
+        except OSError as error:
+            problem.append(f"cannot listen on {own.host}:{own.port}: {error.strerror or error}")
+        if problem:
+            service.log.error("cannot serve", reason=problem[0])
+
+    code = run_service("predictions-api", settings, run)
+    raise typer.Exit(1 if problem else code)
+
+
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for, such as a person or a program.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="read, train; several are possible.", show_default="read")
+    ] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="Lifetime, such as 90d, 12h; for ever if left out.", show_default=False)
+    ] = None,
+) -> None:
+    """Make a key and show it, once: the engine keeps only its hash."""
+    from candlewave.api.security import keys
+    from candlewave.api.security.pepper import PepperError, read_pepper
+    from candlewave.api.settings import load_api_settings
+    from candlewave.cli.common import explained, fail, load_settings
+    from candlewave.engine import connect
+
+    scopes = scope or ["read"]
+    unknown = [text for text in scopes if text not in keys.SCOPES]
+    if unknown:
+        fail(f"there is no scope {unknown[0]}; scopes are {', '.join(keys.SCOPES)}")
+    settings = load_settings()
+    try:
+        pepper = read_pepper(settings, load_api_settings())
+    except PepperError as error:
+        fail(str(error))
+    text, key = keys.make_key(pepper, name, scopes, _lifetime(expires), datetime.now(UTC))
+    with explained(), connect(settings) as conn:
+        keys.store(conn, key)
+    typer.echo(text)
+    until = f"until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "until it is revoked"
+    typer.echo(f"It holds {until}, may {' and '.join(sorted(key.scopes))}, and is not shown again.", err=True)
+
+
+def list_keys() -> None:
+    """Show all keys, oldest first; never the keys themselves."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from candlewave.api.security import keys
+    from candlewave.cli.common import explained, load_settings
+    from candlewave.engine import connect
+
+    with explained(), connect(load_settings()) as conn:
+        found = keys.stored(conn)
+    if not found:
+        typer.echo("There is no key. `candlewave apikey create NAME` makes one.")
+        return
+    now = datetime.now(UTC)
+    table = Table(title="API keys; times in UTC")
+    for heading in ("prefix", "name", "scopes", "made", "expires", "state"):
+        table.add_column(heading)
+    for key in found:
+        table.add_row(
+            key.prefix,
+            key.name,
+            " ".join(sorted(key.scopes)),
+            f"{key.created_at:%Y-%m-%d %H:%M}",
+            f"{key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at else "never",
+            key.refusal(now) or "holds",
+        )
+    Console().print(table)
+
+
+def revoke(prefix: Annotated[str, typer.Argument(help="As `candlewave apikey list` shows it.")]) -> None:
+    """End a key; every replica refuses it within two seconds."""
+    from candlewave.api.security import keys
+    from candlewave.cli.common import explained, fail, load_settings
+    from candlewave.engine import connect
+
+    with explained(), connect(load_settings()) as conn:
+        found = keys.revoke(conn, prefix)
+    if not found:
+        fail(f"no key with prefix {prefix} holds")
+    typer.echo(f"The key {prefix} is revoked.")
+
+
+def _lifetime(text: str | None) -> timedelta | None:
+    from candlewave.cli.common import fail
+
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,5})([dh])", text)
+    if match is None or not int(match[1]):
+        fail(f"--expires {text}: expected a number of days or hours, such as 90d or 12h")
+    return timedelta(**{"days" if match[2] == "d" else "hours": int(match[1])})
