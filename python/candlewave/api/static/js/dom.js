@@ -96,6 +96,10 @@ export function makeTable(caption, heads, rows, numeric = new Set()) {
  * @param {(value: string) => void} choose
  */
 export function showSegments(group, choices, chosen, choose) {
+  group.onclick = ({ target }) => {
+    const button = target instanceof Element ? target.closest("button") : null;
+    if (button) choose(button.value);
+  };
   const old = /** @type {HTMLButtonElement[]} */ ([...group.children]);
   if (old.length === choices.length && old.every((button, n) => button.value === choices[n].value)) {
     for (const button of old) button.setAttribute("aria-pressed", String(button.value === chosen));
@@ -103,11 +107,7 @@ export function showSegments(group, choices, chosen, choose) {
   }
   group.replaceChildren(
     ...choices.map(({ value, text, label }) =>
-      make(
-        "button",
-        { type: "button", value, "aria-pressed": value === chosen, "aria-label": label, onclick: () => choose(value) },
-        text,
-      ),
+      make("button", { type: "button", value, "aria-pressed": value === chosen, "aria-label": label }, text),
     ),
   );
 }

@@ -215,6 +215,7 @@ function view(market) {
     },
     values() {
       chart.refreshLines();
+      showPointed(seen.pointed);
       showTables();
     },
     past(outcomes) {
@@ -395,7 +396,8 @@ function showPointed(bar) {
       const known = value === null || value === undefined ? "–" : text ? text(value) : price(value, digits);
       return make("span", {}, make("i", { className: `line-${colour}` }), `${label} `, make("b", {}, known));
     }),
-    ...(bar && outcome ? [entry(`${horizon(outcome.horizon)} forecast`, `${price(outcome.low, digits)} to ${price(outcome.high, digits)}`)] : []),
+    // Always there, so that nothing moves while the pointer does.
+    ...(state.past ? [entry(`${horizon(state.past)} ahead`, outcome ? `${price(outcome.low, digits)} to ${price(outcome.high, digits)}` : "–")] : []),
   );
 }
 
@@ -407,7 +409,7 @@ function describe(bar) {
   const digits = priceDigits(bar.close);
   const outcome = outcomeOf(bar);
   const past = outcome
-    ? `. The ${horizonWords(outcome.horizon)} forecast was ${price(outcome.low, digits)} to ${price(outcome.high, digits)}${outcome.isCovered === null ? "" : outcome.isCovered ? ", it held" : ", it did not hold"}`
+    ? `. The forecast made ${horizonWords(outcome.horizon)} ahead was ${price(outcome.low, digits)} to ${price(outcome.high, digits)}${outcome.isCovered === null ? "" : outcome.isCovered ? ", it held" : ", it did not hold"}`
     : "";
   return `${dayAndClock(bar.time)}${bar.isOpen ? ", still open" : ""}: open ${price(bar.open, digits)}, high ${price(bar.high, digits)}, low ${price(bar.low, digits)}, close ${price(bar.close, digits)}, volume ${quantity(bar.volume)}${past}`;
 }

@@ -21,6 +21,8 @@ import { follow } from "./stream.js";
  */
 
 const PAGE = 600;
+/** What the API gives at most. */
+const LARGEST_PAGE = 1000;
 const TICK = 1e3;
 /** Milliseconds after which a part is read anew, and after a failure. Events keep the others current. */
 const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 60e3, bars: Infinity };
@@ -87,7 +89,8 @@ export class Session {
   /** @param {string[]} names */
   showIndicators(names) {
     this.names = names;
-    this.#readValues(this.#bars.size + 1).catch(() => this.#due.set("bars", performance.now() + AGAIN));
+    // After a failure all is read again, indicators too.
+    this.#readValues(this.#bars.size).catch(() => this.#due.set("bars", performance.now() + AGAIN));
   }
 
   /** Read older bars, if there are any. */
@@ -175,15 +178,21 @@ export class Session {
     this.#isShown = true;
   }
 
-  /** @param {number} limit bars, from the newest */
-  async #readValues(limit) {
+  /** @param {number} count bars, from the newest, whose indicators are wanted */
+  async #readValues(count) {
     const wanted = this.names;
-    const values = await api.readIndicators(this.market, this.timeframe, wanted, { limit: Math.min(1000, limit) }, this.#stop.signal);
-    if (wanted !== this.names) return;
-    for (const [time, row] of values) {
-      this.#values.set(time, row);
-      const bar = this.#bars.get(time);
-      if (bar) bar.values = row;
+    let to;
+    for (let left = count; left > 0; left -= LARGEST_PAGE) {
+      const page = { limit: Math.min(LARGEST_PAGE, left), to };
+      const values = await api.readIndicators(this.market, this.timeframe, wanted, page, this.#stop.signal);
+      if (wanted !== this.names) return;
+      for (const [time, row] of values) {
+        this.#values.set(time, row);
+        const bar = this.#bars.get(time);
+        if (bar) bar.values = row;
+      }
+      if (values.size < page.limit) break;
+      to = Math.min(...values.keys());
     }
     this.view.values();
   }

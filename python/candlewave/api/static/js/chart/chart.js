@@ -74,6 +74,7 @@ export class Chart {
     const scale = {
       x: (/** @type {number} */ time) => this.#x(time),
       timeAt: (/** @type {number} */ logical) => this.#timeAt(logical),
+      length: () => this.#length,
       colours,
     };
     this.fan = fan(scale);
@@ -168,7 +169,8 @@ export class Chart {
 
   /** @param {import("../types.js").Outcome[]} outcomes oldest first */
   showPast(outcomes) {
-    this.past.show(outcomes);
+    // One for the end of each bar: there is one a minute, which would be noise over longer bars.
+    this.past.show(outcomes.filter(({ targetTime }) => targetTime % this.#length === 0));
   }
 
   /** Take the colours of the theme, and the zone of the times. */
@@ -193,8 +195,9 @@ export class Chart {
 
   /** Go to the newest bar, at the usual width. */
   newest() {
-    this.chart.timeScale().applyOptions({ barSpacing: SPACING, rightOffset: this.#room() });
-    this.chart.timeScale().scrollToRealTime();
+    const rightOffset = this.#room();
+    this.chart.timeScale().applyOptions({ barSpacing: SPACING, rightOffset });
+    this.chart.timeScale().scrollToPosition(rightOffset, false);
   }
 
   /** @param {number} factor above one shows more bars */

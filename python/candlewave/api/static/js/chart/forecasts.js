@@ -3,11 +3,11 @@
 /**
  * @typedef {import("../types.js").Forecast} Forecast
  * @typedef {import("../types.js").Outcome} Outcome
- * @typedef {{x: (time: number) => number, timeAt: (logical: number) => number, colours: () => Record<string, string>}} Scale
- *   x: pixel of a time; timeAt: time of a position on the time axis
+ * @typedef {{x: (time: number) => number, timeAt: (logical: number) => number, length: () => number, colours: () => Record<string, string>}} Scale
+ *   x: pixel of a time; timeAt: time of a position on the time axis; length: of a bar in milliseconds
  * @typedef {import("../../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs").ISeriesPrimitive<any>} Primitive
  * @typedef {import("../../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs").SeriesAttachedParameter<any>} Attached
- * @typedef {{pen: CanvasRenderingContext2D, x: (time: number) => number, y: (price: number) => number, colours: Record<string, string>}} Frame
+ * @typedef {{pen: CanvasRenderingContext2D, x: (time: number) => number, y: (price: number) => number, length: number, colours: Record<string, string>}} Frame
  */
 
 /**
@@ -35,7 +35,7 @@ class Drawing {
           if (!at || !this.items.length) return;
           const y = (/** @type {number} */ price) => at.series.priceToCoordinate(price) ?? 0;
           context.save();
-          draw({ pen: context, x: scale.x, y, colours: scale.colours() }, this.items);
+          draw({ pen: context, x: scale.x, y, length: scale.length(), colours: scale.colours() }, this.items);
           context.restore();
         }),
     };
@@ -133,10 +133,10 @@ function drawFan({ pen, x, y, colours }, forecasts) {
  * @param {Frame} frame
  * @param {Outcome[]} outcomes
  */
-function drawPast({ pen, x, y, colours }, outcomes) {
+function drawPast({ pen, x, y, length, colours }, outcomes) {
   pen.lineJoin = "round";
   pen.lineWidth = 1;
-  for (const run of runs(outcomes)) {
+  for (const run of runs(outcomes, length)) {
     pen.strokeStyle = pen.fillStyle = colours.forecast;
     outline(pen, [
       ...run.map(({ targetTime, high }) => pair(x(targetTime), y(high))),
@@ -158,16 +158,17 @@ function drawPast({ pen, x, y, colours }, outcomes) {
 }
 
 /**
- * Forecasts between which none is missing; there is one each minute.
+ * Forecasts between which none is missing, or only one; there is one for each bar.
  * @param {Outcome[]} outcomes
+ * @param {number} length of a bar in milliseconds
  */
-function runs(outcomes) {
+function runs(outcomes, length) {
   /** @type {Outcome[][]} */
   const found = [];
   for (const outcome of outcomes) {
     const run = found.at(-1);
     const before = run?.at(-1);
-    if (run && before && outcome.targetTime - before.targetTime <= 150e3) run.push(outcome);
+    if (run && before && outcome.targetTime - before.targetTime <= length * 2) run.push(outcome);
     else found.push([outcome]);
   }
   return found;
