@@ -10,18 +10,21 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from candlewave.cli.common import embedded_settings, explained, fail
+from candlewave.cli.common import embedded_settings, fail
 
 if TYPE_CHECKING:
     from candlewave.settings import Settings
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 25.0
+_BEHIND_SECONDS = 130.0
+"""Features are as new as they can be: the minute before the last one, with grace."""
 
 
 class Source(StrEnum):
@@ -44,9 +47,12 @@ def demo(
     file: Annotated[Path | None, typer.Option(help="Trades CSV or .gz, for --source file.", exists=True)] = None,
     exchange: Annotated[str, typer.Option(help="The exchange a file's trades are ascribed to.")] = "replayed",
     days: Annotated[float, typer.Option(help="Days of simulated history.", min=0)] = 3.0,
+    signal: Annotated[
+        float, typer.Option(help="Planted in the simulated market; 0 for one that nobody can forecast.", min=0, max=0.9)
+    ] = 0.3,
     port: Annotated[int, typer.Option(help="Port of the page; the next free one if taken.", min=1)] = 8000,
 ) -> None:
-    """Run candlewave on this machine: embedded engine, migrations, trades, and a page that shows candles live.
+    """Run candlewave on this machine: engine, migrations, trades, news, models, forecasts, and a page that shows them.
 
     Ctrl-C stops everything. The data stay in CANDLEWAVE_DATA_DIR (.candlewave); the next demo goes on with them.
     """
@@ -58,62 +64,131 @@ def demo(
     stop = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(_signals(stop))
+        children: dict[str, subprocess.Popen[bytes]] = {}
+
+        def run(name: str, *options: str, **environment: str) -> None:
+            children[name] = stack.enter_context(_running([name, *options], logs, environment))
+
         _say("Starting the embedded engine (PostgreSQL)")
-        engine = stack.enter_context(_running("up", ["up"], logs))
-        _wait_for_engine(engine, settings, logs, stop)
+        run("up")
+        _wait_for_engine(children["up"], settings, logs, stop)
         _run(["migrate"], stop)
-        feed: subprocess.Popen[bytes] | None = None
         if source is Source.FILE:
             _run(["replay", str(file), "--exchange", exchange], stop)
         elif source is Source.KRAKEN:
             _say("Connecting the exchange; the first candle closes after its minute")
-            feed = stack.enter_context(_running("trade-to-ohlc", ["trade-to-ohlc"], logs))
+            run("trade-to-ohlc")
+            run("sentiment-extractor")
         else:
-            _say(f"Publishing {days:g} days of simulated history, then live")
-            feed = stack.enter_context(_running("simulate", ["simulate", "--days", str(days)], logs))
+            _say(f"Publishing {days:g} days of simulated history, then live; headlines are invented, too")
+            market = ["simulate", "--days", str(days), "--signal", str(signal)]
+            _run([*market, "--no-live"], stop)
+            run("simulate", *market[1:])
+            run("sentiment-extractor", **_invented_news())
+            _wait_for_features(settings, days, stop)
         if not stop.is_set():
-            _serve(settings, port, {"up": engine, **({source: feed} if feed else {})}, logs, stop)
+            _say("Starting forecasts: trainer, predictor, error monitor, API")
+            for name in ("model-trainer", "price-predictor", "model-error-monitor"):
+                run(name)
+            address = f"http://127.0.0.1:{_free_port(port)}"
+            run("predictions-api", API_HOST="127.0.0.1", API_PORT=address.rpartition(":")[2])
+            _wait_for_page(address, children, logs, stop)
+            _watch(address, settings, children, logs, stop)
     _say("Stopped. `make demo` goes on where this ended.")
 
 
-def _serve(
-    settings: "Settings", port: int, children: dict[str, "subprocess.Popen[bytes]"], logs: Path, stop: threading.Event
+def _invented_news() -> dict[str, str]:
+    """Return the environment in which sentiment-extractor needs no internet, unless the user has chosen sources."""
+    own = os.environ.get("CANDLEWAVE_NEWS_CONFIG")
+    return {"CANDLEWAVE_NEWS_CONFIG": own or str(files("candlewave.sentiment") / "news-simulated.toml")}
+
+
+def _wait_for_features(settings: "Settings", days: float, stop: threading.Event) -> None:
+    """Show how far SQL has come with the history; a model that is trained before knows only a part of it."""
+    from candlewave.engine import connect
+    from candlewave.telemetry.progress import progress
+
+    begin = time.time() - days * 86_400
+    done = 0.0
+    with progress("Candles, indicators and features", days * 1_440, "minutes") as bar, connect(settings) as conn:
+        while not stop.wait(0.5):
+            row = conn.execute("SELECT extract(epoch FROM max(close_time)) FROM features").fetchone()
+            newest = float(row[0]) if row and row[0] is not None else begin
+            minutes = min(max((newest - begin) / 60, done), days * 1_440)
+            bar.advance(minutes - done)
+            done = minutes
+            if time.time() - newest < _BEHIND_SECONDS:
+                return
+
+
+def _wait_for_page(
+    address: str, children: "dict[str, subprocess.Popen[bytes]]", logs: Path, stop: threading.Event
 ) -> None:
-    """Serve the page until Ctrl-C, or until a child ends by itself."""
-    import uvicorn
+    import httpx
 
-    from candlewave.api.app import create_app
-    from candlewave.config import load_config
-    from candlewave.engine import engine_url
-
-    with explained():
-        app = create_app(lambda: engine_url(settings), load_config(settings.config_file))
-    listener = _listen(port)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="page")
-    thread.start()
-    typer.echo(f"\n  Watch candles and indicators:  http://127.0.0.1:{listener.getsockname()[1]}/")
-    typer.echo('  Ask the engine:                candlewave sql -c "SELECT * FROM candles LIMIT 5"')
-    typer.echo("  Stop:                          Ctrl-C\n")
-    ended: str | None = None
-    while ended is None and thread.is_alive() and not stop.wait(0.5):
-        ended = next((name for name, child in children.items() if child.poll() is not None), None)
-    server.should_exit = True
-    thread.join()
-    if ended is not None and not stop.is_set():
-        fail(f"{ended} ended by itself; its log is {logs / ended}.log:\n{_tail(logs / f'{ended}.log')}")
-
-
-def _listen(port: int) -> socket.socket:
-    for candidate in range(port, port + 20):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    while not stop.is_set():
+        _none_ended(children, logs)
         try:
-            listener.bind(("127.0.0.1", candidate))
-        except OSError:
-            listener.close()
-            continue
-        return listener
+            httpx.get(f"{address}/v1/about", timeout=5).raise_for_status()
+        except httpx.HTTPError:
+            stop.wait(0.2)
+        else:
+            return
+
+
+def _watch(
+    address: str,
+    settings: "Settings",
+    children: "dict[str, subprocess.Popen[bytes]]",
+    logs: Path,
+    stop: threading.Event,
+) -> None:
+    """Say what there is to see, and each decision of the trainer, until Ctrl-C or until a child ends by itself."""
+    typer.echo(f"\n  Watch candles, forecasts and their errors:  {address}/")
+    typer.echo(f"  Ask the REST API (docs/api.md):             curl {address}/v1/predictions/latest")
+    typer.echo('  Ask the engine:                             candlewave sql -c "SELECT * FROM served_predictions"')
+    typer.echo("  Stop:                                       Ctrl-C\n")
+    typer.echo("  The baseline forecasts first; a model is trained when enough history is in, and serves a horizon")
+    typer.echo("  only if it beat the baseline there. The first errors appear when the first forecasts fall due.\n")
+    said: set[str] = set()
+    while not stop.wait(1.0):
+        _none_ended(children, logs)
+        for event_id, line in _decisions(settings):
+            if event_id not in said:
+                said.add(event_id)
+                typer.echo(f"  {line}")
+
+
+def _decisions(settings: "Settings") -> list[tuple[str, str]]:
+    """Return the trainer's newest decisions, oldest first."""
+    from candlewave.engine import connect
+
+    with connect(settings) as conn:
+        rows = conn.execute(
+            "SELECT event_id, occurred_at, model_name, model_version, event, reason FROM model_events"
+            " ORDER BY occurred_at DESC LIMIT 5"
+        ).fetchall()
+    return [
+        (event_id, f"{occurred_at:%H:%M:%S} {name} {version} {event}: {reason}")
+        for event_id, occurred_at, name, version, event, reason in reversed(rows)
+    ]
+
+
+def _none_ended(children: "dict[str, subprocess.Popen[bytes]]", logs: Path) -> None:
+    for name, child in children.items():
+        if child.poll() is not None:
+            fail(f"{name} ended by itself; its log is {logs / name}.log:\n{_tail(logs / f'{name}.log')}")
+
+
+def _free_port(port: int) -> int:
+    for candidate in range(port, port + 20):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            return candidate
     return fail(f"ports {port} to {port + 19} of 127.0.0.1 are all taken; choose another with --port")
 
 
@@ -129,9 +204,9 @@ def _signals(stop: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _running(name: str, arguments: list[str], logs: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def _running(arguments: list[str], logs: Path, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a command of candlewave beside this one, and end it in order afterwards."""
-    environment = {"ADMIN_PORT": "0", **os.environ}
+    name = arguments[0]
     with (logs / f"{name}.log").open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "candlewave", *arguments],
@@ -139,7 +214,7 @@ def _running(name: str, arguments: list[str], logs: Path) -> Iterator["subproces
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=environment,
+            env={**os.environ, "ADMIN_PORT": "0", **environment},
         )
     try:
         yield child

@@ -4,6 +4,7 @@ Without MLFLOW_TRACKING_URI it is SQLite and files in the data directory, the sa
 that was loaded once stays on disk with checksums, so that a registry that is down delays no forecast.
 """
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -309,9 +310,31 @@ def open_registry(settings: Settings, name: str | None = None) -> Registry:
     if settings.mlflow_tracking_uri is not None:
         uri = settings.mlflow_tracking_uri.get_secret_value()
     else:
-        (data / "mlflow").mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{data / 'mlflow' / 'mlflow.db'}"
+        uri = f"sqlite:///{_database(data / 'mlflow')}"
     return Registry(uri, name or TrainSettings().model_name, data / "models")  # type: ignore[call-arg]
+
+
+def _database(folder: Path) -> Path:
+    """Return the SQLite file of the registry in the data directory; it appears whole, whoever makes it.
+
+    MLflow makes its tables step by step at the first use. Two processes at once, or one that is killed, would leave
+    a file that no process can use any more.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "mlflow.db"
+    with (folder / "mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            _quieten()
+            from mlflow import MlflowClient
+
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
+            partial = folder / f"mlflow.{os.getpid()}.partial"
+            partial.unlink(missing_ok=True)
+            uri = f"sqlite:///{partial}"
+            MlflowClient(uri, uri).search_registered_models(max_results=1)
+            partial.rename(path)
+    return path
 
 
 def artifact_root(settings: Settings) -> str | None:
