@@ -7,7 +7,7 @@ m ?=
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup demo test test-stack k8s-validate k8s-lock lint golden golden-update migrate migration check bench format lock clean
+.PHONY: help setup demo test test-stack test-browser k8s-validate k8s-lock lint golden golden-update migrate migration check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: setup ## All tests that need nothing but Python
 test-stack: setup ## Tests on RISINGWAVE_URL and KAFKA_BOOTSTRAP_SERVERS
 	@$(BIN)/pytest -m stack
 	@$(BIN)/pytest tests/golden
+
+test-browser: setup ## Tests of the dashboard in Chromium (Debian package chromium)
+	@$(BIN)/pytest -m browser tests/browser
 
 # The tools' pins conflict with the project's own, hence an environment of their own.
 .venv-k8s/.ready: k8s/validate.lock | setup

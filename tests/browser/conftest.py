@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from psycopg import sql
+from starlette.types import ASGIApp
 from tests.browser.world import Site, Watched, World, open_world, watch
 
 from candlewave.api.app import create_app
@@ -63,11 +63,11 @@ def world(server: EmbeddedServer) -> Iterator[World]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[], FastAPI]], Site]]:
+def serve() -> Iterator[Callable[[Callable[[], ASGIApp]], Site]]:
     """Serve applications, each on a port of its own, until the test ends."""
     sites: list[Site] = []
 
-    def start(make_app: Callable[[], FastAPI]) -> Site:
+    def start(make_app: Callable[[], ASGIApp]) -> Site:
         site = Site(make_app)
         site.start()
         sites.append(site)
@@ -79,7 +79,7 @@ def serve() -> Iterator[Callable[[Callable[[], FastAPI]], Site]]:
 
 
 @pytest.fixture
-def site(world: World, serve: Callable[[Callable[[], FastAPI]], Site]) -> Site:
+def site(world: World, serve: Callable[[Callable[[], ASGIApp]], Site]) -> Site:
     """The API on the world."""
     return serve(lambda: create_app(lambda: world.url, CONFIG))
 

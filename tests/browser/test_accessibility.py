@@ -72,7 +72,7 @@ def test_bars_are_read_by_keyboard(watched: Watched, site: Site) -> None:
     expect(chart).to_have_attribute("aria-valuenow", str(last - 11))
     spoken = chart.get_attribute("aria-valuetext") or ""
     assert re.match(r"\d+ \w{3} \d\d:\d\d: open [\d,.]+, high [\d,.]+, low [\d,.]+, close [\d,.]+, volume", spoken)
-    assert re.search(r"The 5 minutes forecast was [\d,.]+ to [\d,.]+, it (held|did not hold)", spoken)
+    assert re.search(r"The forecast made 5 minutes ahead was [\d,.]+ to [\d,.]+, it (held|did not hold)", spoken)
     expect(page.locator("#legend")).to_contain_text(spoken.split(": ")[0])
     page.keyboard.press("Escape")
     expect(chart).to_have_attribute("aria-valuenow", str(last))

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
-from fastapi import FastAPI
 from playwright.sync_api import Page, expect
+from starlette.types import ASGIApp
 from tests.browser.conftest import CONFIG, PHONE
 from tests.browser.world import SYMBOLS, Site, Watched, World
 from tests.integration.predict.layers import open_market
@@ -124,7 +125,7 @@ def test_survives_a_restart_of_the_api(watched: Watched, site: Site, world: Worl
 
 
 def test_an_engine_that_comes_back_is_noticed(
-    watched: Watched, world: World, serve: Callable[[Callable[[], FastAPI]], Site]
+    watched: Watched, world: World, serve: Callable[[Callable[[], ASGIApp]], Site]
 ) -> None:
     watched.allowed += ["503"]
     where = ["postgresql://nobody@127.0.0.1:1/none"]
@@ -137,9 +138,10 @@ def test_an_engine_that_comes_back_is_noticed(
 
 
 def test_a_market_without_data_says_so(
-    watched: Watched, database: str, serve: Callable[[Callable[[], FastAPI]], Site]
+    watched: Watched, database: str, serve: Callable[[Callable[[], ASGIApp]], Site]
 ) -> None:
-    with open_market(database, CONFIG, Simulator(SYMBOLS)) as market:
+    watched.allowed += ["404", "ERR_INCOMPLETE_CHUNKED_ENCODING"]  # of assets without news; of the end
+    with open_market(database, CONFIG, Simulator(SYMBOLS, start=datetime(2026, 5, 4, tzinfo=UTC))) as market:
         site = serve(lambda: create_app(lambda: database, CONFIG))
         page = watched.page
         page.goto(site.url)

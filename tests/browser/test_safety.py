@@ -1,15 +1,85 @@
 """Keys, the content security policy, and what the page costs."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Error, expect
-from tests.browser.test_dashboard import show
-from tests.browser.world import Site, Watched
+from starlette.types import ASGIApp
+from tests.browser.conftest import CONFIG
+from tests.browser.test_accessibility import violations
+from tests.browser.test_dashboard import BTC, show
+from tests.browser.world import Site, Watched, World
+
+from candlewave.api.app import create_app
+from candlewave.api.security import keys
 
 pytestmark = pytest.mark.browser
 
+PEPPER = b"a pepper of tests"
 STATIC = Path(__file__).parents[2] / "python/candlewave/api/static"
+
+
+@pytest.fixture
+def guarded(world: World, serve: Callable[[Callable[[], ASGIApp]], Site]) -> Site:
+    """The API on the world; reading needs a key."""
+    return serve(lambda: create_app(lambda: world.url, CONFIG, pepper=PEPPER, anonymous=False))
+
+
+def test_a_key_is_asked_for_and_stays_in_the_tab(watched: Watched, guarded: Site, world: World) -> None:
+    watched.allowed += ["401"]
+    key, stored = keys.make_key(PEPPER, "page", ["read"], None, datetime.now(UTC))
+    keys.store(world.market.conn, stored)
+    page = watched.page
+    page.goto(guarded.url + BTC)
+    entry = page.get_by_role("textbox", name="Key")
+    expect(entry).to_be_focused()
+    expect(page.locator("#forecasts")).to_contain_text("Needs an API key.")
+    assert violations(page) == []
+
+    entry.fill("cw_0123456789ab_" + "x" * 43)
+    page.keyboard.press("Enter")
+    expect(page.locator("#key-wrong")).to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('candlewave.key')") is None
+
+    entry.fill(key)
+    page.get_by_role("button", name="Use this key").click()
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator("#price")).to_contain_text("USD")
+    expect(page.locator(".forecasts li")).to_have_count(4)
+    assert key not in page.evaluate("JSON.stringify(localStorage) + document.cookie + location.href")
+    assert page.evaluate("document.querySelector('#key-input').value") == ""
+
+    page.reload()
+    expect(page.locator("#connection")).to_have_text("Live")
+    other = page.context.new_page()
+    other.goto(guarded.url + BTC)
+    expect(other.get_by_role("textbox", name="Key")).to_be_visible()
+    other.close()
+
+    page.get_by_role("button", name="Forget the API key").click()
+    expect(page.get_by_role("textbox", name="Key")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_a_key_that_ends_is_asked_for_again(watched: Watched, guarded: Site, world: World) -> None:
+    watched.allowed += ["401", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
+    key, stored = keys.make_key(PEPPER, "page", ["read"], None, datetime.now(UTC))
+    keys.store(world.market.conn, stored)
+    page = watched.page
+    page.goto(guarded.url + BTC)
+    page.get_by_role("textbox", name="Key").fill(key)
+    page.keyboard.press("Enter")
+    expect(page.locator("#connection")).to_have_text("Live")
+    keys.revoke(world.market.conn, stored.prefix)
+    guarded.stop()
+    guarded.start()
+    expect(page.locator("#key-wrong")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#notice")).to_contain_text("candlewave apikey create")
+    page.get_by_role("button", name="Enter a key").click()
+    expect(page.get_by_role("textbox", name="Key")).to_be_focused()
 
 
 def test_the_policy_is_in_force_and_not_violated(watched: Watched, site: Site) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import uvicorn
-from fastapi import FastAPI
 from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Page
+from starlette.types import ASGIApp
 from tests.integration.predict.layers import Market, open_market
 
 from candlewave.bus.protocol import Message
@@ -160,7 +160,7 @@ def open_world(url: str, config: Config) -> Iterator[World]:
 class Site:
     """An API on a port of its own that can go away and come back, like a new process does with a new application."""
 
-    def __init__(self, make_app: Callable[[], FastAPI]) -> None:
+    def __init__(self, make_app: Callable[[], ASGIApp]) -> None:
         self._make_app = make_app
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port: int = listener.getsockname()[1]
