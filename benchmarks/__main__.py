@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.embedded import latency, plain_postgresql, throughput
 from benchmarks.report import Row
 
-NAMES = ("throughput", "latency", "prediction")
+NAMES = ("throughput", "latency", "prediction", "page")
 
 
 def main() -> int:
@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--trades", type=int, default=1_000_000, help="trades of the throughput runs")
     parser.add_argument("--days", type=int, default=30, help="days of history of the latency run")
     parser.add_argument("--minutes", type=int, default=200, help="live minutes of the prediction run")
+    parser.add_argument("--visits", type=int, default=15, help="visits of the page, with an empty and a filled cache")
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)
     if unknown:
@@ -37,6 +38,10 @@ def main() -> int:
         from benchmarks.prediction import prediction
 
         rows += prediction(options.minutes)
+    if "page" in names:
+        from benchmarks.page import page
+
+        rows += page(options.visits)
     show(rows)
     return 0 if all(row.right for row in rows) else 1
 

@@ -121,7 +121,9 @@ def test_survives_a_restart_of_the_api(watched: Watched, site: Site, world: Worl
     expect(page.locator("#notice")).to_be_hidden()
     expect(page.locator("#announcer")).to_have_text("Live again.")
     expect(page.locator("#price")).to_contain_text(shown(world.last_price()))
-    page.wait_for_function(f"Number(document.querySelector('#chart').getAttribute('aria-valuemax')) >= {newest + 2}")
+    page.wait_for_function(
+        f"() => Number(document.querySelector('#chart').getAttribute('aria-valuemax')) >= {newest + 2}"
+    )
 
 
 def test_an_engine_that_comes_back_is_noticed(
@@ -174,7 +176,7 @@ def test_older_bars_come_when_they_are_looked_at(watched: Watched, site: Site) -
     assert int(chart.get_attribute("aria-valuemax") or 0) < 620
     chart.focus()
     page.keyboard.press("Home")
-    page.wait_for_function("Number(document.querySelector('#chart').getAttribute('aria-valuemax')) > 700")
+    page.wait_for_function("() => Number(document.querySelector('#chart').getAttribute('aria-valuemax')) > 700")
     # The cursor stays on its bar, which is not the first one any more.
     assert int(chart.get_attribute("aria-valuenow") or 0) > 90
 

@@ -87,7 +87,7 @@ def test_the_policy_is_in_force_and_not_violated(watched: Watched, site: Site) -
     assert page.evaluate("window.policyViolations") == []
     with pytest.raises(Error):
         page.add_script_tag(content="window.injected = 1")
-    page.wait_for_function("window.policyViolations.length === 1")
+    page.wait_for_function("() => window.policyViolations.length === 1")
     assert page.evaluate("window.injected") is None
     watched.allowed += ["script-src", "Content Security Policy"]
 
