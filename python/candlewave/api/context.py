@@ -180,7 +180,9 @@ class Context:
         """Cut rows, one more than wanted if there are, to a page, and return it with the cursor of the next."""
         more = len(rows) > page.limit
         rows = rows[: page.limit]
-        cursor = self.cursors.write(wanted, [rows[-1][name] for name in columns]) if more else None
+        cursor = (
+            self.cursors.write(wanted, ["" if name in blank else rows[-1][name] for name in columns]) if more else None
+        )
         return {"data": rows, "next_cursor": cursor}
 
 

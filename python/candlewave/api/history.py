@@ -119,8 +119,7 @@ async def read_history(
 ) -> list[Row]:
     """Return a page of forecasts and one more, newest first; ``served`` has one per candle: the champion's if any.
 
-    A position behind a candle's served forecast is given as the last of its rows, so that the next page begins with
-    the next candle.
+    A position of ``served`` has empty names, and so lies behind all forecasts of its candle.
     """
     count = wanted.limit + 1
     if wanted.role != "served":

@@ -59,7 +59,8 @@ async def history(ctx: Ctx, wanted: Annotated[HistoryQuery, Query()]) -> Answer:
         return await read_history(ctx.history, exchange, symbol, wanted, position)
 
     rows = await ctx.share(key, ctx.own.cache_seconds, read)
-    page = ctx.page(rows, wanted, selection, _POSITION)
+    # One forecast is served per candle: the others of the candle must not begin the next page.
+    page = ctx.page(rows, wanted, selection, _POSITION, blank=_POSITION[1:] if wanted.role == "served" else ())
     page["data"] = [_with_outcome(row) for row in page["data"]]
     return ctx.answer({"exchange": exchange, "symbol": symbol, "horizon_minutes": wanted.horizon_minutes, **page})
 

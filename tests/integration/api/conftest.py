@@ -1,0 +1,74 @@
+"""A market with forecasts, news and alerts on a real engine, and the API in front of it on a real port."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+from tests.browser.world import Site, World, open_world
+
+from candlewave.api.app import Application, create_app
+from candlewave.api.settings import ApiSettings
+from candlewave.config import load_config
+from candlewave.embedded.server import EmbeddedServer
+
+CONFIG = load_config()
+PEPPER = b"a pepper of sixteen"
+MARKET = {"exchange": "simulated", "symbol": "BTC-USD"}
+
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.fixture(scope="session")
+def engine(server: EmbeddedServer) -> str:
+    """URL of the engine that the world is on."""
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute(sql.SQL("CREATE DATABASE api TEMPLATE template0"))
+    return server.url.rsplit("/", 1)[0] + "/api"
+
+
+@pytest.fixture(scope="session")
+def world(engine: str) -> Iterator[World]:
+    with open_world(engine, CONFIG) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def make_app(world: World) -> Callable[..., Application]:
+    """Make applications on the world; limits that a test does not care about are wide."""
+
+    def make(url: Callable[[], str] = lambda: world.url, **options: Any) -> Application:
+        given = {"API_RATE_LIMIT": "100000/second", **options.pop("settings", {})}
+        return create_app(url, CONFIG, ApiSettings(**given), pepper=PEPPER, **options)
+
+    return make
+
+
+@pytest.fixture
+def serve(make_app: Callable[..., Application]) -> Iterator[Serve]:
+    """Serve an application with options of its own, and return a client of it."""
+    opened: list[tuple[Site, httpx.Client]] = []
+
+    def start(**options: Any) -> httpx.Client:
+        site = Site(lambda: make_app(**options))
+        site.start()
+        client = httpx.Client(base_url=site.url, timeout=20)
+        opened.append((site, client))
+        return client
+
+    yield start
+    for site, client in opened:
+        client.close()
+        site.stop()
+
+
+@pytest.fixture(scope="session")
+def api(make_app: Callable[..., Application]) -> Iterator[httpx.Client]:
+    """A client of the API with default options."""
+    site = Site(make_app)
+    site.start()
+    with httpx.Client(base_url=site.url, timeout=20) as client:
+        yield client
+    site.stop()
