@@ -175,9 +175,18 @@ class Context:
         return timeframe
 
     def page(
-        self, rows: list[Row], page: PageQuery, wanted: Sequence[object], columns: Iterable[str]
+        self,
+        rows: list[Row],
+        page: PageQuery,
+        wanted: Sequence[object],
+        columns: Iterable[str],
+        *,
+        blank: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Cut rows, one more than wanted if there are, to a page, and return it with the cursor of the next."""
+        """Cut rows, one more than wanted if there are, to a page, and return it with the cursor of the next.
+
+        Columns in ``blank`` are empty in the cursor: the next page begins behind all rows that differ in these alone.
+        """
         more = len(rows) > page.limit
         rows = rows[: page.limit]
         cursor = (
