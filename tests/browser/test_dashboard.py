@@ -126,6 +126,18 @@ def test_survives_a_restart_of_the_api(watched: Watched, site: Site, world: Worl
     )
 
 
+def test_a_part_that_cannot_be_read_says_so_and_recovers(watched: Watched, site: Site) -> None:
+    watched.allowed += ["503"]
+    page = watched.page
+    page.route("**/v1/performance?*", lambda route: route.fulfill(status=503, json={"detail": "Too slow."}))
+    show(watched, site)
+    expect(page.locator("#score")).to_contain_text("Could not be read: Too slow. Trying again.")
+    expect(page.locator("#notice")).to_contain_text("Some data cannot be read.")
+    page.unroute("**/v1/performance?*")
+    expect(page.locator(".verdict")).to_be_visible()
+    expect(page.locator("#notice")).to_be_hidden()
+
+
 def test_an_engine_that_comes_back_is_noticed(
     watched: Watched, world: World, serve: Callable[[Callable[[], ASGIApp]], Site]
 ) -> None:

@@ -255,6 +255,9 @@ function view(market) {
       if (begun) announce(`Alert: ${begun.summary || begun.rule}`);
     },
     failed,
+    recovered() {
+      if (seen.live) notice(null);
+    },
     connection,
     refused,
   };

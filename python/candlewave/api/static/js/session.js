@@ -15,9 +15,9 @@ import { follow } from "./stream.js";
  *   scores: (scores: import("./types.js").Score[]) => void, mood: (mood: import("./types.js").Mood[]) => void,
  *   headlines: (headlines: import("./types.js").Headline[]) => void, day: (day: import("./types.js").Day | null) => void,
  *   freshness: (freshness: import("./types.js").Freshness) => void, alerts: (alerts: Alert[], begun: Alert | null) => void,
- *   failed: (part: Part, problem: Problem) => void, connection: (state: "live" | "retry", problem?: Problem) => void,
+ *   failed: (part: Part, problem: Problem) => void, recovered: () => void, connection: (state: "live" | "retry", problem?: Problem) => void,
  *   refused: (problem: Problem) => void}} View
- *   begun: an alert that has just begun to fire; refused: the key is missing or not accepted
+ *   begun: an alert that has just begun to fire; recovered: all that failed can be read again; refused: the key is missing or not accepted
  */
 
 const PAGE = 600;
@@ -42,6 +42,8 @@ export class Session {
   #due = new Map();
   /** @type {Set<Part>} being read */
   #busy = new Set();
+  /** @type {Set<Part>} could not be read the last time */
+  #failing = new Set();
   #isShown = false;
   #hasAll = false;
   #closedUntil = 0;
@@ -137,6 +139,7 @@ export class Session {
     try {
       await READERS[part].call(this, signal);
       this.#due.set(part, performance.now() + EVERY[part]);
+      if (this.#failing.delete(part) && !this.#failing.size) this.view.recovered();
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof api.Problem)) throw error;
@@ -146,6 +149,7 @@ export class Session {
         return;
       }
       this.#due.set(part, performance.now() + Math.max(AGAIN, error.retry * 1e3));
+      this.#failing.add(part);
       this.view.failed(part, error);
     } finally {
       this.#busy.delete(part);

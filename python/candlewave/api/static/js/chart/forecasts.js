@@ -69,11 +69,28 @@ class Drawing {
     const begin = this.scale.timeAt(from);
     const end = this.scale.timeAt(to + 1);
     const seen = this.items.filter(({ targetTime }) => targetTime >= begin && targetTime <= end);
+    const beyond = this.items.findIndex(({ targetTime }) => targetTime > end);
+    if (beyond > 0) seen.push(between(this.items[beyond - 1], this.items[beyond], end));
     if (!seen.length) return null;
     return {
       priceRange: { minValue: Math.min(...seen.map(({ low }) => low)), maxValue: Math.max(...seen.map(({ high }) => high)) },
     };
   }
+}
+
+/**
+ * The band where it leaves the view.
+ * @template {{targetTime: number, low: number, high: number}} Item
+ * @param {Item} before
+ * @param {Item} after
+ * @param {number} time between both
+ * @returns {Item}
+ */
+function between(before, after, time) {
+  const share = (time - before.targetTime) / (after.targetTime - before.targetTime);
+  const low = before.low + share * (after.low - before.low);
+  const high = before.high + share * (after.high - before.high);
+  return { ...before, low, high };
 }
 
 /**
