@@ -10,10 +10,9 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from psycopg import sql
-from starlette.types import ASGIApp
 from tests.browser.world import Site, Watched, World, open_world, watch
 
-from candlewave.api.app import create_app
+from candlewave.api.app import Application, create_app
 from candlewave.config import load_config
 from candlewave.embedded.server import EmbeddedServer
 
@@ -63,11 +62,11 @@ def world(server: EmbeddedServer) -> Iterator[World]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[], ASGIApp]], Site]]:
+def serve() -> Iterator[Callable[[Callable[[], Application]], Site]]:
     """Serve applications, each on a port of its own, until the test ends."""
     sites: list[Site] = []
 
-    def start(make_app: Callable[[], ASGIApp]) -> Site:
+    def start(make_app: Callable[[], Application]) -> Site:
         site = Site(make_app)
         site.start()
         sites.append(site)
@@ -79,7 +78,7 @@ def serve() -> Iterator[Callable[[Callable[[], ASGIApp]], Site]]:
 
 
 @pytest.fixture
-def site(world: World, serve: Callable[[Callable[[], ASGIApp]], Site]) -> Site:
+def site(world: World, serve: Callable[[Callable[[], Application]], Site]) -> Site:
     """The API on the world."""
     return serve(lambda: create_app(lambda: world.url, CONFIG))
 

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
-from starlette.types import ASGIApp
 from tests.browser.conftest import CONFIG, PHONE
 from tests.browser.world import SYMBOLS, Site, Watched, World
 from tests.integration.predict.layers import open_market
 
-from candlewave.api.app import create_app
+from candlewave.api.app import Application, create_app
 from candlewave.ingest.simulator import Simulator
 
 pytestmark = pytest.mark.browser
@@ -139,7 +138,7 @@ def test_a_part_that_cannot_be_read_says_so_and_recovers(watched: Watched, site:
 
 
 def test_an_engine_that_comes_back_is_noticed(
-    watched: Watched, world: World, serve: Callable[[Callable[[], ASGIApp]], Site]
+    watched: Watched, world: World, serve: Callable[[Callable[[], Application]], Site]
 ) -> None:
     watched.allowed += ["503"]
     where = ["postgresql://nobody@127.0.0.1:1/none"]
@@ -152,7 +151,7 @@ def test_an_engine_that_comes_back_is_noticed(
 
 
 def test_a_market_without_data_says_so(
-    watched: Watched, database: str, serve: Callable[[Callable[[], ASGIApp]], Site]
+    watched: Watched, database: str, serve: Callable[[Callable[[], Application]], Site]
 ) -> None:
     watched.allowed += ["404", "ERR_INCOMPLETE_CHUNKED_ENCODING"]  # of assets without news; of the end
     with open_market(database, CONFIG, Simulator(SYMBOLS, start=datetime(2026, 5, 4, tzinfo=UTC))) as market:

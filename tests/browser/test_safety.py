@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Error, expect
-from starlette.types import ASGIApp
 from tests.browser.conftest import CONFIG
 from tests.browser.test_accessibility import violations
 from tests.browser.test_dashboard import BTC, show
 from tests.browser.world import Site, Watched, World
 
-from candlewave.api.app import create_app
+from candlewave.api.app import Application, create_app
 from candlewave.api.security import keys
 
 pytestmark = pytest.mark.browser
@@ -22,7 +21,7 @@ STATIC = Path(__file__).parents[2] / "python/candlewave/api/static"
 
 
 @pytest.fixture
-def guarded(world: World, serve: Callable[[Callable[[], ASGIApp]], Site]) -> Site:
+def guarded(world: World, serve: Callable[[Callable[[], Application]], Site]) -> Site:
     """The API on the world; reading needs a key."""
     return serve(lambda: create_app(lambda: world.url, CONFIG, pepper=PEPPER, anonymous=False))
 

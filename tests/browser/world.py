@@ -12,9 +12,9 @@ import numpy as np
 import uvicorn
 from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Page
-from starlette.types import ASGIApp
 from tests.integration.predict.layers import Market, open_market
 
+from candlewave.api.app import Application
 from candlewave.bus.protocol import Message
 from candlewave.config import Config
 from candlewave.ingest.simulator import SimulatedSymbol, Simulator
@@ -160,19 +160,21 @@ def open_world(url: str, config: Config) -> Iterator[World]:
 class Site:
     """An API on a port of its own that can go away and come back, like a new process does with a new application."""
 
-    def __init__(self, make_app: Callable[[], ASGIApp]) -> None:
+    def __init__(self, make_app: Callable[[], Application]) -> None:
         self._make_app = make_app
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port: int = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self._app: Application | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Serve; return when connections are taken."""
-        listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self._app = self._make_app()
         config = uvicorn.Config(
-            self._make_app(), log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on"
+            self._app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on"
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, name="site")
@@ -180,12 +182,13 @@ class Site:
 
     def stop(self) -> None:
         """End the server and all its connections."""
-        if self._server is None or self._thread is None:
+        if self._server is None or self._thread is None or self._app is None:
             return
+        self._app.hub.close_soon()
         self._server.should_exit = True
         self._thread.join(20)
         assert not self._thread.is_alive(), "the API does not end"
-        self._server = self._thread = None
+        self._app = self._server = self._thread = None
 
 
 @dataclass
