@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -135,6 +135,22 @@ def test_a_part_that_cannot_be_read_says_so_and_recovers(watched: Watched, site:
     page.unroute("**/v1/performance?*")
     expect(page.locator(".verdict")).to_be_visible()
     expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_a_long_sleep_leaves_no_hole(watched: Watched, site: Site, world: World) -> None:
+    watched.allowed += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
+    page = watched.page
+    then = (world.market.now - timedelta(hours=11)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    old = re.compile(r"/v1/(candles|indicators)\?.*limit=600$")
+    page.route(old, lambda route: route.continue_(url=f"{route.request.url}&to={then}"))
+    show(watched, site)
+    page.unroute(old)
+    site.stop()
+    expect(page.locator("#connection")).to_have_text("Reconnecting")
+    site.start()
+    expect(page.locator("#connection")).to_have_text("Live")
+    page.wait_for_function("() => document.querySelector('#chart').getAttribute('aria-valuemax') >= 599")
+    assert int(page.locator("#chart").get_attribute("aria-valuemax") or 0) in (599, 600)
 
 
 def test_an_engine_that_comes_back_is_noticed(

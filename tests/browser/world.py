@@ -15,6 +15,7 @@ from playwright.sync_api import BrowserContext, Page
 from tests.integration.predict.layers import Market, open_market
 
 from candlewave.api.app import Application
+from candlewave.api.service import make_server
 from candlewave.bus.protocol import Message
 from candlewave.config import Config
 from candlewave.ingest.simulator import SimulatedSymbol, Simulator
@@ -173,10 +174,7 @@ class Site:
         """Serve; return when connections are taken."""
         listener = socket.create_server(("127.0.0.1", self.port))
         self._app = self._make_app()
-        config = uvicorn.Config(
-            self._app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on"
-        )
-        self._server = uvicorn.Server(config)
+        self._server = make_server(self._app)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, name="site")
         self._thread.start()
 

@@ -171,7 +171,8 @@ function open(market, timeframe) {
   chart.showLines(lines());
   showPrice();
 
-  session = new Session(market, timeframe, columns(), state.past, view(market));
+  const wanted = { timeframe, names: columns(), horizon: state.past, hasHours: timeframes.includes("1h") };
+  session = new Session(market, wanted, view(market));
   session.start();
 }
 

@@ -51,16 +51,16 @@ export class Session {
 
   /**
    * @param {import("./types.js").ListedMarket} market
-   * @param {string} timeframe
-   * @param {string[]} names indicators to read
-   * @param {number} horizon minutes of the past forecasts; 0: none
+   * @param {{timeframe: string, names: string[], horizon: number, hasHours: boolean}} wanted names of indicators;
+   *   horizon in minutes of the past forecasts, 0 for none; hasHours: whether there are hourly candles
    * @param {View} view
    */
-  constructor(market, timeframe, names, horizon, view) {
+  constructor(market, { timeframe, names, horizon, hasHours }, view) {
     this.market = market;
     this.timeframe = timeframe;
     this.names = names;
     this.horizon = horizon;
+    this.hasHours = hasHours;
     this.view = view;
   }
 
@@ -163,7 +163,20 @@ export class Session {
       api.readCandles(this.market, this.timeframe, page, signal),
       api.readIndicators(this.market, this.timeframe, this.names, page, signal),
     ]);
+    this.#dropBeforeHole(bars);
     this.#merge(bars, values);
+  }
+
+  /**
+   * After a long sleep bars are missing between those known and the newest page: forget the old ones, which come again
+   * when they are looked at.
+   * @param {Bar[]} page oldest first
+   */
+  #dropBeforeHole(page) {
+    const older = [...this.#bars.values()].filter(({ time }) => page.length && time < page[0].time);
+    if (!older.length || Math.max(...older.map(({ end }) => end)) >= page[0].time) return;
+    for (const { time } of older) this.#bars.delete(time);
+    this.#hasAll = false;
   }
 
   /**
@@ -293,7 +306,7 @@ const READERS = {
     this.takeFreshness(await api.readFreshness(signal));
   },
   day: async function (signal) {
-    this.view.day(await api.readDay(this.market, signal));
+    if (this.hasHours) this.view.day(await api.readDay(this.market, signal));
   },
   past: Session.prototype.readPast,
   scores: async function (signal) {

@@ -52,7 +52,7 @@ export class Chart {
     this.chart = createChart(canvas, {
       autoSize: true,
       layout: { attributionLogo: false, fontSize: 11.5, fontFamily: getComputedStyle(host).fontFamily },
-      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.06 } },
+      rightPriceScale: { borderVisible: false, entireTextOnly: true, scaleMargins: { top: 0.08, bottom: 0.06 } },
       timeScale: {
         borderVisible: false,
         timeVisible: true,
@@ -169,8 +169,8 @@ export class Chart {
 
   /** @param {import("../types.js").Outcome[]} outcomes oldest first */
   showPast(outcomes) {
-    // One for the end of each bar: there is one a minute, which would be noise over longer bars.
-    this.past.show(outcomes.filter(({ targetTime }) => targetTime % this.#length === 0));
+    // Those that came due, one for the end of each bar: there is one a minute, which would be noise over longer bars.
+    this.past.show(outcomes.filter(({ targetTime, realised }) => realised !== null && targetTime % this.#length === 0));
   }
 
   /** Take the colours of the theme, and the zone of the times. */
