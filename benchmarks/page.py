@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.embedded import _engine
 from benchmarks.report import Row
 from candlewave.api.app import create_app
+from candlewave.api.service import make_server
 from candlewave.bus.messages import heartbeat, to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.config import Config, load_config
@@ -122,12 +122,13 @@ def _fill(conn: psycopg.Connection, bus: PostgresBus, config: Config) -> None:
 @contextmanager
 def _serving(url: str, config: Config) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        own = uvicorn.Config(create_app(lambda: url, config), log_level="warning", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(own)
+        app = create_app(lambda: url, config)
+        server = make_server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="api")
         thread.start()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/?exchange=simulated&symbol=BTC-USD&timeframe=1m"
         finally:
+            app.hub.close_soon()
             server.should_exit = True
             thread.join()

@@ -254,6 +254,16 @@ def test_the_theme_changes_and_is_remembered(watched: Watched, site: Site) -> No
     expect(page.get_by_role("button", name="Light theme")).to_be_visible()
 
 
+def test_ages_do_not_depend_on_this_machines_clock(pages: Callable[..., Watched], site: Site) -> None:
+    page = show(pages(), site)
+    expect(page.locator("#forecast-note")).to_contain_text("min ago")
+    minutes = int(re.findall(r"made (\d+) min", page.locator("#forecast-note").inner_text())[0])
+    wrong = pages()
+    wrong.page.add_init_script("{ const now = Date.now; Date.now = () => now() - 3 * 36e5; }")
+    show(wrong, site)
+    expect(wrong.page.locator("#forecast-note")).to_contain_text(re.compile(f"made ({minutes}|{minutes + 1}) min ago"))
+
+
 def test_times_can_be_local(pages: Callable[..., Watched], site: Site) -> None:
     page = show(pages(timezone_id="Asia/Kolkata"), site)
     utc = page.locator("#legend b").first.inner_text()

@@ -1,6 +1,6 @@
 /** The page: ties controls, session, chart and panels together. */
 
-import { Problem, readAbout, readMarkets, storedKey, storeKey } from "./api.js";
+import { Problem, readAbout, readMarkets, serverNow, storedKey, storeKey } from "./api.js";
 import { Chart } from "./chart/chart.js";
 import { choices } from "./chart/indicators.js";
 import { byId, make, showSegments } from "./dom.js";
@@ -434,8 +434,8 @@ function showTables() {
 }
 
 function drawForecasts() {
-  showForecasts(byId("forecasts"), seen.forecasts, lastPrice(), Date.now());
-  byId("forecast-note").textContent = forecastNote(seen.forecasts, Date.now());
+  showForecasts(byId("forecasts"), seen.forecasts, lastPrice(), serverNow());
+  byId("forecast-note").textContent = forecastNote(seen.forecasts, serverNow());
 }
 
 function drawScore() {
@@ -443,7 +443,7 @@ function drawScore() {
 }
 
 function drawHeadlines() {
-  showHeadlines(byId("headlines"), seen.headlines, Date.now());
+  showHeadlines(byId("headlines"), seen.headlines, serverNow());
 }
 
 function drawFreshness() {
