@@ -63,6 +63,8 @@ export const serverNow = () => Date.now() + ahead;
 
 /** @param {Response} response */
 function readClock(response) {
+  // What comes from the browser's cache has an old date.
+  if (response.headers.get("Cache-Control")?.includes("max-age")) return;
   const found = Date.parse(response.headers.get("Date") ?? "") - Date.now();
   // The header has whole seconds, and the answer took its time.
   if (Number.isFinite(found)) ahead = Math.abs(found) < 5e3 ? 0 : found;
