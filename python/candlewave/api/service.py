@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from candlewave.api.app import Application, create_app
 from candlewave.api.history import History, SearchHistory, SqlHistory
@@ -76,7 +77,7 @@ def make_app(settings: Settings, config: Config, own: ApiSettings, model_name: s
     )
 
 
-def make_server(app: Application) -> uvicorn.Server:
+def make_server(app: ASGIApp) -> uvicorn.Server:
     """Return a server that says nothing itself; the service's log and metrics do."""
     config = uvicorn.Config(
         app,
@@ -87,7 +88,7 @@ def make_server(app: Application) -> uvicorn.Server:
         server_header=False,
         date_header=True,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=2,
         proxy_headers=False,
     )
     return uvicorn.Server(config)
