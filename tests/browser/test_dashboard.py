@@ -160,6 +160,7 @@ def test_an_engine_that_comes_back_is_noticed(
     where = ["postgresql://nobody@127.0.0.1:1/none"]
     site = serve(lambda: create_app(lambda: where[0], CONFIG))
     watched.page.goto(site.url + BTC)
+    expect(watched.page.locator("#notice")).to_contain_text("The server cannot be read.")
     expect(watched.page.locator("#notice")).to_contain_text("Trying again.")
     where[0] = world.url
     expect(watched.page.locator("#connection")).to_have_text("Live")

@@ -4,15 +4,17 @@ import { Problem, readAbout, readMarkets, serverNow, storedKey, storeKey } from 
 import { Chart } from "./chart/chart.js";
 import { choices } from "./chart/indicators.js";
 import { byId, make, showSegments } from "./dom.js";
-import { clockSeconds, dayAndClock, horizon, horizonWords, percent, price, priceDigits, quantity, setZone, zoneName } from "./format.js";
+import { horizon, horizonWords, setZone, zoneName } from "./format.js";
 import { askKey } from "./key.js";
 import { forecastNote, showForecasts } from "./panels/forecasts.js";
 import { showAlerts, showFreshness } from "./panels/health.js";
 import { showHeadlines, showMood } from "./panels/news.js";
+import { describe, showKey, showLegend, showQuote } from "./panels/quote.js";
 import { showScore, SPANS, spanWords } from "./panels/score.js";
 import { showBars, showOutcomes } from "./panels/tables.js";
 import { prefer, preference } from "./preferences.js";
 import { Session } from "./session.js";
+import { announce, complete, connected, disconnected, incomplete, locked, notice, unreachable, waiting } from "./status.js";
 
 /**
  * @typedef {import("./types.js").Bar} Bar
@@ -21,8 +23,6 @@ import { Session } from "./session.js";
  */
 
 const AGAIN = 3e3;
-/** A break shorter than this is shown only beside the dot. */
-const PATIENCE = 3e3;
 const SECOND = 1e3;
 
 const state = {
@@ -60,17 +60,16 @@ const seen = {
   freshness: null,
   /** @type {import("./types.js").Day | null} */
   day: null,
-  live: false,
-  /** `performance.now()` of the last good connection; 0: none yet. */
-  liveAt: 0,
 };
 
 /** @type {Session | null} */
 let session = null;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let patience;
 
-const chart = new Chart(byId("chart"), { pointed: showPointed, describe, older: () => session?.older() });
+const chart = new Chart(byId("chart"), {
+  pointed: showPointed,
+  describe: (bar) => describe(bar, outcomeOf(bar)),
+  older: () => session?.older(),
+});
 
 start();
 
@@ -104,15 +103,10 @@ async function load() {
       refused(error);
       return;
     }
-    connection("retry");
-    notice("down", "The server cannot be read.", explain(error));
+    unreachable(error);
     setTimeout(load, Math.max(AGAIN, error.retry * SECOND));
   }
 }
-
-/** @param {Problem} problem */
-const explain = (problem) =>
-  problem.status === 0 ? "Is `candlewave predictions-api` running? Trying again." : `${problem.message} Trying again.`;
 
 /** @returns {ListedMarket} the one in the address, else the last one shown, else one that has prices */
 function startMarket() {
@@ -223,14 +217,14 @@ function view(market) {
       seen.outcomes = outcomes;
       chart.showPast(outcomes);
       showTables();
-      showKey();
+      drawKey();
     },
     forecasts(forecasts) {
       seen.forecasts = forecasts;
       chart.showForecasts(forecasts);
       drawForecasts();
       drawScore();
-      showKey();
+      drawKey();
     },
     scores(scores) {
       seen.scores = scores;
@@ -256,10 +250,8 @@ function view(market) {
       if (begun) announce(`Alert: ${begun.summary || begun.rule}`);
     },
     failed,
-    recovered() {
-      if (seen.live) notice(null);
-    },
-    connection,
+    recovered: complete,
+    connection: (to, problem) => (to === "live" ? connected() : disconnected(problem)),
     refused,
   };
 }
@@ -276,38 +268,12 @@ function failed(part, problem) {
     const host = byId(place);
     if (host.querySelector(".empty") || !host.firstElementChild) host.replaceChildren(make(host.tagName === "DL" ? "dt" : "p", { className: "empty" }, text));
   }
-  if (seen.live) notice("down", "Some data cannot be read.", explain(problem));
-}
-
-/** @type {import("./session.js").View["connection"]} */
-function connection(to, problem) {
-  const host = byId("connection");
-  host.dataset.state = to;
-  host.textContent = to === "live" ? "Live" : "Reconnecting";
-  if (to === "live") {
-    clearTimeout(patience);
-    patience = undefined;
-    if (seen.liveAt && !seen.live) announce("Live again.");
-    seen.live = true;
-    seen.liveAt = performance.now();
-    notice(null);
-    return;
-  }
-  const since = Date.now();
-  if (seen.live) announce("The connection is lost. Trying again.");
-  seen.live = false;
-  patience ??= setTimeout(() => {
-    notice("down", "The connection is lost.", `What you see is from ${clockSeconds(since)}. ${problem ? explain(problem) : "Trying again."}`);
-  }, PATIENCE);
+  incomplete(problem);
 }
 
 /** @param {Problem} problem */
 function refused(problem) {
-  connection("retry");
-  clearTimeout(patience);
-  patience = undefined;
-  byId("connection").textContent = "Key needed";
-  waiting("Needs an API key.");
+  locked();
   const again = () => {
     notice(null);
     load();
@@ -315,31 +281,6 @@ function refused(problem) {
   askKey(problem.message, again, () =>
     notice("idle", "An API key is needed.", "Create one with `candlewave apikey create`.", make("button", { type: "button", className: "control", onclick: () => refused(problem) }, "Enter a key")),
   );
-}
-
-/**
- * Say something above everything else.
- * @param {"down" | "idle" | null} kind null takes it away
- * @param {string} [title]
- * @param {string} [text] commands in backticks
- * @param {Node} [action]
- */
-function notice(kind, title = "", text = "", action = undefined) {
-  const host = byId("notice");
-  host.hidden = kind === null;
-  host.dataset.kind = kind ?? "";
-  const parts = text.split("`").map((part, n) => (n % 2 ? make("code", {}, part) : part));
-  host.replaceChildren(...(kind ? [make("strong", {}, title), make("span", {}, ...parts), ...(action ? [action] : [])] : []));
-}
-
-/** @param {string} text what the parts say that have shown nothing so far */
-function waiting(text) {
-  for (const host of document.querySelectorAll("main .empty")) host.textContent = text;
-}
-
-/** @param {string} text for people who do not see the page */
-function announce(text) {
-  byId("announcer").textContent = text;
 }
 
 // What is shown of the market
@@ -356,74 +297,19 @@ const frameWords = (timeframe) => horizonWords(lengthOf(timeframe) / 60e3);
 const lastPrice = () => seen.bars.at(-1)?.close ?? state.market?.lastPrice ?? null;
 
 function showPrice() {
-  const { market } = state;
-  const last = lastPrice();
-  if (!market) return;
-  byId("price").replaceChildren(price(last), make("small", {}, ` ${market.quote}`));
-  document.title = last === null ? `${market.symbol} · candlewave` : `${price(last)} ${market.symbol} · candlewave`;
-  const { day } = seen;
-  const change = byId("change");
-  if (last === null || !day) {
-    change.replaceChildren();
-    return;
-  }
-  const ratio = last / day.reference - 1;
-  const digits = priceDigits(last);
-  change.replaceChildren(
-    make("b", { className: ratio > 0 ? "rise" : ratio < 0 ? "fall" : "" }, percent(ratio, 2, true)),
-    ` ${day.isWhole ? "in 24 h" : `since ${dayAndClock(day.from)}`} · low ${price(Math.min(day.low, last), digits)} · high ${price(Math.max(day.high, last), digits)}`,
-  );
+  if (state.market) showQuote(state.market, lastPrice(), seen.day);
 }
 
 /** @param {Bar | null} bar */
 function showPointed(bar) {
   seen.pointed = bar;
   const shown = bar ?? seen.bars.at(-1);
-  const legend = byId("legend");
-  if (!shown) {
-    legend.replaceChildren();
-    return;
-  }
-  const digits = priceDigits(shown.close);
-  const entry = (/** @type {string} */ name, /** @type {string} */ value) => make("span", {}, `${name} `, make("b", {}, value));
-  const outcome = outcomeOf(shown);
-  // Indicators are of closed bars: beside the open one stand the newest there are.
-  const valued = bar ?? seen.bars.findLast(({ values }) => Object.keys(values).length) ?? shown;
-  legend.replaceChildren(
-    make("span", {}, make("b", {}, dayAndClock(shown.time)), shown.isOpen ? " open" : ""),
-    entry("O", price(shown.open, digits)),
-    entry("H", price(shown.high, digits)),
-    entry("L", price(shown.low, digits)),
-    entry("C", price(shown.close, digits)),
-    ...lines().map(({ label, read, text, colour }) => {
-      const value = read(Object.keys(shown.values).length ? shown : valued);
-      const known = value === null || value === undefined ? "–" : text ? text(value) : price(value, digits);
-      return make("span", {}, make("i", { className: `line-${colour}` }), `${label} `, make("b", {}, known));
-    }),
-    // Always there, so that nothing moves while the pointer does.
-    ...(state.past ? [entry(`${horizon(state.past)} ahead`, outcome ? `${price(outcome.low, digits)} to ${price(outcome.high, digits)}` : "–")] : []),
-  );
+  const valued = seen.bars.findLast(({ values }) => Object.keys(values).length);
+  showLegend(byId("legend"), shown, valued, lines(), state.past, shown && outcomeOf(shown));
 }
 
 /** The past forecast for the end of a bar. @param {Bar} bar */
 const outcomeOf = (bar) => seen.outcomes.findLast(({ targetTime }) => targetTime > bar.time && targetTime <= bar.end);
-
-/** @param {Bar} bar */
-function describe(bar) {
-  const digits = priceDigits(bar.close);
-  const outcome = outcomeOf(bar);
-  const past = outcome
-    ? `. The forecast made ${horizonWords(outcome.horizon)} ahead was ${price(outcome.low, digits)} to ${price(outcome.high, digits)}${outcome.isCovered === null ? "" : outcome.isCovered ? ", it held" : ", it did not hold"}`
-    : "";
-  return `${dayAndClock(bar.time)}${bar.isOpen ? ", still open" : ""}: open ${price(bar.open, digits)}, high ${price(bar.high, digits)}, low ${price(bar.low, digits)}, close ${price(bar.close, digits)}, volume ${quantity(bar.volume)}${past}`;
-}
-
-function showKey() {
-  const entries = [["k-up", "rose"], ["k-down", "fell"]];
-  if (seen.forecasts.length) entries.push(["k-fan", "80 % of outcomes should fall in the band"], ["k-hit", "median"]);
-  if (seen.outcomes.some(({ isCovered }) => isCovered === false)) entries.push(["k-miss", "came outside the band"]);
-  byId("key").replaceChildren(...entries.map(([look, text]) => make("li", {}, make("i", { className: look, "aria-hidden": "true" }), text)));
-}
 
 function showTables() {
   const bars = /** @type {HTMLDetailsElement} */ (byId("chart-table"));
@@ -436,6 +322,10 @@ function showTables() {
 function drawForecasts() {
   showForecasts(byId("forecasts"), seen.forecasts, lastPrice(), serverNow());
   byId("forecast-note").textContent = forecastNote(seen.forecasts, serverNow());
+}
+
+function drawKey() {
+  showKey(byId("key"), seen.forecasts.length > 0, seen.outcomes.some(({ isCovered }) => isCovered === false));
 }
 
 function drawScore() {

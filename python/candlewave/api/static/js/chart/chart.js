@@ -22,9 +22,8 @@ import { fan, past } from "./forecasts.js";
  */
 
 const DAY = 864e5;
-/** Pixels: of a bar at first, and below which the chart counts as narrow. */
+/** Pixels of a bar at first. */
 const SPACING = 6;
-const NARROW = 560;
 /** Share of the view that the future may take. */
 const FUTURE = 0.4;
 

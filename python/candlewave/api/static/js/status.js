@@ -1,0 +1,99 @@
+/** What the page says about itself: the connection, notices, and news for people who do not see it. */
+
+import { byId, make } from "./dom.js";
+import { clockSeconds } from "./format.js";
+
+/** @typedef {import("./api.js").Problem} Problem */
+
+/** A break shorter than this is shown only beside the dot. */
+const PATIENCE = 3e3;
+
+let isLive = false;
+let wasLive = false;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let patience;
+
+/**
+ * Say something above everything else.
+ * @param {"down" | "idle" | null} kind null takes it away
+ * @param {string} [title]
+ * @param {string} [text] commands in backticks
+ * @param {Node} [action]
+ */
+export function notice(kind, title = "", text = "", action = undefined) {
+  const host = byId("notice");
+  host.hidden = kind === null;
+  host.dataset.kind = kind ?? "";
+  const parts = text.split("`").map((part, n) => (n % 2 ? make("code", {}, part) : part));
+  host.replaceChildren(...(kind ? [make("strong", {}, title), make("span", {}, ...parts), ...(action ? [action] : [])] : []));
+}
+
+/** @param {string} text for people who do not see the page */
+export function announce(text) {
+  byId("announcer").textContent = text;
+}
+
+/** @param {string} text what the parts say that have shown nothing so far */
+export function waiting(text) {
+  for (const host of document.querySelectorAll("main .empty")) host.textContent = text;
+}
+
+/** @param {Problem} problem */
+export const explain = (problem) =>
+  problem.status === 0 ? "Is `candlewave predictions-api` running? Trying again." : `${problem.message} Trying again.`;
+
+/**
+ * @param {"live" | "retry"} state
+ * @param {string} text
+ */
+function showDot(state, text) {
+  const host = byId("connection");
+  host.dataset.state = state;
+  host.textContent = text;
+}
+
+/** Events come in. */
+export function connected() {
+  clearTimeout(patience);
+  patience = undefined;
+  showDot("live", "Live");
+  notice(null);
+  if (wasLive && !isLive) announce("Live again.");
+  isLive = wasLive = true;
+}
+
+/** Events have ended. @param {Problem} [problem] */
+export function disconnected(problem) {
+  showDot("retry", "Reconnecting");
+  if (isLive) announce("The connection is lost. Trying again.");
+  isLive = false;
+  const since = clockSeconds(Date.now());
+  patience ??= setTimeout(() => {
+    notice("down", "The connection is lost.", `What you see is from ${since}. ${problem ? explain(problem) : "Trying again."}`);
+  }, PATIENCE);
+}
+
+/** There is nothing to show yet, because of this. @param {Problem} problem */
+export function unreachable(problem) {
+  showDot("retry", "Reconnecting");
+  notice("down", "The server cannot be read.", explain(problem));
+}
+
+/** Nothing is read until there is a key. */
+export function locked() {
+  clearTimeout(patience);
+  patience = undefined;
+  isLive = false;
+  showDot("retry", "Key needed");
+  waiting("Needs an API key.");
+}
+
+/** Some of the data could not be read. @param {Problem} problem */
+export function incomplete(problem) {
+  if (isLive) notice("down", "Some data cannot be read.", explain(problem));
+}
+
+/** All of the data can be read again. */
+export function complete() {
+  if (isLive) notice(null);
+}
