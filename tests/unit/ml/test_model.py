@@ -1,0 +1,126 @@
+"""The learned forecaster on processes whose truth is known."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.fakes.processes import bound, planted
+
+from candlewave.ml.baseline import fit_baseline
+from candlewave.ml.dataset import Dataset
+from candlewave.ml.feature_set import DEFAULT_VOLATILITY
+from candlewave.ml.folds import trainable
+from candlewave.ml.forecaster import FeatureMismatchError
+from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon, load_model
+from candlewave.ml.walk import single
+
+SMALL = BoostingParameters(trees=30, learning_rate=0.1, leaves=7, least_rows_per_leaf=50, threads=1)
+HALF = 3_000
+
+
+def fit(data: Dataset, horizon: int = 1, *, per_market: bool = False) -> QuantileModel:
+    """Fit on the first half of the time."""
+    end = data.open_time[0] + np.timedelta64(HALF, "m")
+    train = trainable(data.open_time, horizon, end)
+    scale = np.where(train, data.values[:, 0], np.nan)
+    baseline = fit_baseline((horizon,), scale, {horizon: np.where(train, data.labels[horizon], np.nan)})
+    fitted = fit_horizon(data, horizon, baseline, SMALL, per_market=per_market, train_end=end)
+    return single(data, horizon, baseline, fitted)
+
+
+def later(data: Dataset) -> Dataset:
+    return data.rows((data.open_time >= data.open_time[0] + np.timedelta64(HALF, "m")) & np.isfinite(data.labels[1]))
+
+
+@pytest.mark.parametrize("per_market", [False, True])
+def test_a_planted_signal_is_found(per_market: bool) -> None:
+    data = planted(2 * HALF, 0.5)
+    test = later(data)
+    answers = fit(data, per_market=per_market).predict(test.matrix())[:, 0]
+    realised = test.labels[1]
+    skill = 1 - np.abs(realised - answers[:, 1]).mean() / np.abs(realised).mean()
+    assert 0.75 * bound(0.5) < skill < 1.1 * bound(0.5)
+    held = ((realised >= answers[:, 0]) & (realised <= answers[:, 2])).mean()
+    assert 0.77 < held < 0.83
+    # Knowing the signal narrows the interval by √(1 − ρ²).
+    width = (answers[:, 2] - answers[:, 0]).mean() / (2 * 1.2816 * 0.001)
+    assert np.sqrt(1 - 0.25) - 0.03 < width < 0.95
+
+
+def test_noise_keeps_the_median_at_the_last_price_and_the_intervals_honest() -> None:
+    held = []
+    for seed in range(5):
+        data = planted(2 * HALF, 0.0, seed=seed)
+        test = later(data)
+        answers = fit(data).predict(test.matrix())[:, 0]
+        assert np.abs(answers[:, 1]).mean() < 0.05 * 0.001
+        held.append((test.labels[1] >= answers[:, 0]) & (test.labels[1] <= answers[:, 2]))
+    assert 0.77 < np.concatenate(held).mean() < 0.83, "of 30,000 outcomes that do not overlap"
+
+
+def test_quantiles_never_cross() -> None:
+    data = planted(2 * HALF, 0.5)
+    wild = replace(data, values=data.values * np.float32(50))
+    answers = fit(data).predict(wild.matrix())
+    assert (np.diff(answers, axis=2) >= 0).all()
+
+
+def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
+    data = planted(2 * HALF, 0.5)
+    model = fit(data, per_market=True)
+    model.save(tmp_path / "model")
+    again = load_model(tmp_path / "model", version="7", served=[1])
+    assert (again.model_version, again.served_horizons) == ("7", (1,))
+    np.testing.assert_array_equal(again.predict(data.matrix()), model.predict(data.matrix()))
+
+
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    fit(planted(2 * HALF, 0.5)).save(tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(ValueError, match="format 9, this version of candlewave reads 1"):
+        load_model(tmp_path / "model")
+
+
+def test_other_features_are_refused_by_name() -> None:
+    data = planted(2 * HALF, 0.5)
+    model = fit(data)
+    matrix = data.matrix()
+    with pytest.raises(FeatureMismatchError, match="column 2 is 'noise_0', the model expects 'tell'"):
+        model.predict(replace(matrix, names=(DEFAULT_VOLATILITY, "noise_0", "tell", "noise_1")))
+    with pytest.raises(FeatureMismatchError, match=r"lacks \['tell'\]"):
+        model.predict(replace(matrix, names=(DEFAULT_VOLATILITY, "other", "noise_0", "noise_1")))
+
+
+def test_markets_it_was_not_trained_on_are_forecast_too() -> None:
+    data = planted(2 * HALF, 0.5)
+    other = planted(2 * HALF, 0.5, symbols=("NEW/USD",), seed=9)
+    for per_market in (False, True):
+        answers = fit(data, per_market=per_market).predict(other.matrix())[:, 0]
+        known = np.isfinite(other.labels[1])
+        skill = 1 - np.abs(other.labels[1] - answers[:, 1])[known].mean() / np.abs(other.labels[1])[known].mean()
+        assert skill > 0.5 * bound(0.5)
+
+
+def test_missing_and_constant_features_do_no_harm_and_missing_volatility_is_no_forecast() -> None:
+    data = planted(2 * HALF, 0.5)
+    values = data.values.copy()
+    values[:, 2], values[:, 3] = np.nan, 1.0
+    values[:20, 0] = np.nan
+    answers = fit(replace(data, values=values)).predict(replace(data, values=values).matrix())
+    assert np.isnan(answers[:20]).all()
+    assert np.isfinite(answers[20:]).all()
+
+
+def test_too_little_is_said_with_numbers() -> None:
+    data = planted(200, 0.5)
+    baseline = fit_baseline((1,), data.values[:, 0], data.labels)
+    with pytest.raises(TooLittleDataError, match="200 rows have a label of 1 minutes and a volatility, 300 are needed"):
+        fit_horizon(data.rows(np.arange(200)), 1, baseline, SMALL)
+
+
+def test_importance_names_what_matters() -> None:
+    shares = fit(planted(2 * HALF, 0.5)).importance(1)
+    assert max(shares, key=lambda name: shares[name]) == "tell"
+    assert sum(shares.values()) == pytest.approx(1)
