@@ -125,6 +125,22 @@ def test_survives_a_restart_of_the_api(watched: Watched, site: Site, world: Worl
     )
 
 
+def test_a_page_that_nobody_sees_lets_its_connection_go(watched: Watched, site: Site, world: World) -> None:
+    page = watched.page
+    page.clock.install()
+    show(watched, site)
+    hide = "(state) => { Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });"
+    hide += " document.dispatchEvent(new Event('visibilitychange')); }"
+    with page.expect_event("requestfailed", lambda request: "/v1/stream" in request.url):
+        page.evaluate(hide, "hidden")
+        page.clock.fast_forward("01:01")
+    world.advance()
+    with page.expect_request("**/v1/stream?*"):
+        page.evaluate(hide, "visible")
+    expect(page.locator("#price")).to_contain_text(shown(world.last_price()))
+    expect(page.locator("#connection")).to_have_text("Live")
+
+
 def test_a_part_that_cannot_be_read_says_so_and_recovers(watched: Watched, site: Site) -> None:
     watched.allowed += ["503"]
     page = watched.page

@@ -24,6 +24,8 @@ import { announce, complete, connected, disconnected, incomplete, locked, notice
 
 const AGAIN = 3e3;
 const SECOND = 1e3;
+/** A page that nobody sees for this long lets its connection go: browsers have six for all pages of a server. */
+const UNSEEN = 60e3;
 
 const state = {
   /** @type {import("./types.js").About | null} */
@@ -463,6 +465,22 @@ function wire() {
   byId("forget-key").addEventListener("click", () => {
     storeKey(null);
     location.reload();
+  });
+  /** @type {ReturnType<typeof setTimeout> | null} */
+  let unseen = null;
+  let isPaused = false;
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") {
+      unseen ??= setTimeout(() => {
+        isPaused = true;
+        session?.stop();
+      }, UNSEEN);
+      return;
+    }
+    if (unseen !== null) clearTimeout(unseen);
+    unseen = null;
+    if (isPaused) session?.start();
+    isPaused = false;
   });
   setInterval(() => {
     drawFreshness();

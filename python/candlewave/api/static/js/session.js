@@ -64,8 +64,10 @@ export class Session {
     this.view = view;
   }
 
-  /** Follow the events and then read everything, so that nothing falls between. */
+  /** Follow the events and then read everything, so that nothing falls between. After a stop it goes on. */
   start() {
+    this.#stop = new AbortController();
+    this.#wasLive = false;
     const { signal } = this.#stop;
     const listener = {
       event: (/** @type {string} */ kind, /** @type {any} */ data) => this.#event(kind, data),

@@ -22,10 +22,11 @@ import { fan, past } from "./forecasts.js";
  */
 
 const DAY = 864e5;
-/** Pixels of a bar at first. */
-const SPACING = 6;
+/** Pixels of a bar at first: what the forecasts leave room for, within these. */
+const WIDEST = 6;
+const NARROWEST = 4.5;
 /** Share of the view that the future may take. */
-const FUTURE = 0.4;
+const FUTURE = 0.42;
 
 export class Chart {
   /** @type {Bar[]} oldest first, without gaps in its order */
@@ -56,7 +57,7 @@ export class Chart {
         borderVisible: false,
         timeVisible: true,
         minBarSpacing: 1.2,
-        barSpacing: SPACING,
+        barSpacing: WIDEST,
         allowShiftVisibleRangeOnWhitespaceReplacement: true,
         tickMarkFormatter: (/** @type {number} */ time) => this.#tick(time * 1e3),
       },
@@ -194,8 +195,8 @@ export class Chart {
 
   /** Go to the newest bar, at the usual width. */
   newest() {
-    const rightOffset = this.#room();
-    this.chart.timeScale().applyOptions({ barSpacing: SPACING, rightOffset });
+    const { barSpacing, rightOffset } = this.#usual();
+    this.chart.timeScale().applyOptions({ barSpacing, rightOffset });
     this.chart.timeScale().scrollToPosition(rightOffset, false);
   }
 
@@ -205,10 +206,11 @@ export class Chart {
     scale.applyOptions({ barSpacing: Math.max(1.2, Math.min(40, scale.options().barSpacing / factor)) });
   }
 
-  /** How many bars of the future are in view when the newest one is. */
-  #room() {
+  /** Width of a bar in pixels and bars of the future, when the newest bar is looked at. */
+  #usual() {
     const wide = this.chart.timeScale().width() || this.host.clientWidth;
-    return Math.max(2, Math.min(this.#ahead + 1, Math.floor((wide / SPACING) * FUTURE)));
+    const barSpacing = Math.max(NARROWEST, Math.min(WIDEST, (wide * FUTURE) / (this.#ahead + 1)));
+    return { barSpacing, rightOffset: Math.max(2, Math.min(this.#ahead + 1, Math.floor((wide / barSpacing) * FUTURE))) };
   }
 
   /** Let the time axis reach as far as the forecasts. */
@@ -225,7 +227,7 @@ export class Chart {
     this.future.setData(Array.from({ length: ahead }, (_, n) => ({ time: seconds(last.time + (n + 1) * this.#length) })));
     const position = this.chart.timeScale().scrollPosition();
     // The first forecasts: make room, unless somebody looks at older bars.
-    if (grows && position >= 0) this.chart.timeScale().applyOptions({ rightOffset: this.#room() });
+    if (grows && position >= 0) this.newest();
   }
 
   /**
