@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.k8s.cluster import Cluster, Document, Pod, labels_of, name_of, selects, title
 
-_URL = re.compile(r"://(?:[^\s/@\"']*@)?(?P<host>[a-z0-9][a-z0-9.-]*)(?::(?P<port>\d+))?")
+_URL = re.compile(r"(?<!s3)://(?:[^\s/@\"']*@)?(?P<host>[a-z0-9][a-z0-9.-]*)(?::(?P<port>\d+))?")
 _HOST_PORT = re.compile(r"^(?P<host>[a-z0-9][a-z0-9.-]*):(?P<port>\d+)$")
 _COMMENT = re.compile(r"^\s*(#|//).*$", re.MULTILINE)
 
@@ -233,7 +233,7 @@ def texts(cluster: Cluster) -> Iterator[tuple[str, str]]:
 
 
 def hosts(text: str) -> Iterator[tuple[str, int | None]]:
-    """Return the Services of this namespace that a text addresses, with the port if it says one."""
+    """Return the Services of this namespace that a text addresses, with the port if it says one; buckets are none."""
     found = [(match["host"], match["port"]) for match in _URL.finditer(text)]
     for part in re.split(r"[,\s]+", text):
         if match := _HOST_PORT.match(part):

@@ -316,6 +316,7 @@ def test_addresses_are_read_from_text() -> None:
     )
     assert list(references.hosts(text)) == [("a", 1), ("b", 4566), ("c", 3)]
     assert list(references.hosts("k-0.k:9092,k-1.k.small.svc:9092")) == [("k", 9092), ("k", 9092)]
+    assert not list(references.hosts("hummock+s3://bucket s3://other/folder")), "a bucket is no host"
 
 
 @pytest.mark.parametrize("version", schemas.VERSIONS)
