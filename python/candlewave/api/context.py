@@ -63,9 +63,9 @@ class Context:
         """Return what ``make`` makes, at most ``seconds`` old, made once for all who ask at the same time."""
         return await self.shared.get(key, seconds, make)
 
-    async def shared_rows(self, name: str, query: Query, seconds: float | None = None) -> list[Row]:
+    async def shared_rows(self, query: Query, seconds: float | None = None) -> list[Row]:
         """Return the rows of a query, shared by all who ask for the same."""
-        key = (name, *(tuple(v) if isinstance(v, list) else v for v in query.values))
+        key = (query.text.as_string(None), *query.values)
         make = lambda: self.reader.rows(query.text, query.values)  # noqa: E731
         rows: list[Row] = await self.share(key, seconds or self.own.cache_seconds, make)
         return rows
@@ -162,6 +162,18 @@ class Context:
             if found.upper() == asset.upper():
                 return str(found)
         raise not_found("unknown-asset", "Unknown asset", f"No news is watched for {asset}.", asset, known)
+
+    async def exchange(self, exchange: str) -> str:
+        """Return an exchange as the engine has it.
+
+        Raises:
+            ProblemError: 404, no market is on it.
+        """
+        known = sorted({row["exchange"] for row in await self.markets()})
+        for found in known:
+            if found.lower() == exchange.lower():
+                return str(found)
+        raise not_found("unknown-exchange", "Unknown exchange", f"There is no exchange {exchange}.", exchange, known)
 
     def timeframe(self, timeframe: str) -> str:
         """Return a timeframe that is configured.

@@ -54,7 +54,7 @@ class Gate:
                     answer.route, reply = kept
                     metrics.CACHE.labels("hit").inc()
                     return await reply(scope, receive, answer)
-            await self._go(scope, _Body(receive), answer)
+            await self._go(scope, _Body(receive, answer), answer)
         except ProblemError as problem:
             if answer.begun:
                 raise
@@ -107,8 +107,12 @@ class _Answer:
         self._policy = [] if scope["path"] == "/" else [DATA_POLICY]
         self.extra: Headers = []
         self.status, self.route, self.begun = 500, "other", False
+        self.refusal: ProblemError | None = None
 
     async def __call__(self, message: Message) -> None:
+        if self.refusal is not None and not self.begun:
+            refusal, self.refusal = self.refusal, None
+            raise refusal  # instead of what the framework made of it
         if message["type"] == "http.response.start":
             self.status, self.begun = message["status"], True
             message["headers"] = [*message["headers"], *COMMON, *self._policy, *self.extra]
@@ -120,14 +124,15 @@ class _Answer:
 class _Body:
     """Refuses a body that grows too large, whatever its head said."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self._size = receive, 0
+    def __init__(self, receive: Receive, answer: "_Answer") -> None:
+        self._receive, self._answer, self._size = receive, answer, 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._size += len(message.get("body", b""))
         if self._size > MAX_BODY_BYTES:
-            raise _too_large()
+            self._answer.refusal = _too_large()
+            raise self._answer.refusal
         return message
 
 

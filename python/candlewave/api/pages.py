@@ -30,7 +30,10 @@ class Pages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a GET or HEAD."""
         if scope["method"] not in ("GET", "HEAD"):
-            problem = ProblemError(405, "method-not-allowed", "Method not allowed", "Pages are read-only.")
+            allow = {"Allow": "GET, HEAD"}
+            problem = ProblemError(
+                405, "method-not-allowed", "Method not allowed", "Pages are read-only.", headers=allow
+            )
             await problem(scope, receive, send)
             return
         found = self._files.get(scope["path"])

@@ -24,7 +24,7 @@ class ApiSettings(BaseSettings):
         cache_seconds: how old an answer from memory may be.
         stream_clients: most clients of the live stream.
         stream_queue: most events that wait for a client before it is dropped.
-        stream_poll_seconds: how often the engine is asked for news; on the embedded engine a notification is quicker.
+        stream_poll_seconds: how often the engine is asked for news, while anybody listens.
         heartbeat_seconds: silence after which a stream gets a comment.
     """
 
@@ -42,8 +42,8 @@ class ApiSettings(BaseSettings):
     pool_size: int = Field(8, alias="API_POOL_SIZE", ge=1, le=100)
     cache_seconds: float = Field(0.25, alias="API_CACHE_SECONDS", gt=0, lt=1)
     stream_clients: int = Field(1000, alias="API_STREAM_CLIENTS", ge=1)
-    stream_queue: int = Field(256, alias="API_STREAM_QUEUE", ge=8)
-    stream_poll_seconds: float = Field(0.2, alias="API_STREAM_POLL_SECONDS", gt=0, le=10)
+    stream_queue: int = Field(1024, alias="API_STREAM_QUEUE", ge=8)
+    stream_poll_seconds: float = Field(0.1, alias="API_STREAM_POLL_SECONDS", gt=0, le=10)
     heartbeat_seconds: float = Field(15.0, alias="API_HEARTBEAT_SECONDS", gt=0)
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")

@@ -5,7 +5,7 @@ import hashlib
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import Body, Header, Query
+from fastapi import Body, Header, Query, Request
 from fastapi.responses import JSONResponse
 
 from candlewave.alert_text import summary
@@ -28,7 +28,7 @@ async def alerts(ctx: Ctx, wanted: Annotated[AlertQuery, Query()]) -> Answer:
     check_range(wanted)
     selection = listed("alerts", wanted.status, wanted.since, wanted.until)
     position = ctx.cursors.read(selection, wanted.cursor)
-    rows = await ctx.shared_rows(f"alerts {wanted.status}", sql.alerts(wanted, position))
+    rows = await ctx.shared_rows(sql.alerts(wanted, position))
     page = ctx.page(rows, wanted, selection, [name for name, _ in sql.POSITION])
     page["data"] = [document(row) for row in page["data"]]
     return ctx.answer(page)
@@ -42,6 +42,7 @@ def document(row: Row) -> Row:
 
 @routes.post("/training-requests", status_code=202, responses=answers(TrainingRequest, 202))
 async def training_request(
+    request: Request,
     ctx: Ctx,
     _: Annotated[NoQuery, Query()],
     body: Annotated[TrainingRequestBody, Body()],
@@ -51,7 +52,8 @@ async def training_request(
     if idempotency_key is None:
         identity = f"api-{uuid4().hex[:16]}"
     else:
-        identity = f"api-{hashlib.sha256(idempotency_key.encode()).hexdigest()[:16]}"
+        whose = f"{request.scope['api_key']}|{idempotency_key}"
+        identity = f"api-{hashlib.sha256(whose.encode()).hexdigest()[:16]}"
     wanted = messages.TrainingRequest(identity, ctx.model_name, body.reason, body.evidence, ctx.clock())
     try:
         await asyncio.to_thread(ctx.ask_training, wanted)

@@ -24,7 +24,7 @@ async def candles(ctx: Ctx, wanted: Annotated[CandleQuery, Query()]) -> Answer:
     timeframe = ctx.timeframe(wanted.timeframe)
     selection = listed("candles", exchange, symbol, timeframe, wanted.since, wanted.until, wanted.include_open)
     position = ctx.cursors.read(selection, wanted.cursor)
-    rows = await ctx.shared_rows("candles", sql.candles(exchange, symbol, wanted, position))
+    rows = await ctx.shared_rows(sql.candles(exchange, symbol, wanted, position))
     page = ctx.page(rows, wanted, selection, ["open_time"])
     return ctx.answer({"exchange": exchange, "symbol": symbol, "timeframe": timeframe, **page})
 
@@ -40,7 +40,7 @@ async def indicators(ctx: Ctx, wanted: Annotated[IndicatorQuery, Query()]) -> An
     selection = listed("indicators", exchange, symbol, timeframe, names, wanted.since, wanted.until)
     position = ctx.cursors.read(selection, wanted.cursor)
     query = sql.indicators(exchange, symbol, timeframe, names, wanted, position)
-    page = ctx.page(await ctx.shared_rows(f"indicators {names}", query), wanted, selection, ["open_time"])
+    page = ctx.page(await ctx.shared_rows(query), wanted, selection, ["open_time"])
     page["data"] = [_named(row, names, ("open_time", "close_time", "warm_bars")) for row in page["data"]]
     return ctx.answer({"exchange": exchange, "symbol": symbol, "timeframe": timeframe, **page})
 
@@ -61,7 +61,7 @@ async def features(ctx: Ctx, wanted: Annotated[FeatureQuery, Query()]) -> Answer
     selection = listed("features", exchange, symbol, names, wanted.since, wanted.until)
     position = ctx.cursors.read(selection, wanted.cursor)
     query = sql.features(exchange, symbol, names, wanted, position)
-    page = ctx.page(await ctx.shared_rows(f"features {names}", query), wanted, selection, ["open_time"])
+    page = ctx.page(await ctx.shared_rows(query), wanted, selection, ["open_time"])
     page["data"] = [_named(row, names, ("open_time", "close_time", "available_at")) for row in page["data"]]
     return ctx.answer({"exchange": exchange, "symbol": symbol, **page})
 

@@ -28,7 +28,8 @@ async def latest(ctx: Ctx, wanted: Annotated[LatestQuery, Query()]) -> Answer:
         market = await ctx.market(wanted.symbol, wanted.exchange)
         rows = [row for row in rows if (row["exchange"], row["symbol"]) == market]
     elif wanted.exchange is not None:
-        rows = [row for row in rows if row["exchange"].lower() == wanted.exchange.lower()]
+        exchange = await ctx.exchange(wanted.exchange)
+        rows = [row for row in rows if row["exchange"] == exchange]
     if wanted.horizon_minutes is not None:
         rows = [row for row in rows if row["horizon_minutes"] == wanted.horizon_minutes]
     # Ages change by themselves; a forecast or a price that changes is a change.

@@ -23,7 +23,8 @@ async def performance(ctx: Ctx, wanted: Annotated[PerformanceQuery, Query()]) ->
         market = await ctx.market(wanted.symbol, wanted.exchange)
         rows = [row for row in rows if (row["exchange"], row["symbol"]) == market]
     elif wanted.exchange is not None:
-        rows = [row for row in rows if row["exchange"].lower() == wanted.exchange.lower()]
+        exchange = await ctx.exchange(wanted.exchange)
+        rows = [row for row in rows if row["exchange"] == exchange]
     for name in ("horizon_minutes", "span", "model_name", "model_version"):
         value = getattr(wanted, name)
         if value is not None:
@@ -48,7 +49,7 @@ async def performance_history(ctx: Ctx, wanted: Annotated[PerformanceHistoryQuer
         wanted.until,
     )
     position = ctx.cursors.read(selection, wanted.cursor)
-    rows = await ctx.shared_rows("performance", sql.performance(exchange, symbol, wanted, position))
+    rows = await ctx.shared_rows(sql.performance(exchange, symbol, wanted, position))
     page = ctx.page(rows, wanted, selection, [name for name, _ in sql.POSITION])
     return ctx.answer({"exchange": exchange, "symbol": symbol, **page})
 

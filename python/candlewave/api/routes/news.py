@@ -21,7 +21,7 @@ async def sentiment(ctx: Ctx, wanted: Annotated[AssetQuery, Query()]) -> Answer:
     asset = await ctx.asset(wanted.asset)
     selection = listed("sentiment", asset, wanted.since, wanted.until)
     position = ctx.cursors.read(selection, wanted.cursor)
-    rows = await ctx.shared_rows("sentiment", sql.minutes(asset, wanted, position))
+    rows = await ctx.shared_rows(sql.minutes(asset, wanted, position))
     return ctx.answer({"asset": asset, **ctx.page(rows, wanted, selection, [name for name, _ in sql.MINUTE])})
 
 
@@ -32,5 +32,5 @@ async def headlines(ctx: Ctx, wanted: Annotated[AssetQuery, Query()]) -> Answer:
     asset = await ctx.asset(wanted.asset)
     selection = listed("headlines", asset, wanted.since, wanted.until)
     position = ctx.cursors.read(selection, wanted.cursor)
-    rows = await ctx.shared_rows("headlines", sql.headlines(asset, wanted, position))
+    rows = await ctx.shared_rows(sql.headlines(asset, wanted, position))
     return ctx.answer({"asset": asset, **ctx.page(rows, wanted, selection, [name for name, _ in sql.HEADLINE])})

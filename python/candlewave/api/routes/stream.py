@@ -14,6 +14,9 @@ from candlewave.api.schemas import Problem
 from candlewave.api.stream.feed import Feed
 from candlewave.api.stream.hub import Event, Wish
 
+_SEND_SECONDS = 30.0
+"""A client that takes nothing for so long is gone."""
+
 routes = router("live")
 _DESCRIBED: dict[int | str, dict[str, Any]] = {
     **{code: words for code, words in answers(Problem).items() if code not in (200, 304)},
@@ -43,17 +46,22 @@ async def stream(
     exchange, symbol = "", ""
     if wanted.symbol is not None:
         exchange, symbol = await ctx.market(wanted.symbol, wanted.exchange)
+    elif wanted.exchange is not None:
+        exchange = await ctx.exchange(wanted.exchange)
     timeframe = "" if wanted.timeframe is None else ctx.timeframe(wanted.timeframe)
     wish = Wish(frozenset((wanted.kinds or "").split(",")) - {""}, exchange, symbol, timeframe)
     since = _moment(last_event_id)
-    missed: list[Event] = []
+    missed: list[Event] | None = None
+    before = hub.newest
     if last_event_id is not None and since is not None and hub.after(last_event_id) is None:
         missed = await feed.missed(since)
 
     def first() -> list[Event]:
         """What the client has missed: nothing happens between this and its place among the clients."""
         remembered = hub.after(last_event_id) if last_event_id is not None else None
-        return missed if remembered is None else remembered
+        if remembered is not None:
+            return remembered
+        return [] if missed is None else missed + hub.since(before)  # what happened while the engine was asked, too
 
     async def events() -> Any:
         count = 0
@@ -69,6 +77,7 @@ async def stream(
         ping=cast(int, ctx.own.heartbeat_seconds),
         ping_message_factory=lambda: ServerSentEvent(comment="still here"),
         sep="\n",
+        send_timeout=_SEND_SECONDS,
     )
 
 

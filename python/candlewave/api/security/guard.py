@@ -49,7 +49,11 @@ class Guard:
         self._reader, self._pepper, self._anonymous, self._clock = reader, pepper, anonymous, clock
         # The longest window last: its state is what the headers tell.
         self._limits: list[RateLimitItem] = sorted(parse_many(rate_limit), key=lambda item: item.get_expiry())
-        self._counter = strategies.FixedWindowRateLimiter(storage_from_string(f"async+{store}"))
+        # The library's default for Redis is a client of its own, which is one dependency more.
+        more = {"implementation": "redispy"} if store.startswith("redis") else {}
+        self._counter = strategies.FixedWindowRateLimiter(storage_from_string(f"async+{store}", **more))
+        self._in_memory = strategies.FixedWindowRateLimiter(storage_from_string("async+memory://"))
+        self._told: dict[str, float] = {}
         self._found = SingleFlight(4096)
 
     async def admit(self, scope: Scope) -> Headers:
@@ -69,6 +73,7 @@ class Guard:
                 raise _no_key("missing", f"Without a key this API is read-only. {_HOW}", headers)
             return headers
         key = await self._holds(text, address)
+        scope["api_key"] = key.prefix
         headers = await self._count(f"key:{key.prefix}")
         scope_needed = "read" if scope["method"] in ("GET", "HEAD", "OPTIONS") else "train"
         if scope_needed not in key.scopes:
@@ -100,21 +105,32 @@ class Guard:
 
     async def _may_guess(self, address: str) -> None:
         """Refuse an address that has used up its limit, before the engine is asked for a key it may have invented."""
-        for limit in self._limits:
-            if not await self._counter.test(limit, f"address:{address}"):
-                await self._count(f"address:{address}")
+        try:
+            tests = [await self._counter.test(limit, f"address:{address}") for limit in self._limits]
+        except self._counter.storage.base_exceptions:
+            tests = [await self._in_memory.test(limit, f"address:{address}") for limit in self._limits]
+        if not all(tests):
+            await self._count(f"address:{address}")
 
     async def _find(self, prefix: str) -> keys.ApiKey | None:
         row = await self._reader.row(keys.FIND, [prefix])
         return None if row is None else keys.from_row(row)
 
     async def _count(self, who: str) -> Headers:
+        """Count a request; while a shared store is away, this process counts for itself."""
+        try:
+            return await self._count_in(self._counter, who)
+        except self._counter.storage.base_exceptions as error:
+            _log.warning("rate limits are counted in memory: the store is away", error=str(error))
+            return await self._count_in(self._in_memory, who)
+
+    async def _count_in(self, counter: strategies.RateLimiter, who: str) -> Headers:
         allowed, item = True, self._limits[-1]
         for limit in self._limits:
-            if not await self._counter.hit(limit, who):
+            if not await counter.hit(limit, who):
                 allowed, item = False, limit
                 break
-        state = await self._counter.get_window_stats(item, who)
+        state = await counter.get_window_stats(item, who)
         seconds = max(1, round(state.reset_time - time.time()))
         headers = [
             (b"ratelimit-limit", b"%d" % item.amount),
@@ -123,7 +139,7 @@ class Guard:
         ]
         if not allowed:
             metrics.RATE_LIMITED.inc()
-            _log.warning("rate limited", who=who, limit=str(item))
+            self._tell(who, str(item), state.reset_time)
             raise ProblemError(
                 429,
                 "too-many-requests",
@@ -133,6 +149,14 @@ class Guard:
                 retry_after_seconds=seconds,
             )
         return headers
+
+    def _tell(self, who: str, limit: str, until: float) -> None:
+        """Log once per window: who is refused is refused often."""
+        now = time.time()
+        if self._told.get(who, 0.0) < now:
+            self._told = {name: end for name, end in self._told.items() if end >= now}
+            self._told[who] = until
+            _log.warning("rate limited", who=who, limit=limit)
 
 
 def _key_of(scope: Scope) -> str | None:

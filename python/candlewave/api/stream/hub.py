@@ -47,7 +47,8 @@ class Wish:
         """Tell whether an event is wanted; one that is about no market is wanted by all."""
         return (
             (not self.kinds or event.kind in self.kinds)
-            and (not self.symbol or not event.symbol or (event.exchange, event.symbol) == (self.exchange, self.symbol))
+            and (not self.exchange or not event.exchange or event.exchange == self.exchange)
+            and (not self.symbol or not event.symbol or event.symbol == self.symbol)
             and (not self.timeframe or not event.timeframe or event.timeframe == self.timeframe)
         )
 
@@ -95,13 +96,20 @@ class Hub:
         event = self.make(kind, document, exchange=exchange, symbol=symbol, timeframe=timeframe)
         self._recent.append(event)
         metrics.STREAM_EVENTS.labels(kind).inc()
-        for client in self._clients:
-            if client.wish.matches(event):
-                client.waiting.append(event.text)
-                if len(client.waiting) > client.size:
-                    client.dropped = True
-                client.ready.set()
+        for client in [client for client in self._clients if client.wish.matches(event)]:
+            client.waiting.append(event.text)
+            client.ready.set()
+            if len(client.waiting) > client.size:
+                self._drop(client)
         return event
+
+    def _drop(self, client: _Client) -> None:
+        """Keep nothing more for a client; its connection ends when it reads on, or when sending to it times out."""
+        client.dropped = True
+        client.waiting.clear()
+        self._clients.discard(client)
+        metrics.STREAM_DROPPED.inc()
+        _log.info("stream client reads too slowly and is dropped")
 
     def make(self, kind: str, document: object, *, exchange: str = "", symbol: str = "", timeframe: str = "") -> Event:
         """Return an event with the next id, without handing it to anybody."""
@@ -110,6 +118,19 @@ class Hub:
         data = orjson.dumps(document, option=orjson.OPT_UTC_Z)
         text = b"event: %b\nid: %b\ndata: %b\n\n" % (kind.encode(), identity.encode(), data)
         return Event(identity, kind, exchange, symbol, timeframe, text)
+
+    def forget(self) -> None:
+        """Forget all events: who resumes is told what it missed by the engine."""
+        self._recent.clear()
+
+    @property
+    def newest(self) -> int:
+        """Number of the newest event."""
+        return self._number
+
+    def since(self, number: int) -> list[Event]:
+        """Return the events after a number that are still remembered."""
+        return [event for event in self._recent if int(event.id.partition("-")[2]) > number]
 
     def after(self, last_id: str) -> list[Event] | None:
         """Return what came after an event of this process that is still remembered; None if it is not."""
@@ -137,12 +158,10 @@ class Hub:
                 await client.ready.wait()
                 client.ready.clear()
                 if client.dropped:
-                    metrics.STREAM_DROPPED.inc()
-                    _log.info("stream client reads too slowly and is dropped")
                     return
                 texts, client.waiting = client.waiting, deque()
-                for text in texts:
-                    yield text
+                while texts and not client.dropped:
+                    yield texts.popleft()
         finally:
             self._clients.discard(client)
             metrics.STREAM_CLIENTS.dec()
