@@ -1,0 +1,26 @@
+#!/bin/bash
+# Brings an overlay to a cluster: stores first, then migrations, then the services. Usage: k8s/apply.sh dev|staging|production
+set -euo pipefail
+overlay=$(cd "$(dirname "$0")" && pwd)/overlays/${1:?which overlay: dev, staging or production}
+file=$(mktemp)
+trap 'rm -f "$file"' EXIT
+kubectl kustomize "$overlay" > "$file"
+space=$(sed -n 's/^namespace: //p' "$overlay/kustomization.yaml")
+k() { kubectl -n "$space" "$@"; }
+services='app.kubernetes.io/component=service'
+
+# Jobs cannot be changed; those of the last version make room.
+k delete job migrate s3-buckets elasticsearch-setup --ignore-not-found --wait
+kubectl apply --server-side -f "$file" -l '!app.kubernetes.io/component'
+kubectl apply --server-side -f "$file" -l 'app.kubernetes.io/component,app.kubernetes.io/component!=service'
+k wait kafka/candlewave --for=condition=Ready --timeout=15m
+k rollout status statefulset/risingwave-compute --timeout=15m
+k rollout status deployment/risingwave-frontend --timeout=15m
+k wait job/s3-buckets job/elasticsearch-setup --for=condition=Complete --timeout=15m
+if ! k wait job/migrate --for=condition=Complete --timeout=2h; then
+    k logs job/migrate --all-containers --tail=50
+    echo 'migrations did not get through: the services stay as they are' >&2
+    exit 1
+fi
+kubectl apply --server-side -f "$file" -l "$services"
+k rollout status deployment -l "$services" --timeout=15m
