@@ -103,22 +103,31 @@ class _Answer:
     """Adds headers on the way out, leaves out bodies that HEAD does not want, remembers the status."""
 
     def __init__(self, send: Send, scope: Scope) -> None:
-        self._send, self._is_head = send, scope["method"] == "HEAD"
+        self._send, self._scope, self._is_head = send, scope, scope["method"] == "HEAD"
+        self._is_over = False
         self._policy = [] if scope["path"] == "/" else [DATA_POLICY]
         self.extra: Headers = []
         self.status, self.route, self.begun = 500, "other", False
         self.refusal: ProblemError | None = None
 
     async def __call__(self, message: Message) -> None:
+        if self._is_over:
+            return
         if self.refusal is not None and not self.begun:
             refusal, self.refusal = self.refusal, None
-            raise refusal  # instead of what the framework made of it
+            await refusal(self._scope, _no_more, self)  # instead of what the framework made of it
+            self._is_over = True
+            return
         if message["type"] == "http.response.start":
             self.status, self.begun = message["status"], True
             message["headers"] = [*message["headers"], *COMMON, *self._policy, *self.extra]
         elif self._is_head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
+
+
+async def _no_more() -> Message:
+    return {"type": "http.disconnect"}
 
 
 class _Body:

@@ -1,6 +1,7 @@
 """A market with forecasts, news and alerts on a real engine, and the API in front of it on a real port."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,12 +11,14 @@ from psycopg import sql
 from tests.browser.world import Site, World, open_world
 
 from candlewave.api.app import Application, create_app
+from candlewave.api.security import keys
 from candlewave.api.settings import ApiSettings
 from candlewave.config import load_config
 from candlewave.embedded.server import EmbeddedServer
 
 CONFIG = load_config()
 PEPPER = b"a pepper of sixteen"
+NOW = datetime.now(UTC)
 MARKET = {"exchange": "simulated", "symbol": "BTC-USD"}
 
 Serve = Callable[..., httpx.Client]
@@ -72,3 +75,19 @@ def api(make_app: Callable[..., Application]) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=site.url, timeout=20) as client:
         yield client
     site.stop()
+
+
+@pytest.fixture
+def conn(world: World) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(world.url, autocommit=True) as opened:
+        yield opened
+
+
+def issue(conn: psycopg.Connection, *scopes: str, lifetime: timedelta | None = None, now: datetime = NOW) -> str:
+    text, key = keys.make_key(PEPPER, "test", scopes or ("read",), lifetime, now)
+    keys.store(conn, key)
+    return text
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}

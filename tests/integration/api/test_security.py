@@ -1,35 +1,16 @@
 """Keys, limits, and what browsers may do."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import psycopg
-import pytest
-from tests.browser.world import World
-from tests.integration.api.conftest import PEPPER, Serve
+from tests.integration.api.conftest import Serve, bearer, issue
 from tests.integration.api.test_errors import problem
 
 from candlewave.api.security import keys
 from candlewave.bus.messages import TrainingRequest
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def conn(world: World) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(world.url, autocommit=True) as opened:
-        yield opened
-
-
-def issue(conn: psycopg.Connection, *scopes: str, lifetime: timedelta | None = None, now: datetime = NOW) -> str:
-    text, key = keys.make_key(PEPPER, "test", scopes or ("read",), lifetime, now)
-    keys.store(conn, key)
-    return text
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 def test_without_anonymous_reading_everything_but_the_page_needs_a_key(serve: Serve, conn: psycopg.Connection) -> None:
