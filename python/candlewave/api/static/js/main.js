@@ -148,10 +148,15 @@ function open(market, timeframe) {
   state.choices = choices(indicators, market.base);
   const saved = preference("indicators")?.split(",");
   state.chosen = new Set(saved ?? state.choices.filter(({ isShown }) => isShown).map(({ id }) => id));
-  showIndicatorMenu();
   seen.bars = [];
   if (isOther) Object.assign(seen, { forecasts: [], outcomes: [], scores: null, headlines: [], day: null });
 
+  // Its answers come later: asked first, they come sooner.
+  const wanted = { timeframe, names: columns(), horizon: state.past, hasHours: timeframes.includes("1h") };
+  session = new Session(market, wanted, view(market));
+  session.start();
+
+  showIndicatorMenu();
   byId("market-name").textContent = `${market.symbol} on ${market.exchange}`;
   byId("synthetic").hidden = !market.isSynthetic;
   byId("chart").setAttribute("aria-label", `Candles of ${market.symbol}, ${timeframe}`);
@@ -166,10 +171,6 @@ function open(market, timeframe) {
   chart.showPast([]);
   chart.showLines(lines());
   showPrice();
-
-  const wanted = { timeframe, names: columns(), horizon: state.past, hasHours: timeframes.includes("1h") };
-  session = new Session(market, wanted, view(market));
-  session.start();
 }
 
 /** Keep what is shown in the address, so that it can be bookmarked, and as a preference. */

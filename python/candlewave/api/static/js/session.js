@@ -27,6 +27,8 @@ const TICK = 1e3;
 /** Milliseconds after which a part is read anew, and after a failure. Events keep the others current. */
 const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 60e3, bars: Infinity };
 const AGAIN = 5e3;
+/** @type {Part[]} */
+const FIRST = ["bars", "forecasts"];
 
 export class Session {
   #stop = new AbortController();
@@ -123,8 +125,10 @@ export class Session {
     return [...this.#bars.values()].sort((a, b) => a.time - b.time);
   }
 
-  #readAll() {
-    for (const part of /** @type {Part[]} */ (Object.keys(READERS))) this.#read(part);
+  /** What people look at first is not kept waiting by the rest. */
+  async #readAll() {
+    await Promise.all(FIRST.map((part) => this.#read(part)));
+    for (const part of /** @type {Part[]} */ (Object.keys(READERS))) if (!FIRST.includes(part)) this.#read(part);
   }
 
   #tick() {
