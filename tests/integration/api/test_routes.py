@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 from tests.browser.world import World
-from tests.integration.api.conftest import MARKET
+from tests.integration.api.conftest import MARKET, Serve
 
 from candlewave.api import schemas
 
@@ -205,3 +205,12 @@ def test_head_has_the_heads_of_get(api: httpx.Client) -> None:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def test_two_questions_with_the_same_values_do_not_share_an_answer(serve: Serve) -> None:
+    api = serve(settings={"API_CACHE_SECONDS": "0.9"})
+    moment = get(api, "candles", **MARKET, limit="30", include_open="false")["data"][15]["open_time"]
+    narrow = {**MARKET, "limit": "10", "include_open": "false"}
+    later = get(api, "candles", **narrow, **{"from": moment})["data"]
+    earlier = get(api, "candles", **narrow, to=moment)["data"]
+    assert min(row["open_time"] for row in later) >= moment > max(row["open_time"] for row in earlier)

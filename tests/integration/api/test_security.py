@@ -130,3 +130,17 @@ def test_values_are_bound_not_pasted(api: httpx.Client) -> None:
         problem(api.get("/v1/candles", params={"symbol": text}), 400)
         problem(api.get("/v1/predictions/latest", params={"exchange": text}), 400)
     assert api.get("/v1/candles", params={"symbol": "BTC-USD", "exchange": "simulated"}).status_code == 200
+
+
+def test_an_idempotency_key_is_its_callers_own(serve: Serve, conn: psycopg.Connection) -> None:
+    asked: list[TrainingRequest] = []
+    api = serve(ask_training=asked.append)
+    for _ in range(2):
+        headers = {**bearer(issue(conn, "train")), "Idempotency-Key": "1"}
+        assert api.post("/v1/training-requests", json={"reason": "x"}, headers=headers).status_code == 202
+    assert asked[0].request_id != asked[1].request_id
+
+
+def test_a_store_of_limits_that_is_away_is_replaced_by_memory(serve: Serve) -> None:
+    api = serve(settings={"API_RATE_LIMIT_STORE": "redis://127.0.0.1:1", "API_RATE_LIMIT": "2/minute"})
+    assert [api.get("/v1/symbols").status_code for _ in range(3)] == [200, 200, 429]
