@@ -7,7 +7,7 @@ m ?=
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup demo test test-stack test-browser k8s-validate k8s-lock lint golden golden-update migrate migration check bench format lock clean
+.PHONY: help setup demo stack-up stack-down test test-stack test-browser k8s-validate k8s-lock lint golden golden-update migrate migration check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,14 @@ setup: $(VENV)/.ready ## Make .venv from the lock (every other target does it to
 
 demo: setup ## Live candles and indicators in the browser; SOURCE=simulate|kraken|file FILE=trades.csv.gz
 	@$(BIN)/candlewave demo --source $(SOURCE) $(if $(FILE),--file $(FILE))
+
+stack-up: ## The whole real stack on this machine: Kafka, RisingWave, Elasticsearch, MLflow, observability, services (needs Docker)
+	@compose/prepare.sh
+	@docker compose --env-file .candlewave/stack/env up --detach --build --wait
+	@echo "dashboard http://127.0.0.1:8000  Grafana http://127.0.0.1:3000 (admin, .candlewave/stack/secrets/grafana-password)  MLflow http://127.0.0.1:5000"
+
+stack-down: ## Stop it; its data stay (docker compose down --volumes removes them)
+	@docker compose --env-file .candlewave/stack/env down
 
 test: setup ## All tests that need nothing but Python
 	@$(BIN)/pytest -n 2 --dist worksteal

@@ -1,0 +1,29 @@
+#!/bin/bash
+# Makes what compose.yaml needs and git must not have: random passwords, once, in .candlewave/stack. Nobody else may look into
+# that folder; the files in it are readable, since containers run as users of their own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=.candlewave/stack
+mkdir -p "$folder/secrets"
+chmod 700 .candlewave/stack
+random() { openssl rand -hex 20; }
+keep() { [ -s "$folder/secrets/$1" ] || printf %s "${2:-$(random)}" > "$folder/secrets/$1"; chmod 444 "$folder/secrets/$1"; }
+for name in postgres-password risingwave-password mlflow-password s3-access-key s3-secret-key elasticsearch-password \
+    grafana-password api-key-pepper; do
+    keep "$name"
+done
+# Alerts go nowhere until these hold addresses of yours.
+keep slack-api-url http://127.0.0.1:9/nowhere
+keep pagerduty-routing-key none
+read_() { cat "$folder/secrets/$1"; }
+printf '{"identities": [{"name": "stack", "credentials": [{"accessKey": "%s", "secretKey": "%s"}], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}\n' \
+    "$(read_ s3-access-key)" "$(read_ s3-secret-key)" > "$folder/secrets/s3.json"
+umask 077
+cat > "$folder/env" << EOF
+S3_ACCESS_KEY=$(read_ s3-access-key)
+S3_SECRET_KEY=$(read_ s3-secret-key)
+RISINGWAVE_META_PASSWORD=$(read_ risingwave-password)
+MLFLOW_DATABASE_PASSWORD=$(read_ mlflow-password)
+ELASTICSEARCH_PASSWORD=$(read_ elasticsearch-password)
+API_KEY_PEPPER=$(read_ api-key-pepper)
+EOF
