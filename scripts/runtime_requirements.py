@@ -1,7 +1,7 @@
-"""Print the part of requirements.lock, hashes included, that named packages need; by default what candlewave itself needs.
+"""Print the part of requirements.lock, hashes included, that named packages need; by default what the image needs.
 
 The lock also holds the tools of development, which have no place in the image. Who needs a package stands below it in
-comments (``# via``), which is enough to follow: `python scripts/runtime_requirements.py [NAME ...] < requirements.lock`.
+comments (``# via``): ``python scripts/runtime_requirements.py [NAME ...] < requirements.lock``.
 """
 
 import re
