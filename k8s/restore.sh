@@ -7,11 +7,15 @@ snapshot=${2:-}
 k() { kubectl -n "$space" "$@"; }
 sql() { k exec -i statefulset/postgres -- psql -v ON_ERROR_STOP=1 -U postgres "$@"; }
 if [ -z "$snapshot" ]; then
-    k exec deployment/technical-indicators -- candlewave sql 'SELECT meta_snapshot_id, remarks FROM rw_catalog.rw_meta_snapshot ORDER BY 1 DESC LIMIT 20'
+    k exec deployment/technical-indicators -- candlewave sql -c 'SELECT meta_snapshot_id, remarks FROM rw_catalog.rw_meta_snapshot ORDER BY 1 DESC LIMIT 20'
     exit 0
 fi
 read -rp "Stop everything in $space and go back to snapshot $snapshot? Type the namespace: " answer
 [ "$answer" = "$space" ] || exit 1
+
+replicas() { k get "$1" -o jsonpath='{.spec.replicas}'; }
+metas=$(replicas statefulset/risingwave-meta)
+others=$(replicas deployment/risingwave-frontend)
 
 # Scalers would start again what is stopped here.
 k annotate scaledobject --all --overwrite autoscaling.keda.sh/paused=true
@@ -53,8 +57,8 @@ if ! k wait pod/risingwave-restore --for=jsonpath='{.status.phase}'=Succeeded --
     exit 1
 fi
 k delete pod risingwave-restore
-k scale statefulset/risingwave-meta --replicas=2
-k scale deployment/risingwave-frontend deployment/risingwave-compactor --replicas=2
+k scale statefulset/risingwave-meta --replicas="$metas"
+k scale deployment/risingwave-frontend deployment/risingwave-compactor --replicas="$others"
 k annotate scaledobject --all autoscaling.keda.sh/paused-
 k rollout status statefulset/risingwave-compute --timeout=15m
 echo "Restored. Check as docs/kubernetes/backup.md says, then drop database $aside."
