@@ -1,0 +1,247 @@
+"""An engine with every table and view, periods short enough for an hour of trades, and what may happen to it."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from hypothesis import strategies as st
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from tests.property.market import Made, arrive, reset, trades
+
+from candlewave.config import (
+    BollingerConfig,
+    CandlesConfig,
+    Config,
+    ExchangeConfig,
+    IndicatorsConfig,
+    KeltnerConfig,
+    MacdConfig,
+    PredictionsConfig,
+    StochasticConfig,
+    StochRsiConfig,
+)
+from candlewave.embedded import catalog
+from candlewave.embedded.refresh import Refresher
+from candlewave.ml.feature_set import KEYS, feature_names, feature_set_id
+from candlewave.predict.reading import read_features
+from candlewave.predict.schedule import Task
+from candlewave.sqlmodel.ddl import Kind
+from candlewave.sqlmodel.render import render_objects
+
+MINUTE = timedelta(minutes=1)
+GRACE = timedelta(seconds=2)
+START = datetime(2024, 1, 1, 23, 31, tzinfo=UTC)  # a run crosses midnight, and bars of 15 minutes begin within it
+MINUTES = 75
+SYMBOLS = ("A/B", "C/D")
+CONFIG = Config(
+    exchanges={"x": ExchangeConfig(symbols=list(SYMBOLS))},
+    candles=CandlesConfig(timeframes=["1m", "5m", "15m"], max_fill_minutes=4),
+    predictions=PredictionsConfig(horizons_minutes=[1, 5, 15]),
+    indicators=IndicatorsConfig(
+        sma=[3],
+        ema=[2, 3, 4],
+        wma=[3],
+        dema=[2],
+        tema=[2],
+        macd=MacdConfig(fast=2, slow=3, signal=2),
+        rsi=2,
+        stoch_rsi=StochRsiConfig(period=2, k=1, d=1),
+        stochastic=StochasticConfig(k=2, smooth=1, d=1),
+        cci=3,
+        roc=2,
+        mom=2,
+        williams_r=2,
+        adx=2,
+        bollinger=BollingerConfig(period=3),
+        atr=2,
+        keltner=KeltnerConfig(ema=2, atr=2),
+        donchian=2,
+        vwap=3,
+        mfi=2,
+        cmf=2,
+        realised_volatility=3,
+        return_zscore=3,
+        order_flow=2,
+        amihud=2,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A made-up score of an article; ``delay`` is the time from scoring to its arrival."""
+
+    article: str
+    asset: str
+    version: str
+    value: float
+    ts: datetime
+    delay: timedelta = timedelta()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What happened outside, in order of event time."""
+
+    trades: tuple[Made, ...]
+    scores: tuple[Score, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say how much it is: whole histories would drown a report that names what they were made from."""
+        return f"<{len(self.trades)} trades, {len(self.scores)} scores>"
+
+    def before(self, moment: datetime) -> "Facts":
+        """Return what had happened by then."""
+        return Facts(
+            tuple(t for t in self.trades if t.ts < moment),
+            tuple(s for s in self.scores if s.ts < moment),
+        )
+
+    def since(self, moment: datetime) -> "Facts":
+        """Return what happened then and later."""
+        return Facts(
+            tuple(t for t in self.trades if t.ts >= moment),
+            tuple(s for s in self.scores if s.ts >= moment),
+        )
+
+
+scores = st.builds(
+    lambda article, asset, version, value, second: Score(
+        article, asset, version, value, START + timedelta(seconds=second)
+    ),
+    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from(["A", "C"]),
+    st.sampled_from(["v1", "v2"]),
+    st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]),
+    st.integers(0, MINUTES * 60),
+)
+
+
+def history(
+    seed: int,
+    silences: list[tuple[str, int, int]],
+    singles: list[tuple[str, float, float, float, str]],
+    news: list[Score],
+) -> Facts:
+    """Return a random walk per market, silent for some minutes from one on, with single trades anywhere, and news."""
+    walk = random.Random(seed)
+    silent = {(symbol, first + n) for symbol, first, length in silences for n in range(length)}
+    made = [
+        (symbol, second, price, quantity, side)
+        for symbol in SYMBOLS
+        for second, price, quantity, side in _walk(walk)
+        if (symbol, int(second // 60)) not in silent
+    ]
+    made = sorted(made + singles, key=lambda m: m[1])
+    return Facts(
+        tuple(
+            Made(symbol, n, START + timedelta(seconds=second), price, quantity, side)
+            for n, (symbol, second, price, quantity, side) in enumerate(made)
+        ),
+        tuple(sorted(news, key=lambda s: s.ts)),
+    )
+
+
+histories = st.builds(
+    history,
+    st.integers(0, 2**16),
+    st.lists(st.tuples(st.sampled_from(SYMBOLS), st.integers(0, MINUTES), st.integers(1, 9)), max_size=3),
+    st.lists(trades, max_size=5),
+    st.lists(scores, max_size=6, unique_by=lambda s: (s.article, s.asset, s.version)),
+)
+
+
+def _walk(walk: random.Random) -> Iterable[tuple[float, float, float, str]]:
+    price = 100.0
+    for minute in range(MINUTES):
+        for second in sorted(walk.sample(range(60), 2)):
+            price += walk.randint(-3, 3)
+            yield minute * 60.0 + second, max(price, 1.0), float(walk.randint(1, 9)), walk.choice(["buy", "sell"])
+
+
+def install(conn: psycopg.Connection, extra: Iterable[str] = ()) -> None:
+    """Create every object but the sinks, and some views of a test's own."""
+    conn.execute("SET timezone = 'UTC'")
+    catalog.install(conn)
+    for sql_object in render_objects(CONFIG):
+        if sql_object.kind is not Kind.SINK:
+            catalog.apply(conn, sql_object.text.replace("${topic_prefix}", ""))
+    for text in extra:
+        catalog.apply(conn, text)
+
+
+def empty(conn: psycopg.Connection) -> None:
+    """Forget everything but which markets are watched."""
+    reset(conn)
+    for symbol in SYMBOLS:
+        base, quote = symbol.split("/")
+        conn.execute("INSERT INTO symbols VALUES ('x', %s, %s, %s)", [symbol, base, quote])
+
+
+def happen(conn: psycopg.Connection, facts: Facts) -> None:
+    """Let facts arrive, in their order."""
+    arrive(conn, facts.trades)
+    score(conn, facts.scores)
+
+
+def score(conn: psycopg.Connection, found: Iterable[Score]) -> None:
+    """Let scores arrive in the given order; a second one of the same article and version is ignored."""
+    for s in found:
+        conn.execute(
+            "INSERT INTO news_sentiment (article_id, asset, score, confidence, relevance, event_type, extractor,"
+            " extractor_version, published_at, fetched_at, scored_at, ingest_ts)"
+            " VALUES (%s, %s, %s, 0.9, 0.8, 'other', 'offline', %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [s.article, s.asset, s.value, s.version, START - timedelta(minutes=30), s.ts, s.ts, s.ts + s.delay],
+        )
+
+
+def run(conn: psycopg.Connection, facts: Facts) -> None:
+    """Start empty, let everything happen, and bring every view up to date."""
+    empty(conn)
+    happen(conn, facts)
+    Refresher(conn).run_until_idle()
+
+
+def state(conn: psycopg.Connection, view: str) -> dict[tuple, dict]:
+    """Return the rows of a view by its key."""
+    (keys,) = [o.header.keys for o in catalog.load(conn) if o.name == view and o.header]
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(f'SELECT * FROM "{view}"').fetchall()
+    return {tuple(row[key] for key in keys): row for row in rows}
+
+
+def closed_until(conn: psycopg.Connection) -> datetime | None:
+    """Return the market clock."""
+    row = conn.execute("SELECT closed_until FROM market_clock").fetchone()
+    assert row is not None
+    found = row[0]
+    assert found is None or isinstance(found, datetime)
+    return found
+
+
+def remember_inputs(conn: psycopg.Connection, tasks: list[Task], made_at: datetime) -> dict[tuple, dict]:
+    """Read the features of candles as the predictor does, and keep them as it does; return them by key."""
+    if not tasks:
+        return {}
+    names = feature_names(conn)
+    matrix = read_features(conn, names, tasks).matrix
+    known = {}
+    for exchange, symbol, when, vector in zip(
+        matrix.exchange.tolist(), matrix.symbol.tolist(), matrix.open_time.tolist(), matrix.values.tolist(), strict=True
+    ):
+        values = {n: None if v != v else v for n, v in zip(names, vector, strict=True)}  # NaN is not equal to itself
+        open_time = when.replace(tzinfo=UTC)
+        known[exchange, symbol, open_time] = values
+        conn.execute(
+            "INSERT INTO prediction_inputs VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            [exchange, symbol, open_time, feature_set_id(names), Jsonb(values), made_at],
+        )
+    return known
+
+
+def features_only(row: dict) -> dict:
+    """Return a row of ``features`` without its keys and times."""
+    return {name: value for name, value in row.items() if name not in KEYS}
