@@ -1,0 +1,246 @@
+"""A whole training: run, version, aliases, events; and what remains when it is stopped in the middle."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from tests.fakes.processes import planted
+from tests.integration.ml.conftest import CONFIG, OWN
+
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.protocol import BusUnavailable
+from candlewave.ml.dataset import Dataset, known_labels
+from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError
+from candlewave.ml.train import Trained, train
+
+MINUTES = 2_600
+BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
+END = BEGIN + timedelta(minutes=MINUTES)
+
+
+def run(registry: Registry, bus: Any, artifacts: str, data: Dataset | None = None, **more: Any) -> Trained:
+    data = data if data is not None else planted(MINUTES, 0.5)
+    given = {"reason": "test", "end": END, **more}
+    return train(data, bus, registry, CONFIG, OWN, artifact_root=artifacts, **given)
+
+
+def records(bus: PostgresBus, topic: str) -> list[dict[str, Any]]:
+    with bus.subscribe(f"test-{topic}", [topic]) as subscription:
+        return [msgspec.json.decode(m.value or b"") for m in subscription.poll(timeout=5)]
+
+
+def test_the_first_that_beats_the_last_price_becomes_champion(
+    registry: Registry, bus: PostgresBus, artifacts: str
+) -> None:
+    trained = run(registry, bus, artifacts)
+    assert (trained.version, trained.decision.promoted, trained.decision.served) == ("1", True, (1, 5))
+    champion = registry.metadata(CHAMPION)
+    assert champion is not None
+    assert champion.served_horizons == (1, 5)
+    assert champion.train_end == END
+    assert champion.is_complete
+    events = records(bus, "model_events")
+    assert [(e["event"], e["model_version"]) for e in events] == [("registered", "1"), ("promoted", "1")]
+    assert events[1]["reason"] == trained.decision.reason
+    references = records(bus, "feature_reference")
+    assert {r["model_version"] for r in references} == {"1"}
+    assert "tell" in {r["feature"] for r in references}
+
+
+def test_the_run_keeps_parameters_metrics_per_fold_plots_and_a_signature(
+    registry: Registry, bus: PostgresBus, artifacts: str
+) -> None:
+    trained = run(registry, bus, artifacts, warnings=["feature x is constant"])
+    client = registry.client
+    found = client.get_run(trained.run_id)
+    assert found.info.status == "FINISHED"
+    assert found.data.params["trees"] == "15"
+    assert found.data.params["fingerprint"] == planted(MINUTES, 0.5).fingerprint()
+    assert [m.step for m in client.get_metric_history(trained.run_id, "pooled_pinball_1m")] == [0, 1, 2]
+    assert found.data.metrics["ridge_mae_1m"] < found.data.metrics["last_price_mae_1m"]
+    names = {f.path for f in client.list_artifacts(trained.run_id, "plots")}
+    assert names == {f"plots/{n}.png" for n in ("importance", "calibration", "error_by_hour", "forecast_vs_actual")}
+    assert "warnings.json" in {f.path for f in client.list_artifacts(trained.run_id)}
+
+
+def test_mlflow_itself_can_load_it_and_says_the_same(registry: Registry, bus: PostgresBus, artifacts: str) -> None:
+    import mlflow
+    import pandas
+
+    run(registry, bus, artifacts)
+    data = planted(50, 0.5, seed=3)
+    model = registry.load(CHAMPION)
+    assert model is not None
+    wanted = model.predict(data.matrix()).reshape(len(data), -1)
+    mlflow.set_tracking_uri(registry.tracking_uri)
+    loaded = mlflow.pyfunc.load_model(f"models:/{registry.name}@{CHAMPION}")
+    frame = pandas.DataFrame({"exchange": data.exchange, "symbol": data.symbol})
+    for place, name in enumerate(data.names):
+        frame[name] = data.values[:, place].astype(np.float64)
+    found = loaded.predict(frame)
+    assert list(found.columns) == ["q10_1m", "q50_1m", "q90_1m", "q10_5m", "q50_5m", "q90_5m"]
+    np.testing.assert_allclose(found.to_numpy(), wanted)
+
+
+def test_no_skill_is_registered_as_challenger_and_the_baseline_serves(
+    registry: Registry, bus: PostgresBus, artifacts: str
+) -> None:
+    trained = run(registry, bus, artifacts, planted(MINUTES, 0.0))
+    assert not trained.decision.promoted
+    assert trained.decision.reason.startswith("no skill against the last price on any horizon")
+    assert registry.load(CHAMPION) is None
+    challenger = registry.metadata(CHALLENGER)
+    assert challenger is not None
+    assert challenger.served_horizons == ()
+    assert [e["event"] for e in records(bus, "model_events")] == ["registered", "rejected"]
+
+
+def test_a_champion_that_went_bad_is_replaced_and_kept_for_a_rollback(
+    registry: Registry, bus: PostgresBus, artifacts: str
+) -> None:
+    """The signal turns round; the second training sees a half of each, and forecasts later data better."""
+    first = run(registry, bus, artifacts)
+    assert first.decision.promoted
+    again = planted(MINUTES, -0.5, seed=2)
+    later = END + timedelta(minutes=MINUTES)
+    moved = Dataset(
+        again.exchange,
+        again.symbol,
+        again.open_time + np.timedelta64(MINUTES, "m"),
+        again.close,
+        again.names,
+        again.values,
+        again.labels,
+    )
+    second = run(registry, bus, artifacts, moved, end=later)
+    assert second.decision.promoted
+    assert "better than version 1 on data that both had not seen" in second.decision.reason
+    champion, previous = registry.metadata(CHAMPION), registry.metadata(PREVIOUS)
+    assert champion is not None
+    assert previous is not None
+    assert (champion.version, previous.version) == ("2", "1")
+    registry.promote("1", previous.served_horizons)
+    assert [registry.version(alias) for alias in (CHAMPION, PREVIOUS)] == ["1", "2"]
+
+
+def test_a_champion_is_kept_when_the_new_one_is_no_better(registry: Registry, bus: PostgresBus, artifacts: str) -> None:
+    run(registry, bus, artifacts, known_labels(planted(MINUTES, 0.5), END - timedelta(minutes=MINUTES // 3)),
+        end=END - timedelta(minutes=MINUTES // 3))  # fmt: skip
+    second = run(registry, bus, artifacts)
+    assert not second.decision.promoted
+    assert "not better than version 1" in second.decision.reason
+    assert registry.version(CHAMPION) == "1"
+    assert registry.version(CHALLENGER) == "2"
+
+
+class Stop(Exception):  # noqa: N818
+    """Somebody ends the training."""
+
+
+def _stop() -> None:
+    raise Stop
+
+
+class NoBus:
+    def publish(self, *_: object) -> None:
+        raise BusUnavailable("the bus is away")
+
+
+def test_stopped_while_fitting_nothing_is_left(registry: Registry, bus: PostgresBus, artifacts: str) -> None:
+    with pytest.raises(Stop):
+        run(registry, bus, artifacts, on_fit=_stop)
+    assert registry.versions() == []
+    assert records(bus, "model_events") == []
+
+
+@pytest.mark.parametrize("broken", ["plots.save_all", "write_model"])
+def test_a_run_that_cannot_be_written_is_marked_and_no_version_is_made(
+    registry: Registry, bus: PostgresBus, artifacts: str, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(f"candlewave.ml.tracking.{broken}", fail)
+    with pytest.raises(RegistryError, match=r"cannot write run \w+: disk full"):
+        run(registry, bus, artifacts)
+    assert registry.versions() == []
+    client = registry.client
+    experiment = client.get_experiment_by_name("candlewave-training")
+    newest = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"], max_results=1)[0]
+    assert newest.info.status == "FAILED"
+
+
+@pytest.mark.parametrize("at", ["bus", "alias"])
+def test_a_version_whose_training_did_not_end_counts_for_nothing(
+    registry: Registry, bus: PostgresBus, artifacts: str, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    if at == "bus":
+        with pytest.raises(BusUnavailable):
+            run(registry, NoBus(), artifacts)
+    else:
+        with monkeypatch.context() as patch:
+
+            def fail(*_: object) -> None:
+                raise RegistryError("gone")
+
+            patch.setattr(Registry, "set_alias", fail)
+            with pytest.raises(RegistryError, match="gone"):
+                run(registry, bus, artifacts)
+    assert registry.newest() is None
+    assert registry.version(CHAMPION) is None
+    trained = run(registry, bus, artifacts)
+    assert trained.version == "2"
+    newest = registry.newest()
+    assert newest is not None
+    assert newest.version == "2"
+
+
+def test_a_registry_that_is_away(bus: PostgresBus, artifacts: str, elsewhere: Path) -> None:
+    away = Registry("http://127.0.0.1:9", "candlewave", elsewhere)
+    with pytest.raises(RegistryError, match="cannot look up alias champion in the model registry"):
+        run(away, bus, artifacts)
+
+
+@pytest.fixture
+def trained(registry: Registry, bus: PostgresBus, artifacts: str) -> Trained:
+    return run(registry, bus, artifacts)
+
+
+def _answers(registry: Registry) -> Any:
+    model = registry.load(CHAMPION)
+    assert model is not None
+    return model.predict(planted(20, 0.5).matrix())
+
+
+@pytest.mark.usefixtures("trained")
+def test_the_last_model_is_on_disk_when_the_registry_goes(registry: Registry, elsewhere: Path) -> None:
+    here = Registry(registry.tracking_uri, registry.name, elsewhere)
+    wanted = _answers(here)
+    cut = Registry("http://127.0.0.1:9", registry.name, elsewhere)
+    np.testing.assert_array_equal(_answers(cut), wanted)
+    assert cut.version(CHAMPION) == "1"
+    with pytest.raises(RegistryError):
+        cut.load(CHALLENGER)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_damaged_file_is_fetched_again(registry: Registry, elsewhere: Path) -> None:
+    here = Registry(registry.tracking_uri, registry.name, elsewhere)
+    wanted = _answers(here)
+    path = elsewhere / registry.name / "1" / "model.json"
+    path.write_text("{}")
+    np.testing.assert_array_equal(_answers(here), wanted)
+    path.unlink()
+    np.testing.assert_array_equal(_answers(here), wanted)
+
+
+def test_a_model_that_is_damaged_in_the_registry_is_refused(
+    registry: Registry, trained: Trained, elsewhere: Path
+) -> None:
+    source = registry.client.get_run(trained.run_id).info.artifact_uri.removeprefix("file://")
+    (Path(source) / "model" / "h1-0-q50.txt").write_text("tree")
+    with pytest.raises(RegistryError, match=r"version 1 of .* is damaged"):
+        Registry(registry.tracking_uri, registry.name, elsewhere).load(CHAMPION)

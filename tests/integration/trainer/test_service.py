@@ -1,0 +1,189 @@
+"""The service: requests, schedule, failures, and its end."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from prometheus_client import REGISTRY
+from typer.testing import CliRunner
+
+from candlewave.bus.messages import TrainingRequest, decode_dead_letter, training_request_message
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.protocol import Message
+from candlewave.bus.topics import TOPICS, TRAINING_REQUESTS
+from candlewave.cli import app
+from candlewave.ml.model import TooLittleDataError
+from candlewave.ml.promote import Decision
+from candlewave.ml.registry import ModelVersion, RegistryError
+from candlewave.ml.settings import TrainSettings
+from candlewave.ml.train import Trained
+from candlewave.settings import get_settings
+from candlewave.trainer.service import GROUP, Trainer
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+OWN = TrainSettings()  # type: ignore[call-arg]
+
+
+class FakeRegistry:
+    """The newest version, and a champion."""
+
+    def __init__(self, last: datetime | None) -> None:
+        self.last = last
+
+    def newest(self) -> ModelVersion | None:
+        if self.last is None:
+            return None
+        return ModelVersion("1", "run", self.last, (), {"train_end": self.last.isoformat(), "complete": "true"})
+
+    def metadata(self, _: str) -> ModelVersion | None:
+        return self.newest()
+
+
+class Desk:
+    """A trainer whose trainings are notes, and whose clock the test sets."""
+
+    def __init__(self, bus: PostgresBus, last: datetime | None) -> None:
+        self.bus, self.now, self.reasons = bus, NOW, list[str]()
+        self.failure: Exception | None = None
+        self.lines: list[str] = []
+        self.trainer = Trainer(
+            bus,
+            FakeRegistry(last),  # type: ignore[arg-type]
+            self._run,
+            OWN,
+            clock=lambda: self.now,
+            log=lambda event, **_: self.lines.append(event),
+            warn=lambda event, **_: self.lines.append(event),
+        )
+
+    def _run(self, reason: str, _: datetime) -> Trained:
+        if self.failure is not None:
+            raise self.failure
+        self.reasons.append(reason)
+        return Trained("2", "run", Decision(True, (1,), "better"), [], 10)
+
+    def step(self) -> Trained | None:
+        with self.bus.subscribe(GROUP, [TRAINING_REQUESTS.name]) as requests:
+            return self.trainer.step(requests, timeout=0.2)
+
+    @property
+    def waiting(self) -> int:
+        return sum(self.bus.lag(GROUP, [TRAINING_REQUESTS.name]).values())
+
+    def ask(self, minutes_ago: float = 0, model: str = "candlewave", identity: str = "r1") -> None:
+        moment = self.now - timedelta(minutes=minutes_ago)
+        self.bus.publish(
+            TRAINING_REQUESTS.name,
+            [training_request_message(TrainingRequest(identity, model, "coverage", {}, moment))],
+        )
+
+
+@pytest.fixture
+def bus(database: str) -> Iterator[PostgresBus]:
+    with PostgresBus(database) as opened:
+        opened.install()
+        opened.ensure_topics(TOPICS.values())
+        yield opened
+
+
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_it_trains_at_once_without_a_model_and_not_again_before_its_time(bus: PostgresBus) -> None:
+    desk = Desk(bus, None)
+    before = value("candlewave_trainer_runs_total", outcome="promoted")
+    assert desk.step() is not None
+    assert desk.reasons == ["no model is registered yet"]
+    assert desk.step() is None
+    desk.now += timedelta(hours=24)
+    assert desk.step() is not None
+    assert value("candlewave_trainer_runs_total", outcome="promoted") == before + 2
+    assert value("candlewave_trainer_last_success_timestamp_seconds") == desk.now.timestamp()
+
+
+def test_a_request_is_trained_for_and_then_committed(bus: PostgresBus) -> None:
+    desk = Desk(bus, NOW - timedelta(hours=2))
+    desk.ask()
+    assert desk.step() is not None
+    assert desk.reasons == ["asked for: coverage (r1)"]
+    assert desk.waiting == 0
+
+
+def test_a_request_that_came_too_soon_waits_uncommitted(bus: PostgresBus) -> None:
+    desk = Desk(bus, NOW - timedelta(minutes=5))
+    desk.ask()
+    assert desk.step() is None
+    assert desk.waiting == 1, "a trainer that is killed now would not lose it"
+    desk.now += timedelta(minutes=30)
+    assert desk.step() is not None
+
+
+def test_a_request_that_a_training_answered_is_committed_without_another(bus: PostgresBus) -> None:
+    desk = Desk(bus, NOW)
+    desk.ask(minutes_ago=10)
+    assert desk.step() is None
+    assert (desk.reasons, desk.waiting) == ([], 0)
+
+
+def test_requests_for_other_models_and_nonsense_are_put_aside(bus: PostgresBus) -> None:
+    desk = Desk(bus, NOW - timedelta(hours=2))
+    desk.ask(model="other")
+    bus.publish(TRAINING_REQUESTS.name, [Message(b'{"reason": 7}')])
+    before = value("candlewave_trainer_requests_total", outcome="rejected")
+    assert desk.step() is None
+    assert desk.waiting == 0
+    assert value("candlewave_trainer_requests_total", outcome="rejected") == before + 1
+    with bus.subscribe("test", ["training_requests.dlq"]) as subscription:
+        [letter] = [decode_dead_letter(m.value) for m in subscription.poll(timeout=5)]
+    assert "`$.reason`" in letter.reason or "request_id" in letter.reason
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome"),
+    [
+        (RegistryError("the registry is away"), "failed"),
+        (psycopg.OperationalError("the engine is away"), "failed"),
+        (TooLittleDataError("too short"), "too_little_data"),
+    ],
+)
+def test_a_training_that_fails_is_tried_again_and_its_request_kept(
+    bus: PostgresBus, failure: Exception, outcome: str
+) -> None:
+    desk = Desk(bus, NOW - timedelta(hours=2))
+    desk.ask()
+    desk.failure = failure
+    before = value("candlewave_trainer_runs_total", outcome=outcome)
+    assert desk.step() is None
+    assert desk.waiting == 1
+    assert value("candlewave_trainer_runs_total", outcome=outcome) == before + 1
+    desk.failure = None
+    assert desk.step() is None, "not before its pause is over"
+    desk.now += timedelta(seconds=15)
+    assert desk.step() is not None
+    assert desk.waiting == 0
+
+
+def test_commands_explain_what_is_missing(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(data_dir))
+    get_settings.cache_clear()
+    monkeypatch.setattr("candlewave.cli.common.load_settings", get_settings)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [*arguments])
+        return result.exit_code, result.output
+
+    code, output = run("train", "--dry-run")
+    assert code == 1
+    assert "candlewave up" in output
+    assert run("models", "list") == (0, "No model is registered: the baseline serves. `candlewave train` trains one.\n")
+    code, output = run("models", "rollback")
+    assert code == 1
+    assert "there is no champion before the present one" in output
+    monkeypatch.setenv("TRAIN_FOLDS", "1")
+    code, output = run("train")
+    assert code == 1
+    assert "TRAIN_FOLDS" in output
+    get_settings.cache_clear()
