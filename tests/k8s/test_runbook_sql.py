@@ -5,7 +5,8 @@ import shlex
 
 import psycopg
 import pytest
-from tests.integration.migrate.conftest import Engine, fill
+from tests.integration.migrate.conftest import Engine
+from tests.integration.migrate.conftest import fill as fill_kafka
 from tests.k8s.test_rules import RUNBOOKS
 
 from candlewave.config import load_config
@@ -24,6 +25,11 @@ def commands() -> list[tuple[str, str]]:
             if not _RISINGWAVE_ONLY.search(query):
                 found.append((path.stem, query))
     return found
+
+
+def fill(text: str) -> str:
+    """Put in the deploy-time parameters, those of Elasticsearch too."""
+    return fill_kafka(text).replace("${elasticsearch_properties}", "url = 'embedded'")
 
 
 @pytest.fixture(scope="module")
