@@ -1,0 +1,52 @@
+"""docs/features.md lists every feature, as the catalog of the engine describes it."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from candlewave.config import Config
+from candlewave.embedded import catalog
+from candlewave.ml.feature_set import KEYS
+from candlewave.paths import project_root
+from candlewave.sqlmodel.ddl import Kind
+from candlewave.sqlmodel.render import render_objects
+
+HEAD = "| feature | of | bars | range | meaning |\n|---|---|---|---|---|\n"
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        catalog.install(connection)
+        for sql_object in render_objects(Config()):
+            if sql_object.kind is not Kind.SINK:
+                catalog.apply(connection, sql_object.text.replace("${topic_prefix}", ""))
+        yield connection
+
+
+def table(conn: psycopg.Connection) -> str:
+    """Return the page's table: a line per feature, with the timeframes that it is computed for."""
+    lines: dict[tuple, list[str]] = {}
+    for name, timeframe, *described in conn.execute(
+        'SELECT name, timeframe, needs, "range", meaning FROM feature_catalog'
+    ).fetchall():
+        stem = name.removesuffix(f"_{timeframe}") if timeframe else name
+        lines.setdefault((stem, *described), []).append(timeframe or "–")
+    return HEAD + "".join(
+        f"| `{stem}` | {' '.join(timeframes)} | {needs} | {reach} | {meaning} |\n"
+        for (stem, needs, reach, meaning), timeframes in lines.items()
+    )
+
+
+def test_the_page_has_the_catalogs_table(conn: psycopg.Connection) -> None:
+    page = (project_root() / "docs/features.md").read_text(encoding="utf-8")
+    expected = table(conn)
+    assert expected in page, f"docs/features.md should have this table:\n{expected}"
+
+
+def test_the_catalog_describes_the_columns_of_the_view(conn: psycopg.Connection) -> None:
+    described = [name for (name,) in conn.execute("SELECT name FROM feature_catalog").fetchall()]
+    columns = [c.name for c in conn.execute("SELECT * FROM features").description or () if c.name not in KEYS]
+    assert sorted(columns) == sorted(described)
+    assert len(described) == len(set(described))
