@@ -81,11 +81,9 @@ def demo(
             run("sentiment-extractor")
         else:
             _say(f"Publishing {days:g} days of simulated history, then live; headlines are invented, too")
-            market = ["simulate", "--days", str(days), "--signal", str(signal)]
-            _run([*market, "--no-live"], stop)
-            run("simulate", *market[1:])
+            run("simulate", "--days", str(days), "--signal", str(signal))
             run("sentiment-extractor", **_invented_news())
-            _wait_for_features(settings, days, stop)
+            _wait_for_features(settings, days, children, logs, stop)
         if not stop.is_set():
             _say("Starting forecasts: trainer, predictor, error monitor, API")
             for name in ("model-trainer", "price-predictor", "model-error-monitor"):
@@ -103,7 +101,13 @@ def _invented_news() -> dict[str, str]:
     return {"CANDLEWAVE_NEWS_CONFIG": own or str(files("candlewave.sentiment") / "news-simulated.toml")}
 
 
-def _wait_for_features(settings: "Settings", days: float, stop: threading.Event) -> None:
+def _wait_for_features(
+    settings: "Settings",
+    days: float,
+    children: "dict[str, subprocess.Popen[bytes]]",
+    logs: Path,
+    stop: threading.Event,
+) -> None:
     """Show how far SQL has come with the history; a model that is trained before knows only a part of it."""
     from candlewave.engine import connect
     from candlewave.telemetry.progress import progress
@@ -112,6 +116,7 @@ def _wait_for_features(settings: "Settings", days: float, stop: threading.Event)
     done = 0.0
     with progress("Candles, indicators and features", days * 1_440, "minutes") as bar, connect(settings) as conn:
         while not stop.wait(0.5):
+            _none_ended(children, logs)
             row = conn.execute("SELECT extract(epoch FROM max(close_time)) FROM features").fetchone()
             newest = float(row[0]) if row and row[0] is not None else begin
             minutes = min(max((newest - begin) / 60, done), days * 1_440)

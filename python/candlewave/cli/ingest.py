@@ -212,9 +212,11 @@ def simulate(
     """Simulate a market: history first, then live. All of it is marked by the exchange name "simulated".
 
     Trends, reversals, bursts, quiet spells, bid-ask bounce, and trades that arrive late, twice or out of order. A
-    second run with the same options goes on where the first ended, filling the time between.
+    second live run with the same options goes on where the first ended, filling the time between; with other options it
+    is refused.
     """
-    from candlewave.ingest.simulate import load_state, publish_history, publish_live, save_state
+    from candlewave.cli.common import fail
+    from candlewave.ingest.simulate import OtherMarketError, load_state, publish_history, publish_live, save_state
     from candlewave.ingest.simulator import EXCHANGE, Disturbances, RegimeChange, Simulator
     from candlewave.ingest.store import register_symbols
 
@@ -229,7 +231,10 @@ def simulate(
     }
     path = settings.data_dir / "simulator.json"
     now = datetime.now(UTC)
-    found = None if fresh or not live else load_state(path, options)
+    try:
+        found = None if fresh or not live else load_state(path, options)
+    except OtherMarketError as error:
+        fail(str(error))
     start = found[0] if found else (now - timedelta(days=days)).replace(second=0, microsecond=0)
     with _explained(), _connected(settings) as (bus, conn), _stop_signals() as stop:
         simulator = Simulator(

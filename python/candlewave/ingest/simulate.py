@@ -22,6 +22,10 @@ _TICK_SECONDS = 0.2
 _SAVE_SECONDS = 30.0
 
 
+class OtherMarketError(ValueError):
+    """The data directory has a simulated market with other options."""
+
+
 def trade_id_prefix(simulator: Simulator) -> str:
     """Return what makes ids of one run differ from another run's: its seed and first minute."""
     return f"{simulator.seed:x}.{int(simulator.start.timestamp()) // 60:x}."
@@ -171,13 +175,21 @@ def save_state(path: Path, simulator: Simulator, options: dict[str, Any]) -> Non
 
 
 def load_state(path: Path, options: dict[str, Any]) -> tuple[datetime, dict[str, Any]] | None:
-    """Return start and state of an earlier run with the same options; None when there is none."""
+    """Return start and state of the earlier run; None when there is none.
+
+    Raises:
+        OtherMarketError: it had other options: two markets in the same hours would make nonsense of both.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     if content["options"] != options:
-        return None
+        differs = ", ".join(name for name in options if options[name] != content["options"].get(name))
+        raise OtherMarketError(
+            f"{path.parent} has a simulated market with other options ({differs}). Go on with the same options, take"
+            " another CANDLEWAVE_DATA_DIR, or begin a new market over the old one with --fresh"
+        )
     return datetime.fromisoformat(content["start"]), content["state"]
 
 

@@ -9,6 +9,7 @@ from tests.fakes.memory_bus import MemoryBus
 
 from candlewave.bus.messages import Heartbeat, Trade, decode_trade, encode
 from candlewave.ingest.simulate import (
+    OtherMarketError,
     load_state,
     publish_history,
     publish_live,
@@ -95,5 +96,6 @@ def test_a_saved_run_goes_on_after_a_restart(tmp_path: Path) -> None:
     whole = MemoryBus()
     publish_history(simulator(), whole, START + timedelta(hours=3), finish=True)
     assert bus.trades == whole.trades
-    assert load_state(path, {"seed": 2}) is None
+    with pytest.raises(OtherMarketError, match=r"other options \(seed\)"):
+        load_state(path, {"seed": 2})
     assert load_state(tmp_path / "absent.json", options) is None
