@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
+import pytest
 from tests.fakes.memory_bus import MemoryBus
 
 from candlewave.bus.messages import Heartbeat, Trade, decode_trade, encode
