@@ -1,6 +1,7 @@
 """Put the dumps of /dump into the bucket of backups, and remove those older than KEEP_DAYS."""
 
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,11 +26,11 @@ for path in sorted(Path("/dump").glob("*.dump")):
     store.upload_file(str(path), bucket, key)
     if store.head_object(Bucket=bucket, Key=key)["ContentLength"] != path.stat().st_size:
         raise SystemExit(f"{key} did not arrive whole")
-    print(f"uploaded {key}, {path.stat().st_size} bytes")
+    sys.stdout.write(f"uploaded {key}, {path.stat().st_size} bytes\n")
 
 oldest = now - timedelta(days=int(os.environ["KEEP_DAYS"]))
 for page in store.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="postgres/"):
     for item in page.get("Contents", []):
         if item["LastModified"] < oldest:
             store.delete_object(Bucket=bucket, Key=item["Key"])
-            print(f"removed {item['Key']}")
+            sys.stdout.write(f"removed {item['Key']}\n")

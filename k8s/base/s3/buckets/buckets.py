@@ -1,6 +1,7 @@
 """Make the buckets that are missing; a second run changes nothing."""
 
 import os
+import sys
 from pathlib import Path
 
 import boto3
@@ -25,4 +26,4 @@ for endpoint, wanted in (
     for name in wanted:
         if name not in found:
             store.create_bucket(Bucket=name)
-        print(f"{name}: {'was there' if name in found else 'made'}")
+        sys.stdout.write(f"{name}: {'was there' if name in found else 'made'}\n")
