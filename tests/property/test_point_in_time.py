@@ -21,8 +21,9 @@ from candlewave.ml.dataset import Dataset, read_dataset
 from candlewave.predict.schedule import Task
 
 PROPERTY = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-MINUTE_BY_MINUTE = settings(PROPERTY, max_examples=4)
+STEP_BY_STEP = settings(PROPERTY, max_examples=4)
 Fact = TypeVar("Fact", Made, Score)
+STEP = 3 * MINUTE
 END = START + timedelta(minutes=MINUTES)
 moments = st.integers(60, MINUTES * 60).map(lambda second: START + timedelta(seconds=second))
 
@@ -194,15 +195,15 @@ def test_a_row_is_there_exactly_when_it_says(conn: psycopg.Connection, facts: Fa
     assert all(row["available_at"] == row["close_time"] + GRACE for row in final.values())
 
 
-@MINUTE_BY_MINUTE
-@given(histories, st.lists(st.sampled_from([0, 0, 0, 90, 600]), min_size=1, max_size=30))
+@STEP_BY_STEP
+@given(histories, st.lists(st.sampled_from([0, 0, 0, 240, 600]), min_size=1, max_size=30))
 def test_forecasts_are_kept_with_what_was_known(conn: psycopg.Connection, facts: Facts, delays: list[int]) -> None:
     """The inputs of a forecast stay as they were; how far the past was amended since is what SQL says it is."""
     arrivals = sorted(
         (arrives(fact, delays[n % len(delays)]) for n, fact in enumerate([*facts.trades, *facts.scores])),
         key=lambda fact: fact.ts + fact.delay,
     )
-    known = forecast_each_minute(conn, arrivals)
+    known = forecast_as_minutes_close(conn, arrivals)
     final = state(conn, "features")
 
     kept = {
@@ -225,7 +226,7 @@ def test_a_model_can_be_trained_on_what_was_known(conn: psycopg.Connection, dela
     """With late trades, ``inputs`` are what the predictor had, ``features`` what is known since."""
     facts = plain_history()
     arrivals = [arrives(trade, delay if n % 20 == 0 else 0) for n, trade in enumerate(facts.trades)]
-    known = forecast_each_minute(conn, sorted(arrivals, key=lambda trade: trade.ts + trade.delay))
+    known = forecast_as_minutes_close(conn, sorted(arrivals, key=lambda trade: trade.ts + trade.delay))
     final = {key: features_only(row) for key, row in state(conn, "features").items()}
     horizons = CONFIG.predictions.horizons_minutes
 
@@ -253,8 +254,8 @@ def test_the_histories_have_features_to_speak_of(conn: psycopg.Connection) -> No
     assert len(state(conn, "prediction_outcomes")) > 400
 
 
-def forecast_each_minute(conn: psycopg.Connection, arrivals: list[Made | Score]) -> dict[tuple, dict]:
-    """Let facts arrive, and read and keep the inputs of each minute's forecast once it has closed."""
+def forecast_as_minutes_close(conn: psycopg.Connection, arrivals: list[Made | Score]) -> dict[tuple, dict]:
+    """Let facts arrive, and every few minutes read and keep the inputs of forecasts of what has closed since."""
     layers.empty(conn)
     refresher = Refresher(conn)
     known: dict[tuple, dict] = {}
@@ -262,7 +263,7 @@ def forecast_each_minute(conn: psycopg.Connection, arrivals: list[Made | Score])
     fact = next(waiting, None)
     now = START
     while fact is not None:
-        now += MINUTE
+        now += STEP
         while fact is not None and fact.ts + fact.delay < now:
             deliver(conn, fact)
             fact = next(waiting, None)
