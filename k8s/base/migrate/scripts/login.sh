@@ -17,11 +17,12 @@ if PGUSER=root PGPASSWORD=$root psql -Atqc 'SELECT 1' > /dev/null 2>&1; then
     export PGPASSWORD=$root
 fi
 # Statements come over standard input, so that no password stands in a list of processes.
+verb=CREATE
+[ "$(psql -Atq -U root -c "SELECT count(*) FROM pg_catalog.pg_user WHERE usename = 'candlewave'")" = 0 ] || verb=ALTER
 psql -v ON_ERROR_STOP=1 -Atq -U root << SQL
-CREATE USER IF NOT EXISTS candlewave WITH LOGIN CREATEDB;
-ALTER USER candlewave WITH LOGIN PASSWORD '$own';
+$verb USER candlewave WITH LOGIN CREATEDB PASSWORD '$own';
 GRANT ALL PRIVILEGES ON DATABASE dev TO candlewave;
 GRANT ALL PRIVILEGES ON SCHEMA public TO candlewave;
-ALTER USER root WITH LOGIN PASSWORD '$root';
+ALTER USER root WITH PASSWORD '$root';
 SQL
 echo 'made the user candlewave'
