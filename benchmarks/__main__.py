@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.embedded import latency, plain_postgresql, throughput
 from benchmarks.report import Row
 
-NAMES = ("throughput", "latency", "prediction", "page")
+NAMES = ("throughput", "latency", "prediction", "training", "api", "page")
 
 
 def main() -> int:
@@ -20,9 +20,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="candlewave bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; all if left out")
     parser.add_argument("--trades", type=int, default=1_000_000, help="trades of the throughput runs")
-    parser.add_argument("--days", type=int, default=30, help="days of history of the latency run")
+    parser.add_argument("--days", type=int, default=30, help="days of history of the latency and the training run")
     parser.add_argument("--minutes", type=int, default=200, help="live minutes of the prediction run")
     parser.add_argument("--visits", type=int, default=15, help="visits of the page, with an empty and a filled cache")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds of each load on the API")
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)
     if unknown:
@@ -38,6 +39,14 @@ def main() -> int:
         from benchmarks.prediction import prediction
 
         rows += prediction(options.minutes)
+    if "training" in names:
+        from benchmarks.training import training
+
+        rows += training(options.days)
+    if "api" in names:
+        from benchmarks.api import api
+
+        rows += api(options.seconds)
     if "page" in names:
         from benchmarks.page import page
 
