@@ -44,7 +44,7 @@ box["args"] = ["exec /risingwave/bin/risingwave ctl meta restore-meta --meta-sna
     + " --meta-store-type postgres --sql-endpoint \"$RW_SQL_ENDPOINT\" --sql-username \"$RW_SQL_USERNAME\""
     + " --sql-password \"$RW_SQL_PASSWORD\" --sql-database \"$RW_SQL_DATABASE\""
     + " --backup-storage-url \"$RW_BACKUP_STORAGE_URL\" --backup-storage-directory \"$RW_BACKUP_STORAGE_DIRECTORY\""
-    + " --hummock-storage-url \"$RW_STATE_STORE\" --hummock-storage-directory \"$RW_DATA_DIRECTORY\" --validate-integrity"]
+    + " --hummock-storage-url \"${RW_STATE_STORE#hummock+}\" --hummock-storage-directory \"$RW_DATA_DIRECTORY\" --validate-integrity"]
 for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
     box.pop(probe, None)
 spec["restartPolicy"] = "Never"
