@@ -115,7 +115,8 @@ scores = st.builds(
     st.sampled_from(["a", "b", "c"]),
     st.sampled_from(["A", "C"]),
     st.sampled_from(["v1", "v2"]),
-    st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]),
+    # No few of them add up to zero: of such a sum only rounding is left, which depends on the order of its terms.
+    st.sampled_from([-0.97, -0.41, 0.13, 0.29, 0.73]),
     st.integers(0, MINUTES * 60),
 )
 
