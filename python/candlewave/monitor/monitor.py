@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from candlewave.alert_text import summary
 from candlewave.bus.messages import TrainingRequest, training_request_message
 from candlewave.bus.protocol import Bus
 from candlewave.bus.topics import ALERTS, TRAINING_REQUESTS
@@ -17,7 +18,6 @@ from candlewave.monitor.delivery import AlertmanagerSender
 from candlewave.monitor.reading import firing_alerts, last_training_request, read
 from candlewave.monitor.records import alert_message
 from candlewave.monitor.rules import ErrorRow, Readings, judge
-from candlewave.alert_text import summary
 from candlewave.monitor.training import TrainingDesk
 from candlewave.telemetry import get_logger, tracing
 

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from candlewave import __version__
+from candlewave.alert_text import DOCUMENTATION, RUNBOOKS, summary
 from candlewave.bus.messages import format_time
 from candlewave.monitor import metrics
 from candlewave.monitor.alerts import Alert
-from candlewave.alert_text import DOCUMENTATION, RUNBOOKS, summary
 
 MISSED_RESENDS = 4
 """An alert that was not repeated for so many intervals ends by itself in Alertmanager."""

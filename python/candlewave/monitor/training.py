@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from candlewave.alert_text import summary
 from candlewave.bus.messages import TrainingRequest
 from candlewave.monitor import metrics
 from candlewave.monitor.alerts import Verdict
-from candlewave.alert_text import summary
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
