@@ -144,10 +144,10 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_event
         present, before = registry.metadata(CHAMPION), registry.metadata(PREVIOUS)
         if present is None or before is None:
             fail("there is no champion before the present one")
-        registry.promote(before.version, before.served_horizons)
         text = f"version {before.version} instead of {present.version}: {reason}"
         with open_bus(settings) as bus:
-            bus.ensure_topics([MODEL_EVENTS])
+            bus.ensure_topics([MODEL_EVENTS])  # fails before anything is changed when the bus is away
+            registry.promote(before.version, before.served_horizons)
             event = event_message(own.model_name, before.version, "rolled_back", text, datetime.now(UTC))
             bus.publish(MODEL_EVENTS.name, [event])
     except (RegistryError, BusError) as error:

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,8 +104,10 @@ class Registry:
             kept = self._last().get(alias)
             if kept is None:
                 raise
-            _log.warning("registry is down, going on with the last model", alias=alias, version=kept, error=str(error))
-            return kept
+            _log.warning(
+                "registry is down, going on with the last model", alias=alias, version=kept.version, error=str(error)
+            )
+            return kept.version
         return None if found is None else found.version
 
     def load(self, alias: str) -> QuantileModel | None:
@@ -120,15 +122,15 @@ class Registry:
             kept = self._last().get(alias)
             if kept is None:
                 raise
-            folder = self._cache / self.name / kept
+            folder = self._cache / self.name / kept.version
             if not _is_whole(folder):
                 raise
-            return load_model(folder, version=kept)
+            return load_model(folder, version=kept.version, served=kept.served_horizons)
         if found is None:
             self._remember(alias, None)
             return None
         model = self.load_version(found)
-        self._remember(alias, found.version)
+        self._remember(alias, _Kept(found.version, found.served_horizons))
         return model
 
     def load_version(self, found: ModelVersion) -> QuantileModel:
@@ -216,6 +218,18 @@ class Registry:
         if self.metadata(CHALLENGER) is not None:
             self.set_alias(CHALLENGER, None)
 
+    def restore(self, before: Mapping[str, ModelVersion | None]) -> None:
+        """Point aliases at what they pointed at before.
+
+        Raises:
+            RegistryError: the registry refused or is down.
+        """
+        for alias, found in before.items():
+            present = self.metadata(alias)
+            wanted = None if found is None else found.version
+            if wanted != (None if present is None else present.version):
+                self.set_alias(alias, wanted)
+
     def complete(self, version: str) -> None:
         """Note that a version's training ran to the end.
 
@@ -264,21 +278,29 @@ class Registry:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def _last(self) -> dict[str, str]:
+    def _last(self) -> dict[str, "_Kept"]:
         try:
-            kept: dict[str, str] = json.loads((self._cache / self.name / "aliases.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+            found = json.loads((self._cache / self.name / "aliases.json").read_text(encoding="utf-8"))
+            return {alias: _Kept(kept["version"], tuple(kept["served_horizons"])) for alias, kept in found.items()}
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return {}
-        return kept
 
-    def _remember(self, alias: str, version: str | None) -> None:
+    def _remember(self, alias: str, version: "_Kept | None") -> None:
         kept = {**self._last(), alias: version}
-        text = json.dumps({name: number for name, number in kept.items() if number is not None})
+        text = json.dumps({name: asdict(number) for name, number in kept.items() if number is not None})
         path = self._cache / self.name / "aliases.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A version that this machine used last under an alias, and what it was allowed to serve."""
+
+    version: str
+    served_horizons: tuple[int, ...]
 
 
 class _Asking:

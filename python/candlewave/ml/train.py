@@ -1,6 +1,6 @@
 """One training: read, walk forward, judge, fit, register, promote or not, and tell."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,8 +21,8 @@ from candlewave.ml.forecaster import FeatureMismatchError
 from candlewave.ml.judge import OutOfSample, Verdict, judge
 from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon
 from candlewave.ml.promote import Decision, against, decide
-from candlewave.ml.records import event_message, reference_messages
-from candlewave.ml.registry import CHALLENGER, CHAMPION, ModelVersion, Registry
+from candlewave.ml.records import Event, event_message, reference_messages
+from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion, Registry, RegistryError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import CANDIDATES, Walked, walk
 from candlewave.telemetry import get_logger
@@ -229,20 +229,24 @@ def train(
     )
     importance = _mean_importance(model)
     bus.publish(FEATURE_REFERENCE.name, reference_messages(version.version, data.names, data.values, importance))
-    if decision.promoted:
-        registry.promote(version.version, decision.served)
-    else:
-        registry.set_alias(CHALLENGER, version.version, decision.served)
-    bus.publish(
-        MODEL_EVENTS.name,
-        [
-            event_message(own.model_name, version.version, "registered", reason, end),
-            event_message(
-                own.model_name, version.version, "promoted" if decision.promoted else "rejected", decision.reason, end
-            ),
-        ],
-    )
-    registry.complete(version.version)
+    before = {alias: registry.metadata(alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
+    became: Event = "promoted" if decision.promoted else "rejected"
+    try:
+        if decision.promoted:
+            registry.promote(version.version, decision.served)
+        else:
+            registry.set_alias(CHALLENGER, version.version, decision.served)
+        bus.publish(
+            MODEL_EVENTS.name,
+            [
+                event_message(own.model_name, version.version, "registered", reason, end),
+                event_message(own.model_name, version.version, became, decision.reason, end),
+            ],
+        )
+        registry.complete(version.version)
+    except BaseException:
+        _undo(registry, before, version.version)
+        raise
     _log.info(
         "model trained",
         version=version.version,
@@ -252,6 +256,14 @@ def train(
         rows=len(data),
     )
     return Trained(version.version, run_id, decision, examined.verdicts, len(data))
+
+
+def _undo(registry: Registry, before: Mapping[str, ModelVersion | None], version: str) -> None:
+    """Point the aliases back after a training that did not end, as far as the registry can be asked."""
+    try:
+        registry.restore(before)
+    except RegistryError as error:
+        _log.warning("aliases may point at a version whose training did not end", version=version, error=str(error))
 
 
 def _compare(

@@ -69,6 +69,8 @@ class Trainer:
         self._schedule = Schedule(
             own.every, timedelta(minutes=own.least_pause_minutes), None if last is None else last.train_end
         )
+        if last is not None and last.train_end is not None:
+            metrics.LAST_SUCCESS.set(last.train_end.timestamp())
         self._tell_champion()
 
     def step(self, requests: Subscription, timeout: float = 1.0) -> Trained | None:

@@ -198,6 +198,21 @@ def test_a_version_whose_training_did_not_end_counts_for_nothing(
     assert newest.version == "2"
 
 
+def test_a_bus_that_goes_after_the_promotion_takes_it_back(
+    registry: Registry, bus: PostgresBus, artifacts: str
+) -> None:
+    class Goes:
+        def publish(self, topic: str, messages: Any) -> None:
+            if topic == "model_events":
+                raise BusUnavailable("the bus went")
+            bus.publish(topic, messages)
+
+    with pytest.raises(BusUnavailable):
+        run(registry, Goes(), artifacts)
+    assert registry.newest() is None
+    assert [registry.version(alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)] == [None, None, None]
+
+
 def test_a_registry_that_is_away(bus: PostgresBus, artifacts: str, elsewhere: Path) -> None:
     away = Registry("http://127.0.0.1:9", "candlewave", elsewhere)
     with pytest.raises(RegistryError, match="cannot look up alias champion in the model registry"):
@@ -222,6 +237,9 @@ def test_the_last_model_is_on_disk_when_the_registry_goes(registry: Registry, el
     cut = Registry("http://127.0.0.1:9", registry.name, elsewhere)
     np.testing.assert_array_equal(_answers(cut), wanted)
     assert cut.version(CHAMPION) == "1"
+    kept = cut.load(CHAMPION)
+    assert kept is not None
+    assert kept.served_horizons == (1, 5), "an outage takes nothing from what users are served"
     with pytest.raises(RegistryError):
         cut.load(CHALLENGER)
 

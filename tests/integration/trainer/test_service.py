@@ -104,6 +104,11 @@ def test_it_trains_at_once_without_a_model_and_not_again_before_its_time(bus: Po
     assert value("candlewave_trainer_last_success_timestamp_seconds") == desk.now.timestamp()
 
 
+def test_a_restart_keeps_the_time_of_the_last_training(bus: PostgresBus) -> None:
+    Desk(bus, NOW - timedelta(hours=3))
+    assert value("candlewave_trainer_last_success_timestamp_seconds") == (NOW - timedelta(hours=3)).timestamp()
+
+
 def test_a_request_is_trained_for_and_then_committed(bus: PostgresBus) -> None:
     desk = Desk(bus, NOW - timedelta(hours=2))
     desk.ask()
