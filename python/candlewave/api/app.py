@@ -19,7 +19,6 @@ from candlewave.api.pages import Pages
 from candlewave.api.paging import Cursors
 from candlewave.api.reader import Reader
 from candlewave.api.routes import alerts, bars, forecasts, models, news, overview, stream
-from candlewave.api.schemas import Problem
 from candlewave.api.security.guard import Guard
 from candlewave.api.settings import ApiSettings
 from candlewave.api.stream.feed import Feed
@@ -27,6 +26,7 @@ from candlewave.api.stream.hub import Hub
 from candlewave.bus import BusError
 from candlewave.bus.messages import TrainingRequest
 from candlewave.config import Config
+from candlewave.schemas import Problem
 
 _ABOUT = """Forecasts of crypto prices with honest intervals, and how good they were; candles, indicators, features,
 news sentiment and alerts behind them. Times are UTC; prices in the quote currency; returns are natural logarithms."""

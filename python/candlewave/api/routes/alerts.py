@@ -16,8 +16,8 @@ from candlewave.api.problems import ProblemError
 from candlewave.api.queries import alerts as sql
 from candlewave.api.reader import Row
 from candlewave.api.routes.common import answers, router
-from candlewave.api.schemas import Alerts, TrainingRequest, TrainingRequestBody
 from candlewave.bus import BusError, messages
+from candlewave.schemas import Alerts, TrainingRequest, TrainingRequestBody
 
 routes = router("alerts")
 

@@ -10,7 +10,7 @@ from candlewave.api.parameters import CandleQuery, FeatureQuery, IndicatorQuery,
 from candlewave.api.queries import bars as sql
 from candlewave.api.reader import Row
 from candlewave.api.routes.common import answers, router
-from candlewave.api.schemas import Candles, FeatureCatalog, Features, IndicatorCatalog, Indicators
+from candlewave.schemas import Candles, FeatureCatalog, Features, IndicatorCatalog, Indicators
 
 _CATALOG_SECONDS = 60
 routes = router("bars")

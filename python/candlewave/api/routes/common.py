@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from candlewave.api.problems import MEDIA_TYPE
-from candlewave.api.schemas import Problem
+from candlewave.schemas import Problem
 
 _WHEN = {
     400: "A parameter is wrong, unknown or missing",

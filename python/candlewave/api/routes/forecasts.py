@@ -13,7 +13,7 @@ from candlewave.api.parameters import HistoryQuery, LatestQuery
 from candlewave.api.queries.forecasts import FORECAST, OUTCOME
 from candlewave.api.reader import Row
 from candlewave.api.routes.common import answers, router
-from candlewave.api.schemas import LatestForecasts, PastForecasts
+from candlewave.schemas import LatestForecasts, PastForecasts
 
 _MINUTE = timedelta(minutes=1)
 _POSITION = ("feature_time", "model_name", "model_version")

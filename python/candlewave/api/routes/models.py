@@ -9,7 +9,7 @@ from candlewave.api.context import Ctx, check_range, listed
 from candlewave.api.parameters import NoQuery, PerformanceHistoryQuery, PerformanceQuery
 from candlewave.api.queries import models as sql
 from candlewave.api.routes.common import answers, router
-from candlewave.api.schemas import Models, PerformanceHistory, Performances
+from candlewave.schemas import Models, PerformanceHistory, Performances
 
 _ORDER = ("champion", "challenger", "baseline")
 routes = router("models")

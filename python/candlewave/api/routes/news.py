@@ -9,7 +9,7 @@ from candlewave.api.context import Ctx, check_range, listed
 from candlewave.api.parameters import AssetQuery
 from candlewave.api.queries import news as sql
 from candlewave.api.routes.common import answers, router
-from candlewave.api.schemas import Headlines, Sentiment
+from candlewave.schemas import Headlines, Sentiment
 
 routes = router("news")
 

@@ -10,7 +10,7 @@ from candlewave.api.context import Context, Ctx
 from candlewave.api.parameters import NoQuery
 from candlewave.api.reader import Row
 from candlewave.api.routes.common import answers, router
-from candlewave.api.schemas import About, Freshness, Markets
+from candlewave.schemas import About, Freshness, Markets
 
 SYNTHETIC = "simulated"
 """The exchange of made-up markets."""

@@ -10,9 +10,9 @@ from candlewave.api.context import Ctx
 from candlewave.api.parameters import StreamQuery
 from candlewave.api.problems import ProblemError
 from candlewave.api.routes.common import answers, router
-from candlewave.api.schemas import Problem
 from candlewave.api.stream.feed import Feed
 from candlewave.api.stream.hub import Event, Wish
+from candlewave.schemas import Problem
 
 _SEND_SECONDS = 30.0
 """A client that takes nothing for so long is gone."""

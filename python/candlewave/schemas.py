@@ -1,4 +1,4 @@
-"""The documents that the API answers with; docs/api.md explains the fields."""
+"""The documents of the REST API, shared by server and client; docs/api.md explains the fields."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

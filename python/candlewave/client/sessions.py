@@ -1,0 +1,251 @@
+"""Connections to the API."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, Self
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from candlewave import __version__
+from candlewave.client.calls import Call, P, T
+from candlewave.client.errors import ApiError, ApiUnavailable
+from candlewave.client.stream import Event, Parser
+from candlewave.schemas import Problem, TrainingRequest
+
+_LONGEST_PAUSE = 30.0
+_RECONNECT_SECONDS = 1.0
+
+
+class _Again(Exception):  # noqa: N818 (no error: a reason to try again)
+    """Worth another attempt."""
+
+    def __init__(self, error: ApiUnavailable, pause: float | None) -> None:
+        self.error, self.pause = error, pause
+
+
+def _pause(state: RetryCallState) -> float:
+    """Wait as long as the API asks, else 0.2 s, doubled with each attempt."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.pause if isinstance(error, _Again) else None
+    return min(asked if asked is not None else 0.2 * 2.0 ** (state.attempt_number - 1), _LONGEST_PAUSE)
+
+
+def _options(key: str | None) -> dict[str, str]:
+    headers = {"User-Agent": f"candlewave-client/{__version__}"}
+    return headers if key is None else {**headers, "Authorization": f"Bearer {key}"}
+
+
+def _read(answer: httpx.Response, model: type[T]) -> T:
+    """Return the document of an answer.
+
+    Raises:
+        _Again: 429 or 503.
+        ApiError: any other refusal.
+    """
+    if answer.is_success:
+        return model.model_validate_json(answer.content)  # type: ignore[attr-defined,no-any-return]
+    problem = None
+    if answer.headers.get("content-type", "").startswith("application/problem+json"):
+        problem = Problem.model_validate_json(answer.content)
+    text = f"the API answered {answer.status_code}"
+    if answer.status_code in (429, 503):
+        asked = answer.headers.get("retry-after", "")
+        error = ApiUnavailable(answer.status_code, problem, text)
+        raise _Again(error, float(asked) if asked.isdecimal() else None)
+    raise ApiError(answer.status_code, problem, text)
+
+
+def _unreachable(error: httpx.TransportError) -> _Again:
+    return _Again(ApiUnavailable(0, None, f"the API cannot be reached: {error}"), None)
+
+
+def _next(call: Call[P], cursor: str) -> Call[P]:
+    return Call(call.path, call.model, {**call.parameters, "cursor": cursor})
+
+
+def _event_headers(last_id: str | None) -> Mapping[str, str]:
+    return {} if last_id is None else {"Last-Event-ID": last_id}
+
+
+class Client:
+    """Synchronous client.
+
+    Args:
+        url: of the API, such as ``http://127.0.0.1:8000``.
+        key: API key, where one is needed.
+        attempts: most attempts of a request that meets 429, 503 or no connection; pauses follow ``Retry-After``.
+        timeout: seconds for connecting and for each wait.
+        transport: another way to the API, for tests.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        key: str | None = None,
+        *,
+        attempts: int = 4,
+        timeout: float = 20.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.Client(base_url=url, headers=_options(key), timeout=timeout, transport=transport)
+        self._attempts = attempts
+
+    def get(self, call: Call[T]) -> T:
+        """Return the answer.
+
+        Raises:
+            ApiError: it was refused.
+            ApiUnavailable: all attempts failed.
+        """
+        return self._send("GET", call.path, call.model, params=call.parameters)
+
+    def pages(self, call: Call[P]) -> Iterator[P]:
+        """Yield all pages of a list, newest rows first."""
+        page = self.get(call)
+        yield page
+        while page.next_cursor is not None:
+            page = self.get(_next(call, page.next_cursor))
+            yield page
+
+    def request_training(self, reason: str, evidence: dict[str, Any] | None = None) -> TrainingRequest:
+        """Ask for a training; the key needs the scope ``train``."""
+        return self._send(
+            "POST", "training-requests", TrainingRequest, json={"reason": reason, "evidence": evidence or {}}
+        )
+
+    def stream(self, *, last_id: str | None = None, **parameters: str) -> Iterator[Event]:
+        """Yield live events, for ever: after a break it resumes behind the last one.
+
+        Args:
+            last_id: resume behind this event.
+            parameters: symbol, exchange, timeframe, kinds, limit.
+        """
+        while True:
+            parser = Parser()
+            try:
+                headers = _event_headers(last_id)
+                with self._http.stream("GET", "/v1/stream", params=parameters, headers=headers) as answer:
+                    if not answer.is_success:
+                        answer.read()
+                        _read(answer, Problem)
+                    for line in answer.iter_lines():
+                        for event in parser.feed(line):
+                            last_id = event.id
+                            yield event
+                if "limit" in parameters:
+                    return
+            except (httpx.TransportError, _Again):
+                time.sleep(_RECONNECT_SECONDS)
+
+    def close(self) -> None:
+        """Close connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(self, method: str, path: str, model: type[T], **more: Any) -> T:
+        def once() -> T:
+            try:
+                answer = self._http.request(method, f"/v1/{path}", **more)
+            except httpx.TransportError as error:
+                raise _unreachable(error) from error
+            return _read(answer, model)
+
+        retrying = Retrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=_pause,
+            retry=retry_if_exception_type(_Again),
+            reraise=True,
+        )
+        try:
+            return retrying(once)
+        except _Again as again:
+            raise again.error from None
+
+
+class AsyncClient:
+    """As :class:`Client`, for asyncio."""
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        key: str | None = None,
+        *,
+        attempts: int = 4,
+        timeout: float = 20.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(base_url=url, headers=_options(key), timeout=timeout, transport=transport)
+        self._attempts = attempts
+
+    async def get(self, call: Call[T]) -> T:
+        """See :meth:`Client.get`."""
+        return await self._send("GET", call.path, call.model, params=call.parameters)
+
+    async def pages(self, call: Call[P]) -> AsyncIterator[P]:
+        """See :meth:`Client.pages`."""
+        page = await self.get(call)
+        yield page
+        while page.next_cursor is not None:
+            page = await self.get(_next(call, page.next_cursor))
+            yield page
+
+    async def request_training(self, reason: str, evidence: dict[str, Any] | None = None) -> TrainingRequest:
+        """See :meth:`Client.request_training`."""
+        return await self._send(
+            "POST", "training-requests", TrainingRequest, json={"reason": reason, "evidence": evidence or {}}
+        )
+
+    async def stream(self, *, last_id: str | None = None, **parameters: str) -> AsyncIterator[Event]:
+        """See :meth:`Client.stream`."""
+        while True:
+            parser = Parser()
+            headers = _event_headers(last_id)
+            try:
+                async with self._http.stream("GET", "/v1/stream", params=parameters, headers=headers) as answer:
+                    if not answer.is_success:
+                        await answer.aread()
+                        _read(answer, Problem)
+                    async for line in answer.aiter_lines():
+                        for event in parser.feed(line):
+                            last_id = event.id
+                            yield event
+                if "limit" in parameters:
+                    return
+            except (httpx.TransportError, _Again):
+                await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _send(self, method: str, path: str, model: type[T], **more: Any) -> T:
+        async def once() -> T:
+            try:
+                answer = await self._http.request(method, f"/v1/{path}", **more)
+            except httpx.TransportError as error:
+                raise _unreachable(error) from error
+            return _read(answer, model)
+
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=_pause,
+            retry=retry_if_exception_type(_Again),
+            reraise=True,
+        )
+        try:
+            return await retrying(once)
+        except _Again as again:
+            raise again.error from None
