@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from candlewave.alert_text import RUNBOOKS, summary
 from candlewave.config import MonitorConfig
 from candlewave.monitor import rules
 from candlewave.monitor.alerts import Verdict
 from candlewave.monitor.rules import DriftRow, ErrorRow, Hits, MarketAge, Readings, Rule, Subject, judge
-from candlewave.alert_text import RUNBOOKS, summary
 from candlewave.paths import project_root
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
