@@ -201,7 +201,7 @@ class Refresher:
                 row = sink_row(view.columns, view.types, "w")
                 rows.execute(sql.SQL(f'SELECT {row} FROM "{view.schema}"."{view.name}" AS w'))
                 while chunk := rows.fetchmany(_SNAPSHOT_ROWS):
-                    _publish(bus, self._conn, sink, [text for (text,) in chunk])
+                    _publish(bus, self._conn, sink, view, [text for (text,) in chunk])
 
     def _take_dirty(self) -> dict[tuple[str, str], Ranges]:
         taken: dict[tuple[str, str], Ranges] = {}
@@ -248,11 +248,11 @@ class Refresher:
                 changes[view.name] = change
             if change.rows and self._bus:
                 for sink in graph.sinks[view.name]:
-                    _publish(self._bus, self._conn, sink, change.rows)
+                    _publish(self._bus, self._conn, sink, view, change.rows)
         clocks.save()
 
 
-def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, rows: list[str]) -> None:
+def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, view: View, rows: list[str]) -> None:
     """Publish written rows of a view as RisingWave's UPSERT sink does: the key is the JSON of the key columns.
 
     Documents for Elasticsearch go to the outbox. Deleted rows are not forwarded.
@@ -261,7 +261,8 @@ def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, row
     assert connector is not None
     if connector.properties["connector"] == "elasticsearch":
         columns, delimiter = connector.properties["primary_key"].split(","), connector.properties["delimiter"]
-        bus.publish_in(conn, OUTBOX.name, (outbox_message(columns, delimiter, row) for row in rows))
+        times = {name for name, kind in view.types.items() if kind == "timestamp with time zone"}
+        bus.publish_in(conn, OUTBOX.name, (outbox_message(columns, times, delimiter, row) for row in rows))
         return
     keys = sorted(connector.properties["primary_key"].split(","))  # in this order RisingWave writes them
 

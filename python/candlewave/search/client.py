@@ -23,6 +23,19 @@ class SearchUnavailable(SearchError):  # noqa: N818 (says what is the case)
     """It cannot be reached, or is overloaded: trying again later may help."""
 
 
+class SearchTooLarge(SearchError):  # noqa: N818
+    """The request is larger than the server takes."""
+
+
+_KINDS: dict[int, type[SearchError]] = {
+    413: SearchTooLarge,
+    429: SearchUnavailable,
+    502: SearchUnavailable,
+    503: SearchUnavailable,
+    504: SearchUnavailable,
+}
+
+
 def open_client(settings: Settings, own: SearchSettings | None = None) -> "Elasticsearch":
     """Return a client; nothing is sent yet.
 
@@ -64,7 +77,7 @@ def asking(what: str) -> Iterator[None]:
         raise SearchError(f"cannot {what}: what answers at ELASTICSEARCH_URL is not Elasticsearch") from None
     except ApiError as error:
         text = f"cannot {what}: Elasticsearch answered {error.status_code}, {_reason(error)}"
-        raise (SearchUnavailable if error.status_code in (429, 502, 503, 504) else SearchError)(text) from None
+        raise _KINDS.get(error.status_code, SearchError)(text) from None
     except TransportError as error:
         raise SearchUnavailable(f"cannot {what}: Elasticsearch cannot be reached: {error.message}") from None
 

@@ -5,7 +5,7 @@ none is lost, and :mod:`candlewave.search.sender` delivers them.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from candlewave.bus.protocol import Message
@@ -21,24 +21,21 @@ TOPICS = (OUTBOX, REJECTED)
 INDEX_COLUMN = "index_name"
 
 
-def outbox_message(keys: Sequence[str], delimiter: str, row: str) -> Message:
+def outbox_message(keys: Sequence[str], times: Collection[str], delimiter: str, row: str) -> Message:
     """Return the message of a changed row; its key is the document's ``_id``, spelt as RisingWave spells it.
 
     Args:
         keys: the sink's primary key, in its order.
+        times: those of them that are times.
         delimiter: between the parts of the ``_id``.
         row: JSON with times in ISO-8601 with ``Z``.
     """
     values = json.loads(row)
-    return Message(row.encode(), delimiter.join(_spelt(values[key]) for key in keys))
+    parts = (_spelt(values[key]) if key in times else str(values[key]) for key in keys)
+    return Message(row.encode(), delimiter.join(parts))
 
 
-def _spelt(value: object) -> str:
-    if isinstance(value, str) and value.endswith("Z") and "T" in value:
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return value
-        digits = "seconds" if not moment.microsecond else "milliseconds" if not moment.microsecond % 1000 else "auto"
-        return moment.isoformat(" ", digits)
-    return str(value)
+def _spelt(time: str) -> str:
+    moment = datetime.fromisoformat(time)
+    digits = "seconds" if not moment.microsecond else "milliseconds" if not moment.microsecond % 1000 else "auto"
+    return moment.isoformat(" ", digits)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from candlewave.search.client import asking
+from candlewave.search.client import SearchUnavailable, asking
 from candlewave.search.indices import PREDICTION_ERRORS, PREDICTIONS
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ async def forecasts(
             search_after=None if after is None else [_millis(after[0]), *after[1:]],
             size=limit,
             track_total_hits=False,
+            allow_partial_search_results=False,  # a history with holes would look complete
             ignore_unavailable=True,
             allow_no_indices=True,
         )
@@ -92,6 +93,10 @@ async def _outcomes(client: "AsyncElasticsearch", hits: Sequence[Mapping[str, An
         for hit in hits
     ]
     found = await client.mget(docs=docs, source_includes=list(OUTCOME))
+    for doc in found["docs"]:
+        reason = doc.get("error", {}).get("type", "index_not_found_exception")
+        if reason != "index_not_found_exception":
+            raise SearchUnavailable(f"cannot read outcomes: {doc['_index']} answered {reason}")
     return {doc["_id"]: doc["_source"] for doc in found["docs"] if doc.get("found")}
 
 

@@ -3,13 +3,14 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from candlewave.bus.messages import dead_letter, encode
 from candlewave.bus.protocol import Bus, BusUnavailable, CommitRefused, Message, PublishFailed, Received, Subscription
 from candlewave.search import metrics
-from candlewave.search.client import SearchError, SearchUnavailable, asking
+from candlewave.search.client import SearchError, SearchTooLarge, SearchUnavailable, asking
 from candlewave.search.outbox import INDEX_COLUMN, OUTBOX, REJECTED, TOPICS
 from candlewave.telemetry import get_logger
 
@@ -50,8 +51,9 @@ class Sender:
                     failures = min(failures + 1, 10)
                     metrics.RETRIES.inc()
                     _log.warning("documents wait", reason=str(error), again_in_seconds=pause)
-                    subscription.rewind()
                     stop.wait(pause)
+                    with suppress(BusUnavailable):  # then nothing was handed out that has to come again
+                        subscription.rewind()
                 else:
                     failures = 0
 
@@ -65,10 +67,21 @@ class Sender:
         """
         messages = subscription.poll(_BATCH, timeout)
         if messages:
-            self._send(messages)
+            self._send_in_parts(messages)
             subscription.commit()
         metrics.WAITING.set(sum(self._bus.lag(GROUP, [OUTBOX.name]).values()))
         return len(messages)
+
+    def _send_in_parts(self, messages: Sequence[Received]) -> None:
+        """Send a batch, and halves of it when it is too large for the server."""
+        try:
+            self._send(messages)
+        except SearchTooLarge:
+            if len(messages) == 1:
+                raise
+            middle = len(messages) // 2
+            self._send_in_parts(messages[:middle])
+            self._send_in_parts(messages[middle:])
 
     def _send(self, messages: Sequence[Received]) -> None:
         operations = list(_operations(messages))
