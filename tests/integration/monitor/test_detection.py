@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from candlewave.config import load_config
 from candlewave.ingest.simulator import RegimeChange, Simulator, make_symbols
 from candlewave.ml.feature_set import feature_names, feature_set_id
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Forecaster, require_features
+from candlewave.ml.registry import artifact_root, open_registry
+from candlewave.ml.settings import TrainSettings
+from candlewave.ml.train import Trained, read_training_data, train
 from candlewave.monitor.alerts import Alert
 from candlewave.monitor.monitor import Monitor
 from candlewave.predict.forecast import Forecast, Forecasting
@@ -20,6 +24,8 @@ from candlewave.predict.models import Models
 from candlewave.predict.reading import read_features
 from candlewave.predict.records import input_messages, prediction_messages
 from candlewave.predict.schedule import Task
+from candlewave.settings import Settings
+from candlewave.trainer.service import GROUP, Trainer
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 CHANGE = START + timedelta(hours=12)
@@ -29,6 +35,7 @@ MOST = timedelta(hours=5)
 MINUTE = timedelta(minutes=1)
 CONFIG = load_config()
 HORIZONS = (1, 5)
+OWN = TrainSettings(TRAIN_TREES=10, TRAIN_FOLDS=2, TRAIN_LEAST_MINUTES=600, TRAIN_THREADS=1)  # type: ignore[call-arg]
 
 
 def forecast(market: Market, models: Models, since: datetime, until: datetime) -> None:
@@ -76,7 +83,27 @@ def market(database: str) -> Iterator[Market]:
         yield opened
 
 
-def test_a_jump_of_volatility_is_noticed_and_a_training_asked_for_once(market: Market) -> None:
+def make_trainer(market: Market, folder: Path, clock: Callable[[], datetime]) -> Trainer:
+    """Return the trainer's desk on the market, with a registry of its own."""
+    settings = Settings(CANDLEWAVE_DATA_DIR=folder)  # type: ignore[call-arg]
+    registry = open_registry(settings)
+
+    def run(reason: str, end: datetime) -> Trained:
+        data, warnings = read_training_data(market.conn, CONFIG, OWN, end)
+        root = artifact_root(settings)
+        return train(
+            data, market.bus, registry, CONFIG, OWN, reason=reason, end=end, warnings=warnings, artifact_root=root
+        )
+
+    def quiet(*_: object, **__: object) -> None:
+        """The test looks at what is stored."""
+
+    return Trainer(market.bus, registry, run, OWN, clock=clock, log=quiet, warn=quiet)
+
+
+def test_a_jump_of_volatility_is_noticed_a_training_asked_for_once_and_its_outcome_reasoned(
+    market: Market, tmp_path: Path
+) -> None:
     train_until = START + timedelta(hours=2)
     market.advance(CHANGE)
     names = feature_names(market.conn)
@@ -86,8 +113,11 @@ def test_a_jump_of_volatility_is_noticed_and_a_training_asked_for_once(market: M
         baseline: Forecaster = Learned("baseline", "1", names, learned * 2)
         return Models(baseline, Learned("candlewave", version, names, quantiles))
 
-    forecast(market, models("1", learned), train_until, CHANGE - MINUTE * 5)
+    forecast(market, models("7", learned), train_until, CHANGE - MINUTE * 5)
     clock: Callable[[], datetime] = lambda: market.now + timedelta(seconds=30)  # noqa: E731
+    trainer = make_trainer(market, tmp_path, clock)
+    with market.bus.subscribe(GROUP, ["training_requests"]) as wishes:
+        assert trainer.step(wishes, timeout=0.0) is not None, "there was no model"
     monitor = Monitor(market.conn, market.bus, CONFIG, "candlewave", [], clock)
     calm = {v.rule: v.holds for v in monitor.evaluate().verdicts if v.labels.get("model_name") == "candlewave"}
     assert calm["coverage"] is False
@@ -98,9 +128,9 @@ def test_a_jump_of_volatility_is_noticed_and_a_training_asked_for_once(market: M
         begin = market.now
         assert begin < CHANGE + MOST, "not noticed in time"
         market.advance(begin + timedelta(hours=1))
-        forecast(market, models("1", learned), begin - MINUTE * 5, market.now - MINUTE * 5)
+        forecast(market, models("7", learned), begin - MINUTE * 5, market.now - MINUTE * 5)
         changes = monitor.evaluate().changes
-    assert {(a.rule, a.labels["model_version"]) for a in changes} == {("coverage", "1")}
+    assert {(a.rule, a.labels["model_version"]) for a in changes} == {("coverage", "7")}
     assert all(a.value < 0.8 for a in changes)
     market.refresher.run_until_idle()
     requests = market.conn.execute("SELECT request_id, model_name, reason, evidence FROM training_requests").fetchall()
@@ -112,3 +142,18 @@ def test_a_jump_of_volatility_is_noticed_and_a_training_asked_for_once(market: M
     assert {a.fingerprint for a in again.firing} == {a.fingerprint for a in changes}
     assert again.evaluate().request is None
     assert again.evaluate().changes == []
+
+    with market.bus.subscribe(GROUP, ["training_requests"]) as wishes:
+        trained = trainer.step(wishes, timeout=5.0)
+    assert trained is not None
+    market.refresher.run_until_idle()
+    events = market.conn.execute(
+        "SELECT model_version, event, reason FROM model_events ORDER BY occurred_at, event DESC"
+    ).fetchall()
+    assert [version for version, _, _ in events] == ["1", "1", "2", "2"]
+    asked = {event: reason for version, event, reason in events if version == "2"}
+    assert asked["registered"] == f"asked for: coverage ({requests[0][0]})"
+    decided = asked["promoted" if trained.decision.promoted else "rejected"]
+    assert decided == trained.decision.reason
+    # Prices wander without drift before and after: no median beats the last price, and the reason says so.
+    assert decided.startswith("no skill against the last price on any horizon, the baseline serves")
