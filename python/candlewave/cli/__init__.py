@@ -13,6 +13,7 @@ from candlewave.cli import (
     model,
     monitor,
     predict,
+    read,
     sentiment,
     training,
 )
@@ -23,7 +24,21 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for module in (engine, model, ingest, indicators, sentiment, training, backtest, predict, monitor, api, demo, bench):
+for module in (
+    engine,
+    model,
+    ingest,
+    indicators,
+    sentiment,
+    training,
+    backtest,
+    predict,
+    monitor,
+    api,
+    read,
+    demo,
+    bench,
+):
     module.register(app)
 
 
