@@ -9,7 +9,7 @@ from sqlglot import exp
 from candlewave.config import TIMEFRAME_SECONDS, Config
 from candlewave.paths import project_root
 from candlewave.sqlmodel.header import HeaderError
-from candlewave.sqlmodel.lint import engine, headers, queries, windows
+from candlewave.sqlmodel.lint import engine, headers, queries, units, windows
 from candlewave.sqlmodel.lint.model import Finding, Model, Project, excerpt
 from candlewave.sqlmodel.lint.rule import QueryRule, Rule
 from candlewave.sqlmodel.render import RenderError, render_objects
@@ -61,6 +61,7 @@ _ALL: tuple[type[Rule], ...] = (
     engine.NoExponentLiterals,
     engine.ClockOnPlainColumns,
     engine.ColumnsNotFunctions,
+    units.NoUnitsInFeatures,
 )
 
 RULES: dict[str, type[Rule]] = {rule.code: rule for rule in sorted(_ALL, key=lambda rule: rule.code)}
