@@ -90,7 +90,7 @@ def search(
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=own.seed))
     study.enqueue_trial(_tried(own.boosting))
     study.optimize(
-        lambda trial: loss(replace(own.boosting, **_suggest(trial))),
+        lambda trial: loss(replace(own.boosting, **_suggest(trial, own.boosting))),
         n_trials=own.search_trials,
         timeout=own.search_seconds,
         callbacks=[lambda _, __: on_trial()],
@@ -103,13 +103,23 @@ def search(
     )
 
 
-def _suggest(trial: "Trial") -> dict[str, Any]:
+def _suggest(trial: "Trial", given: BoostingParameters) -> dict[str, Any]:
+    """Return parameters to try; what the user has set is in reach even when it is unusual."""
+
+    def whole(name: str, low: int, high: int) -> int:
+        own: int = getattr(given, name)
+        return trial.suggest_int(name, min(low, own), max(high, own), log=True)
+
+    def real(name: str, low: float, high: float, *, log: bool) -> float:
+        own: float = getattr(given, name)
+        return trial.suggest_float(name, min(low, own), max(high, own), log=log)
+
     return {
-        "trees": trial.suggest_int("trees", 20, 400, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
-        "leaves": trial.suggest_int("leaves", 4, 63, log=True),
-        "least_rows_per_leaf": trial.suggest_int("least_rows_per_leaf", 50, 2_000, log=True),
-        "feature_share": trial.suggest_float("feature_share", 0.2, 1.0),
+        "trees": whole("trees", 20, 400),
+        "learning_rate": real("learning_rate", 0.01, 0.3, log=True),
+        "leaves": whole("leaves", 4, 63),
+        "least_rows_per_leaf": whole("least_rows_per_leaf", 50, 2_000),
+        "feature_share": real("feature_share", 0.2, 1.0, log=False),
     }
 
 

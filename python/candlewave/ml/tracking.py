@@ -128,6 +128,8 @@ def _metrics(client: "MlflowClient", run_id: str, examined: "Examined") -> None:
             loss = pinball(outcome.quantiles, outcome.realised)
             for fold in range(len(examined.folds)):
                 chosen = walked.fold == fold
+                if not chosen.any():  # a hole in the history: nothing of that time has a label
+                    continue
                 error = np.abs(outcome.realised - outcome.quantiles[:, 1])[chosen]
                 client.log_metric(run_id, f"{name}_pinball_{horizon}m", float(loss[chosen].mean()), step=fold)
                 client.log_metric(run_id, f"{name}_mae_{horizon}m", float(error.mean()), step=fold)
