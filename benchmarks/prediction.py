@@ -179,7 +179,7 @@ class _Boosted:
         rng = np.random.default_rng(1)
         x = rng.standard_normal((5_000, len(names)))
         y = rng.standard_normal(5_000) * 1e-3
-        with progress("training a model to ask", len(horizons) * len(QUANTILES)) as bar:
+        with progress("training a model to ask", len(horizons) * len(QUANTILES), "boosters") as bar:
             self._boosters = []
             for _ in horizons:
                 for level in QUANTILES:

@@ -79,10 +79,14 @@ class _Lines:
 
     def finish(self) -> None:
         seconds = self._clock() - self._started
-        self._say(f"{self._description}: done, {self._done:,.0f} {self._unit} in {seconds:,.1f} s, {self._rate()}")
+        if self._done:
+            self._say(f"{self._description}: done, {self._done:,.0f} {self._unit} in {seconds:,.1f} s, {self._rate()}")
+        else:
+            self._say(f"{self._description}: done in {seconds:,.1f} s")
 
     def _rate(self) -> str:
-        return f"{self._done / max(self._clock() - self._started, 1e-9):,.0f} {self._unit}/s"
+        rate = self._done / max(self._clock() - self._started, 1e-9)
+        return f"{rate:,.{0 if rate >= 10 else 1}f} {self._unit}/s"
 
     def _say(self, line: str) -> None:
         self._said_at = self._clock()

@@ -32,9 +32,9 @@ def test_a_line_per_tenth_and_one_at_the_end() -> None:
             work.advance()
     lines = out.getvalue().splitlines()
     assert lines[0] == "loading: 20 trades"
-    assert lines[1] == "loading: 2 of 20 trades (10%), 2 trades/s"
+    assert lines[1] == "loading: 2 of 20 trades (10%), 2.0 trades/s"
     assert len(lines) == 1 + 9 + 1
-    assert lines[-1] == "loading: done, 20 trades in 10.0 s, 2 trades/s"
+    assert lines[-1] == "loading: done, 20 trades in 10.0 s, 2.0 trades/s"
 
 
 def test_quick_work_does_not_flood_the_log() -> None:
@@ -53,6 +53,13 @@ def test_of_unknown_length_a_line_every_ten_seconds() -> None:
             clock.now += 1
             work.advance(100)
     assert out.getvalue().splitlines()[1:-1] == ["reading: 1,000 rows, 100 rows/s", "reading: 2,000 rows, 100 rows/s"]
+
+
+def test_work_in_one_piece_has_no_count() -> None:
+    out, clock = io.StringIO(), _Clock()
+    with progress("preparing", stream=out, clock=clock):
+        clock.now += 3
+    assert out.getvalue().splitlines() == ["preparing", "preparing: done in 3.0 s"]
 
 
 def test_failed_work_is_not_called_done() -> None:
