@@ -171,7 +171,7 @@ class MonitorConfig(_Table):
         psi_windows: hours in a row above it.
         max_model_age_hours: time since the champion was promoted.
         max_feature_age_seconds: age of a market's newest closed candle that a forecast can be made from.
-        amended_share: share of forecasts whose inputs were amended later.
+        amended_share: share of forecasts whose inputs moved by more than 0.05 afterwards.
         resolve_after: evaluations in a row without the condition before an alert ends.
         training_interval_hours: least time between two requests for training.
     """

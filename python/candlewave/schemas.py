@@ -244,7 +244,7 @@ class Outcome(Document):
     pinball: Annotated[float, Field(description="Mean pinball loss of the three quantiles")]
     is_covered: bool
     is_direction_right: bool | None
-    inputs_amended: Annotated[bool, Field(description="The features have changed since")]
+    inputs_amended: Annotated[bool, Field(description="A feature has moved by more than 0.05 since")]
 
 
 class PastForecast(Forecast):

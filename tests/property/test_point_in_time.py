@@ -301,4 +301,4 @@ def as_rows(data: Dataset) -> dict[tuple, np.ndarray]:
 def change(before: float | None, after: float | None) -> float:
     if before is None or after is None:
         return float((before is None) != (after is None))
-    return abs(after - before)
+    return abs(after - before) / max(1.0, abs(after), abs(before))

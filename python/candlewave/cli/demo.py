@@ -171,7 +171,7 @@ def _decisions(settings: "Settings") -> list[tuple[str, str]]:
     with connect(settings) as conn:
         rows = conn.execute(
             "SELECT event_id, occurred_at, model_name, model_version, event, reason FROM model_events"
-            " ORDER BY occurred_at DESC LIMIT 5"
+            " ORDER BY occurred_at DESC, event = 'registered' LIMIT 5"  # registered comes before what was decided then
         ).fetchall()
     return [
         (event_id, f"{occurred_at:%H:%M:%S} {name} {version} {event}: {reason}")

@@ -20,6 +20,8 @@ from candlewave.sqlmodel.render import SqlObject, render_objects
 EXACT = {"open", "high", "low", "close", "price", "quantity"}
 SUMS, INDICATORS = 1e-12, 1e-9
 """Largest relative difference of sums of trades, and of what indicators compute from candles."""
+TYPICAL_RETURN = 1e-3
+"""What differences of forecasts' errors are relative to."""
 INTERNAL_SUMS = {"indicator_chunks", "indicator_carry"}
 """Sums of terms that grow by many powers of ten over a chunk. RisingWave adds and subtracts: when the last, largest
 terms of a chunk are withdrawn, the rounding that remains is large against what is left, but nothing against the weight
@@ -29,6 +31,7 @@ INSERT_ROWS = 500
 OBJECTS = [o for o in render_objects(load_config()) if o.kind is not Kind.SINK]
 TYPES = {o.name: {c.name: c.type for c in o.statement.columns} for o in OBJECTS if o.kind is Kind.TABLE}
 UNITS = {i.name: i.unit for i in catalog(load_config().indicators)}
+BOUNDED = tuple(i.name for i in catalog(load_config().indicators) if i.unit is Unit.BOUNDED)
 UNITS |= dict.fromkeys(("macd", "macd_signal"), Unit.PRICE)  # as indicator_averages names them
 UNITS |= dict.fromkeys(("rsi", "plus_di", "minus_di", "dx"), Unit.BOUNDED)
 
@@ -101,25 +104,32 @@ def differences(
         for column, value in wanted[key].items():
             if sql_object.name in INTERNAL_SUMS and isinstance(value, float):
                 continue
-            if not same(value, found[key][column], scale(column, wanted[key]), tolerance(sql_object, column)):
-                yield f"{where}: {column} is {value!r} embedded, {found[key][column]!r} on RisingWave"
+            other, unit = found[key][column], scale(sql_object, column, wanted[key])
+            if not same(value, other, unit, tolerance(sql_object, column)):
+                yield f"{where}: {column} is {value!r} embedded, {other!r} on RisingWave"
 
 
 def tolerance(sql_object: SqlObject, column: str) -> float:
     if column in EXACT:
         return 0.0
-    return INDICATORS if sql_object.layer == "views/indicators" else SUMS
+    return SUMS if sql_object.layer in ("views/ohlc", "views/sentiment") else INDICATORS
 
 
-def scale(column: str, row: dict[str, Any]) -> float:
-    """Return what a difference is relative to, when the value itself is small: the scale of the indicator's unit."""
-    match UNITS.get(column):
-        case Unit.PRICE:
-            return abs(row["close"])
-        case Unit.BOUNDED:
-            return 100.0
-        case Unit.RATIO:
-            return 1.0
+def scale(sql_object: SqlObject, column: str, row: dict[str, Any]) -> float:
+    """Return what a difference is relative to, when the value itself is small: the scale of the column's unit."""
+    match sql_object.layer:
+        case "views/indicators":
+            match UNITS.get(column):
+                case Unit.PRICE:
+                    return abs(row["close"])
+                case Unit.BOUNDED:
+                    return 100.0
+                case Unit.RATIO:
+                    return 1.0
+        case "views/features":
+            return 100.0 if any(column.startswith(name) for name in BOUNDED) else 1.0
+        case "views/evaluation":
+            return 100.0 if column == "largest_change" else TYPICAL_RETURN  # that one is of features
     return 0.0
 
 

@@ -15,6 +15,7 @@ from tests.integration.risingwave.market import (
     heartbeat,
     recorded,
     simulated,
+    trade,
     with_heartbeats,
 )
 from tests.integration.risingwave.pair import Pair
@@ -80,7 +81,7 @@ def test_forecasts_and_news(pair: Pair) -> None:
     """Features with sentiment, forecasts of three models, their outcomes and errors, drift, amended inputs."""
     batches = list(simulated())
     pair.feed({"symbols": list(MARKETS), "news_sentiment": scores(0)})
-    for batch in batches[:-2]:
+    for batch in batches[:-3]:
         pair.feed({"trades": batch})
     pair.assert_same()
 
@@ -91,9 +92,11 @@ def test_forecasts_and_news(pair: Pair) -> None:
     assert due["prediction_outcomes"] > 1_000
     assert due["feature_drift"] > 0
 
-    # The last trades make more outcomes due; some of them are late and amend what forecasts had seen.
-    pair.feed({"trades": batches[-2], "news_sentiment": scores(1)})
-    pair.feed({"trades": batches[-1]})
+    # The last hour makes more outcomes due, and a large late trade amends what forecasts had seen.
+    at = START + timedelta(hours=2)
+    late = trade("simulated", "AAA/USD", "8000000", at, "61000", "50", "buy", arrival=at + timedelta(hours=1))
+    pair.feed({"trades": [*batches[-3], late], "news_sentiment": scores(1)})
+    pair.feed({"trades": batches[-2] + batches[-1]})
     later = pair.assert_same()
     assert later["prediction_outcomes"] > due["prediction_outcomes"]
     assert later["served_predictions"] == len(MARKETS) * len(HORIZONS)

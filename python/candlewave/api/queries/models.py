@@ -14,7 +14,7 @@ ROLES = (
 SERVED = "SELECT DISTINCT model_name, model_version, horizon_minutes FROM served_predictions"
 EVENTS = (
     "SELECT model_name, model_version, event, reason, occurred_at FROM model_events"
-    " ORDER BY occurred_at DESC, event_id DESC LIMIT 2000"
+    " ORDER BY occurred_at DESC, event = 'registered', event_id DESC LIMIT 2000"
 )
 
 _COLUMNS = (

@@ -71,7 +71,7 @@ class NoWallClock(QueryRule):
 
 
 class GuardedDivision(QueryRule):
-    """A divisor cannot be zero: it is a constant, inside nullif(…, 0), or a CASE has made sure.
+    """A divisor cannot be zero: it is a constant, inside nullif(…, 0), or a CASE or greatest(1, …) has made sure.
 
     PostgreSQL fails the whole refresh on x / 0; RisingWave turns the failing part into NULL and counts an error. With a
     guard both say NULL, and the error counter keeps meaning that something is wrong.
@@ -100,11 +100,20 @@ def _never_zero(node: exp.Expr) -> bool:
             return float(node.this) != 0
         case exp.Cast() | exp.Neg():
             return _never_zero(node.this)
+        case exp.Greatest():
+            return any(_is_positive(value) for value in (node.this, *node.expressions))
         case exp.Mul():
             return _never_zero(node.this) and _never_zero(node.expression)
         case exp.Case():
             return node.args.get("default") is None and all(_exceeds_tolerance(branch) for branch in node.args["ifs"])
     return False
+
+
+def _is_positive(node: exp.Expr) -> bool:
+    node = node.unnest()
+    if isinstance(node, exp.Cast):
+        return _is_positive(node.this)
+    return isinstance(node, exp.Literal) and float(node.this) > 0
 
 
 def _exceeds_tolerance(branch: exp.If) -> bool:
