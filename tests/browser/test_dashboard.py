@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import CONFIG, PHONE
 from tests.browser.world import SYMBOLS, Site, Watched, World
 from tests.integration.predict.layers import open_market
@@ -55,6 +55,21 @@ def test_a_model_without_skill_is_called_that(watched: Watched, site: Site) -> N
     expect(served).to_have_count(4)
     expect(served.nth(0)).to_contain_text("candlewave 7")
     expect(served.nth(3)).to_contain_text("baseline")
+
+
+def test_few_judged_forecasts_are_no_verdict(watched: Watched, site: Site) -> None:
+    def few(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        for row in document["data"]:
+            row["forecasts"] = min(row["forecasts"], 12)
+        route.fulfill(response=answer, json=document)
+
+    watched.page.route("**/v1/performance?*", few)
+    page = show(watched, site)
+    expect(page.locator(".verdict strong")).to_have_text("Too early to tell")
+    expect(page.locator(".verdict")).to_contain_text("A model serves at 1m, 5m")
+    expect(page.locator(".verdict")).to_have_attribute("data-skill", "no")
 
 
 def test_prices_and_bars_arrive_live(watched: Watched, site: Site, world: World) -> None:

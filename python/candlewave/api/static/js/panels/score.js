@@ -99,10 +99,13 @@ function verdict(served, span) {
     const others = served.length - skilled.length;
     title = `Skill at ${skilled.map((score) => horizon(score.horizon)).join(", ")}`;
     text = `Over ${time} better than “the price stays” there${others ? `; no skill at the other ${others === 1 ? "horizon" : `${others} horizons`}` : ""}.`;
+  } else if (models.length && models.every(({ forecasts }) => forecasts < LEAST_FORECASTS)) {
+    title = "Too early to tell";
+    text = `A model serves at ${models.map((score) => horizon(score.horizon)).join(", ")}, but fewer than ${LEAST_FORECASTS} of its forecasts are judged over ${time}: the figures are noise so far.`;
   } else if (!models.length) {
     text = "No model has proved better than the last price, so the baseline serves: the price stays, the band comes from volatility.";
   }
-  if (served.length && few === served.length) text += ` Fewer than ${LEAST_FORECASTS} forecasts are judged: it is early.`;
+  if (!models.length && served.length && few === served.length) text += ` Fewer than ${LEAST_FORECASTS} forecasts are judged: it is early.`;
   const wide = served.filter(({ coverage, forecasts }) => coverage !== null && forecasts >= LEAST_FORECASTS && Math.abs(coverage - 0.8) > 0.08);
   if (wide.length) {
     text += ` The 80 % band misses its aim at ${wide.map(({ horizon: minutes, coverage }) => `${horizon(minutes)} (${signed((Number(coverage) - 0.8) * 100, 0)} points)`).join(", ")}.`;
