@@ -175,6 +175,20 @@ class Context:
                 return str(found)
         raise not_found("unknown-exchange", "Unknown exchange", f"There is no exchange {exchange}.", exchange, known)
 
+    async def of_market(self, rows: list[Row], symbol: str | None, exchange: str | None) -> list[Row]:
+        """Return the rows of a market, of all markets of an exchange, or all.
+
+        Raises:
+            ProblemError: 404, there is no such market or exchange.
+        """
+        if symbol is not None:
+            market = await self.market(symbol, exchange)
+            return [row for row in rows if (row["exchange"], row["symbol"]) == market]
+        if exchange is not None:
+            place = await self.exchange(exchange)
+            return [row for row in rows if row["exchange"] == place]
+        return rows
+
     def timeframe(self, timeframe: str) -> str:
         """Return a timeframe that is configured.
 

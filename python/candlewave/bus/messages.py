@@ -99,7 +99,7 @@ def decode_trade(value: bytes | None) -> Trade | Heartbeat:
     Raises:
         MalformedMessage: not such a record.
     """
-    return _decode(_trade_decoder, value)
+    return decode_record(_trade_decoder, value)
 
 
 def decode_dead_letter(value: bytes | None) -> DeadLetter:
@@ -108,7 +108,7 @@ def decode_dead_letter(value: bytes | None) -> DeadLetter:
     Raises:
         MalformedMessage: not such a record.
     """
-    return _decode(_dead_letter_decoder, value)
+    return decode_record(_dead_letter_decoder, value)
 
 
 def decode_training_request(value: bytes | None) -> TrainingRequest:
@@ -117,10 +117,15 @@ def decode_training_request(value: bytes | None) -> TrainingRequest:
     Raises:
         MalformedMessage: not such a record.
     """
-    return _decode(_training_request_decoder, value)
+    return decode_record(_training_request_decoder, value)
 
 
-def _decode(decoder: msgspec.json.Decoder[T], value: bytes | None) -> T:
+def decode_record(decoder: msgspec.json.Decoder[T], value: bytes | None) -> T:
+    """Read a record that a decoder knows.
+
+    Raises:
+        MalformedMessage: not such a record; the text says where.
+    """
     if value is None:
         raise MalformedMessage("empty message")
     try:

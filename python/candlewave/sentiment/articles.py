@@ -4,12 +4,12 @@ import hashlib
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from candlewave.bus.messages import MalformedMessage
+from candlewave.bus.messages import decode_record
 
 MAX_TITLE = 500
 MAX_SUMMARY = 2_000
@@ -25,7 +25,6 @@ _FILLER = frozenset(_FILLER_WORDS.split())
 _SAME_TITLE = 0.75
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
-Record = TypeVar("Record")
 
 
 class Article(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +93,7 @@ def decode_article(value: bytes | None) -> Article:
     Raises:
         MalformedMessage: not such a record.
     """
-    return _decode(_articles, value)
+    return decode_record(_articles, value)
 
 
 def decode_score(value: bytes | None) -> AssetScore:
@@ -103,16 +102,7 @@ def decode_score(value: bytes | None) -> AssetScore:
     Raises:
         MalformedMessage: not such a record.
     """
-    return _decode(_scores, value)
-
-
-def _decode(decoder: msgspec.json.Decoder[Record], value: bytes | None) -> Record:
-    if value is None:
-        raise MalformedMessage("empty message")
-    try:
-        return decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedMessage(str(error)) from None
+    return decode_record(_scores, value)
 
 
 def canonical_url(url: str) -> str:

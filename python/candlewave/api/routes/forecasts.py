@@ -23,13 +23,7 @@ routes = router("forecasts")
 @routes.get("/predictions/latest", responses=answers(LatestForecasts))
 async def latest(ctx: Ctx, wanted: Annotated[LatestQuery, Query()]) -> Answer:
     """The forecast that is served for each market and horizon: the champion's, else the baseline's."""
-    rows = await ctx.served()
-    if wanted.symbol is not None:
-        market = await ctx.market(wanted.symbol, wanted.exchange)
-        rows = [row for row in rows if (row["exchange"], row["symbol"]) == market]
-    elif wanted.exchange is not None:
-        exchange = await ctx.exchange(wanted.exchange)
-        rows = [row for row in rows if row["exchange"] == exchange]
+    rows = await ctx.of_market(await ctx.served(), wanted.symbol, wanted.exchange)
     if wanted.horizon_minutes is not None:
         rows = [row for row in rows if row["horizon_minutes"] == wanted.horizon_minutes]
     # Ages change by themselves; a forecast or a price that changes is a change.

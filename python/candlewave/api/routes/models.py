@@ -18,13 +18,7 @@ routes = router("models")
 @routes.get("/performance", responses=answers(Performances))
 async def performance(ctx: Ctx, wanted: Annotated[PerformanceQuery, Query()]) -> Answer:
     """How good each model version was, up to the newest hour of each window."""
-    rows = await ctx.standing()
-    if wanted.symbol is not None:
-        market = await ctx.market(wanted.symbol, wanted.exchange)
-        rows = [row for row in rows if (row["exchange"], row["symbol"]) == market]
-    elif wanted.exchange is not None:
-        exchange = await ctx.exchange(wanted.exchange)
-        rows = [row for row in rows if row["exchange"] == exchange]
+    rows = await ctx.of_market(await ctx.standing(), wanted.symbol, wanted.exchange)
     for name in ("horizon_minutes", "span", "model_name", "model_version"):
         value = getattr(wanted, name)
         if value is not None:
