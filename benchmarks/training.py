@@ -20,7 +20,7 @@ from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.folds import walk_forward
 from candlewave.ml.model import BoostingParameters, fit_horizon
-from candlewave.ml.scores import pinball
+from candlewave.ml.scores import coverage, pinball
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import walk
 
@@ -42,6 +42,7 @@ class Cost:
         fits: LightGBM models fitted.
         losses: mean pinball loss per horizon, by that of the baseline.
         skill: share of the mean absolute error of the last price that the median saves, at the shortest horizon.
+        hits: per horizon, 1 where an outcome lay in the 80 % interval, else 0, of forecasts that do not overlap.
     """
 
     seconds: float
@@ -50,6 +51,7 @@ class Cost:
     fits: int
     losses: dict[int, float]
     skill: float
+    hits: dict[int, NDArray[np.float64]]
 
 
 def make_dataset(days: float, seed: int = 1, signal: float = SIGNAL, columns: int = COLUMNS) -> Dataset:
@@ -163,7 +165,13 @@ def run(days: float, parameters: BoostingParameters, folds: int, embargo: int, *
             for h, o in found.items()
         },
         1 - float(np.abs(shortest.realised - shortest.quantiles[:, 1]).sum() / np.abs(shortest.realised).sum()),
+        {h: coverage(o.quantiles, o.realised)[_apart(o.open_time, h)] for h, o in found.items()},
     )
+
+
+def _apart(open_time: NDArray[np.datetime64], horizon: int) -> NDArray[np.bool_]:
+    """Choose every ``horizon``-th minute: forecasts of a market that do not overlap."""
+    return np.asarray(open_time.astype("datetime64[m]").astype(np.int64) % horizon == 0)
 
 
 def training(days: float) -> list[Row]:
@@ -179,6 +187,7 @@ def training(days: float) -> list[Row]:
     worst = max(shipped.losses[h] / more.losses[h] - 1 for h in HORIZONS)
     each = ", ".join(f"{h}m {100 * (shipped.losses[h] / more.losses[h] - 1):+.2f} %" for h in HORIZONS)
     what = f"{days:g} days × {len(MARKETS)} markets × {len(HORIZONS)} horizons × 3 quantiles × {own.folds} folds"
+    hits = np.concatenate(list(shipped.hits.values()))
     bound = 1 - np.sqrt(1 - SIGNAL**2)
     return [
         Row(
@@ -194,6 +203,12 @@ def training(days: float) -> list[Row]:
             "within 1 %",
             f"{more.cpu_seconds:.0f} s of processor for the larger",
             value=worst,
+        ),
+        Row(
+            f"outcomes in the 80 % interval, {len(hits):,} that do not overlap",
+            f"{hits.mean():.1%} ({', '.join(f'{h}m {found.mean():.1%}' for h, found in shipped.hits.items())})",
+            "77 to 83 %",
+            value=float(hits.mean()),
         ),
         Row(
             f"skill at {HORIZONS[0]}m of what the planted signal allows",

@@ -207,7 +207,7 @@ def _train(
         typer.echo(f"note: {warning}", err=True)
     parameters = _search(data, config, own) if own.search_trials else own.boosting
     markets = len(set(data.markets.tolist()))
-    with progress("Training", fits(config, own, markets), "boosters") as bar:
+    with progress("Training", fits(config, own, markets, final=not dry_run), "boosters") as bar:
         if dry_run:
             _show(examine(data, config, own, parameters, warnings, on_fit=bar.advance).verdicts)
             return

@@ -1,1 +1,7 @@
 """Models: what a forecast is, how models are trained, judged, registered and loaded."""
+
+import os
+
+# LightGBM's threads wait for each other by spinning, which on a machine or container that is not all theirs takes the
+# time they wait for: a training was eight times slower beside other work. It has to be said before OpenMP is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from candlewave.ml import scores
 from candlewave.ml.scores import Interval
 
+_LEAST_MOVES = 30
+"""Fewer right and wrong directions than that say nothing."""
+
+_UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
+
 
 @dataclass(frozen=True)
 class OutOfSample:
@@ -44,7 +49,8 @@ class Verdict:
         skill: 1 − mae / last_price_mae.
         interval_skill: 1 − pinball loss / the baseline's.
         coverage: share of outcomes inside the 80 % interval.
-        direction: share of moves whose sign the median had; moves and medians of zero do not count.
+        direction: share of moves whose sign the median had; moves and medians of zero do not count, and of fewer than
+            thirty moves that do not overlap it is NaN.
     """
 
     horizon_minutes: int
@@ -74,6 +80,8 @@ def judge(data: OutOfSample) -> Verdict:
     still = np.abs(data.realised)
     hits = scores.coverage(data.quantiles, data.realised)
     right, counted = scores.direction(data.quantiles[:, 1], data.realised)
+    moves = counted > 0
+    enough = scores.non_overlapping(time[moves], data.symbol[moves], horizon) >= _LEAST_MOVES
     return Verdict(
         horizon_minutes=horizon,
         forecasts=len(time),
@@ -85,5 +93,5 @@ def judge(data: OutOfSample) -> Verdict:
             scores.pinball(data.quantiles, data.realised), scores.pinball(data.baseline, data.realised), time, horizon
         ),
         coverage=scores.ratio_interval(hits, np.ones_like(hits), time, horizon),
-        direction=scores.ratio_interval(right, counted, time, horizon),
+        direction=scores.ratio_interval(right, counted, time, horizon) if enough else _UNKNOWN,
     )

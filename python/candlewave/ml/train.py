@@ -136,10 +136,10 @@ def examine(
     return Examined(data, folds, walked, chosen, outcomes, [judge(o) for o in outcomes], list(warnings))
 
 
-def fits(config: Config, own: TrainSettings, markets: int) -> int:
-    """Return how many boosters a training fits."""
+def fits(config: Config, own: TrainSettings, markets: int, *, final: bool = True) -> int:
+    """Return how many boosters a training fits, at least; ``final`` counts those of the model of all data."""
     per_fold = 3 * (1 if markets == 1 else 1 + markets)
-    return len(config.predictions.horizons_minutes) * (own.folds * per_fold + 3)
+    return len(config.predictions.horizons_minutes) * (own.folds * per_fold + 3 * final)
 
 
 def fit_final(

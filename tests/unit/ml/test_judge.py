@@ -1,0 +1,35 @@
+"""The verdict on forecasts whose worth can be told beforehand."""
+
+import numpy as np
+import pytest
+
+from candlewave.ml.judge import OutOfSample, judge
+
+
+def forecasts(medians: np.ndarray, realised: np.ndarray, horizon: int = 1) -> OutOfSample:
+    quantiles = np.column_stack((medians - 1.0, medians, medians + 1.0))
+    return OutOfSample(
+        horizon,
+        np.full(len(realised), "BTC/USD", dtype=object),
+        np.datetime64("2024-01-01T00:00", "us") + np.arange(len(realised)) * np.timedelta64(1, "m"),
+        quantiles,
+        np.column_stack((realised * 0 - 1.0, realised * 0, realised * 0 + 1.0)),
+        realised,
+    )
+
+
+def test_medians_that_know_half_of_each_move_have_half_the_skill() -> None:
+    realised = np.tile([0.4, -0.4, 0.8, -0.2], 100)
+    found = judge(forecasts(realised / 2, realised))
+    assert found.text == "beats the last price"
+    assert found.skill.value == pytest.approx(0.5)
+    assert found.direction.value == found.coverage.value == 1
+    assert found.independent == 400
+
+
+@pytest.mark.parametrize(("horizon", "said", "known"), [(1, 29, False), (1, 30, True), (5, 149, True), (5, 145, False)])
+def test_direction_needs_thirty_moves_that_do_not_overlap(horizon: int, said: int, known: bool) -> None:
+    realised = np.full(400, 0.5)
+    medians = np.where(np.arange(400) < said, 0.1, 0.0)
+    found = judge(forecasts(medians, realised, horizon))
+    assert np.isfinite(found.direction.value) == known
