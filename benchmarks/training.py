@@ -19,6 +19,7 @@ from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.folds import walk_forward
+from candlewave.ml.judge import judge
 from candlewave.ml.model import BoostingParameters, fit_horizon
 from candlewave.ml.scores import coverage, pinball
 from candlewave.ml.settings import TrainSettings
@@ -42,6 +43,7 @@ class Cost:
         fits: LightGBM models fitted.
         losses: mean pinball loss per horizon, by that of the baseline.
         skill: share of the mean absolute error of the last price that the median saves, at the shortest horizon.
+        verdicts: per horizon, in words.
         hits: per horizon, 1 where an outcome lay in the 80 % interval, else 0, of forecasts that do not overlap.
     """
 
@@ -51,6 +53,7 @@ class Cost:
     fits: int
     losses: dict[int, float]
     skill: float
+    verdicts: dict[int, str]
     hits: dict[int, NDArray[np.float64]]
 
 
@@ -127,7 +130,9 @@ def _trailing(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     return found
 
 
-def run(days: float, parameters: BoostingParameters, folds: int, embargo: int, *, whole: bool) -> Cost:
+def run(
+    days: float, parameters: BoostingParameters, folds: int, embargo: int, *, whole: bool, signal: float = SIGNAL
+) -> Cost:
     """Train as the trainer does: every fold with every candidate, then the model of all data.
 
     Args:
@@ -135,8 +140,9 @@ def run(days: float, parameters: BoostingParameters, folds: int, embargo: int, *
         parameters: of LightGBM.
         folds, embargo: see :class:`candlewave.ml.settings.TrainSettings`.
         whole: False leaves out what only the trainer's choice needs: other candidates, baselines, the final model.
+        signal: planted correlation of the order flow with the next minute; 0 for a random walk.
     """
-    data = make_dataset(days)
+    data = make_dataset(days, signal=signal)
     fits = [0]
 
     def count() -> None:
@@ -165,6 +171,7 @@ def run(days: float, parameters: BoostingParameters, folds: int, embargo: int, *
             for h, o in found.items()
         },
         1 - float(np.abs(shortest.realised - shortest.quantiles[:, 1]).sum() / np.abs(shortest.realised).sum()),
+        {h: judge(o).text for h, o in found.items()},
         {h: coverage(o.quantiles, o.realised)[_apart(o.open_time, h)] for h, o in found.items()},
     )
 
@@ -184,6 +191,7 @@ def training(days: float) -> list[Row]:
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         shipped = pool.submit(run, days, parameters, own.folds, own.embargo_minutes, whole=True).result()
         more = pool.submit(run, days, larger, own.folds, own.embargo_minutes, whole=False).result()
+        blind = pool.submit(run, days, parameters, own.folds, own.embargo_minutes, whole=False, signal=0.0).result()
     worst = max(shipped.losses[h] / more.losses[h] - 1 for h in HORIZONS)
     each = ", ".join(f"{h}m {100 * (shipped.losses[h] / more.losses[h] - 1):+.2f} %" for h in HORIZONS)
     what = f"{days:g} days × {len(MARKETS)} markets × {len(HORIZONS)} horizons × 3 quantiles × {own.folds} folds"
@@ -215,5 +223,11 @@ def training(days: float) -> list[Row]:
             f"{100 * shipped.skill:.2f} % of {100 * bound:.2f} %",
             "",
             f"{shipped.skill / bound:.0%}",
+        ),
+        Row(
+            "verdicts without a planted signal",
+            ", ".join(f"{h}m {said}" for h, said in blind.verdicts.items()),
+            "no skill",
+            right=set(blind.verdicts.values()) == {"no skill"},
         ),
     ]

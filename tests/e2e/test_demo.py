@@ -49,14 +49,14 @@ class Demo:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Demo]:
-    """Start a demo; on leaving it is stopped as by Ctrl-C, and has to leave nothing running."""
+def started(folder: Path, days: float) -> Iterator[Demo]:
+    """Start a demo; nothing of it is left in any case."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "demo.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "candlewave", "demo", "--days", "0.5", "--port", str(port)],
+            [sys.executable, "-m", "candlewave", "demo", "--days", str(days), "--port", str(port)],
             env={**os.environ, **SMALL, "CANDLEWAVE_DATA_DIR": str(folder / "data")},
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -65,15 +65,22 @@ def running(folder: Path) -> Iterator[Demo]:
         )
     try:
         yield Demo(process, f"http://127.0.0.1:{port}", log)
-        started = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0, log.read_text()
-        assert psutil.wait_procs(started, timeout=20)[1] == []
-        assert "goes on where this ended" in log.read_text()
     finally:
         if process.poll() is None:
             for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
                 child.kill()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Demo]:
+    """Start a demo with half a day of history; on leaving Ctrl-C has to stop it and leave nothing running."""
+    with started(folder, 0.5) as demo:
+        yield demo
+        children = psutil.Process(demo.process.pid).children(recursive=True)
+        demo.process.send_signal(signal.SIGINT)
+        assert demo.process.wait(60) == 0, demo.said
+        assert psutil.wait_procs(children, timeout=20)[1] == []
+        assert "goes on where this ended" in demo.said
 
 
 def simulated(demo: Demo) -> dict[str, Any]:
@@ -98,3 +105,15 @@ def test_from_nothing_to_forecasts_and_on(tmp_path: Path) -> None:
             assert after[symbol]["first_candle"] == row["first_candle"]
             assert after[symbol]["last_candle"] >= row["last_candle"]
         assert {model["model_version"] for model in demo.get("models")["data"] if model["events"]} == {"1"}
+
+
+def test_an_engine_that_dies_ends_it_with_its_name(tmp_path: Path) -> None:
+    with started(tmp_path, 0) as demo:
+        demo.wait("page", lambda: bool(demo.get("about")))
+        children = psutil.Process(demo.process.pid).children(recursive=True)
+        engine = next(child for child in children if child.cmdline()[-1] == "up")
+        engine.kill()
+        assert demo.process.wait(60) == 1
+        assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert "up ended by itself; its log is" in demo.said
+    assert "Traceback" not in demo.said

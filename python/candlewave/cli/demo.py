@@ -114,7 +114,11 @@ def _wait_for_features(
 
     begin = time.time() - days * 86_400
     done = 0.0
-    with progress("Candles, indicators and features", days * 1_440, "minutes") as bar, connect(settings) as conn:
+    with (
+        progress("Candles, indicators and features", days * 1_440, "minutes") as bar,
+        _blamed(children, logs),
+        connect(settings) as conn,
+    ):
         while not stop.wait(0.5):
             _none_ended(children, logs)
             row = conn.execute("SELECT extract(epoch FROM max(close_time)) FROM features").fetchone()
@@ -158,7 +162,9 @@ def _watch(
     said: set[str] = set()
     while not stop.wait(1.0):
         _none_ended(children, logs)
-        for event_id, line in _decisions(settings):
+        with _blamed(children, logs):
+            decisions = _decisions(settings)
+        for event_id, line in decisions:
             if event_id not in said:
                 said.add(event_id)
                 typer.echo(f"  {line}")
@@ -177,6 +183,23 @@ def _decisions(settings: "Settings") -> list[tuple[str, str]]:
         (event_id, f"{occurred_at:%H:%M:%S} {name} {version} {event}: {reason}")
         for event_id, occurred_at, name, version, event, reason in reversed(rows)
     ]
+
+
+@contextmanager
+def _blamed(children: "dict[str, subprocess.Popen[bytes]]", logs: Path) -> Iterator[None]:
+    """When the engine cannot be asked, say which child has ended; give it a moment to do so."""
+    import psycopg
+
+    from candlewave.engine import EngineError
+
+    try:
+        yield
+    except (EngineError, psycopg.OperationalError) as error:
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            _none_ended(children, logs)
+            time.sleep(0.2)
+        fail(f"the engine does not answer: {error}")
 
 
 def _none_ended(children: "dict[str, subprocess.Popen[bytes]]", logs: Path) -> None:
