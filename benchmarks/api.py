@@ -17,7 +17,7 @@ import httpx
 import psutil
 import psycopg
 
-from benchmarks.embedded import _engine
+from benchmarks.embedded import open_engine
 from benchmarks.page import GRACE, HISTORY, LAYERS, MINUTE
 from benchmarks.report import Row
 from candlewave.bus.messages import Trade, encode, heartbeat, to_message
@@ -52,7 +52,7 @@ make_server(app).run(sockets=[socket.create_server(("127.0.0.1", int(sys.argv[2]
 def api(seconds: float) -> list[Row]:
     """Measure on a day of a simulated market whose last 600 minutes have been forecast."""
     config = load_config()
-    with _engine(LAYERS) as (conn, bus, _pid):
+    with open_engine(LAYERS) as (conn, bus, _pid):
         with progress("a day of market and its forecasts", None):
             market = _Market(conn, bus, config)
         url = psycopg.conninfo.make_conninfo(conn.info.dsn, password=conn.info.password)

@@ -14,6 +14,7 @@ import psycopg
 
 from benchmarks.report import Row
 from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.protocol import Message
 from candlewave.bus.topics import TOPICS
 from candlewave.config import load_config
 from candlewave.embedded import catalog
@@ -34,7 +35,7 @@ ALL = (*OHLC, "views/indicators")
 
 def plain_postgresql(trades: int) -> Row:
     """Measure the same PostgreSQL without candlewave: COPY of parsed rows, dedup by key, upsert of touched minutes."""
-    with _engine(()) as (conn, _bus, _pid):
+    with open_engine(()) as (conn, _bus, _pid):
         conn.execute(
             "CREATE TABLE plain (exchange text, symbol text, trade_id text, ts timestamptz, price float8,"
             " quantity float8, PRIMARY KEY (exchange, symbol, trade_id));"
@@ -90,7 +91,7 @@ def throughput(trades: int, base: Row) -> list[Row]:
         (3, OHLC, "bus to closed, gap-filled candles, 3 symbols", 60_000),
         (50, ALL, "bus to all timeframes and indicators, 50 symbols", 25_000),
     ):
-        with _engine(layers) as (conn, bus, server_pid):
+        with open_engine(layers) as (conn, bus, server_pid):
             _publish(bus, _simulator(symbols), _until(trades, symbols), what)
             conn.execute("CHECKPOINT")
             refresher = Refresher(conn)
@@ -99,7 +100,7 @@ def throughput(trades: int, base: Row) -> list[Row]:
             seconds = time.perf_counter() - started
             rate = total.messages / seconds
             right = not differences(conn)
-            memory = _memory(server_pid)
+            memory = memory(server_pid)
             rows.append(
                 Row(
                     what,
@@ -117,7 +118,7 @@ def throughput(trades: int, base: Row) -> list[Row]:
 def latency(days: int) -> list[Row]:
     """Measure how long after the publish that closes a minute its indicators are visible; what a late trade costs."""
     symbols, minutes = 3, 120
-    with _engine(ALL) as (conn, bus, server_pid):
+    with open_engine(ALL) as (conn, bus, server_pid):
         simulator = Simulator(make_symbols(symbols, rate=5 / 60), start=START, disturbances=FAULTS)
         end = START + timedelta(days=days)
         _publish(bus, simulator, end, f"{days} days of history, 3 symbols", finish=False)
@@ -132,7 +133,7 @@ def latency(days: int) -> list[Row]:
             delays.append(time.perf_counter() - started)
         late = _late_trade(conn, refresher)
         right = not differences(conn)
-        memory = _memory(server_pid)
+        memory = memory(server_pid)
     delays.sort()
     p99 = delays[int(len(delays) * 0.99) - 1]
     changed = ", ".join(f"{name} {count}" for name, count in late.written.items() if count)
@@ -166,7 +167,7 @@ def _until(trades: int, symbols: int) -> datetime:
     return START + timedelta(minutes=round(trades / (TRADES_PER_MINUTE * symbols)))
 
 
-def _messages(simulator: Simulator, until: datetime) -> list:
+def _messages(simulator: Simulator, until: datetime) -> list[Message]:
     return [
         message
         for batch in simulator.batches(until, finish=False)
@@ -191,7 +192,7 @@ def _drain(refresher: Refresher, expected: int, what: str) -> Stats:
 
 
 @contextmanager
-def _engine(layers: tuple[str, ...]) -> Iterator[tuple[psycopg.Connection, PostgresBus, int]]:
+def open_engine(layers: tuple[str, ...]) -> Iterator[tuple[psycopg.Connection, PostgresBus, int]]:
     """Run an embedded engine with the product's own settings in a folder of its own."""
     folder = Path(tempfile.mkdtemp(prefix="candlewave-bench-"))
     try:
@@ -212,7 +213,7 @@ def _engine(layers: tuple[str, ...]) -> Iterator[tuple[psycopg.Connection, Postg
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _memory(server_pid: int) -> tuple[str, str]:
+def memory(server_pid: int) -> tuple[str, str]:
     """Return what was summed, and the resident memory of this process and of PostgreSQL (shared pages once)."""
     server = psutil.Process(server_pid)
     pages = sum(process.memory_full_info().pss for process in [server, *server.children()])

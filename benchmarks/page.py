@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.embedded import _engine
+from benchmarks.embedded import open_engine
 from benchmarks.report import Row
 from candlewave.api.app import create_app
 from candlewave.api.service import make_server
@@ -45,7 +45,7 @@ def page(visits: int) -> list[Row]:
     if executable is None:
         return [Row("dashboard", f"not measured: no {BROWSERS[0]} in PATH (Debian package chromium)")]
     config = load_config()
-    with _engine(LAYERS) as (conn, bus, _pid):
+    with open_engine(LAYERS) as (conn, bus, _pid):
         with progress("a day of market, and forecasts of its last minutes", None):
             _fill(conn, bus, config)
         url = psycopg.conninfo.make_conninfo(conn.info.dsn, password=conn.info.password)
@@ -80,7 +80,12 @@ def _visit(browser: Browser, address: str, before: int) -> dict[str, Any]:
     client = context.new_cdp_session(tab)
     client.send("Network.enable")
     client.on("Network.loadingFinished", lambda e: sizes.update({e["requestId"]: int(e["encodedDataLength"])}))
-    client.on("Network.requestWillBeSent", lambda e: "/v1/" in e["request"]["url"] or assets.add(e["requestId"]))
+
+    def requested(event: dict[str, Any]) -> None:
+        if "/v1/" not in event["request"]["url"]:
+            assets.add(event["requestId"])
+
+    client.on("Network.requestWillBeSent", requested)
     tab.goto(address)
     tab.wait_for_function(f"() => {_USABLE} > 0")
     tab.locator(".forecasts li").first.wait_for()

@@ -10,7 +10,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from benchmarks.embedded import _engine, _memory
+from benchmarks.embedded import memory, open_engine
 from benchmarks.report import Row
 from candlewave.bus.messages import heartbeat, to_message
 from candlewave.bus.postgres import PostgresBus
@@ -44,7 +44,7 @@ def prediction(minutes: int) -> list[Row]:
     """Measure live minutes: simulated trades, the whole SQL chain, a boosted model of common size and the baseline."""
     config = load_config()
     horizons = tuple(config.predictions.horizons_minutes)
-    with _engine(LAYERS) as (conn, bus, server_pid):
+    with open_engine(LAYERS) as (conn, bus, server_pid):
         for found in render_objects(config):
             if found.kind is Kind.SINK and found.name == "candles_sink":
                 catalog.apply(conn, found.text.replace("${topic_prefix}", ""))
@@ -76,7 +76,7 @@ def prediction(minutes: int) -> list[Row]:
         desk.join()
         refresher.run_until_idle()
         right = _each_once(conn, end, minutes * per_minute)
-        memory = _memory(server_pid)
+        memory = memory(server_pid)
     refresh = statistics.median(refreshes)
     what = f"{SYMBOLS} symbols × {len(horizons)} horizons, {champion.size}, {minutes} minutes"
     cpu = statistics.median(desk.cpu)
