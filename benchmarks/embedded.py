@@ -100,7 +100,7 @@ def throughput(trades: int, base: Row) -> list[Row]:
             seconds = time.perf_counter() - started
             rate = total.messages / seconds
             right = not differences(conn)
-            memory = memory(server_pid)
+            memory = memory_of(server_pid)
             rows.append(
                 Row(
                     what,
@@ -133,7 +133,7 @@ def latency(days: int) -> list[Row]:
             delays.append(time.perf_counter() - started)
         late = _late_trade(conn, refresher)
         right = not differences(conn)
-        memory = memory(server_pid)
+        memory = memory_of(server_pid)
     delays.sort()
     p99 = delays[int(len(delays) * 0.99) - 1]
     changed = ", ".join(f"{name} {count}" for name, count in late.written.items() if count)
@@ -213,7 +213,7 @@ def open_engine(layers: tuple[str, ...]) -> Iterator[tuple[psycopg.Connection, P
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def memory(server_pid: int) -> tuple[str, str]:
+def memory_of(server_pid: int) -> tuple[str, str]:
     """Return what was summed, and the resident memory of this process and of PostgreSQL (shared pages once)."""
     server = psutil.Process(server_pid)
     pages = sum(process.memory_full_info().pss for process in [server, *server.children()])

@@ -10,7 +10,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from benchmarks.embedded import memory, open_engine
+from benchmarks.embedded import memory_of, open_engine
 from benchmarks.report import Row
 from candlewave.bus.messages import heartbeat, to_message
 from candlewave.bus.postgres import PostgresBus
@@ -76,7 +76,7 @@ def prediction(minutes: int) -> list[Row]:
         desk.join()
         refresher.run_until_idle()
         right = _each_once(conn, end, minutes * per_minute)
-        memory = memory(server_pid)
+        memory = memory_of(server_pid)
     refresh = statistics.median(refreshes)
     what = f"{SYMBOLS} symbols × {len(horizons)} horizons, {champion.size}, {minutes} minutes"
     cpu = statistics.median(desk.cpu)
