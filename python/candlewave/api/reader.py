@@ -10,13 +10,17 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from candlewave.api.problems import engine_away
+from candlewave.api.problems import ProblemError, engine_away
 from candlewave.engine import explain
 from candlewave.telemetry.logs import get_logger
 
 Row = dict[str, Any]
 _LOOK_SECONDS = 1.0
 _log = get_logger(__name__)
+
+
+def _too_slow() -> ProblemError:
+    return engine_away("The SQL engine took too long; ask for less, or try again.", 5)
 
 
 class Reader:
@@ -73,11 +77,13 @@ class Reader:
                 await cursor.execute(text, parameters or None)
                 found: list[Row] = await cursor.fetchall()
         except errors.QueryCanceled:
-            raise engine_away("The SQL engine took too long; ask for less, or try again.", 5) from None
+            raise _too_slow() from None
         except (PoolTimeout, PoolClosed, psycopg.OperationalError, psycopg.InterfaceError) as error:
             _log.warning("engine not available", error=str(error))
             raise engine_away() from None
         except psycopg.DatabaseError as error:
+            if "Query cancelled: timeout" in str(error):  # RisingWave has no code for it
+                raise _too_slow() from None
             words = explain(error)
             if "apply the migrations" not in words:
                 raise
@@ -99,8 +105,8 @@ class Reader:
         cursor = await conn.execute("SELECT version()")
         row = await cursor.fetchone()
         self.is_risingwave = row is not None and "risingwave" in str(row[0]).lower()
-        seconds = max(1, self._timeout_ms // 1000)
-        await conn.execute(f"SET statement_timeout = {seconds if self.is_risingwave else self._timeout_ms}")
+        # With the unit: a bare number was seconds in older RisingWave.
+        await conn.execute(f"SET statement_timeout = '{self._timeout_ms}ms'")
 
     async def _look(self) -> None:
         """Ask the engine once a second, so that readiness knows and requests need not wait to find out."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Literal
 
 from candlewave.api.parameters import AlertQuery
 from candlewave.api.queries.common import Query, Where, columns
@@ -21,7 +21,7 @@ def alerts(wanted: AlertQuery, position: Sequence[str] | None) -> Query:
             "(SELECT {0} FROM (SELECT {0}, row_number() OVER (PARTITION BY fingerprint ORDER BY occurred_at DESC,"
             " status DESC) AS place FROM alerts) AS numbered WHERE place = 1 AND status = 'firing') AS firing"
         ).format(columns(COLUMNS))  # type: ignore[assignment]
-    text = SQL("SELECT {} FROM {}{} ORDER BY occurred_at DESC, fingerprint DESC, status DESC LIMIT %s").format(
-        columns(COLUMNS), changes, where.text
+    text = SQL("SELECT {} FROM {}{} ORDER BY occurred_at DESC, fingerprint DESC, status DESC LIMIT {}").format(
+        columns(COLUMNS), changes, where.text, Literal(wanted.limit + 1)
     )
-    return Query(text, [*where.values, wanted.limit + 1])
+    return Query(text, where.values)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Literal
 
 from candlewave.api.parameters import CandleQuery, PageQuery
 from candlewave.api.queries.common import Query, Where, columns
@@ -29,16 +29,16 @@ def candles(exchange: str, symbol: str, wanted: CandleQuery, position: Sequence[
     closed = where()
     text = SQL(
         "(SELECT {}, false AS is_open, is_filled, feed_state, amended_at FROM candles{}"
-        " ORDER BY open_time DESC LIMIT %s)"
-    ).format(columns(_SHARED), closed.text)
-    values = [*closed.values, wanted.limit + 1]
+        " ORDER BY open_time DESC LIMIT {})"
+    ).format(columns(_SHARED), closed.text, Literal(wanted.limit + 1))
+    values = closed.values
     if wanted.include_open:
         growing = where().also("is_open")
         text = SQL(
             "SELECT * FROM ({} UNION ALL SELECT {}, true, NULL::boolean, NULL::varchar, NULL::timestamptz"
-            " FROM candles_live{}) AS bars ORDER BY open_time DESC LIMIT %s"
-        ).format(text, columns(_SHARED), growing.text)
-        values += [*growing.values, wanted.limit + 1]
+            " FROM candles_live{}) AS bars ORDER BY open_time DESC LIMIT {}"
+        ).format(text, columns(_SHARED), growing.text, Literal(wanted.limit + 1))
+        values = [*values, *growing.values]
     return Query(text, values)
 
 
@@ -48,10 +48,10 @@ def indicators(
     """Return the query of a page of indicators."""
     where = Where().equal(exchange=exchange, symbol=symbol, timeframe=timeframe)
     where.within("open_time", page).before(POSITION, position)
-    text = SQL("SELECT {} FROM indicators{} ORDER BY open_time DESC LIMIT %s").format(
-        columns(["open_time", "close_time", "warm_bars", *names]), where.text
+    text = SQL("SELECT {} FROM indicators{} ORDER BY open_time DESC LIMIT {}").format(
+        columns(["open_time", "close_time", "warm_bars", *names]), where.text, Literal(page.limit + 1)
     )
-    return Query(text, [*where.values, page.limit + 1])
+    return Query(text, where.values)
 
 
 def features(
@@ -59,7 +59,7 @@ def features(
 ) -> Query:
     """Return the query of a page of features."""
     where = Where().equal(exchange=exchange, symbol=symbol).within("open_time", page).before(POSITION, position)
-    text = SQL("SELECT {} FROM features{} ORDER BY open_time DESC LIMIT %s").format(
-        columns(["open_time", "close_time", "available_at", *names]), where.text
+    text = SQL("SELECT {} FROM features{} ORDER BY open_time DESC LIMIT {}").format(
+        columns(["open_time", "close_time", "available_at", *names]), where.text, Literal(page.limit + 1)
     )
-    return Query(text, [*where.values, page.limit + 1])
+    return Query(text, where.values)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Literal
 
 from candlewave.api.parameters import HistoryQuery
 from candlewave.api.queries.common import Query, Where, columns
@@ -49,13 +49,14 @@ def history(
     # The page first, then its outcomes: each is found by its whole key.
     text = SQL(
         "SELECT {}, {} FROM (SELECT {} FROM predictions{} ORDER BY feature_time DESC, model_name DESC,"
-        " model_version DESC LIMIT %s) AS p LEFT JOIN prediction_outcomes AS o ON {}"
+        " model_version DESC LIMIT {}) AS p LEFT JOIN prediction_outcomes AS o ON {}"
         " ORDER BY p.feature_time DESC, p.model_name DESC, p.model_version DESC"
     ).format(
         columns(FORECAST, "p"),
         columns(OUTCOME, "o"),
         columns(FORECAST),
         where.text,
+        Literal(rows),
         SQL(" AND ").join([SQL("o.{0} = p.{0}").format(SQL(name)) for name in _KEY]),
     )
-    return Query(text, [*where.values, rows])
+    return Query(text, where.values)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Literal
 
 from candlewave.api.parameters import PerformanceHistoryQuery
 from candlewave.api.queries.common import Query, Where, columns
@@ -43,7 +43,7 @@ def performance(exchange: str, symbol: str, wanted: PerformanceHistoryQuery, pos
         model_version=wanted.model_version,
     )
     where.within("hour", wanted).before(POSITION, position)
-    text = SQL("SELECT {} FROM model_error{} ORDER BY hour DESC, model_name DESC, model_version DESC LIMIT %s").format(
-        columns(_COLUMNS), where.text
+    text = SQL("SELECT {} FROM model_error{} ORDER BY hour DESC, model_name DESC, model_version DESC LIMIT {}").format(
+        columns(_COLUMNS), where.text, Literal(wanted.limit + 1)
     )
-    return Query(text, [*where.values, wanted.limit + 1])
+    return Query(text, where.values)

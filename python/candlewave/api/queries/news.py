@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Literal
 
 from candlewave.api.parameters import PageQuery
 from candlewave.api.queries.common import Query, Where, columns
@@ -20,10 +20,10 @@ _MINUTE_COLUMNS = (
 def minutes(asset: str, page: PageQuery, position: Sequence[str] | None) -> Query:
     """Return the query of a page of minutes."""
     where = Where().equal(asset=asset).within("minute", page).before(MINUTE, position)
-    text = SQL("SELECT {} FROM sentiment_minute{} ORDER BY minute DESC LIMIT %s").format(
-        columns(_MINUTE_COLUMNS), where.text
+    text = SQL("SELECT {} FROM sentiment_minute{} ORDER BY minute DESC LIMIT {}").format(
+        columns(_MINUTE_COLUMNS), where.text, Literal(page.limit + 1)
     )
-    return Query(text, [*where.values, page.limit + 1])
+    return Query(text, where.values)
 
 
 def headlines(asset: str, page: PageQuery, position: Sequence[str] | None) -> Query:
@@ -34,7 +34,7 @@ def headlines(asset: str, page: PageQuery, position: Sequence[str] | None) -> Qu
         " coalesce(n.source, '') AS source, n.lang, s.published_at, s.scored_at, s.score, s.confidence, s.relevance,"
         " s.event_type, s.extractor, s.extractor_version"
         " FROM (SELECT * FROM news_sentiment{} ORDER BY scored_at DESC, article_id DESC, extractor_version DESC"
-        " LIMIT %s) AS s LEFT JOIN news AS n ON n.article_id = s.article_id"
+        " LIMIT {}) AS s LEFT JOIN news AS n ON n.article_id = s.article_id"
         " ORDER BY s.scored_at DESC, s.article_id DESC, s.extractor_version DESC"
-    ).format(where.text)
-    return Query(text, [*where.values, page.limit + 1])
+    ).format(where.text, Literal(page.limit + 1))
+    return Query(text, where.values)
