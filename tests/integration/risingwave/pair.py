@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from psycopg.rows import dict_row
 from tests.golden.harness.engines import EmbeddedEngine, Engine, RisingWaveEngine
 from tests.golden.harness.table import Row
 
+from candlewave.api.queries.common import Query
 from candlewave.config import load_config
 from candlewave.indicators.catalog import Unit, catalog
 from candlewave.sqlmodel.ddl import Kind, plain_table
@@ -83,9 +85,26 @@ class Pair:
         assert wrong == [], "\n".join(wrong)
         return counts
 
+    def assert_same_answers(self, query: Query) -> int:
+        """Compare what a query gives, in order but for what ties; return how many rows there are."""
+        one, other = (
+            engine._conn.cursor(row_factory=dict_row).execute(query.text, query.values or None).fetchall()  # type: ignore[attr-defined]
+            for engine in self._engines
+        )
+        assert len(one) == len(other)
+        for a, b in zip(sorted(one, key=_sortable), sorted(other, key=_sortable), strict=True):
+            assert a.keys() == b.keys()
+            different = {name: (a[name], b[name]) for name in a if not same(a[name], b[name], 1.0, INDICATORS)}
+            assert different == {}
+        return len(one)
+
     def close(self) -> None:
         for engine in self._engines:
             engine.close(self._schema)
+
+
+def _sortable(row: dict[str, Any]) -> str:
+    return repr([value for value in row.values() if not isinstance(value, float | Decimal)])
 
 
 def differences(

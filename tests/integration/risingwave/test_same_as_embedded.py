@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.golden.harness.table import Row
+from tests.integration.risingwave.api import queries
 from tests.integration.risingwave.market import (
     BAD,
     MINUTE,
@@ -102,7 +103,15 @@ def test_forecasts_and_news(pair: Pair) -> None:
     assert later["served_predictions"] == len(MARKETS) * len(HORIZONS)
     assert any(row["amended_features"] for row in pair.rows("input_amendments"))
 
+    counts = {name: pair.assert_same_answers(query) for name, query in queries("simulated", "AAA/USD", "AAA", at)}
+    assert {name for name, count in counts.items() if not count} == WITHOUT_ROWS
 
+
+WITHOUT_ROWS = {
+    "new alerts", "events", "alerts firing, first page", "alerts firing, later page", "alerts all, first page",
+    "alerts all, later page",
+}  # fmt: skip
+"""Queries that have nothing to find here; that the engines take them is what counts."""
 MARKETS: tuple[Row, ...] = tuple(
     {"exchange": "simulated", "symbol": s.symbol, "base": s.symbol.split("/")[0], "quote": "USD"} for s in SYMBOLS
 )
