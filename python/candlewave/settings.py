@@ -1,11 +1,12 @@
 """Where things are and who may use them: connections, data directory, secrets. Environment variables only."""
 
+import re
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "placeholder", "example", "todo", "xxx"}
@@ -60,6 +61,13 @@ class Settings(BaseSettings):
                     f"{field.alias} still holds a placeholder; set a real secret or CANDLEWAVE_ENV=development"
                 )
         return self
+
+    @field_validator("elasticsearch_url")
+    @classmethod
+    def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"https?://[^/\s]+", value.get_secret_value()):
+            raise ValueError("expected http://host:port or https://user:password@host:port")
+        return value
 
     @property
     def embedded(self) -> bool:

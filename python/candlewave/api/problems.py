@@ -132,6 +132,16 @@ def _http_problem(request: Request, error: HTTPException) -> ProblemError:
     return ProblemError(error.status_code, name, phrase, detail, headers=error.headers)
 
 
+_EXPECTED = {
+    "symbol": "BASE-QUOTE, such as BTC-USD",
+    "exchange": "the name of an exchange, such as kraken",
+    "asset": "the base of a market, such as BTC",
+    "names": "names separated by commas; the catalog lists them",
+    "kinds": "some of candle, prediction, alert, freshness, separated by commas",
+}
+"""What a parameter looks like, for those whose pattern says little to people."""
+
+
 def _in_words(errors: Iterable[Mapping[str, Any]]) -> ProblemError:
     found = []
     for error in errors:
@@ -142,6 +152,8 @@ def _in_words(errors: Iterable[Mapping[str, Any]]) -> ProblemError:
                 message = "there is no such parameter"
             case "missing":
                 message = "is required"
+            case "string_pattern_mismatch" if parameter in _EXPECTED:
+                message = f"expected {_EXPECTED[parameter]}"
             case _:
                 message = str(error["msg"]).removeprefix("Value error, ")
         value = error.get("input")

@@ -1,5 +1,7 @@
 """The ``candlewave`` command. Each module of this package adds its commands; heavy imports stay inside them."""
 
+import sys
+
 import typer
 
 from candlewave.cli import (
@@ -17,6 +19,7 @@ from candlewave.cli import (
     sentiment,
     training,
 )
+from candlewave.cli.common import in_words
 
 app = typer.Typer(
     name="candlewave",
@@ -43,5 +46,11 @@ for module in (
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a wrong setting ends it with what was expected, and never shows the value."""
+    from pydantic import ValidationError
+
+    try:
+        app()
+    except ValidationError as error:
+        typer.echo(f"error: {in_words(error)}", err=True)
+        sys.exit(1)

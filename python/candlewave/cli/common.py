@@ -44,9 +44,15 @@ def load_settings() -> "Settings":
     from candlewave.settings import get_settings
 
     try:
-        return get_settings()
+        settings = get_settings()
     except ValidationError as error:
-        fail(_in_words(error))
+        fail(in_words(error))
+    if settings.kafka_bootstrap_servers and settings.embedded:
+        fail(
+            "KAFKA_BOOTSTRAP_SERVERS is set but RISINGWAVE_URL is not: the embedded engine has a bus of its own. "
+            "Set both, or neither"
+        )
+    return settings
 
 
 def embedded_settings(command: str) -> "Settings":
@@ -57,9 +63,11 @@ def embedded_settings(command: str) -> "Settings":
     return settings
 
 
-def _in_words(error: "ValidationError") -> str:
+def in_words(error: "ValidationError") -> str:
+    """Return what is wrong with settings: their names and what was expected, never their values."""
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
         where = ".".join(str(part) for part in problem["loc"])
-        lines.append(f"{where}: {problem['msg']}" if where else problem["msg"].removeprefix("Value error, "))
+        words = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {words}" if where else words)
     return "; ".join(lines)

@@ -50,7 +50,7 @@ def demo(
     signal: Annotated[
         float, typer.Option(help="Planted in the simulated market; 0 for one that nobody can forecast.", min=0, max=0.9)
     ] = 0.3,
-    port: Annotated[int, typer.Option(help="Port of the page; the next free one if taken.", min=1)] = 8000,
+    port: Annotated[int, typer.Option(help="Port of the page; the next free one if taken.", min=1, max=65535)] = 8000,
 ) -> None:
     """Run candlewave on this machine: engine, migrations, trades, news, models, forecasts, and a page that shows them.
 
@@ -59,6 +59,7 @@ def demo(
     if (source is Source.FILE) != (file is not None):
         fail("--source file and --file FILE belong together (make demo SOURCE=file FILE=trades.csv.gz)")
     settings = embedded_settings("demo")
+    address = f"http://127.0.0.1:{_free_port(port)}"
     logs = settings.data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
@@ -88,7 +89,6 @@ def demo(
             _say("Starting forecasts: trainer, predictor, error monitor, API")
             for name in ("model-trainer", "price-predictor", "model-error-monitor"):
                 run(name)
-            address = f"http://127.0.0.1:{_free_port(port)}"
             run("predictions-api", API_HOST="127.0.0.1", API_PORT=address.rpartition(":")[2])
             _wait_for_page(address, children, logs, stop)
             _watch(address, settings, children, logs, stop)
@@ -155,7 +155,7 @@ def _watch(
     """Say what there is to see, and each decision of the trainer, until Ctrl-C or until a child ends by itself."""
     typer.echo(f"\n  Watch candles, forecasts and their errors:  {address}/")
     typer.echo(f"  Ask the REST API (docs/api.md):             curl {address}/v1/predictions/latest")
-    typer.echo('  Ask the engine:                             candlewave sql -c "SELECT * FROM served_predictions"')
+    typer.echo(f'  Ask the engine:                             {_program()} sql -c "SELECT * FROM served_predictions"')
     typer.echo("  Stop:                                       Ctrl-C\n")
     typer.echo("  The baseline forecasts first; a model is trained when enough history is in, and serves a horizon")
     typer.echo("  only if it beat the baseline there. The first errors appear when the first forecasts fall due.\n")
@@ -168,6 +168,12 @@ def _watch(
             if event_id not in said:
                 said.add(event_id)
                 typer.echo(f"  {line}")
+
+
+def _program() -> str:
+    """Return this program as one types it here, whether or not its folder is in PATH."""
+    own = Path(sys.argv[0])
+    return os.path.relpath(own) if own.name == "candlewave" and own.is_absolute() else str(own)
 
 
 def _decisions(settings: "Settings") -> list[tuple[str, str]]:
@@ -209,7 +215,8 @@ def _none_ended(children: "dict[str, subprocess.Popen[bytes]]", logs: Path) -> N
 
 
 def _free_port(port: int) -> int:
-    for candidate in range(port, port + 20):
+    last = min(port + 19, 65535)
+    for candidate in range(port, last + 1):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -217,7 +224,7 @@ def _free_port(port: int) -> int:
             except OSError:
                 continue
             return candidate
-    return fail(f"ports {port} to {port + 19} of 127.0.0.1 are all taken; choose another with --port")
+    return fail(f"ports {port} to {last} of 127.0.0.1 are all taken; choose another with --port")
 
 
 @contextmanager

@@ -14,12 +14,12 @@ def technical_indicators() -> None:
     The views compute the indicators; this service exports their freshness and alerts on any difference. Of several
     replicas one audits, the others stand by.
     """
+    from candlewave.cli.common import load_settings
     from candlewave.config import ConfigError, load_config
     from candlewave.indicators.service import main
-    from candlewave.settings import get_settings
     from candlewave.telemetry.service import run_service
 
-    settings = get_settings()
+    settings = load_settings()
     try:
         config = load_config(settings.config_file)
     except ConfigError as error:

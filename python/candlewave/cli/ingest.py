@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from candlewave.cli.common import fail, load_settings
+
 if TYPE_CHECKING:
     from candlewave.config import Config
     from candlewave.ingest.backfill import Loaded
@@ -215,7 +217,6 @@ def simulate(
     second live run with the same options goes on where the first ended, filling the time between; with other options it
     is refused.
     """
-    from candlewave.cli.common import fail
     from candlewave.ingest.simulate import OtherMarketError, load_state, publish_history, publish_live, save_state
     from candlewave.ingest.simulator import EXCHANGE, Disturbances, RegimeChange, Simulator
     from candlewave.ingest.store import register_symbols
@@ -284,7 +285,7 @@ def _live(
 def audit(
     against: Annotated[_Against, typer.Option(help="Raw trades, or the exchange's own candles.")] = _Against.TRADES,
     sample: Annotated[int, typer.Option(help="Candles to compute again from trades.", min=1)] = 200,
-    exchange: Annotated[str | None, typer.Option(help="The exchange; the configured default if left out.")] = None,
+    exchange: Annotated[str | None, typer.Option(help="The exchange; all if left out, --against: the default.")] = None,
     symbol: Annotated[str | None, typer.Option(help="One market; all configured ones if left out.")] = None,
     timeframe: Annotated[str, typer.Option(help="Timeframe to compare with the exchange's.")] = "1m",
     hours: Annotated[float, typer.Option(help="How far back to compare with the exchange.", min=0.02)] = 6.0,
@@ -302,7 +303,9 @@ def audit(
     with _explained(), connect(settings) as conn:
         if against is _Against.TRADES:
             checker = OhlcAudit(conn, timedelta(minutes=config.candles.max_fill_minutes))
-            audited, differences = checker.sample(sample)
+            audited, differences = checker.sample(sample, exchange, symbol)
+            if not audited and (exchange or symbol):
+                fail(f"there are no closed candles of {symbol or 'any market'} on {exchange or 'any exchange'}")
             for difference in differences:
                 typer.echo(str(difference))
             typer.echo(f"{audited} candles computed again from raw trades, {len(differences)} values differ")
@@ -457,15 +460,13 @@ def _explained() -> Iterator[None]:
         text = str(error)
     else:
         return
-    typer.echo(text, err=True)
-    raise typer.Exit(1)
+    fail(text)
 
 
 def _project() -> tuple["Settings", "Config"]:
     from candlewave.config import load_config
-    from candlewave.settings import get_settings
 
-    settings = get_settings()
+    settings = load_settings()
     with _explained():
         return settings, load_config(settings.config_file)
 

@@ -293,11 +293,11 @@ def _explained(console: "Console") -> Iterator[None]:
 
 
 def _project() -> "tuple[History, Config]":
+    from candlewave.cli.common import load_settings
     from candlewave.config import load_config
     from candlewave.migrate.history import History
-    from candlewave.settings import get_settings
 
-    settings = get_settings()
+    settings = load_settings()
     return History.of_project(settings), load_config(settings.config_file)
 
 
@@ -308,12 +308,12 @@ def _migrator(
     drop_stores: bool = False,
     wait_seconds: float = 60.0,
 ) -> "Migrator":
+    from candlewave.cli.common import load_settings
     from candlewave.engine import connect
     from candlewave.migrate.migrator import Migrator
-    from candlewave.settings import get_settings
     from candlewave.sqlmodel.parameters import fill
 
-    settings = get_settings()
+    settings = load_settings()
     history, config = _project()
     return Migrator(
         history=history,
@@ -332,9 +332,9 @@ def _ensure_topics() -> None:
     """Make the topics that tables and sinks name: RisingWave refuses a table whose topic does not exist."""
     from candlewave.bus import open_bus
     from candlewave.bus.topics import TOPICS
-    from candlewave.settings import get_settings
+    from candlewave.cli.common import load_settings
 
-    settings = get_settings()
+    settings = load_settings()
     if settings.embedded:  # its own process makes them at the start
         return
     bus = open_bus(settings)
@@ -372,9 +372,9 @@ def _print_plan(console: "Console", made: "Plan") -> None:
 
 def _print_engine(console: "Console", history: "History") -> None:
     """Say what `migrate` would do on the engine, if there is one."""
-    from candlewave.settings import get_settings
+    from candlewave.cli.common import load_settings
 
-    settings = get_settings()
+    settings = load_settings()
     if settings.embedded and not settings.runtime_file.exists():
         console.print("No engine is running, so nothing is compared with it (`candlewave up` starts one).")
         return
@@ -391,9 +391,9 @@ def _print_engine(console: "Console", history: "History") -> None:
 
 def _current_revision(console: "Console") -> str | None:
     """Return where the engine is, None when none is running."""
-    from candlewave.settings import get_settings
+    from candlewave.cli.common import load_settings
 
-    settings = get_settings()
+    settings = load_settings()
     if settings.embedded and not settings.runtime_file.exists():
         console.print("No engine is running, so it is not known which revision it is at.")
         return None

@@ -17,7 +17,7 @@ def model_error_monitor(
 ) -> None:
     """Service: watch forecast errors, intervals, drift and ages; raise alerts; ask for a training.
 
-    Thresholds are in candlewave.toml, table [monitor]. ALERTMANAGER_URL and ALERT_WEBHOOK_URL say who is told. Of
+    Thresholds are in candlewave.toml, table "monitor". ALERTMANAGER_URL and ALERT_WEBHOOK_URL say who is told. Of
     several replicas one evaluates, the others stand by. See docs/monitoring.md.
     """
     from pydantic import ValidationError
@@ -57,7 +57,7 @@ def model_error_monitor(
     for verdict in verdicts:
         state = {True: f"[red]{verdict.severity}[/red]", False: "well", None: "too little to tell"}[verdict.holds]
         words = summary(verdict.rule, verdict.labels, verdict.value)
-        table.add_row(verdict.rule, state, words if verdict.holds is not None else words.split(":")[0])
+        table.add_row(verdict.rule, state, words if verdict.holds else words.split(":")[0])
     Console().print(table)
     if not any(verdict.rule == "coverage" for verdict in verdicts):
         typer.echo("No forecast is served yet; `candlewave price-predictor` makes them.")

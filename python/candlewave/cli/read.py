@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from candlewave.client import Client
     from candlewave.client.calls import Call
 
 Url = Annotated[str, typer.Option(envvar="CANDLEWAVE_API_URL", help="Where the API is.")]
@@ -44,6 +45,7 @@ def predictions(
         url,
         key,
         as_json=as_json,
+        of_market=True,
     )
 
 
@@ -65,6 +67,7 @@ def candles(
         url,
         key,
         as_json=as_json,
+        of_market=True,
     )
 
 
@@ -95,6 +98,7 @@ def performance(
         url,
         key,
         as_json=as_json,
+        of_market=True,
     )
 
 
@@ -139,7 +143,9 @@ def alerts(
     )
 
 
-def _show(call: "Call[Any]", columns: Sequence[str], url: str, key: str | None, *, as_json: bool) -> None:
+def _show(
+    call: "Call[Any]", columns: Sequence[str], url: str, key: str | None, *, as_json: bool, of_market: bool = False
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -147,8 +153,9 @@ def _show(call: "Call[Any]", columns: Sequence[str], url: str, key: str | None, 
     from candlewave.client import ApiError, ApiUnavailable, Client
 
     try:
-        with Client(url, key, attempts=2) as client:
+        with Client(url, key or None, attempts=2) as client:
             answer: BaseModel = client.get(call)
+            others = None if answer.data or not of_market else _with_data(client)  # type: ignore[attr-defined]
     except ApiUnavailable as error:
         fail(f"{url}: {error}. `make demo` or `candlewave predictions-api` serves the API")
     except ApiError as error:
@@ -158,7 +165,7 @@ def _show(call: "Call[Any]", columns: Sequence[str], url: str, key: str | None, 
         return
     rows = answer.data  # type: ignore[attr-defined]
     if not rows:
-        typer.echo("Nothing yet.")
+        typer.echo("Nothing yet." if others is None else f"Nothing yet. {others}")
         return
     table = Table()
     for column in columns:
@@ -166,6 +173,13 @@ def _show(call: "Call[Any]", columns: Sequence[str], url: str, key: str | None, 
     for row in rows:
         table.add_row(*(_text(getattr(row, column)) for column in columns))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _with_data(client: "Client") -> str:
+    from candlewave.client import calls
+
+    found = sorted({row.exchange for row in client.get(calls.symbols()).data if row.last_trade is not None})
+    return f"There are data of: {', '.join(found)} (choose with --exchange)." if found else "No market has data."
 
 
 def _text(value: object) -> str:

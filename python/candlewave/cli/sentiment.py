@@ -21,14 +21,14 @@ def sentiment_extractor() -> None:
     CANDLEWAVE_NEWS_CONFIG names a file of sources and assets (docs/sentiment.md); keys of news APIs and of the language
     model come from the environment or from secret files.
     """
+    from candlewave.cli.common import load_settings
     from candlewave.config import ConfigError, load_config
     from candlewave.sentiment.config import NewsConfigError, load_news_config
     from candlewave.sentiment.service import main
     from candlewave.sentiment.settings import SentimentSettings
-    from candlewave.settings import get_settings
     from candlewave.telemetry.service import run_service
 
-    settings = get_settings()
+    settings = load_settings()
     try:
         config = load_config(settings.config_file)
         own = SentimentSettings.load()
@@ -53,10 +53,10 @@ def evaluate(
     """
     import time
 
+    from candlewave.cli.common import load_settings
     from candlewave.sentiment.evaluate import EvaluationError, read_labelled, save_plot, score_all
     from candlewave.sentiment.evaluate import evaluate as compare
     from candlewave.sentiment.offline.scorer import OfflineScorer
-    from candlewave.settings import get_settings
 
     try:
         labelled = read_labelled(file)
@@ -86,7 +86,7 @@ def evaluate(
         ranked = sorted(zip(labelled, scores, strict=True), key=lambda pair: -abs(pair[1] - pair[0].value))
         for item, value in ranked[:worst]:
             typer.echo(f"label {item.value:+.2f} score {value:+.2f}  {item.text}")
-    target = plot or get_settings().data_dir / "sentiment-evaluation.png"
+    target = plot or load_settings().data_dir / "sentiment-evaluation.png"
     save_plot(target, labelled, scores, result)
     typer.echo(f"\nplot: {target}")
 

@@ -65,7 +65,9 @@ def _prompt() -> None:
     password = str(parts.pop("password", "") or "")
     env = {**os.environ, **({"PGPASSWORD": password} if password else {})}
     sys.stderr.flush()
-    os.execve(psql, [str(psql), "--dbname", make_conninfo("", **parts)], env)
+    # In a script the first error ends it, and its exit code tells.
+    piped = [] if sys.stdin.isatty() else ["--set", "ON_ERROR_STOP=1"]
+    os.execve(psql, [str(psql), *piped, "--dbname", make_conninfo("", **parts)], env)
 
 
 def _texts(cursor: "psycopg.Cursor[Any]") -> Iterator[list[str | None]]:

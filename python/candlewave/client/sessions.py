@@ -65,6 +65,21 @@ def _next(call: Call[P], cursor: str) -> Call[P]:
     return Call(call.path, call.model, {**call.parameters, "cursor": cursor})
 
 
+class _Wanted:
+    """The parameters of a stream; ``limit`` counts over reconnections."""
+
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        self.parameters = dict(parameters)
+
+    def another(self) -> bool:
+        """Count an event; return whether more are wanted."""
+        if "limit" not in self.parameters:
+            return True
+        left = int(self.parameters["limit"]) - 1
+        self.parameters["limit"] = str(left)
+        return left > 0
+
+
 def _event_headers(last_id: str | None) -> Mapping[str, str]:
     return {} if last_id is None else {"Last-Event-ID": last_id}
 
@@ -122,11 +137,12 @@ class Client:
             last_id: resume behind this event.
             parameters: symbol, exchange, timeframe, kinds, limit.
         """
+        wanted = _Wanted(parameters)
         while True:
             parser = Parser()
             try:
                 headers = _event_headers(last_id)
-                with self._http.stream("GET", "/v1/stream", params=parameters, headers=headers) as answer:
+                with self._http.stream("GET", "/v1/stream", params=wanted.parameters, headers=headers) as answer:
                     if not answer.is_success:
                         answer.read()
                         _read(answer, Problem)
@@ -134,8 +150,8 @@ class Client:
                         for event in parser.feed(line):
                             last_id = event.id
                             yield event
-                if "limit" in parameters:
-                    return
+                            if not wanted.another():
+                                return
             except (httpx.TransportError, _Again):
                 time.sleep(_RECONNECT_SECONDS)
 
@@ -204,11 +220,12 @@ class AsyncClient:
 
     async def stream(self, *, last_id: str | None = None, **parameters: str) -> AsyncIterator[Event]:
         """See :meth:`Client.stream`."""
+        wanted = _Wanted(parameters)
         while True:
             parser = Parser()
             headers = _event_headers(last_id)
             try:
-                async with self._http.stream("GET", "/v1/stream", params=parameters, headers=headers) as answer:
+                async with self._http.stream("GET", "/v1/stream", params=wanted.parameters, headers=headers) as answer:
                     if not answer.is_success:
                         await answer.aread()
                         _read(answer, Problem)
@@ -216,8 +233,8 @@ class AsyncClient:
                         for event in parser.feed(line):
                             last_id = event.id
                             yield event
-                if "limit" in parameters:
-                    return
+                            if not wanted.another():
+                                return
             except (httpx.TransportError, _Again):
                 await asyncio.sleep(_RECONNECT_SECONDS)
 

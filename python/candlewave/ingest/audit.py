@@ -144,11 +144,13 @@ class OhlcAudit:
         ):
             FILLED.labels(exchange, symbol).set(count)
 
-    def sample(self, count: int) -> tuple[int, list[Difference]]:
+    def sample(
+        self, count: int, exchange: str | None = None, symbol: str | None = None
+    ) -> tuple[int, list[Difference]]:
         """Compute up to ``count`` random closed candles again; return how many, and what differs.
 
-        Half of them are of the last two hours, where mistakes are made. Stored candle and trades are read in
-        one snapshot.
+        ``exchange`` and ``symbol`` choose the markets, all if None. Half of the candles are of the last two hours,
+        where mistakes are made. Stored candle and trades are read in one snapshot.
         """
         differences: list[Difference] = []
         audited = 0
@@ -156,6 +158,7 @@ class OhlcAudit:
             "SELECT exchange, symbol, timeframe, min(open_time), max(open_time) FROM candles"
             " GROUP BY exchange, symbol, timeframe ORDER BY exchange, symbol, timeframe"
         )
+        markets = [m for m in markets if exchange in (None, m[0]) and symbol in (None, m[1])]
         if not markets:
             return 0, []
         for number in range(count):

@@ -124,7 +124,12 @@ def _watch(
                 problem[0] = None
                 service.stop.wait(_STANDBY_SECONDS)
                 continue
-            monitor = monitor or Monitor(conn, bus, config, own.model_name, senders)
+            if monitor is None:
+                monitor = Monitor(conn, bus, config, own.model_name, senders)
+                problem[0] = None
+                # Whoever started together with it, above all the predictor after a downtime, catches up first.
+                service.stop.wait(config.monitor.interval_seconds)
+                continue
             monitor.evaluate()
             problem[0] = None
             service.stop.wait(config.monitor.interval_seconds)
