@@ -153,7 +153,8 @@ class Client:
                             if not wanted.another():
                                 return
             except (httpx.TransportError, _Again):
-                time.sleep(_RECONNECT_SECONDS)
+                pass  # as when the server ends the stream: again, behind the last event
+            time.sleep(_RECONNECT_SECONDS)
 
     def close(self) -> None:
         """Close connections."""
@@ -236,7 +237,8 @@ class AsyncClient:
                             if not wanted.another():
                                 return
             except (httpx.TransportError, _Again):
-                await asyncio.sleep(_RECONNECT_SECONDS)
+                pass  # as in Client.stream
+            await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def close(self) -> None:
         """Close connections."""

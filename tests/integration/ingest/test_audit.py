@@ -49,6 +49,16 @@ def test_right_candles_pass_in_every_timeframe(audited: Engine) -> None:
     assert {c.timeframe for c in everything} == {"1m", "5m", "15m", "1h"}
 
 
+def test_a_market_can_be_chosen(audited: Engine) -> None:
+    exchange, symbol = audited.rows("SELECT exchange, symbol FROM candles ORDER BY 1, 2 LIMIT 1")[0]
+    others = "UPDATE candles SET volume = volume + 1 WHERE symbol <> %s"
+    audited.conn.execute(others, [symbol])
+    count, differences = audit(audited).sample(50, str(exchange), str(symbol))
+    assert count > 20
+    assert differences == []
+    assert audit(audited).sample(50, symbol="NOPE/USD") == (0, [])
+
+
 @pytest.mark.parametrize(
     ("column", "change"),
     [

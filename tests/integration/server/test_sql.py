@@ -108,3 +108,11 @@ def test_without_a_query_psql_reads_and_the_url_is_printed(
         password = psycopg.conninfo.conninfo_to_dict(engine)["password"]
         assert "dbname=" in done.stdout
         assert str(password) not in done.stdout
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_first_error_of_a_script_ends_it(run: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
+    done = run("sql", stdin="SELECT nope;\nSELECT 6 * 7 AS answer;\n")
+    assert done.returncode != 0
+    assert "nope" in done.stderr
+    assert "42" not in done.stdout

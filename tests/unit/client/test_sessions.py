@@ -141,3 +141,16 @@ def test_lines_become_events() -> None:
         Event("alert", "1-2", {"a": 1}),
         Event("message", "3", {"b": 2}),
     ]
+
+
+def test_a_limit_counts_over_reconnections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("candlewave.client.sessions._RECONNECT_SECONDS", 0)
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["limit"])
+        text = "".join(f"event: candle\nid: {len(asked)}-{n}\ndata: {{}}\n\n" for n in range(2))
+        return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
+
+    assert [event.id for event in client(answer).stream(limit="5")] == ["1-0", "1-1", "2-0", "2-1", "3-0"]
+    assert asked == ["5", "3", "1"]
