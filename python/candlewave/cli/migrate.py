@@ -182,6 +182,8 @@ def downgrade(
     console = _console()
     with _explained(console):
         migrator = _migrator(console, refill=refill, drop_stores=drop_stores, wait_seconds=wait)
+        if to != "base":
+            migrator.history.line(to)  # an unknown revision is refused before anybody is asked
         what = "with all rows of tables that are dropped" if drop_stores else "tables keep their rows"
         if not yes and not typer.confirm(f"Go from revision {migrator.current()} back to {to}, {what}?"):
             raise typer.Exit(1)

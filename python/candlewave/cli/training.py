@@ -107,8 +107,11 @@ def list_models() -> None:
     from candlewave.cli.common import fail, load_settings
     from candlewave.ml.registry import RegistryError, open_registry
 
+    settings = load_settings()
+    if settings.mlflow_tracking_uri is None and not settings.data_dir.exists():
+        fail(f"there is no {settings.data_dir} (CANDLEWAVE_DATA_DIR): `make demo` or `candlewave up` makes it")
     try:
-        versions = open_registry(load_settings(), load_train_settings().model_name).versions()
+        versions = open_registry(settings, load_train_settings().model_name).versions()
     except RegistryError as error:
         fail(str(error))
     if not versions:

@@ -18,6 +18,8 @@ SECRET = "zz-top-secret-zz"
         (["audit"], {"ADMIN_PORT": SECRET}, "ADMIN_PORT: Input should be a valid integer"),
         (["trade-to-ohlc"], {"KAFKA_BOOTSTRAP_SERVERS": SECRET}, "KAFKA_BOOTSTRAP_SERVERS is set but RISINGWAVE_URL"),
         (["train"], {"TRAIN_TREES": SECRET}, "TRAIN_TREES"),
+        (["models", "list"], {"CANDLEWAVE_DATA_DIR": "/nowhere"}, "there is no /nowhere (CANDLEWAVE_DATA_DIR)"),
+        (["migrate", "downgrade", "9999"], {}, "there is no revision 9999; there are 0001"),
         (["predictions-api"], {"API_PORT": SECRET}, "API_PORT"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
