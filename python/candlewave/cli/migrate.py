@@ -40,7 +40,7 @@ def plan() -> None:
     from candlewave.migrate.history import compare
 
     console = _console()
-    with _explained(console):
+    with _explained():
         history, config = _project()
         for comparison in compare(history, config):
             console.print(f"[bold]{_rendered(comparison)} compared with {_describe(comparison)}")
@@ -66,7 +66,7 @@ def migration(
     from candlewave.migrate.writer import write
 
     console = _console()
-    with _explained(console):
+    with _explained():
         history, config = _project()
         wrote = False
         for branch in Branch:
@@ -101,7 +101,7 @@ def check() -> None:
     from candlewave.migrate.history import compare
 
     console = _console()
-    with _explained(console):
+    with _explained():
         history, config = _project()
         bad = False
         for comparison in compare(history, config):
@@ -135,7 +135,7 @@ def migrate(
     if context.invoked_subcommand is not None:
         return
     console = _console()
-    with _explained(console):
+    with _explained():
         migrator = _migrator(console, refill=refill, wait_seconds=wait)
         if sql:
             typer.echo(migrator.script(to))
@@ -180,7 +180,7 @@ def downgrade(
 ) -> None:
     """Go back to a revision. Tables and their rows stay, unless --drop-stores is given."""
     console = _console()
-    with _explained(console):
+    with _explained():
         migrator = _migrator(console, refill=refill, drop_stores=drop_stores, wait_seconds=wait)
         if to != "base":
             migrator.history.line(to)  # an unknown revision is refused before anybody is asked
@@ -199,7 +199,7 @@ def history() -> None:
     from candlewave.migrate.history import Branch
 
     console = _console()
-    with _explained(console):
+    with _explained():
         known, _ = _project()
         current = _current_revision(console)
         scripts = known.scripts()
@@ -219,7 +219,7 @@ def history() -> None:
 def current() -> None:
     """Print the revision that the engine is at, and the head."""
     console = _console()
-    with _explained(console):
+    with _explained():
         migrator = _migrator(console)
         console.print(f"engine: {migrator.current() or 'nothing'}, head: {migrator.history.head() or 'nothing'}")
 
@@ -267,12 +267,13 @@ def _console() -> "Console":
 
 
 @contextmanager
-def _explained(console: "Console") -> Iterator[None]:
+def _explained() -> Iterator[None]:
     """Turn errors that a person can do something about into their text and exit code 1."""
     import psycopg
     from pydantic import ValidationError
 
     from candlewave.bus import BusError
+    from candlewave.cli.common import fail, in_words
     from candlewave.config import ConfigError
     from candlewave.engine import EngineError
     from candlewave.migrate import MigrationError
@@ -280,18 +281,12 @@ def _explained(console: "Console") -> Iterator[None]:
 
     try:
         yield
+    except ValidationError as error:
+        fail(in_words(error))
     except (
-        MigrationError,
-        ConfigError,
-        RenderError,
-        EngineError,
-        BusError,
-        ValidationError,
-        psycopg.OperationalError,
-        OSError,
-    ) as error:
-        console.print(f"error: {error}", style="red", markup=False)
-        raise typer.Exit(1) from error
+        MigrationError, ConfigError, RenderError, EngineError, BusError, psycopg.OperationalError, OSError,
+    ) as error:  # fmt: skip
+        fail(str(error))
 
 
 def _project() -> "tuple[History, Config]":
