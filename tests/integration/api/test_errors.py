@@ -24,7 +24,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     [
         ("candles", {}, "symbol", "is required"),
         ("candles", {**MARKET, "colour": "red"}, "colour", "there is no such parameter"),
-        ("candles", {"symbol": "BTC"}, "symbol", "String should match pattern"),
+        ("candles", {"symbol": "BTC"}, "symbol", "expected BASE-QUOTE, such as BTC-USD"),
         ("candles", {**MARKET, "timeframe": "7m"}, "timeframe", "there are 1m, 5m, 15m, 1h"),
         ("candles", {**MARKET, "limit": "0"}, "limit", "greater than or equal to 1"),
         ("candles", {**MARKET, "limit": "many"}, "limit", "valid integer"),
