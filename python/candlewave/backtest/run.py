@@ -11,7 +11,7 @@ from candlewave.backtest.report import Backtest
 from candlewave.backtest.strategy import Costs, run_strategy
 from candlewave.config import Config
 from candlewave.ml.dataset import Dataset, Source, read_dataset
-from candlewave.ml.feature_set import volatility_feature
+from candlewave.ml.feature_set import require_volatility, volatility_feature
 from candlewave.ml.folds import Fold
 from candlewave.ml.judge import OutOfSample, judge
 from candlewave.ml.model import BoostingParameters, TooLittleDataError
@@ -98,11 +98,13 @@ def backtest(
 
     Raises:
         TooLittleDataError: nothing could be judged.
+        NoFeaturesError: the view ``features`` is not there, or not the configured one.
     """
     horizons = tuple(config.predictions.horizons_minutes)
     volatility = volatility_feature(config)
     found = _Collected({horizon: [] for horizon in horizons})
     for moment, until, window in _windows(conn, horizons, steps, source):
+        require_volatility(config, window.names)
         _step(found, window, moment, until, steps, horizons, parameters, volatility)
         on_step()
     if not found.trainings:

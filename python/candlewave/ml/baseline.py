@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.forecaster import FeatureMatrix, require_features
 
+BASELINE = "baseline"
+"""Its name, which no model may have: forecasts of both would have the same key."""
+
 DEFAULT_SPREAD = (-1.1, 1.1)
 """Outer quantiles of a return in units of volatility · √horizon.
 
@@ -30,7 +33,7 @@ class LastPriceBaseline:
     horizons_minutes: tuple[int, ...]
     volatility: str = DEFAULT_VOLATILITY
     spreads: dict[int, tuple[float, float]] = field(default_factory=dict)
-    model_name: str = "baseline"
+    model_name: str = BASELINE
     model_version: str = "1"
 
     @property

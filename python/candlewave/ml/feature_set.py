@@ -16,7 +16,7 @@ DEFAULT_VOLATILITY = "volatility_60_1m"
 
 
 class NoFeaturesError(RuntimeError):
-    """The engine has no view ``features``."""
+    """The engine has no view ``features``, or not the one that the configuration asks for."""
 
 
 def feature_names(conn: psycopg.Connection) -> tuple[str, ...]:
@@ -34,6 +34,15 @@ def feature_names(conn: psycopg.Connection) -> tuple[str, ...]:
     if not names:
         raise NoFeaturesError("the engine has no view features: run `candlewave migrate`")
     return tuple(name for name in names if name not in KEYS)
+
+
+def require_volatility(config: Config, names: Sequence[str]) -> None:
+    """Raise NoFeaturesError unless the feature that scales returns is there."""
+    if volatility_feature(config) not in names:
+        raise NoFeaturesError(
+            f"the view features lacks {volatility_feature(config)}, which `indicators.realised_volatility` of the"
+            " configuration asks for: run `candlewave migration` and `candlewave migrate`, or set it back"
+        )
 
 
 def feature_set_id(names: Sequence[str]) -> str:

@@ -24,7 +24,9 @@ class Fold:
 def walk_forward(
     open_time: NDArray[np.datetime64], folds: int, embargo_minutes: int, grace_seconds: int, first_share: float = 0.5
 ) -> list[Fold]:
-    """Cut the time after the first ``first_share`` into equal tests, each trained on everything before it.
+    """Cut the minutes after the first ``first_share`` into equal tests, each trained on everything before it.
+
+    Minutes without rows do not count: a hole of weeks makes no test that has nothing to train on.
 
     A row may train when its label was *known* before the test began: target time (close plus horizon), grace and
     embargo lie at or before the first close that the test forecasts from.
@@ -34,12 +36,12 @@ def walk_forward(
     """
     if not len(open_time):
         raise ValueError("no rows")
-    begin, end = open_time.min(), open_time.max() + np.timedelta64(1, "m")
-    minutes = int((end - begin) / np.timedelta64(1, "m"))
-    first = int(minutes * first_share)
-    if (minutes - first) // folds < 10:
-        raise ValueError(f"{minutes} minutes are too few for {folds} folds")
-    edges = [begin + np.timedelta64(first + (minutes - first) * i // folds, "m") for i in range(folds + 1)]
+    minutes = np.unique(open_time)
+    first = int(len(minutes) * first_share)
+    if (len(minutes) - first) // folds < 10:
+        raise ValueError(f"{len(minutes)} minutes are too few for {folds} folds")
+    edges = [minutes[first + (len(minutes) - first) * i // folds] for i in range(folds)]
+    edges.append(minutes[-1] + np.timedelta64(1, "m"))
     pause = np.timedelta64(embargo_minutes * 60 + grace_seconds, "s")
     minute = np.timedelta64(1, "m")
     return [Fold(lo + minute - pause, lo, hi) for lo, hi in pairwise(edges)]

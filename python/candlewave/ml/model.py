@@ -29,6 +29,7 @@ _CALIBRATION_SHARE = 0.15
 _MEDIAN = 0.5
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 _LEAST_ROWS = 300
+_LEAST_FITTED = 20
 
 
 class TooLittleDataError(ValueError):
@@ -229,6 +230,11 @@ def fit_horizon(
     # Labels of neighbouring minutes overlap: of a long horizon every row says little that the one before did not.
     minute = data.open_time[fit].astype("datetime64[m]").astype(np.int64)
     fit = fit[minute % max(1, horizon // 5) == 0]
+    if len(fit) < _LEAST_FITTED:
+        raise TooLittleDataError(
+            f"of {len(rows)} rows with a label of {horizon} minutes {len(fit)} are left to fit (those kept back, and"
+            f" labels that overlap, do not count), {_LEAST_FITTED} are needed"
+        )
     markets = data.markets
     known = tuple(np.unique(markets).tolist())
     design = _design(data.values, markets, known)

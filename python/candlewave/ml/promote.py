@@ -9,7 +9,11 @@ from candlewave.ml.judge import OutOfSample, Verdict
 from candlewave.ml.model import QuantileModel
 from candlewave.ml.scores import Interval, skill
 
-_LEAST_COMPARED = 200
+_LEAST_MINUTES, _LEAST_BLOCKS = 1_200, 8
+"""Twenty hours, and enough blocks of twice the longest horizon: on less the bootstrap is too sure and chance promotes.
+
+Not a whole day: of the day between two daily trainings, outcomes of the last minutes are not in.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Decision:
 
 
 def decide(
-    verdicts: Sequence[Verdict], champion: QuantileModel | None, compared: Interval | None, compared_rows: int
+    verdicts: Sequence[Verdict], champion: QuantileModel | None, compared: Interval | None, compared_minutes: int
 ) -> Decision:
     """Promote only what is better than the last price for certain, and than the present champion on unseen data.
 
@@ -39,7 +43,7 @@ def decide(
         verdicts: of the new version, per horizon, over all folds.
         champion: the present one.
         compared: skill of the new one's median against the champion's (:func:`against`); None without a champion.
-        compared_rows: forecasts that this rests on.
+        compared_minutes: minutes that this rests on.
     """
     served = tuple(v.horizon_minutes for v in verdicts if v.skill.low > 0)
     figures = ", ".join(
@@ -53,12 +57,13 @@ def decide(
     horizons = ", ".join(f"{h}m" for h in served)
     if champion is None:
         return Decision(True, served, f"beats the last price on {horizons}: {figures}")
-    if compared is None or compared_rows < _LEAST_COMPARED:
+    needed = max(_LEAST_MINUTES, *(2 * _LEAST_BLOCKS * v.horizon_minutes for v in verdicts))
+    if compared is None or compared_minutes < needed:
         return Decision(
             False,
             served,
-            f"beats the last price on {horizons}, but only {compared_rows} forecasts lie after the training of"
-            f" version {champion.model_version}, {_LEAST_COMPARED} are needed to compare the two",
+            f"beats the last price on {horizons}, but only {compared_minutes} minutes lie after the training of"
+            f" version {champion.model_version}, {needed} are needed to compare the two",
             compared,
         )
     against_text = f"{100 * compared.value:+.2f} % [{100 * compared.low:+.2f}, {100 * compared.high:+.2f}]"
@@ -86,7 +91,7 @@ def against(candidates: Sequence[OutOfSample], champions: Sequence[OutOfSample])
     that is what users got.
 
     Returns:
-        Skill of the candidate with its interval, None without rows; and the number of rows.
+        Skill of the candidate with its interval, None without rows; and the number of minutes it rests on.
     """
     losses, references, times = [], [], []
     longest = 1
@@ -100,5 +105,6 @@ def against(candidates: Sequence[OutOfSample], champions: Sequence[OutOfSample])
         longest = max(longest, mine.horizon_minutes)
     if not losses:
         return None, 0
-    loss = np.concatenate(losses)
-    return skill(loss, np.concatenate(references), np.concatenate(times), longest), len(loss)
+    time = np.concatenate(times)
+    found = skill(np.concatenate(losses), np.concatenate(references), time, longest)
+    return found, len(np.unique(time))

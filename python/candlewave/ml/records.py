@@ -63,4 +63,7 @@ def reference(version: str, feature: str, values: NDArray[np.float64]) -> Featur
     bucket = np.searchsorted(edges, known, side="left")
     counts = np.bincount(bucket, minlength=len(edges) + 1)
     shares = np.concatenate(([len(values) - len(known)], counts)) / max(len(values), 1)
-    return FeatureReference(version, feature, edges.tolist(), shares.tolist())
+    # Training reads single precision, SQL double. Edges are published just above, so that a value on one, as those of
+    # a constant are, lies below it in both.
+    above = np.nextafter(edges.astype(np.float32), np.float32(np.inf)).astype(np.float64)
+    return FeatureReference(version, feature, above.tolist(), shares.tolist())

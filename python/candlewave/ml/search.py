@@ -9,7 +9,7 @@ import numpy as np
 from candlewave.config import Config
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import volatility_feature
-from candlewave.ml.folds import walk_forward
+from candlewave.ml.folds import trainable, walk_forward
 from candlewave.ml.model import BoostingParameters, TooLittleDataError
 from candlewave.ml.scores import pinball
 from candlewave.ml.settings import TrainSettings
@@ -66,7 +66,8 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         judged = walk_forward(data.open_time, own.folds, own.embargo_minutes, config.candles.grace_seconds)
-        early = data.rows(data.open_time < judged[0].train_end)
+        end = judged[0].train_end
+        early = _known(data.rows(data.open_time < end), end)
         folds = walk_forward(early.open_time, _FOLDS, own.embargo_minutes, config.candles.grace_seconds)
     except ValueError as error:
         raise TooLittleDataError(f"search: {error}") from None
@@ -101,6 +102,12 @@ def search(
         float(study.trials[0].value or "nan"),
         len(study.trials),
     )
+
+
+def _known(data: Dataset, end: np.datetime64) -> Dataset:
+    """Return the data without labels whose outcome came after ``end``."""
+    labels = {h: np.where(trainable(data.open_time, h, end), label, np.nan) for h, label in data.labels.items()}
+    return replace(data, labels=labels)
 
 
 def _suggest(trial: "Trial", given: BoostingParameters) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from candlewave.ml.baseline import BASELINE
 from candlewave.ml.model import BoostingParameters
 
 
@@ -45,6 +46,13 @@ class TrainSettings(BaseSettings):
     search_trials: int = Field(0, alias="TRAIN_SEARCH_TRIALS", ge=0, le=10_000)
     search_seconds: float = Field(600.0, alias="TRAIN_SEARCH_SECONDS", gt=0)
     least_pause_minutes: float = Field(30.0, alias="TRAIN_LEAST_PAUSE_MINUTES", ge=0)
+
+    @field_validator("model_name")
+    @classmethod
+    def _is_no_baseline(cls, value: str) -> str:
+        if value == BASELINE:
+            raise ValueError(f"{BASELINE!r} is the name of the last-price baseline; choose another")
+        return value
 
     @property
     def every(self) -> timedelta:

@@ -15,7 +15,7 @@ from candlewave.config import Config
 from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.dataset import Dataset, Source, known_labels, read_dataset
-from candlewave.ml.feature_set import feature_set_id, volatility_feature
+from candlewave.ml.feature_set import feature_set_id, require_volatility, volatility_feature
 from candlewave.ml.folds import Fold, walk_forward
 from candlewave.ml.forecaster import FeatureMismatchError
 from candlewave.ml.judge import OutOfSample, Verdict, judge
@@ -85,10 +85,12 @@ def read_training_data(
 
     Raises:
         TooLittleDataError: no market has enough.
+        NoFeaturesError: the view ``features`` is not there, or not the configured one.
     """
     begin = end - timedelta(days=own.days)
     horizons = config.predictions.horizons_minutes
     data = known_labels(read_dataset(conn, horizons, begin, end, source=source, on_rows=on_rows), end)
+    require_volatility(config, data.names)
     names, counts = np.unique(data.markets, return_counts=True)
     small = [name for name, count in zip(names, counts, strict=True) if count < own.least_minutes]
     warnings = [f"left out {name}: {count} minutes" for name, count in zip(names, counts, strict=True) if name in small]

@@ -8,9 +8,12 @@ import numpy as np
 import psycopg
 import pytest
 
+from candlewave.config import Config
 from candlewave.ml import dataset
 from candlewave.ml.dataset import known_labels, read_dataset
 from candlewave.ml.feature_set import NoFeaturesError
+from candlewave.ml.settings import TrainSettings
+from candlewave.ml.train import read_training_data
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -98,6 +101,12 @@ def test_inputs_are_the_vectors_that_forecasts_used(conn: psycopg.Connection) ->
     assert set(data.values[:, 0].tolist()) == {-1.0}
     assert np.isnan(data.values[:, 1]).sum() == 2
     assert data.fingerprint() != read_dataset(conn, (5,), BEGIN, END).fingerprint()
+
+
+def test_a_view_without_the_configured_volatility_is_refused(conn: psycopg.Connection) -> None:
+    config = Config.model_validate({"indicators": {"realised_volatility": 30}})
+    with pytest.raises(NoFeaturesError, match=r"lacks volatility_30_1m, which `indicators.realised_volatility`"):
+        read_training_data(conn, config, TrainSettings(), END)  # type: ignore[call-arg]
 
 
 def test_nothing_is_an_empty_dataset_and_no_view_is_an_error(conn: psycopg.Connection) -> None:

@@ -66,7 +66,9 @@ def test_the_run_keeps_parameters_metrics_per_fold_plots_and_a_signature(
     assert "warnings.json" in {f.path for f in client.list_artifacts(trained.run_id)}
 
 
-def test_mlflow_itself_can_load_it_and_says_the_same(registry: Registry, bus: PostgresBus, artifacts: str) -> None:
+def test_mlflow_itself_can_load_it_and_says_the_same(
+    registry: Registry, bus: PostgresBus, artifacts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlflow
     import pandas
 
@@ -75,7 +77,7 @@ def test_mlflow_itself_can_load_it_and_says_the_same(registry: Registry, bus: Po
     model = registry.load(CHAMPION)
     assert model is not None
     wanted = model.predict(data.matrix()).reshape(len(data), -1)
-    mlflow.set_tracking_uri(registry.tracking_uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.tracking_uri)
     loaded = mlflow.pyfunc.load_model(f"models:/{registry.name}@{CHAMPION}")
     frame = pandas.DataFrame({"exchange": data.exchange, "symbol": data.symbol})
     for place, name in enumerate(data.names):
@@ -127,9 +129,11 @@ def test_a_champion_that_went_bad_is_replaced_and_kept_for_a_rollback(
 
 
 def test_a_champion_is_kept_when_the_new_one_is_no_better(registry: Registry, bus: PostgresBus, artifacts: str) -> None:
-    run(registry, bus, artifacts, known_labels(planted(MINUTES, 0.5), END - timedelta(minutes=MINUTES // 3)),
-        end=END - timedelta(minutes=MINUTES // 3))  # fmt: skip
-    second = run(registry, bus, artifacts)
+    data = planted(2 * MINUTES, 0.5)
+    end = BEGIN + timedelta(minutes=2 * MINUTES)
+    earlier = end - timedelta(minutes=1_250)
+    run(registry, bus, artifacts, known_labels(data, earlier), end=earlier)
+    second = run(registry, bus, artifacts, data, end=end)
     assert not second.decision.promoted
     assert "not better than version 1" in second.decision.reason
     assert registry.version(CHAMPION) == "1"

@@ -37,6 +37,14 @@ def test_labels_of_a_training_are_known_before_its_test(
     assert seen[: minutes // 2 - 1].sum() == 0
 
 
+def test_a_hole_of_weeks_makes_no_test_without_a_training() -> None:
+    """Two days, three weeks of nothing, and two days more; cut by the clock, four of five tests would have no row."""
+    times = START + np.concatenate((np.arange(2_880), np.arange(2_880) + 23 * 1_440)) * MINUTE
+    found = walk_forward(times, 5, 10, 2)
+    assert [int(in_test(times, fold).sum()) for fold in found] == [576] * 5
+    assert min(int(trainable(times, 60, fold.train_end).sum()) for fold in found) > 2_800
+
+
 def test_too_short_a_time_is_refused() -> None:
     with pytest.raises(ValueError, match="90 minutes are too few for 5 folds"):
         walk_forward(START + np.arange(90) * MINUTE, 5, 0, 2)

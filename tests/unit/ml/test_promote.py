@@ -1,13 +1,16 @@
 """What becomes of a new version, and the reason in words."""
 
 import numpy as np
+import pytest
 from tests.fakes.processes import MINUTE, START
 
+from candlewave.config import load_config
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.judge import OutOfSample, Verdict
 from candlewave.ml.model import QuantileModel
 from candlewave.ml.promote import against, decide
 from candlewave.ml.scores import Interval
+from candlewave.ml.settings import TrainSettings
 
 ANY = Interval(0.0, -0.1, 0.1)
 CHAMPION = QuantileModel("candlewave", "3", (), (1, 5), (1,), (), LastPriceBaseline((1, 5)), {})
@@ -31,16 +34,28 @@ def test_the_first_that_beats_the_last_price_serves_where_it_does() -> None:
 
 def test_a_champion_is_replaced_by_what_is_better_for_certain_only() -> None:
     good = [verdict(1, 0.01, 0.02)]
-    assert decide(good, CHAMPION, Interval(0.03, 0.01, 0.05), 500).promoted
-    kept = decide(good, CHAMPION, Interval(0.03, -0.01, 0.05), 500)
+    assert decide(good, CHAMPION, Interval(0.03, 0.01, 0.05), 1_200).promoted
+    kept = decide(good, CHAMPION, Interval(0.03, -0.01, 0.05), 1_200)
     assert not kept.promoted
     assert kept.reason.startswith("not better than version 3 on data that both had not seen (+3.00 % [-1.00, +5.00])")
 
 
-def test_too_little_to_compare_keeps_the_champion() -> None:
-    found = decide([verdict(1, 0.01, 0.02)], CHAMPION, Interval(0.5, 0.4, 0.6), 199)
+@pytest.mark.parametrize(("longest", "needed"), [(60, 1_200), (240, 3_840)])
+def test_too_short_a_time_to_compare_keeps_the_champion(longest: int, needed: int) -> None:
+    verdicts, better = [verdict(1, 0.01, 0.02), verdict(longest, 0.01, 0.02)], Interval(0.5, 0.4, 0.6)
+    found = decide(verdicts, CHAMPION, better, needed - 1)
     assert not found.promoted
-    assert "only 199 forecasts lie after the training of version 3, 200 are needed" in found.reason
+    wanted = f"only {needed - 1} minutes lie after the training of version 3, {needed} are needed to compare the two"
+    assert wanted in found.reason
+    assert decide(verdicts, CHAMPION, better, needed).promoted
+
+
+def test_the_next_of_daily_trainings_can_replace_a_champion() -> None:
+    """Between two trainings lies a day, of whose last minutes no outcome is in."""
+    shipped = load_config().predictions.horizons_minutes
+    minutes = int(TrainSettings.model_fields["every_hours"].default * 60)
+    found = decide([verdict(h, 0.01, 0.02) for h in shipped], CHAMPION, Interval(0.5, 0.4, 0.6), minutes - 60)
+    assert found.promoted
 
 
 def outcome(horizon: int, median: float, scale: float) -> OutOfSample:
@@ -55,8 +70,8 @@ def test_models_are_compared_in_units_of_each_horizons_error() -> None:
     # On 1m the candidate halves the error and the champion leaves it; on 5m, with ten times the moves, both leave it.
     mine = [outcome(1, 0.5, 0.001), outcome(5, 0.0, 0.01)]
     theirs = [outcome(1, 0.0, 0.001), outcome(5, 0.0, 0.01)]
-    found, rows = against(mine, theirs)
-    assert rows == 800
+    found, minutes = against(mine, theirs)
+    assert minutes == 400, "each counts once, whatever was forecast from it"
     assert found is not None
     assert abs(found.value - 0.25) < 1e-9
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from candlewave.ml.records import event_message, reference, reference_messages
 
@@ -19,6 +21,16 @@ def test_deciles_hold_a_tenth_each_and_missing_values_are_counted() -> None:
     assert found.shares[0] == pytest.approx(0.2)
     assert found.shares[1:] == pytest.approx([0.08] * 10)
     assert sum(found.shares) == pytest.approx(1)
+
+
+@given(st.floats(-1e6, 1e6))
+def test_a_value_at_an_edge_lies_below_it_in_double_precision_too(value: float) -> None:
+    """Training rounds to single precision; drift in SQL compares the double that was not rounded."""
+    trained = np.full(100, value, np.float32).astype(np.float64)
+    found = reference("7", "f", trained)
+    assert found.shares[1] == 1, "all values lie in the first bucket, ends belong below"
+    assert value <= found.edges[0]
+    assert found.edges[0] - value < 2e-7 * max(abs(value), 1e-30)
 
 
 def test_a_feature_that_is_missing_everywhere_or_constant_has_a_reference() -> None:

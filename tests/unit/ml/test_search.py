@@ -6,7 +6,7 @@ import pytest
 from tests.fakes.processes import planted
 
 from candlewave.config import Config
-from candlewave.ml.folds import walk_forward
+from candlewave.ml.folds import trainable, walk_forward
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.search import search
 from candlewave.ml.settings import TrainSettings
@@ -27,7 +27,8 @@ def test_it_is_blind_to_everything_after_the_first_test_begins() -> None:
     first = walk_forward(data.open_time, OWN.folds, OWN.embargo_minutes, CONFIG.candles.grace_seconds)[0]
     late = data.open_time >= first.train_end
     values, label = data.values.copy(), data.labels[1].copy()
-    values[late], label[late] = 9, 9
+    values[late] = 9
+    label[~trainable(data.open_time, 1, first.train_end)] = 9
     spoilt = replace(data, values=values, labels={1: label})
     assert search(spoilt, CONFIG, OWN) == search(data, CONFIG, OWN)
 
