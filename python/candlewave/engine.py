@@ -1,12 +1,21 @@
 """Connections to the SQL engine: RisingWave when ``RISINGWAVE_URL`` is set, otherwise the embedded PostgreSQL."""
 
 import re
+from typing import Any
 
 import psycopg
 from psycopg import errors
 
 from candlewave.embedded import runtime
 from candlewave.settings import Settings
+
+NOTICE_LOSS: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Connection parameters: that the engine's machine is gone is noticed within half a minute, not after hours."""
 
 
 class EngineError(RuntimeError):
@@ -41,7 +50,7 @@ def connect(settings: Settings, *, autocommit: bool = True) -> psycopg.Connectio
 def connect_url(url: str, *, autocommit: bool = True) -> psycopg.Connection:
     """As :func:`connect`, for a URL."""
     try:
-        conn = psycopg.connect(url, autocommit=True, application_name="candlewave", connect_timeout=10)
+        conn = psycopg.connect(url, autocommit=True, application_name="candlewave", connect_timeout=10, **NOTICE_LOSS)
     except psycopg.OperationalError as error:
         raise EngineError(_explain(url, error)) from None
     conn.execute("SET timezone = 'UTC'")

@@ -72,12 +72,12 @@ def started(folder: Path, days: float) -> Iterator[Demo]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Demo]:
-    """Start a demo with half a day of history; on leaving Ctrl-C has to stop it and leave nothing running."""
+def running(folder: Path, ended_by: signal.Signals) -> Iterator[Demo]:
+    """Start a demo with half a day of history; on leaving the signal has to stop it and leave nothing running."""
     with started(folder, 0.5) as demo:
         yield demo
         children = psutil.Process(demo.process.pid).children(recursive=True)
-        demo.process.send_signal(signal.SIGINT)
+        demo.process.send_signal(ended_by)
         assert demo.process.wait(60) == 0, demo.said
         assert psutil.wait_procs(children, timeout=20)[1] == []
         assert "goes on where this ended" in demo.said
@@ -89,7 +89,7 @@ def simulated(demo: Demo) -> dict[str, Any]:
 
 @pytest.mark.timeout(600)
 def test_from_nothing_to_forecasts_and_on(tmp_path: Path) -> None:
-    with running(tmp_path) as demo:
+    with running(tmp_path, signal.SIGINT) as demo:  # Ctrl-C
         demo.wait("forecasts of all markets", lambda: len(demo.get("predictions/latest")["data"]) == 3 * 4)
         demo.wait("decision of the trainer", lambda: "candlewave 1 " in demo.said)
         before = simulated(demo)
@@ -98,7 +98,7 @@ def test_from_nothing_to_forecasts_and_on(tmp_path: Path) -> None:
         page = httpx.get(f"{demo.address}/").raise_for_status()
         assert "candlewave" in page.text
 
-    with running(tmp_path) as demo:
+    with running(tmp_path, signal.SIGHUP) as demo:  # its terminal is closed
         demo.wait("forecasts of all markets", lambda: len(demo.get("predictions/latest")["data"]) == 3 * 4)
         after = simulated(demo)
         for symbol, row in before.items():

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Composed
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from candlewave.api.problems import ProblemError, engine_away
-from candlewave.engine import explain
+from candlewave.engine import NOTICE_LOSS, explain
 from candlewave.telemetry.logs import get_logger
 
 Row = dict[str, Any]
@@ -36,7 +36,7 @@ class Reader:
         self._timeout_ms = int(timeout_seconds * 1000)
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
             conninfo=url,
-            kwargs={"application_name": "candlewave api", "connect_timeout": 5},
+            kwargs={"application_name": "candlewave api", "connect_timeout": 5, **NOTICE_LOSS},
             open=False,
             min_size=min(2, size),
             max_size=size,

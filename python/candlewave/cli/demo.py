@@ -229,8 +229,14 @@ def _free_port(port: int) -> int:
 
 @contextmanager
 def _signals(stop: threading.Event) -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into ``stop``; children live in sessions of their own and are ended in order."""
-    old = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Turn Ctrl-C, SIGTERM and a closed terminal into ``stop``; children, in sessions of their own, end in order.
+
+    Under ``nohup`` the demo outlives its terminal.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    old = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
     try:
         yield
     finally:

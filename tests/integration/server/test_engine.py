@@ -1,5 +1,7 @@
 """Connections to the engine, and errors that say what to do."""
 
+import os
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +22,15 @@ def test_sessions_are_in_utc_and_autocommit(database: str) -> None:
         assert conn.execute("SHOW timezone").fetchone() == ("UTC",)
         assert conn.autocommit
         assert not is_risingwave(conn)
+
+
+def test_a_machine_that_is_gone_is_noticed(database: str) -> None:
+    """Without a sign of life, an answer that never comes would be waited for, for hours."""
+    with connect(_settings(database)) as conn, socket.socket(fileno=os.dup(conn.fileno())) as tcp:
+        wanted = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+        assert tcp.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert {option: tcp.getsockopt(socket.IPPROTO_TCP, option) for option in wanted} == wanted
+        assert tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
 
 
 def test_a_transaction_on_request(database: str) -> None:
