@@ -7,10 +7,12 @@ hangs may still believe so for a moment after another has taken over, so that th
 import threading
 from collections.abc import Callable, Sequence
 
-from candlewave.bus.protocol import Bus, BusUnavailable, Closing, TopicPartition, partition_of
+from candlewave.bus.protocol import Bus, BusError, Closing, TopicPartition, partition_of
 from candlewave.bus.topics import INGEST_SHARDS, SERVICE_LEASES, SINGLETONS
+from candlewave.telemetry.logs import get_logger
 
 POLL_SECONDS = 1.0
+_log = get_logger(__name__)
 
 SharesCallback = Callable[[frozenset[int]], None]
 
@@ -37,6 +39,7 @@ class ShardOwnership(Closing):
     ) -> None:
         self._owned: frozenset[int] = frozenset()
         self._on_change = on_change
+        self._group = group
         self._partitions = bus.partitions(topic)
         self._subscription = bus.subscribe(group, [topic], on_assign=self._gain, on_revoke=self._lose)
 
@@ -63,7 +66,9 @@ class ShardOwnership(Closing):
             while not stop.is_set():
                 try:
                     self.poll()
-                except BusUnavailable:
+                except BusError as error:
+                    # Without this thread nothing would ever be owned again, and nobody would notice.
+                    _log.warning("the group waits for the bus", group=self._group, error=str(error))
                     stop.wait(POLL_SECONDS)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from candlewave.bus.messages import MalformedMessage
-from candlewave.bus.protocol import Bus, BusUnavailable, CommitRefused, Received
+from candlewave.bus.protocol import Bus, BusError, CommitRefused, Received
 from candlewave.bus.topics import ALERTS
 from candlewave.monitor import metrics
 from candlewave.monitor.alerts import Alert
@@ -157,7 +157,7 @@ class WebhookRelay:
             while not stop.is_set():
                 try:
                     wait = self.step()
-                except BusUnavailable as error:
+                except BusError as error:
                     _log.warning("the webhook waits for the bus", error=str(error))
                     wait = _FIRST_PAUSE
                 stop.wait(wait)

@@ -130,13 +130,6 @@ class Monitor:
             )
         return Evaluation(verdicts, changes, request)
 
-    def close(self) -> None:
-        """Another replica reports from now on: export nothing, and let nothing end."""
-        for family in (_ALERTS, _DRIFT, *_MODEL.values()):
-            family.replace({})
-        for sender in self._senders:
-            sender.update([], [])
-
     def _tell(self, changes: Sequence[Alert]) -> None:
         firing = self._book.firing
         counts = Counter((alert.rule, alert.severity) for alert in firing)
@@ -170,3 +163,11 @@ def export(readings: Readings) -> None:
     _DRIFT.replace(drift)
     if readings.judged:
         metrics.AMENDED.set(readings.amended / readings.judged)
+
+
+def withdraw(senders: Sequence[AlertmanagerSender]) -> None:
+    """Another replica reports from now on: export nothing, and let nothing end."""
+    for family in (_ALERTS, _DRIFT, *_MODEL.values()):
+        family.replace({})
+    for sender in senders:
+        sender.update([], [])

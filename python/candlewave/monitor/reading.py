@@ -102,7 +102,8 @@ def _served(conn: psycopg.Connection, closed_until: datetime) -> tuple[frozenset
 def _promoted_at(conn: psycopg.Connection, name: str, version: str) -> datetime | None:
     rows = _all(
         conn,
-        "SELECT max(occurred_at) FROM model_events WHERE event = 'promoted' AND model_name = %s AND model_version = %s",
+        "SELECT max(occurred_at) FROM model_events WHERE event IN ('promoted', 'rolled_back')"
+        " AND model_name = %s AND model_version = %s",
         [name, version],
     )
     when: datetime | None = rows[0][0]

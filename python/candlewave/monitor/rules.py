@@ -13,6 +13,7 @@ from statistics import median
 from typing import NamedTuple
 
 from candlewave.config import MonitorConfig
+from candlewave.ml.baseline import BASELINE
 from candlewave.monitor.alerts import Verdict
 from candlewave.monitor.statistics import coverage_interval
 
@@ -28,6 +29,11 @@ class Subject(NamedTuple):
     model_name: str
     model_version: str
     horizon_minutes: int
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a training could change it: the baseline is the same after each."""
+        return self.model_name != BASELINE
 
     @property
     def labels(self) -> dict[str, str]:
@@ -146,7 +152,7 @@ def model_error(readings: Readings, config: MonitorConfig) -> Iterable[Verdict]:
             for hour in hours
         ]
         yield _windows(
-            Verdict("model-error", "warning", subject.labels, None, 0.0, training=True),
+            Verdict("model-error", "warning", subject.labels, None, 0.0, training=subject.is_trained),
             [None if ratio is None or n < config.min_forecasts else ratio for ratio, n in ratios],
             lambda ratio: ratio > config.error_ratio,
             {
@@ -177,7 +183,7 @@ def coverage(readings: Readings, config: MonitorConfig) -> Iterable[Verdict]:
         hits = readings.hits.get(subject, Hits((), (), ()))
         batch = max(30, 2 * subject.horizon_minutes)
         found = coverage_interval(hits.minutes, hits.hits, hits.counts, batch)
-        blank = Verdict("coverage", "warning", subject.labels, None, 0.0, training=True)
+        blank = Verdict("coverage", "warning", subject.labels, None, 0.0, training=subject.is_trained)
         if found is None or sum(hits.counts) < config.min_forecasts:
             yield blank
             continue
@@ -325,7 +331,7 @@ def _skill(
         means = [None if mean is None or n < config.min_forecasts else mean for mean, n in found]
         average, _ = _mean(found)
         verdict = _windows(
-            Verdict(rule, "warning", subject.labels, None, 0.0, training=True),
+            Verdict(rule, "warning", subject.labels, None, 0.0, training=subject.is_trained),
             means,
             lambda skill: skill < 0,
             {

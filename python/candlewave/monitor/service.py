@@ -14,7 +14,7 @@ from candlewave.config import Config
 from candlewave.engine import EngineError, connect, explain
 from candlewave.monitor.alerts import Verdict
 from candlewave.monitor.delivery import AlertmanagerSender, WebhookRelay
-from candlewave.monitor.monitor import Monitor
+from candlewave.monitor.monitor import Monitor, withdraw
 from candlewave.monitor.reading import read
 from candlewave.monitor.receivers import Poster, alertmanager_url, body_for
 from candlewave.monitor.rules import judge
@@ -61,6 +61,8 @@ def main(service: Service, config: Config, own: MonitorSettings) -> None:
             except (psycopg.Error, EngineError, BusError) as error:
                 problem[0] = explain(error) if isinstance(error, psycopg.Error) else str(error)
                 service.log.warning("waiting for the engine", error=problem[0])
+                if not lease.held:
+                    withdraw(senders)
                 service.stop.wait(_PAUSE_SECONDS)
     finally:
         service.stop.set()
@@ -115,24 +117,20 @@ def _watch(
 ) -> None:
     """Evaluate while this process holds the lease; stand by otherwise."""
     monitor: Monitor | None = None
-    try:
-        while not service.stop.is_set():
-            if not lease.held:
-                if monitor is not None:
-                    monitor.close()
-                    monitor = None
-                problem[0] = None
-                service.stop.wait(_STANDBY_SECONDS)
-                continue
-            if monitor is None:
-                monitor = Monitor(conn, bus, config, own.model_name, senders)
-                problem[0] = None
-                # Whoever started together with it, above all the predictor after a downtime, catches up first.
-                service.stop.wait(config.monitor.interval_seconds)
-                continue
-            monitor.evaluate()
+    while not service.stop.is_set():
+        if not lease.held:
+            # Also when the lease went while the engine was away and nobody watched it.
+            withdraw(senders)
+            monitor = None
             problem[0] = None
+            service.stop.wait(_STANDBY_SECONDS)
+            continue
+        if monitor is None:
+            monitor = Monitor(conn, bus, config, own.model_name, senders)
+            problem[0] = None
+            # Whoever started together with it, above all the predictor after a downtime, catches up first.
             service.stop.wait(config.monitor.interval_seconds)
-    finally:
-        if monitor is not None and not lease.held:
-            monitor.close()
+            continue
+        monitor.evaluate()
+        problem[0] = None
+        service.stop.wait(config.monitor.interval_seconds)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, FeatureMismatchError, Forecaster
 from candlewave.predict import metrics
 from candlewave.predict.models import Models, roles
@@ -105,13 +106,13 @@ def select(matrix: FeatureMatrix, names: tuple[str, ...]) -> FeatureMatrix:
     """Return a matrix of some of its features.
 
     Raises:
-        FeatureMismatchError: one of them is not there.
+        NoFeaturesError: one of them is not there.
     """
     if names == matrix.names:
         return matrix
     missing = [name for name in names if name not in matrix.names]
     if missing:
-        raise FeatureMismatchError(f"the view features lacks {missing}, which the baseline needs")
+        raise NoFeaturesError(f"the view features lacks {missing}, which the baseline needs: run `candlewave migrate`")
     columns = [matrix.names.index(name) for name in names]
     return FeatureMatrix(
         matrix.exchange, matrix.symbol, matrix.open_time, matrix.close, names, matrix.values[:, columns]

@@ -69,6 +69,7 @@ class ModelWatch:
         self._registry = registry
         self._errors = errors
         self._models = Models(baseline)
+        self._challenger: Forecaster | None = None
         self._loaded: dict[str, tuple[str, tuple[int, ...]] | None] = {CHAMPION: None, CHALLENGER: None}
         self._problems: dict[str, str] = {}
         self._exported: set[tuple[str, str, str]] = set()
@@ -87,7 +88,7 @@ class ModelWatch:
     def refresh(self) -> None:
         """Ask the registry once, and load what has changed."""
         champion = self._follow(CHAMPION, self._models.champion)
-        challenger = self._follow(CHALLENGER, self._models.challenger)
+        self._challenger = challenger = self._follow(CHALLENGER, self._challenger)
         if challenger is not None and champion is not None and _identity(challenger) == _identity(champion):
             challenger = None
         self._models = Models(self._models.baseline, champion, challenger)
@@ -109,7 +110,8 @@ class ModelWatch:
             if present is not None:
                 return self._went_wrong(alias, "registry", str(error), present)
             problem, wanted = ("registry", str(error)), None
-        if problem is None and wanted == self._loaded[alias]:
+        # A model that came from disk while the registry was away is here although none was loaded.
+        if problem is None and wanted == self._loaded[alias] and (present is None) == (wanted is None):
             self._problems.pop(alias, None)
             return present
         try:

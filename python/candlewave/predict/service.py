@@ -1,6 +1,7 @@
 """The service ``price-predictor``. Replicas share the markets by the partitions of topic ``ingest-shards``."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -53,7 +54,9 @@ def main(service: Service, config: Config, own: PredictSettings) -> None:
     problems: dict[str, str | None] = {"engine": "not connected yet", "features": None}
     for name in problems:
         service.readiness.add(name, lambda name=name: problems[name])  # type: ignore[misc]
-    watched.wait(_FIRST_MODELS_SECONDS)
+    deadline = time.monotonic() + _FIRST_MODELS_SECONDS
+    while not watched.wait(0.2) and not service.stop.is_set() and time.monotonic() < deadline:
+        pass
     try:
         while not service.stop.is_set():
             try:

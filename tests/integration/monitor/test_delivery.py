@@ -2,16 +2,18 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 from tests.integration.monitor.conftest import Clock
-from tests.integration.sentiment.web import Reply, Web
+from tests.integration.sentiment.web import Reply, Request, Web
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import Message
+from candlewave.bus.protocol import BusError, BusUnavailable, Message, Received
 from candlewave.bus.topics import ALERTS
 from candlewave.monitor.alerts import Alert, Status, fingerprint
 from candlewave.monitor.delivery import AlertmanagerSender, WebhookRelay, pause
@@ -197,6 +199,34 @@ class TestWebhook:
         assert count("webhook", "expired") - before[0] == 1
         assert count("webhook", "malformed") - before[1] == 1
         assert sum(bus.lag("model-error-monitor.webhook", [ALERTS.name]).values()) == 0
+
+    def test_the_relay_goes_on_after_any_error_of_the_bus(
+        self, bus: PostgresBus, web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("candlewave.monitor.delivery._FIRST_PAUSE", 0.0)
+        stop = threading.Event()
+
+        def answer(_: Request) -> Reply:
+            stop.set()
+            return Reply()
+
+        web.answers["/hook"] = answer
+        bus.publish("alerts", [alert_message(alert("firing", clock.now))])
+        relay = self.relay(bus, web, clock)
+        troubles: list[BusError] = [BusUnavailable("gone"), BusError("the topic was deleted")]
+        poll = relay._subscription.poll
+
+        def failing(*arguments: Any) -> list[Received]:
+            if troubles:
+                raise troubles.pop(0)
+            return poll(*arguments)
+
+        monkeypatch.setattr(relay._subscription, "poll", failing)
+        thread = threading.Thread(target=relay.run, args=(stop,))
+        thread.start()
+        thread.join(10)
+        stop.set()
+        assert [[a["status"] for a in body["alerts"]] for body in bodies(web)] == [["firing"]]
 
     def test_slack_gets_a_text(self, bus: PostgresBus, web: Web, clock: Clock) -> None:
         web.reply("/hook", Reply(body=b"ok"))

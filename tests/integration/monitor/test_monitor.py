@@ -15,7 +15,7 @@ from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Received
 from candlewave.config import Config, ExchangeConfig, MonitorConfig
 from candlewave.monitor.delivery import AlertmanagerSender
-from candlewave.monitor.monitor import Monitor
+from candlewave.monitor.monitor import Monitor, withdraw
 from candlewave.monitor.reading import firing_alerts, read
 from candlewave.monitor.rules import Subject
 
@@ -225,8 +225,24 @@ def test_figures_of_the_views_are_exported_and_withdrawn(
     conn.execute("DELETE FROM model_error")
     monitor.evaluate()
     assert gauge("candlewave_model_mae", **labels) is None
-    monitor.close()
+    sent = Sent()
+    withdraw([sent])
     assert gauge("candlewave_model_drift_psi", feature="rsi_14_1m") is None
+    assert sent.states == [([], [])]
+
+
+@pytest.mark.parametrize("event", ["promoted", "rolled_back"])
+def test_a_champion_is_as_old_as_the_last_decision_for_it(
+    conn: psycopg.Connection, tables: Tables, clock: Clock, event: str
+) -> None:
+    when = CLOSED - timedelta(minutes=5)
+    for place, (name, at) in enumerate(((event, when), ("rejected", when + timedelta(minutes=1)))):
+        tables.conn.execute(
+            "INSERT INTO model_events VALUES (%s, 'candlewave', '3', %s, 'better', %s)", [f"later-{place}", name, at]
+        )
+    readings = read(conn, CONFIG, clock.now)
+    assert readings is not None
+    assert readings.champion_since == when
 
 
 def test_without_any_trade_there_is_nothing_to_judge(

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -40,11 +41,11 @@ def environment(data_dir: Path, database: str) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def start(environment: dict[str, str]) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
+def start(environment: dict[str, str]) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     started: list[subprocess.Popen[str]] = []
 
-    def make() -> "subprocess.Popen[str]":
-        started.append(subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, text=True))
+    def make(**settings: str) -> "subprocess.Popen[str]":
+        started.append(subprocess.Popen(COMMAND, env=environment | settings, stdout=subprocess.PIPE, text=True))
         return started[-1]
 
     yield make
@@ -71,7 +72,7 @@ def minute(number: int) -> datetime:
 
 
 def test_replicas_forecast_each_minute_once_and_end_in_order(
-    views: Views, start: Callable[[], "subprocess.Popen[str]"]
+    views: Views, start: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
     views.close_minute(minute(0))
     first = start()
@@ -94,7 +95,7 @@ def test_replicas_forecast_each_minute_once_and_end_in_order(
 
 
 def test_an_engine_that_is_not_migrated_is_waited_for(
-    bus: PostgresBus, conn: psycopg.Connection, start: Callable[[], "subprocess.Popen[str]"]
+    bus: PostgresBus, conn: psycopg.Connection, start: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
     process = start()
     assert "candlewave migrate" in read_until(process, "waiting for the engine")["error"]
@@ -102,6 +103,21 @@ def test_an_engine_that_is_not_migrated_is_waited_for(
     views.close_minute(minute(0))
     assert read_until(process, "forecast")["forecasts"] == len(MARKETS) * 4
     views.close()
+
+
+def test_a_registry_that_hangs_does_not_delay_the_end(
+    views: Views, start: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    """A request to it lasts ten seconds, and one more in its second try."""
+    assert views is not None
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = start(MLFLOW_TRACKING_URI=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        asked, _ = silent.accept()
+        with asked:
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=8)
+    assert process.returncode == 0, output
+    assert json.loads(output.splitlines()[-1])["event"] == "ended"
 
 
 def test_once_publishes_and_prints_and_says_when_there_is_nothing(views: Views, environment: dict[str, str]) -> None:

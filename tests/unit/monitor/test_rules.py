@@ -123,6 +123,17 @@ def test_a_baseline_has_no_skill_to_lose() -> None:
     assert list(rules.interval_skill(served, CONFIG)) == []
 
 
+def test_trouble_of_a_baseline_is_told_and_asks_for_no_training() -> None:
+    """A training leaves the baseline as it is: the request would come again for ever."""
+    rows = [row(span="7d", subject=BASELINE), *(row(back, subject=BASELINE, mae=3.0) for back in (1, 2))]
+    hits = Hits(range(600), [0.5] * 600, [1] * 600)
+    found = readings(rows, served=frozenset({BASELINE}), hits={BASELINE: hits})
+    for rule in (rules.model_error, rules.coverage):
+        verdict = only(rule, found)
+        assert (verdict.holds, verdict.training) == (True, False)
+    assert only(rules.coverage, readings(hits={CHAMPION: hits})).training
+
+
 def test_versions_that_are_not_served_are_not_judged() -> None:
     rows = [row(back, subject=Subject("candlewave", "9", 5), skill=-1.0) for back in (1, 2, 3)]
     assert only(rules.point_skill, readings(rows)).holds is None

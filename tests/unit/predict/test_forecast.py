@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.fakes.forecasters import FakeForecaster
 
-from candlewave.ml.forecaster import FeatureMatrix, FeatureMismatchError
+from candlewave.ml.feature_set import NoFeaturesError
+from candlewave.ml.forecaster import FeatureMatrix
 from candlewave.predict.forecast import Forecast, Forecasting, select
 from candlewave.predict.models import Models
 
@@ -114,7 +115,7 @@ def test_only_configured_horizons() -> None:
 
 
 def test_a_baseline_that_cannot_forecast_is_an_error() -> None:
-    with pytest.raises(FeatureMismatchError, match="which the baseline needs"):
+    with pytest.raises(NoFeaturesError, match="which the baseline needs: run `candlewave migrate`"):
         Forecasting((1, 5)).forecast(Models(BASELINE), matrix(1, ("a",)))
     failing = FakeForecaster(model_name="baseline", answer=lambda m: len(m) / 0)  # type: ignore[arg-type,return-value]
     with pytest.raises(ZeroDivisionError):

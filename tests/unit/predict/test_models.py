@@ -126,6 +126,28 @@ def test_a_challenger_that_became_champion_forecasts_once() -> None:
     assert following.models.challenger is not None
 
 
+def test_a_champion_that_is_taken_back_leaves_the_challenger_it_was() -> None:
+    registry = FakeRegistry({"champion": FakeForecaster("1"), "challenger": FakeForecaster("2")})
+    following = watch(registry)
+    following.refresh()
+    for champion, challenger in (("2", None), ("1", "2")):
+        registry.models["champion"] = FakeForecaster(champion)
+        following.refresh()
+        found = following.models.challenger
+        assert (None if found is None else found.model_version) == challenger
+
+
+def test_a_model_from_disk_that_the_registry_does_not_know_any_more_is_forgotten() -> None:
+    registry = FakeRegistry({}, {"champion": FakeForecaster("1")}, down=True)
+    following = watch(registry)
+    following.refresh()
+    assert following.models.champion is not None
+    registry.down = False
+    following.refresh()
+    assert following.models == Models(BASELINE)
+    assert following.problem is None
+
+
 def test_roles_follow_the_horizons_a_champion_serves_and_the_baseline_is_last() -> None:
     champion = FakeForecaster("2", horizons_minutes=(1, 5, 15), served_horizons=(5,))
     challenger = FakeForecaster("3")
