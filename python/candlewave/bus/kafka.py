@@ -70,6 +70,8 @@ _REFUSED_LOGIN = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 }
 
+_MAY_NOT_CREATE = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
+
 
 def client_config(settings: Settings) -> dict[str, Any]:
     """Return librdkafka's connection properties for the settings.
@@ -185,21 +187,34 @@ class KafkaBus(Closing):
     def ensure_topics(self, specs: Iterable[TopicSpec]) -> None:
         """Create missing topics with the broker's default replication.
 
+        Only what is missing is asked for: where topics are made by others, as in Kubernetes, the login needs no right
+        to create any.
+
         Raises:
-            BusError: a topic exists with fewer partitions, or with producers' timestamps where the broker's are needed.
+            BusError: a topic is missing and the login may not create it, or one has producers' timestamps where the
+                broker's are needed.
         """
         wanted = {self._prefix + spec.name: spec for spec in specs}
         admin = AdminClient(self._config)
         with self._errors.reaching("create topics"):
-            for name, created in admin.create_topics(
-                [new_topic(name, spec) for name, spec in wanted.items()], operation_timeout=_ANSWER_SECONDS
-            ).items():
+            known = admin.list_topics(timeout=_ANSWER_SECONDS).topics
+            missing = [new_topic(name, spec) for name, spec in wanted.items() if name not in known]
+            made = admin.create_topics(missing, operation_timeout=_ANSWER_SECONDS) if missing else {}
+            existing = [name for name in wanted if name in known]
+            for name, created in made.items():
                 try:
                     created.result()
                 except KafkaException as error:
+                    if error.args[0].code() in _MAY_NOT_CREATE:
+                        raise BusError(
+                            f"there is no topic {name} that this login may see, and it may not create one: "
+                            "make the topic as docs/contracts.md says, or give the login the right to describe it"
+                        ) from error
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                         raise
-                    self._check(admin, name, wanted[name])
+                    existing.append(name)
+            for name in existing:
+                self._check(admin, name, wanted[name])
 
     def partitions(self, topic: str) -> int:
         """Return the number of partitions of a topic."""

@@ -1,12 +1,16 @@
 """What the Kafka bus asks of a cluster, and how it fails without one."""
 
+from concurrent.futures import Future
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from candlewave.bus import topics
 from candlewave.bus.kafka import KafkaBus, new_topic
-from candlewave.bus.protocol import BusUnavailable, Message, PublishFailed
+from candlewave.bus.protocol import BusError, BusUnavailable, Message, PublishFailed
 
 
 def test_topics_are_created_as_specified() -> None:
@@ -32,3 +36,23 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch
             bus.partitions("trades")
         with pytest.raises(PublishFailed, match=r"trades: 2 of 2 messages were not stored: .*imed out"):
             bus.publish("trades", [Message(b"1", "k"), Message(b"2", "k")])
+
+
+class _MayNotCreate(AdminClient):
+    """Brokers answer a login without the right to create like this, also for topics that exist."""
+
+    def create_topics(self, new_topics: list[Any], **_: Any) -> dict[str, Future[None]]:  # type: ignore[override]
+        refused: Future[None] = Future()
+        refused.set_exception(KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)))
+        return {topic.topic: refused for topic in new_topics}
+
+
+def test_topics_that_others_made_need_no_right_to_create(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("candlewave.bus.kafka.AdminClient", _MayNotCreate)
+    mock = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    brokers: Any = mock.list_topics("news", timeout=10).brokers  # the mock creates what it is asked about
+    servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
+    with KafkaBus({"bootstrap.servers": servers, "log_level": 0}) as bus:
+        bus.ensure_topics([topics.NEWS])
+        with pytest.raises(BusError, match=r"no topic news\.dlq that this login may see, and it may not create one"):
+            bus.ensure_topics([topics.NEWS, topics.NEWS_DLQ])
