@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: data directories and databases of an embedded server of the test session's own."""
 
 import itertools
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,11 +15,28 @@ from tests import reaper as reaper_module
 
 from candlewave.embedded import server as embedded
 from candlewave.embedded.server import EmbeddedServer
+from candlewave.settings import Settings, get_settings
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
 """PostgreSQL settings for servers whose data need not survive the machine."""
 
 _numbers = itertools.count(1)
+
+
+_SETTINGS = [str(field.alias) for field in Settings.model_fields.values()]
+
+
+@pytest.fixture(autouse=True)
+def no_trace() -> Iterator[None]:
+    """Read settings afresh in each test, and fail one that leaves a setting changed for the next.
+
+    ``mlflow.set_tracking_uri``, for one, writes to the environment.
+    """
+    get_settings.cache_clear()
+    before = {name: os.environ.get(name) for name in _SETTINGS}
+    yield
+    get_settings.cache_clear()
+    assert {name: os.environ.get(name) for name in _SETTINGS} == before
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,11 @@ def explained() -> Iterator[None]:
         fail(explain(error))
 
 
-def load_settings() -> "Settings":
-    """Return the settings; a wrong one ends the command with its name and what was expected, never its value."""
+def load_settings(*, connects: bool = True) -> "Settings":
+    """Return the settings; a wrong one ends the command with its name and what was expected, never its value.
+
+    A command that only prints SQL (``connects`` false) may know a broker without an engine.
+    """
     from pydantic import ValidationError
 
     from candlewave.settings import get_settings
@@ -47,7 +50,7 @@ def load_settings() -> "Settings":
         settings = get_settings()
     except ValidationError as error:
         fail(in_words(error))
-    if settings.kafka_bootstrap_servers and settings.embedded:
+    if connects and settings.kafka_bootstrap_servers and settings.embedded:
         fail(
             "KAFKA_BOOTSTRAP_SERVERS is set but RISINGWAVE_URL is not: the embedded engine has a bus of its own. "
             "Set both, or neither"

@@ -294,7 +294,7 @@ def _project() -> "tuple[History, Config]":
     from candlewave.config import load_config
     from candlewave.migrate.history import History
 
-    settings = load_settings()
+    settings = load_settings(connects=False)
     return History.of_project(settings), load_config(settings.config_file)
 
 
@@ -371,7 +371,7 @@ def _print_engine(console: "Console", history: "History") -> None:
     """Say what `migrate` would do on the engine, if there is one."""
     from candlewave.cli.common import load_settings
 
-    settings = load_settings()
+    settings = load_settings(connects=False)
     if settings.embedded and not settings.runtime_file.exists():
         console.print("No engine is running, so nothing is compared with it (`candlewave up` starts one).")
         return

@@ -49,7 +49,7 @@ def lint(
         typer.echo(f"{explain.upper()}: {inspect.getdoc(RULES[explain.upper()])}")
         return
     with explained():
-        findings = check(load_config(load_settings().config_file))
+        findings = check(load_config(load_settings(connects=False).config_file))
     for finding in findings:
         typer.echo(str(finding))
     if findings:
@@ -71,7 +71,7 @@ def render(
     from candlewave.sqlmodel.parameters import ParameterError
     from candlewave.sqlmodel.render import RenderError, render_objects
 
-    settings = load_settings()
+    settings = load_settings(connects=False)
     with explained():
         config = load_config(settings.config_file)
     try:

@@ -17,7 +17,6 @@ from candlewave.cli import app
 from candlewave.config import Config
 from candlewave.ml.dataset import read_dataset
 from candlewave.ml.model import BoostingParameters, TooLittleDataError
-from candlewave.settings import get_settings
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -160,7 +159,6 @@ def test_command_writes_the_report_and_says_what_it_found(
     monkeypatch.setattr("candlewave.engine.engine_url", lambda _: database)
     monkeypatch.setenv("TRAIN_TREES", "5")
     monkeypatch.setenv("TRAIN_LEAST_MINUTES", "600")
-    get_settings.cache_clear()
     fill(conn, "A/USD", 1440, signal=0.5)
     for horizon in (15, 60):  # the shipped horizons
         conn.execute(
@@ -182,7 +180,6 @@ def test_command_writes_the_report_and_says_what_it_found(
 @pytest.mark.usefixtures("conn")
 def test_command_without_data_says_what_to_do(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("candlewave.engine.engine_url", lambda _: database)
-    get_settings.cache_clear()
     result = CliRunner().invoke(app, ["backtest"])
     assert result.exit_code == 1
     assert "there are no features yet" in result.output

@@ -1,5 +1,6 @@
 """A whole training: run, version, aliases, events; and what remains when it is stopped in the middle."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from tests.integration.ml.conftest import CONFIG, OWN
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusUnavailable
 from candlewave.ml.dataset import Dataset, known_labels
-from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError
+from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError, artifact_root, open_registry
 from candlewave.ml.train import Trained, train
+from candlewave.settings import Settings
 
 MINUTES = 2_600
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -85,6 +87,25 @@ def test_mlflow_itself_can_load_it_and_says_the_same(
     found = loaded.predict(frame)
     assert list(found.columns) == ["q10_1m", "q50_1m", "q90_1m", "q10_5m", "q50_5m", "q90_5m"]
     np.testing.assert_allclose(found.to_numpy(), wanted)
+
+
+def test_mlflows_own_state_neither_matters_nor_changes(
+    bus: PostgresBus, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever uses MLflow in the same process for something else is left alone."""
+    import mlflow
+    from mlflow.tracking._tracking_service import utils
+
+    elsewhere = "http://127.0.0.1:9"
+    settings = Settings(CANDLEWAVE_DATA_DIR=data_dir)  # type: ignore[call-arg]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
+    monkeypatch.setattr(utils, "_tracking_uri", elsewhere)
+    registry = open_registry(settings)
+    assert registry.tracking_uri == f"sqlite:///{data_dir}/mlflow/mlflow.db"
+    assert run(registry, bus, str(artifact_root(settings))).decision.promoted
+    assert registry.load(CHAMPION) is not None
+    assert (mlflow.get_tracking_uri(), os.environ["MLFLOW_TRACKING_URI"]) == (elsewhere, elsewhere)
+    assert mlflow.active_run() is None
 
 
 def test_no_skill_is_registered_as_challenger_and_the_baseline_serves(

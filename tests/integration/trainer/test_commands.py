@@ -22,12 +22,10 @@ from candlewave.settings import get_settings
 def bus(data_dir: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresBus]:
     """The bus of an embedded engine that commands find in the test's data directory."""
     monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(data_dir))
-    get_settings.cache_clear()
     with acquire(Layout(data_dir)), PostgresBus(database) as opened:
         opened.install()
         runtime.write(data_dir / "runtime.json", runtime.Runtime(os.getpid(), database, 0, datetime.now(UTC), "test"))
         yield opened
-    get_settings.cache_clear()
 
 
 def run(*arguments: str) -> tuple[int, str]:

@@ -19,7 +19,6 @@ from candlewave.ml.promote import Decision
 from candlewave.ml.registry import ModelVersion, RegistryError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import Trained
-from candlewave.settings import get_settings
 from candlewave.trainer.service import GROUP, Trainer
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -173,8 +172,6 @@ def test_a_training_that_fails_is_tried_again_and_its_request_kept(
 
 def test_commands_explain_what_is_missing(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(data_dir))
-    get_settings.cache_clear()
-    monkeypatch.setattr("candlewave.cli.common.load_settings", get_settings)
 
     def run(*arguments: str) -> tuple[int, str]:
         result = CliRunner().invoke(app, [*arguments])
@@ -191,4 +188,3 @@ def test_commands_explain_what_is_missing(data_dir: Path, monkeypatch: pytest.Mo
     code, output = run("train")
     assert code == 1
     assert "TRAIN_FOLDS" in output
-    get_settings.cache_clear()

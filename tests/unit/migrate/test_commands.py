@@ -70,6 +70,15 @@ def test_plan_names_what_is_rebuilt_and_sent_again(commands: Commands) -> None:
     assert "No engine is running" in output
 
 
+def test_what_needs_no_engine_may_know_a_broker_alone(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks at SQL for the real stack need not have the stack."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092")
+    commands("migration", "-m", "first things", "--yes")
+    assert "6 objects" in commands("check")
+    assert "No engine is running" in commands("plan")
+    commands("migrate", code=1)
+
+
 def test_edited_candlewave_toml_becomes_the_users_branch(commands: Commands) -> None:
     commands("migration", "-m", "first things", "--yes")
     (commands.project.root / "candlewave.toml").write_text("[indicators]\nrsi = 7\n")
