@@ -1,7 +1,7 @@
 """Connectors that RisingWave has built in: a topic's messages become rows of a table.
 
 Decoding follows RisingWave: a value of the wrong type becomes NULL, a message that is not a JSON object or lacks a key
-column is skipped and counted.
+column is skipped and counted. So is one with a text that PostgreSQL cannot hold, such as one with NUL in it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ from psycopg.rows import tuple_row
 
 from candlewave.embedded.catalog import CatalogError, StoredObject, group_of
 from candlewave.sqlmodel.ddl import Column
+from candlewave.telemetry.logs import get_logger
 
+_log = get_logger(__name__)
 _ISO_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
 
 
@@ -24,7 +26,7 @@ class Pumped:
     Attributes:
         messages: messages read from the topic.
         rows: rows added or changed; a redelivered message of an append-only table adds none.
-        skipped: messages without a usable key or not JSON objects.
+        skipped: messages without a usable key, not JSON objects, or with a text that PostgreSQL cannot hold.
     """
 
     messages: int
@@ -52,6 +54,15 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int)
             [group, connector.topic, partition, last + 1],
         )
         messages, rows, skipped = messages + count, rows + changed, skipped + count - usable
+        if usable < count:
+            _log.warning(
+                "messages skipped: not JSON objects, without a key, or with a text that PostgreSQL cannot hold",
+                topic=connector.topic,
+                table=table.name,
+                messages=count - usable,
+                partition=partition,
+                offsets=f"{start} to {last}",
+            )
     return Pumped(messages, rows, skipped)
 
 
@@ -110,7 +121,9 @@ def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> 
     columns = [c for c in statement.columns if c.name not in included]
     record = ", ".join(f'"{c.name}" {_record_type(c, checked)}' for c in columns)
     values = [f'{_decoded(c, checked)} AS "{c.name}"' for c in columns]
-    message = "CASE WHEN m.value IS JSON OBJECT THEN m.value::json END" if checked else "m.value::json"
+    # JSON may escape what no text of PostgreSQL holds: NUL, half a surrogate pair. Reading that as jsonb tells.
+    readable = "m.value IS JSON OBJECT AND pg_input_is_valid(m.value, 'jsonb')"
+    message = f"CASE WHEN {readable} THEN m.value::json END" if checked else "m.value::json"
     values += [f'{_included(what)} AS "{name}"' for name, what in included.items()]
     names = [c.name for c in statement.columns]
     listed = ", ".join(f'"{n}"' for n in names)

@@ -98,6 +98,38 @@ def test_a_message_without_a_key_is_skipped_and_counted(
     assert (stats.messages, stats.rows, stats.skipped) == (2, 1, 1)
 
 
+@pytest.mark.parametrize("text", [r"\u0000", r"a\ud800b", r"\udc00"])
+def test_a_text_that_the_engine_cannot_hold_is_skipped_and_does_not_end_it(
+    conn: psycopg.Connection, bus: PostgresBus, text: str
+) -> None:
+    """These are JSON, but no text of PostgreSQL's: one such message must not stop all others for ever."""
+    good = trade().value or b""
+    for place in (b'"side": "buy"', b'"trade_id": "1"'):
+        name = place.split(b":")[0]
+        broken = good.replace(place, name + b': "' + text.encode() + b'"')
+        assert broken != good
+        bus.publish("trades", [Message(broken, key="x|A/B"), trade()])
+        stats = Refresher(conn).run_once()
+        assert (stats.messages, stats.skipped) == (2, 1)
+    assert rows(conn, "SELECT trade_id, side FROM trades") == [("1", "buy")]
+
+
+@pytest.mark.parametrize("value", [r'{"k": "\u0000"}', r'{"\u0000": 1}', r'{"k": "\ud800"}', '{"k": 1e999999}'])
+def test_a_document_that_the_engine_cannot_hold_is_skipped(
+    conn: psycopg.Connection, bus: PostgresBus, value: str
+) -> None:
+    catalog.apply(
+        conn,
+        "CREATE TABLE documents (fingerprint VARCHAR, labels JSONB, PRIMARY KEY (fingerprint))"
+        " WITH (connector = 'kafka', topic = 'candles') FORMAT PLAIN ENCODE JSON",
+    )
+    records = [f'{{"fingerprint": "bad", "labels": {value}}}', '{"fingerprint": "good", "labels": {}}']
+    bus.publish("candles", [Message(record.encode(), key="f") for record in records])
+    stats = Refresher(conn).run_once()
+    assert (stats.messages, stats.skipped) == (2, 1)
+    assert rows(conn, "SELECT * FROM documents") == [("good", {})]
+
+
 def test_redelivery_changes_nothing_and_the_first_wins(conn: psycopg.Connection, bus: PostgresBus) -> None:
     refresher = Refresher(conn)
     bus.publish("trades", [trade(), trade(price="99")])
