@@ -16,7 +16,6 @@ SERVICES = (
     "model-error-monitor",
 )
 _BY_USE = {"cpu", "memory"}
-_ONE_ACTIVE = {"model-error-monitor", "technical-indicators"}
 
 
 def targets(cluster: Cluster) -> Iterator[str]:
