@@ -60,9 +60,9 @@ def test_settings_of_the_product(product: EmbeddedServer, setting: str, expected
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+def product(data_root: Path) -> Iterator[EmbeddedServer]:
     """A server with the settings that users get."""
-    with start(tmp_path_factory.mktemp("product")) as server:
+    with start(data_root / "product") as server:
         yield server
 
 
