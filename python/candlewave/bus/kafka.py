@@ -3,6 +3,7 @@
 import itertools
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ _log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ANSWER_SECONDS = 10.0
+_LOOK_SECONDS = 0.1
 
 BATCH = 50_000
 """Messages that :meth:`KafkaBus.publish` has under way at once."""
@@ -123,7 +125,8 @@ class KafkaBus(Closing):
         max_poll_interval: timedelta = timedelta(minutes=5),
         delivery_timeout: timedelta = timedelta(minutes=2),
     ) -> None:
-        self._errors = _LastError(str(config["bootstrap.servers"]))
+        self._servers = str(config["bootstrap.servers"])
+        self._errors = _LastError(self._servers)
         self._config = {**config, "client.id": "candlewave", "error_cb": self._errors.note, "logger": _log}
         self._prefix = topic_prefix
         self._consumer_config = {
@@ -213,8 +216,10 @@ class KafkaBus(Closing):
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                         raise
                     existing.append(name)
+            found = self._wait_for(admin, wanted)
             for name in existing:
-                self._check(admin, name, wanted[name])
+                self._check(admin, name, wanted[name], found[name])
+        self._partitions.update((spec.name, found[name]) for name, spec in wanted.items())
 
     def partitions(self, topic: str) -> int:
         """Return the number of partitions of a topic."""
@@ -295,8 +300,22 @@ class KafkaBus(Closing):
         finally:
             consumer.close()
 
-    def _check(self, admin: AdminClient, name: str, spec: TopicSpec) -> None:
-        found = len(admin.list_topics(name, timeout=_ANSWER_SECONDS).topics[name].partitions)
+    def _wait_for(self, admin: AdminClient, names: Collection[str]) -> dict[str, int]:
+        """Return the partitions of topics; brokers hear a moment later of those just made, by us or another service."""
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while True:
+            known = admin.list_topics(timeout=_ANSWER_SECONDS).topics
+            found = {name: len(known[name].partitions) for name in names if name in known}
+            late = [name for name in names if not found.get(name)]
+            if not late:
+                return found
+            if time.monotonic() > deadline:
+                raise BusUnavailable(
+                    f"topics {', '.join(late)} were made, but Kafka at {self._servers} does not show them"
+                )
+            self._producer.poll(_LOOK_SECONDS)
+
+    def _check(self, admin: AdminClient, name: str, spec: TopicSpec, found: int) -> None:
         if found != spec.partitions:
             _log.warning("topic %s has %d partitions, candlewave expects %d", name, found, spec.partitions)
         if spec.log_append_time:

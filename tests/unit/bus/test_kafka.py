@@ -1,5 +1,6 @@
 """What the Kafka bus asks of a cluster, and how it fails without one."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
@@ -50,9 +51,44 @@ class _MayNotCreate(AdminClient):
 def test_topics_that_others_made_need_no_right_to_create(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("candlewave.bus.kafka.AdminClient", _MayNotCreate)
     mock = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
-    brokers: Any = mock.list_topics("news", timeout=10).brokers  # the mock creates what it is asked about
-    servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
-    with KafkaBus({"bootstrap.servers": servers, "log_level": 0}) as bus:
+    with KafkaBus({"bootstrap.servers": _servers(mock, "news"), "log_level": 0}) as bus:
         bus.ensure_topics([topics.NEWS])
         with pytest.raises(BusError, match=r"no topic news\.dlq that this login may see, and it may not create one"):
             bus.ensure_topics([topics.NEWS, topics.NEWS_DLQ])
+
+
+class _Late(AdminClient):
+    """Another service has just made the topic; the broker that is asked hears of it when ``made`` is called."""
+
+    made: Callable[[], object]
+    looks = 0
+
+    def create_topics(self, new_topics: list[Any], **_: Any) -> dict[str, Future[None]]:  # type: ignore[override]
+        refused: Future[None] = Future()
+        refused.set_exception(KafkaException(KafkaError(KafkaError.TOPIC_ALREADY_EXISTS)))
+        return {topic.topic: refused for topic in new_topics}
+
+    def list_topics(self, *arguments: Any, **options: Any) -> Any:
+        _Late.looks += 1
+        if _Late.looks == 3:
+            _Late.made()
+        return super().list_topics(*arguments, **options)
+
+
+def test_topics_that_another_service_makes_at_the_same_time_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("candlewave.bus.kafka.AdminClient", _Late)
+    mock = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    servers = _servers(mock, "other")
+    monkeypatch.setattr(_Late, "made", lambda: mock.list_topics("news", timeout=10), raising=False)
+    with KafkaBus({"bootstrap.servers": servers, "log_level": 0}) as bus:
+        bus.ensure_topics([topics.NEWS])
+        assert bus.partitions("news") == 4  # the mock knows no other number
+        monkeypatch.setattr("candlewave.bus.kafka._ANSWER_SECONDS", 0.5)
+        with pytest.raises(BusUnavailable, match=r"topics news\.dlq were made, but Kafka at .* does not show them"):
+            bus.ensure_topics([topics.NEWS_DLQ])
+
+
+def _servers(mock: Producer, topic: str) -> str:
+    """Return the mock's address; it creates the topic that it is asked about."""
+    brokers: Any = mock.list_topics(topic, timeout=10).brokers
+    return ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
