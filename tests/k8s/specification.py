@@ -18,10 +18,10 @@ _ONE_ACTIVE = ("technical-indicators", "model-error-monitor", "model-trainer")
 
 LOAD = {
     "trade-to-ohlc": {"candlewave:trades:rate5m", "candlewave_ingest_queued_records"},
-    "sentiment-extractor": {"candlewave_sentiment_waiting_articles", "candlewave_sentiment_published_articles_total"},
+    "sentiment-extractor": {"kafka_consumergroup_lag", "candlewave_sentiment_published_articles_total"},
     "predictions-api": {"candlewave:api_requests:rate5m", "candlewave:api_request_duration_seconds:p95_5m"},
     "price-predictor": {"candlewave_predictor_published_forecasts_total"},
-    "model-trainer": {"candlewave:bus_lag_messages:sum"},
+    "model-trainer": {"kafka_consumergroup_lag"},
     "technical-indicators": {"candlewave_indicators_behind_candles_seconds"},
     "model-error-monitor": {"candlewave_monitor_alerts"},
     "broker": {"kafka_server_brokertopicmetrics_bytesin_total"},
@@ -239,6 +239,9 @@ def own_load(cluster: Cluster) -> Iterator[str]:
         for trigger in document["spec"]["triggers"]:
             expr = trigger["metadata"].get("query")
             asked.setdefault(name, set()).update({use.metric for use in queries.uses(expr)} if expr else set())
+            for group, topic in re.findall(r'consumergroup="([^"]*)",topic="([^"]*)"', expr or ""):
+                if group not in rights.work_of(name).groups or topic not in rights.work_of(name).reads:
+                    yield f"{name}: does not read topic {topic} as group {group}"
         if name in _ONE_ACTIVE and (document["spec"]["minReplicaCount"], document["spec"]["maxReplicaCount"]) != (1, 2):
             yield f"{name}: one is active, so from 1 to 2"
     for name in sorted(set(asked) - set(LOAD)):
