@@ -88,8 +88,8 @@ def simulated(demo: Demo) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(600)
-def test_from_nothing_to_forecasts_and_on(tmp_path: Path) -> None:
-    with running(tmp_path, signal.SIGINT) as demo:  # Ctrl-C
+def test_from_nothing_to_forecasts_and_on(data_dir: Path) -> None:
+    with running(data_dir, signal.SIGINT) as demo:  # Ctrl-C
         demo.wait("forecasts of all markets", lambda: len(demo.get("predictions/latest")["data"]) == 3 * 4)
         demo.wait("decision of the trainer", lambda: "candlewave 1 " in demo.said)
         before = simulated(demo)
@@ -98,7 +98,7 @@ def test_from_nothing_to_forecasts_and_on(tmp_path: Path) -> None:
         page = httpx.get(f"{demo.address}/").raise_for_status()
         assert "candlewave" in page.text
 
-    with running(tmp_path, signal.SIGHUP) as demo:  # its terminal is closed
+    with running(data_dir, signal.SIGHUP) as demo:  # its terminal is closed
         demo.wait("forecasts of all markets", lambda: len(demo.get("predictions/latest")["data"]) == 3 * 4)
         after = simulated(demo)
         for symbol, row in before.items():
@@ -107,8 +107,8 @@ def test_from_nothing_to_forecasts_and_on(tmp_path: Path) -> None:
         assert {model["model_version"] for model in demo.get("models")["data"] if model["events"]} == {"1"}
 
 
-def test_an_engine_that_dies_ends_it_with_its_name(tmp_path: Path) -> None:
-    with started(tmp_path, 0) as demo:
+def test_an_engine_that_dies_ends_it_with_its_name(data_dir: Path) -> None:
+    with started(data_dir, 0) as demo:
         demo.wait("page", lambda: bool(demo.get("about")))
         children = psutil.Process(demo.process.pid).children(recursive=True)
         engine = next(child for child in children if child.cmdline()[-1] == "up")
