@@ -16,6 +16,7 @@ read -rp "Stop everything in $space and go back to snapshot $snapshot? Type the 
 replicas() { k get "$1" -o jsonpath='{.spec.replicas}'; }
 metas=$(replicas statefulset/risingwave-meta)
 others=$(replicas deployment/risingwave-frontend)
+computes=$(replicas statefulset/risingwave-compute)
 
 # Scalers would start again what is stopped here.
 k annotate scaledobject --all --overwrite autoscaling.keda.sh/paused=true
@@ -59,6 +60,7 @@ fi
 k delete pod risingwave-restore
 k scale statefulset/risingwave-meta --replicas="$metas"
 k scale deployment/risingwave-frontend deployment/risingwave-compactor --replicas="$others"
+k scale statefulset/risingwave-compute --replicas="$computes"
 k annotate scaledobject --all autoscaling.keda.sh/paused-
 k rollout status statefulset/risingwave-compute --timeout=15m
 echo "Restored. Check as docs/kubernetes/backup.md says, then drop database $aside."

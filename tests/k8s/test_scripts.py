@@ -1,0 +1,224 @@
+"""The scripts, run with a kubectl that writes down what it is asked for."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.k8s.cluster import ROOT, Cluster, labels_of, title
+
+_KUBECTL = """#!/bin/bash
+printf '%s\\n' "$*" >> "$CALLS"
+case "$*" in
+    kustomize*) exec "$REAL" $KUSTOMIZE "${@:2}" ;;
+    *"wait job/migrate"*) exit "${MIGRATE_EXIT:-0}" ;;
+    *"wait pod/risingwave-restore"*) exit "${RESTORE_EXIT:-0}" ;;
+    *"get secret candlewave"*) cat "$KEPT" 2> /dev/null || exit 1 ;;
+    *"get statefulset risingwave-meta -o json"*) cat "$META" ;;
+    *jsonpath=*) echo 2 ;;
+    *"apply -f -") { cat; echo; echo ---; } >> "$APPLIED" ;;
+    *"exec -i statefulset/postgres"*) exit "${POSTGRES_EXIT:-0}" ;;
+esac
+"""
+
+
+class Scripts:
+    """Runs scripts of k8s/ and remembers what they asked of kubectl."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        real = shutil.which("kustomize") or shutil.which("kubectl")
+        assert real, "make k8s-validate needs kustomize or kubectl"
+        self.environment = {
+            **os.environ,
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "REAL": real,
+            "KUSTOMIZE": "build" if real.endswith("kustomize") else "kustomize",
+            **{name.upper(): str(folder / name) for name in ("calls", "applied", "kept", "meta")},
+        }
+        (folder / "kubectl").write_text(_KUBECTL)
+        (folder / "kubectl").chmod(0o755)
+
+    def run(self, name: str, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a script to its end."""
+        for file in ("calls", "applied"):
+            (self.folder / file).unlink(missing_ok=True)
+        return subprocess.run(
+            [ROOT / "k8s" / name, *arguments],
+            env={**self.environment, **environment},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+        )
+
+    @property
+    def calls(self) -> list[str]:
+        """What kubectl was asked for, in order."""
+        return (self.folder / "calls").read_text().splitlines()
+
+    def position(self, pattern: str) -> int:
+        """Return which call the pattern is in first; fails without one."""
+        found = [at for at, call in enumerate(self.calls) if re.search(pattern, call)]
+        assert found, f"no {pattern} in\n" + "\n".join(self.calls)
+        return found[0]
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Scripts:
+    """The scripts, with a folder of their own."""
+    return Scripts(tmp_path)
+
+
+def test_services_roll_after_migrations(scripts: Scripts) -> None:
+    done = scripts.run("apply.sh", "production")
+    assert done.returncode == 0, done.stderr
+    order = [
+        scripts.position(pattern)
+        for pattern in (
+            "delete job migrate s3-buckets elasticsearch-setup",
+            "apply .*-l !app",
+            "apply .*component!=service",
+            "wait kafka/candlewave",
+            "wait job/migrate --for=condition=Complete",
+            "apply .*component=service$",
+            "rollout status deployment -l app.kubernetes.io/component=service",
+        )
+    ]
+    assert order == sorted(order)
+    assert all(call.startswith(("-n candlewave ", "kustomize", "apply")) for call in scripts.calls)
+
+
+def test_services_stay_when_migrations_fail(scripts: Scripts) -> None:
+    done = scripts.run("apply.sh", "staging", MIGRATE_EXIT="1")
+    assert done.returncode == 1
+    assert "the services stay as they are" in done.stderr
+    assert scripts.position("logs job/migrate")
+    assert not [call for call in scripts.calls if call.startswith("apply") and call.endswith("component=service")]
+
+
+def test_each_object_is_applied_once(scripts: Scripts, clusters: dict[str, Cluster]) -> None:
+    assert scripts.run("apply.sh", "production").returncode == 0
+    selectors = [call.split(" -l ")[1] for call in scripts.calls if call.startswith("apply")]
+    assert len(selectors) == 3
+    for document in clusters["production"].documents:
+        times = sum(_selected(selector, labels_of(document)) for selector in selectors)
+        assert times == 1, title(document)
+
+
+def _selected(selector: str, labels: dict[str, str]) -> bool:
+    for term in selector.split(","):
+        key, differs, value = re.fullmatch(r"!?([\w./]+)(!?)=?([\w-]*)", term).groups()  # type: ignore[union-attr]
+        if term.startswith("!"):
+            good = key not in labels
+        elif not value:
+            good = key in labels
+        else:
+            good = (labels.get(key) == value) != bool(differs)
+        if not good:
+            return False
+    return True
+
+
+def test_an_overlay_must_be_named(scripts: Scripts) -> None:
+    assert "which overlay" in scripts.run("apply.sh").stderr
+
+
+def test_restoring_stops_goes_back_and_starts(scripts: Scripts, clusters: dict[str, Cluster]) -> None:
+    meta = clusters["production"].get("StatefulSet", "risingwave-meta")
+    (scripts.folder / "meta").write_text(json.dumps(meta))
+    done = scripts.run("restore.sh", "candlewave", "42", stdin="candlewave\n")
+    assert done.returncode == 0, done.stderr
+    order = [
+        scripts.position(pattern)
+        for pattern in (
+            "paused=true",
+            "scale deployment -l app.kubernetes.io/component=service --replicas=0",
+            "scale statefulset/risingwave-compute statefulset/risingwave-meta --replicas=0",
+            "ALTER DATABASE risingwave RENAME TO risingwave_",
+            "apply -f -",
+            "wait pod/risingwave-restore",
+            "scale statefulset/risingwave-meta --replicas=2",
+            "scale statefulset/risingwave-compute --replicas=2",
+            "paused-",
+        )
+    ]
+    assert order == sorted(order)
+    pod = next(yaml.safe_load_all((scripts.folder / "applied").read_text()))
+    box = pod["spec"]["containers"][0]
+    assert "--meta-snapshot-id 42 " in box["args"][0]
+    assert box["image"] == meta["spec"]["template"]["spec"]["containers"][0]["image"]  # type: ignore[index]
+    names = {item["name"] for item in box["env"]}
+    assert set(re.findall(r"\$\{?(\w+)", box["args"][0])) <= names
+    assert not {"startupProbe", "readinessProbe", "livenessProbe"} & set(box)
+
+
+@pytest.mark.parametrize("failing", [{"POSTGRES_EXIT": "1"}, {"RESTORE_EXIT": "1"}])
+def test_nothing_starts_when_restoring_fails(
+    scripts: Scripts, clusters: dict[str, Cluster], failing: dict[str, str]
+) -> None:
+    (scripts.folder / "meta").write_text(json.dumps(clusters["production"].get("StatefulSet", "risingwave-meta")))
+    assert scripts.run("restore.sh", "candlewave", "42", stdin="candlewave\n", **failing).returncode != 0
+    assert not [call for call in scripts.calls if "--replicas=2" in call or "paused-" in call]
+
+
+def test_restoring_asks_first(scripts: Scripts) -> None:
+    assert scripts.run("restore.sh", "candlewave", "42", stdin="yes\n").returncode == 1
+    assert not (scripts.folder / "calls").exists()
+
+
+def test_secrets_for_dev_are_whole_random_and_kept(scripts: Scripts, clusters: dict[str, Cluster]) -> None:
+    wanted = {
+        item["remoteRef"]["property"]
+        for document in clusters["dev"].kind("ExternalSecret")
+        for item in document["spec"].get("data", [])
+    }
+    done = scripts.run("dev-secrets.sh", "slack-api-url=https://chat.example.org/x")
+    assert done.returncode == 0, done.stderr
+    first = _secret(scripts)
+    assert set(first) == wanted
+    assert first["slack-api-url"] == "https://chat.example.org/x"
+    assert len(first["oauth2-cookie-secret"]) == 32
+    generated = [value for name, value in first.items() if name.endswith(("-key", "-password", "-pepper"))]
+    assert len(set(generated)) == len(generated) > 10
+    assert all(re.fullmatch(r"[0-9a-f]{40}", value) for value in generated)
+
+    encoded = {
+        name: base64.b64encode(value.encode()).decode() for name, value in first.items() if name != "api-key-pepper"
+    }
+    (scripts.folder / "kept").write_text(json.dumps(encoded, separators=(",", ":")))
+    assert scripts.run("dev-secrets.sh", "grafana-admin-password=mine").returncode == 0
+    second = _secret(scripts)
+    assert {name for name in first if first[name] != second[name]} == {"api-key-pepper", "grafana-admin-password"}
+    assert second["grafana-admin-password"] == "mine"
+
+
+def _secret(scripts: Scripts) -> dict[str, str]:
+    documents = list(yaml.safe_load_all((scripts.folder / "applied").read_text()))
+    data = next(document["data"] for document in documents if document and document["kind"] == "Secret")
+    return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+
+def test_the_stack_finds_its_secrets(tmp_path: Path) -> None:
+    script = tmp_path / "compose" / "prepare.sh"
+    script.parent.mkdir()
+    shutil.copy(ROOT / "compose" / "prepare.sh", script)
+    subprocess.run([script], check=True)
+    stack = tmp_path / ".candlewave" / "stack"
+    assert stack.stat().st_mode & 0o077 == 0, "others may look in"
+    text = (ROOT / "compose.yaml").read_text()
+    given = dict(line.split("=", 1) for line in (stack / "env").read_text().splitlines())
+    assert set(re.findall(r"(?<!\$)\$\{([A-Z0-9_]+)", text)) == set(given)
+    assert all(given.values())
+    for name, entry in yaml.safe_load(text)["secrets"].items():
+        assert (tmp_path / entry["file"]).read_text(), name
+    identities = json.loads((stack / "secrets" / "s3.json").read_text())["identities"]
+    assert identities[0]["credentials"] == [{"accessKey": given["S3_ACCESS_KEY"], "secretKey": given["S3_SECRET_KEY"]}]
+    subprocess.run([script], check=True)
+    assert given == dict(line.split("=", 1) for line in (stack / "env").read_text().splitlines())
