@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_dashboard import show
-from tests.browser.world import Site, Watched
+from tests.browser.world import Site, Watched, World
 
 pytestmark = pytest.mark.browser
 
@@ -96,6 +96,30 @@ def test_the_focus_survives_news(watched: Watched, site: Site) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#spans button").first).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#spans button").first).to_be_focused()
+
+
+def test_the_focus_stays_where_numbers_change(watched: Watched, site: Site, world: World) -> None:
+    page = show(watched, site)
+    opener = page.locator("#score summary")
+    opener.focus()
+    forecast = page.locator(".forecasts li").first.locator("svg")
+    before = forecast.get_attribute("aria-label") or ""
+    world.advance()
+    world.forecast()
+    expect(forecast).not_to_have_attribute("aria-label", before)
+    expect(opener).to_be_focused()
+
+
+def test_the_focus_stays_on_a_headline_that_grows_older(watched: Watched, site: Site) -> None:
+    watched.page.clock.install()
+    page = show(watched, site)
+    age = page.locator(".headlines time").first
+    before = age.inner_text()
+    link = page.locator(".headlines a").first
+    link.focus()
+    page.clock.fast_forward("02:05")
+    expect(age).not_to_have_text(before)
+    expect(link).to_be_focused()
 
 
 def test_the_chart_has_a_table_with_the_same_numbers(watched: Watched, site: Site) -> None:

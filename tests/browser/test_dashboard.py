@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from playwright.sync_api import Page, Route, expect
-from tests.browser.conftest import CONFIG, PHONE
+from tests.browser.conftest import CONFIG, PATIENCE, PHONE
 from tests.browser.world import SYMBOLS, Site, Watched, World
 from tests.integration.predict.layers import open_market
 
 from candlewave.api.app import Application, create_app
+from candlewave.embedded.server import EmbeddedServer
 from candlewave.ingest.simulator import Simulator
 
 pytestmark = pytest.mark.browser
@@ -37,17 +39,18 @@ def test_shows_all_layers(watched: Watched, site: Site, world: World) -> None:
     expect(page.locator("#synthetic")).to_have_text("Synthetic data, not a market")
     expect(page.locator("#price")).to_have_text(re.compile(re.escape(shown(world.last_price()))))
     expect(page.locator("#change")).to_contain_text("since")
+    expect(page.locator("#quiet-since")).to_have_text(re.compile(r"no trade for \d+ min"))
     expect(page.locator(".forecasts li")).to_have_count(4)
     expect(page.locator("#forecast-note")).to_contain_text("candlewave 7, baseline")
     expect(page.locator("#layers > div")).to_have_count(6)
     expect(page.locator('#layers [data-layer="candles"]')).to_have_attribute("data-state", "late")
-    expect(page.locator(".headlines li")).to_have_count(3)
+    expect(page.locator(".headlines li")).to_have_count(4)
     expect(page.locator("#mood svg")).to_have_count(1)
     expect(page.locator(".alerts li")).to_have_count(1)
     expect(page.locator("#alert-note")).to_have_text("1 firing")
 
 
-def test_a_model_without_skill_is_called_that(watched: Watched, site: Site) -> None:
+def test_a_model_without_skill_is_called_that(watched: Watched, site: Site, world: World) -> None:
     page = show(watched, site)
     expect(page.locator(".verdict strong")).to_have_text("No skill")
     expect(page.locator(".verdict")).to_have_attribute("data-skill", "no")
@@ -55,6 +58,29 @@ def test_a_model_without_skill_is_called_that(watched: Watched, site: Site) -> N
     expect(served).to_have_count(4)
     expect(served.nth(0)).to_contain_text("candlewave 7")
     expect(served.nth(3)).to_contain_text("baseline")
+    heads = page.locator("#score table").first.locator("thead th")
+    expect(heads).to_have_text(["In", "Error", "Skill", "Interval", "Band", "Sign", "Count"])
+    row = world.market.conn.execute(
+        "SELECT mae, coverage FROM model_error WHERE symbol = 'BTC/USD' AND model_name = 'candlewave'"
+        " AND horizon_minutes = 1 AND span = '24h' ORDER BY hour DESC LIMIT 1"
+    ).fetchone()
+    assert row is not None
+    expect(served.nth(0).locator("td").nth(0)).to_have_text(f"{row[0] * 10_000:.1f}")
+    expect(served.nth(0).locator("td").nth(3)).to_have_text(f"{row[1]:.0%}".replace("%", "\u202f%"))
+
+
+def test_a_better_band_is_said_though_the_median_has_no_skill(watched: Watched, site: Site) -> None:
+    def better(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        for row in document["data"]:
+            row["interval_skill"] = 0.05 if row["horizon_minutes"] == 5 else 0.0
+        route.fulfill(response=answer, json=document)
+
+    watched.page.route("**/v1/performance?*", better)
+    page = show(watched, site)
+    expect(page.locator(".verdict strong")).to_have_text("No skill")
+    expect(page.locator(".verdict")).to_contain_text("Its band is better than the baseline's at 5m.")
 
 
 def test_few_judged_forecasts_are_no_verdict(watched: Watched, site: Site) -> None:
@@ -168,6 +194,42 @@ def test_a_part_that_cannot_be_read_says_so_and_recovers(watched: Watched, site:
     expect(page.locator("#notice")).to_be_hidden()
 
 
+def test_an_engine_that_goes_is_noticed_though_the_stream_stays(
+    watched: Watched, site: Site, world: World, server: EmbeddedServer
+) -> None:
+    watched.allowed += ["503"]
+    sessions = "SELECT pid FROM pg_stat_activity WHERE datname = 'browser'"
+    own = {row[0] for row in world.market.conn.execute(sessions).fetchall()}
+    page = show(watched, site)
+    expect(page.locator(".forecasts li")).to_have_count(4)
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute("ALTER DATABASE browser ALLOW_CONNECTIONS false")
+        try:
+            for (pid,) in conn.execute(sessions).fetchall():
+                if pid not in own:
+                    conn.execute("SELECT pg_terminate_backend(%s)", [pid])
+            expect(page.locator("#connection")).to_have_text("Not live", timeout=2 * PATIENCE)
+            expect(page.locator("#notice")).to_contain_text("The SQL engine does not answer. Trying again.")
+        finally:
+            conn.execute("ALTER DATABASE browser ALLOW_CONNECTIONS true")
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_a_notice_that_stays_is_said_once(watched: Watched, site: Site) -> None:
+    watched.allowed += ["503"]
+    page = watched.page
+    page.route("**/v1/performance?*", lambda route: route.fulfill(status=503, json={"detail": "Too slow."}))
+    show(watched, site)
+    expect(page.locator("#notice")).to_contain_text("Too slow.")
+    changes = "window.changes = 0; new MutationObserver(() => window.changes++)"
+    page.evaluate(f"{changes}.observe(document.querySelector('#notice'), {{ childList: true, subtree: true }})")
+    for _ in range(2):
+        with page.expect_response("**/v1/performance?*"):
+            pass
+    assert page.evaluate("window.changes") == 0
+
+
 def test_a_long_sleep_leaves_no_hole(watched: Watched, site: Site, world: World) -> None:
     watched.allowed += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
     page = watched.page
@@ -238,6 +300,58 @@ def test_older_bars_come_when_they_are_looked_at(watched: Watched, site: Site) -
     page.wait_for_function("() => Number(document.querySelector('#chart').getAttribute('aria-valuemax')) > 700")
     # The cursor stays on its bar, which is not the first one any more.
     assert int(chart.get_attribute("aria-valuenow") or 0) > 90
+
+
+def test_older_bars_that_are_not_wanted_any_more_are_no_error(watched: Watched, site: Site) -> None:
+    page = show(watched, site)
+    page.route(re.compile(r"/v1/candles\?.*&to="), lambda _: None)  # never answered
+    with page.expect_request(re.compile(r"/v1/candles\?.*&to=")):
+        page.locator("#chart").focus()
+        page.keyboard.press("Home")
+    page.locator("#market").select_option(label="ETH/USD")
+    expect(page.locator("#chart-empty")).to_be_hidden()
+    expect(page.locator("#market-name")).to_have_text("ETH/USD on simulated")
+
+
+def test_the_fan_names_its_horizons(watched: Watched, site: Site) -> None:
+    page = watched.page
+    page.add_init_script(
+        "window.drawn = new Set(); const fill = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {"
+        " window.drawn.add(text); return fill.call(this, text, ...at); };"
+    )
+    show(watched, site)
+    expect(page.locator(".forecasts li")).to_have_count(4)
+    page.wait_for_function("() => ['5m', '15m', '1h'].every((name) => window.drawn.has(name))")
+
+
+def test_more_alerts_than_shown_are_counted(watched: Watched, site: Site) -> None:
+    def many(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        first = document["data"][0]
+        document["data"] = [{**first, "fingerprint": f"{number}"} for number in range(9)]
+        route.fulfill(response=answer, json=document)
+
+    watched.page.route("**/v1/alerts?status=firing*", many)
+    page = show(watched, site)
+    expect(page.locator("#alert-note")).to_have_text("9 firing")
+    expect(page.locator(".alerts li")).to_have_count(6)
+    expect(page.locator("#alerts")).to_contain_text("3 more fire: candlewave alerts")
+
+
+def test_a_market_that_trades_now_has_no_old_price(watched: Watched, site: Site) -> None:
+    def fresh(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        for row in document["data"]:
+            row["last_trade"] = datetime.now(UTC).isoformat()
+        route.fulfill(response=answer, json=document)
+
+    watched.page.route("**/v1/symbols", fresh)
+    page = show(watched, site)
+    expect(page.locator("#price")).to_contain_text("USD")
+    expect(page.locator("#quiet-since")).to_be_hidden()
 
 
 def test_past_forecasts_can_be_changed_and_are_remembered(watched: Watched, site: Site) -> None:

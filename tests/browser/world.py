@@ -45,6 +45,7 @@ HEADLINES = (
     ("Spot funds take in most in a month", "https://example.org/funds", 0.62),
     ("Exchange halts withdrawals", "https://example.org/halt", -0.71),
     ("<img src=x onerror=alert(1)> is not markup here", "javascript:alert(1)", 0.0),
+    ("Unbroken" * 40, "https://example.org/" + "long" * 80, 0.1),
 )
 
 

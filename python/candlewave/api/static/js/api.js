@@ -108,9 +108,12 @@ export async function readAbout() {
   };
 }
 
-/** @returns {Promise<import("./types.js").ListedMarket[]>} */
-export async function readMarkets() {
-  const { data } = await read("symbols");
+/**
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<import("./types.js").ListedMarket[]>}
+ */
+export async function readMarkets(signal) {
+  const { data } = await read("symbols", {}, signal);
   return data.map((/** @type {Json} */ row) => ({
     exchange: row.exchange,
     symbol: row.symbol,
@@ -118,6 +121,7 @@ export async function readMarkets() {
     quote: row.quote ?? row.symbol.split("/")[1] ?? "",
     isSynthetic: row.is_synthetic,
     lastPrice: row.last_price,
+    lastTrade: time(row.last_trade),
   }));
 }
 

@@ -59,6 +59,35 @@ function append(element, children) {
 }
 
 /**
+ * Give an element these children, changing only what differs: what has the focus, is selected or just being read stays.
+ * Only attributes and text are compared, so listeners belong to `host` or above it.
+ * @param {Element} host
+ * @param {...(Node | null)} children
+ */
+export function update(host, ...children) {
+  const old = [...host.childNodes];
+  const wanted = children.filter((child) => child !== null);
+  for (const [n, node] of wanted.entries()) {
+    const known = old[n];
+    if (!known) host.append(node);
+    else if (known.nodeName !== node.nodeName) known.replaceWith(node);
+    else if (!known.isEqualNode(node)) align(known, node);
+  }
+  for (const rest of old.slice(wanted.length)) rest.remove();
+}
+
+/** @param {Node} known @param {Node} wanted of the same kind */
+function align(known, wanted) {
+  if (!(known instanceof Element && wanted instanceof Element)) {
+    known.nodeValue = wanted.nodeValue;
+    return;
+  }
+  for (const { name } of [...known.attributes]) if (!wanted.hasAttribute(name)) known.removeAttribute(name);
+  for (const { name, value } of wanted.attributes) if (known.getAttribute(name) !== value) known.setAttribute(name, value);
+  update(known, ...wanted.childNodes);
+}
+
+/**
  * Make a table with a caption; the first cell of a row is its header.
  * @param {string} caption
  * @param {string[]} heads

@@ -3,18 +3,18 @@
 import { Problem, readAbout, readMarkets, serverNow, storedKey, storeKey } from "./api.js";
 import { Chart } from "./chart/chart.js";
 import { choices } from "./chart/indicators.js";
-import { byId, make, showSegments } from "./dom.js";
+import { byId, make, showSegments, update } from "./dom.js";
 import { horizon, horizonWords, setZone, zoneName } from "./format.js";
 import { askKey } from "./key.js";
 import { forecastNote, showForecasts } from "./panels/forecasts.js";
 import { showAlerts, showFreshness } from "./panels/health.js";
 import { showHeadlines, showMood } from "./panels/news.js";
-import { describe, showKey, showLegend, showQuote } from "./panels/quote.js";
+import { describe, showAge, showKey, showLegend, showQuote } from "./panels/quote.js";
 import { showScore, SPANS, spanWords } from "./panels/score.js";
 import { showBars, showOutcomes } from "./panels/tables.js";
 import { prefer, preference } from "./preferences.js";
 import { Session } from "./session.js";
-import { announce, complete, connected, disconnected, incomplete, locked, notice, unreachable, waiting } from "./status.js";
+import { announce, complete, connected, disconnected, explain, heard, incomplete, locked, notice, unreachable, waiting } from "./status.js";
 
 /**
  * @typedef {import("./types.js").Bar} Bar
@@ -139,7 +139,7 @@ function wantedTimeframe() {
 function open(market, timeframe) {
   const { horizons, timeframes, indicators } = /** @type {import("./types.js").About} */ (state.about);
   session?.stop();
-  const isOther = market !== state.market;
+  const isOther = !state.market || marketId(market) !== marketId(state.market);
   state.market = market;
   state.timeframe = timeframe;
   if (state.past !== 0 && !horizons.includes(state.past)) state.past = horizons[0];
@@ -238,6 +238,12 @@ function view(market) {
       seen.headlines = headlines;
       drawHeadlines();
     },
+    markets(markets) {
+      state.markets = markets;
+      showMarkets();
+      drawAge();
+    },
+    heard,
     day(day) {
       seen.day = day;
       showPrice();
@@ -260,18 +266,18 @@ function view(market) {
 }
 
 /** Where a part's failure is said, if it has shown nothing so far. @type {Record<import("./session.js").Part, string | null>} */
-const PLACES = { bars: "chart-empty", forecasts: "forecasts", scores: "score", mood: "mood", headlines: null, freshness: "layers", alerts: "alerts", past: null, day: null };
+const PLACES = { bars: "chart-empty", forecasts: "forecasts", scores: "score", mood: "mood", headlines: null, freshness: "layers", alerts: "alerts", past: null, day: null, markets: null };
 
 /** @type {import("./session.js").View["failed"]} */
 function failed(part, problem) {
   const place = PLACES[part];
-  const text = `Could not be read: ${problem.message} Trying again.`;
+  const text = `Could not be read: ${explain(problem)}`;
   if (place === "chart-empty") byId(place).textContent = text;
   else if (place) {
     const host = byId(place);
     if (host.querySelector(".empty") || !host.firstElementChild) host.replaceChildren(make(host.tagName === "DL" ? "dt" : "p", { className: "empty" }, text));
   }
-  incomplete(problem);
+  incomplete(problem, part === "freshness");
 }
 
 /** @param {Problem} problem */
@@ -300,7 +306,18 @@ const frameWords = (timeframe) => horizonWords(lengthOf(timeframe) / 60e3);
 const lastPrice = () => seen.bars.at(-1)?.close ?? state.market?.lastPrice ?? null;
 
 function showPrice() {
-  if (state.market) showQuote(state.market, lastPrice(), seen.day);
+  if (!state.market) return;
+  showQuote(state.market, lastPrice(), seen.day);
+  drawAge();
+}
+
+/** Say when the market has not traded for long. Bars may be filled, and know only in which of them a trade was. */
+function drawAge() {
+  const { market } = state;
+  if (!market) return;
+  const listed = state.markets.find((candidate) => marketId(candidate) === marketId(market));
+  const traded = seen.bars.findLast(({ trades }) => trades > 0);
+  showAge(Math.max(listed?.lastTrade ?? 0, traded?.time ?? 0) || null, serverNow());
 }
 
 /** @param {Bar | null} bar */
@@ -318,13 +335,13 @@ function showTables() {
   const bars = /** @type {HTMLDetailsElement} */ (byId("chart-table"));
   if (bars.open) showBars(/** @type {HTMLElement} */ (bars.querySelector(".scroll")), seen.bars, lines());
   const past = /** @type {HTMLDetailsElement} */ (byId("past-table"));
-  past.hidden = !seen.outcomes.length;
+  past.hidden = state.past === 0;
   if (past.open) showOutcomes(/** @type {HTMLElement} */ (past.querySelector(".scroll")), seen.outcomes);
 }
 
 function drawForecasts() {
   showForecasts(byId("forecasts"), seen.forecasts, lastPrice(), serverNow());
-  byId("forecast-note").textContent = forecastNote(seen.forecasts, serverNow());
+  update(byId("forecast-note"), ...forecastNote(seen.forecasts, serverNow()));
 }
 
 function drawKey() {
@@ -350,15 +367,13 @@ const marketId = (/** @type {import("./types.js").Market} */ { exchange, symbol 
 function showMarkets() {
   const select = /** @type {HTMLSelectElement} */ (byId("market"));
   const exchanges = [...new Set(state.markets.map(({ exchange }) => exchange))];
-  select.replaceChildren(
-    ...exchanges.map((exchange) =>
-      make(
-        "optgroup",
-        { label: exchange },
-        ...state.markets.filter((market) => market.exchange === exchange).map((market) => make("option", { value: marketId(market) }, market.symbol)),
-      ),
-    ),
+  const option = (/** @type {ListedMarket} */ market) =>
+    make("option", { value: marketId(market) }, market.symbol + (market.lastPrice === null ? " (no data yet)" : ""));
+  update(
+    select,
+    ...exchanges.map((exchange) => make("optgroup", { label: exchange }, ...state.markets.filter((market) => market.exchange === exchange).map(option))),
   );
+  if (state.market) select.value = marketId(state.market);
   select.disabled = false;
 }
 
@@ -485,6 +500,7 @@ function wire() {
   });
   setInterval(() => {
     drawFreshness();
+    drawAge();
     if (seen.forecasts.length) drawForecasts();
   }, SECOND);
   setInterval(drawHeadlines, 60 * SECOND);

@@ -8,16 +8,17 @@ import { follow } from "./stream.js";
  * @typedef {import("./types.js").Forecast} Forecast
  * @typedef {import("./types.js").Alert} Alert
  * @typedef {import("./api.js").Problem} Problem
- * @typedef {"bars" | "past" | "forecasts" | "scores" | "mood" | "headlines" | "freshness" | "alerts" | "day"} Part
+ * @typedef {"bars" | "past" | "forecasts" | "scores" | "mood" | "headlines" | "freshness" | "alerts" | "day" | "markets"} Part
  * @typedef {{
  *   bars: (bars: Bar[], isNew: boolean) => void, bar: (bar: Bar) => void, values: () => void,
  *   past: (outcomes: import("./types.js").Outcome[]) => void, forecasts: (forecasts: Forecast[]) => void,
  *   scores: (scores: import("./types.js").Score[]) => void, mood: (mood: import("./types.js").Mood[]) => void,
  *   headlines: (headlines: import("./types.js").Headline[]) => void, day: (day: import("./types.js").Day | null) => void,
  *   freshness: (freshness: import("./types.js").Freshness) => void, alerts: (alerts: Alert[], begun: Alert | null) => void,
+ *   markets: (markets: import("./types.js").ListedMarket[]) => void, heard: () => void,
  *   failed: (part: Part, problem: Problem) => void, recovered: () => void, connection: (state: "live" | "retry", problem?: Problem) => void,
  *   refused: (problem: Problem) => void}} View
- *   begun: an alert that has just begun to fire; recovered: all that failed can be read again; refused: the key is missing or not accepted
+ *   begun: an alert that has just begun to fire; heard: the server has given a sign of life; recovered: all that failed can be read again; refused: the key is missing or not accepted
  */
 
 const PAGE = 600;
@@ -25,7 +26,7 @@ const PAGE = 600;
 const LARGEST_PAGE = 1000;
 const TICK = 1e3;
 /** Milliseconds after which a part is read anew, and after a failure. Events keep the others current. */
-const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 60e3, bars: Infinity };
+const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 60e3, bars: Infinity };
 const AGAIN = 5e3;
 /** @type {Part[]} */
 const FIRST = ["bars", "forecasts"];
@@ -73,6 +74,7 @@ export class Session {
     const { signal } = this.#stop;
     const listener = {
       event: (/** @type {string} */ kind, /** @type {any} */ data) => this.#event(kind, data),
+      heard: () => this.view.heard(),
       state: (/** @type {"live" | "retry"} */ state, /** @type {Problem | undefined} */ problem) => this.#state(state, problem),
     };
     follow(this.market, this.timeframe, listener, signal);
@@ -95,9 +97,15 @@ export class Session {
   /** @param {string[]} names */
   showIndicators(names) {
     this.names = names;
-    // After a failure all is read again, indicators too.
-    this.#readValues(this.#bars.size).catch(() => this.#due.set("bars", performance.now() + AGAIN));
+    this.#readValues(this.#bars.size).catch(this.#later);
   }
+
+  /** After a failure all is read again, indicators too. @param {unknown} error */
+  #later = (error) => {
+    if (this.#stop.signal.aborted) return;
+    if (!(error instanceof api.Problem)) throw error;
+    this.#due.set("bars", performance.now() + Math.max(AGAIN, error.retry * 1e3));
+  };
 
   /** Read older bars, if there are any. */
   async older() {
@@ -114,6 +122,7 @@ export class Session {
       this.#hasAll = bars.length < PAGE;
       if (bars.length) this.#merge(bars, values);
     } catch (error) {
+      if (signal.aborted) return;
       if (!(error instanceof api.Problem)) throw error; // The next look at the oldest bar tries again.
     } finally {
       this.#busy.delete("bars");
@@ -259,7 +268,7 @@ export class Session {
       this.#read("past");
     }
     const lacking = this.#sorted().slice(-5).some((bar) => !bar.isOpen && !this.#values.has(bar.time));
-    if (lacking && this.names.length) this.#readValues(5).catch(() => undefined); // The next event tries again.
+    if (lacking && this.names.length) this.#readValues(5).catch(this.#later);
   }
 
   /**
@@ -267,7 +276,11 @@ export class Session {
    * @param {any} data
    */
   #event(kind, data) {
-    if (kind === "freshness") this.takeFreshness(api.toFreshness(data));
+    if (kind === "freshness") {
+      this.takeFreshness(api.toFreshness(data));
+      // It comes every five seconds. When it does not, the engine may be away though the stream is there: asking tells.
+      if (!this.#failing.has("freshness")) this.#due.set("freshness", performance.now() + EVERY.freshness);
+    }
     if (kind === "alert") {
       const alert = api.toAlert(data);
       const isBegun = alert.status === "firing" && this.#alerts.get(alert.id)?.status !== "firing";
@@ -319,6 +332,9 @@ const READERS = {
     this.view.scores(await api.readScores(this.market, signal));
   },
   alerts: Session.prototype.readAlerts,
+  markets: async function (signal) {
+    this.view.markets(await api.readMarkets(signal));
+  },
   mood: async function (signal) {
     this.view.mood(await api.readMood(this.market.base, signal));
   },

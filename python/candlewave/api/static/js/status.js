@@ -1,7 +1,8 @@
 /** What the page says about itself: the connection, notices, and news for people who do not see it. */
 
+import { serverNow } from "./api.js";
 import { byId, make } from "./dom.js";
-import { clockSeconds } from "./format.js";
+import { clockSeconds, zoneName } from "./format.js";
 
 /** @typedef {import("./api.js").Problem} Problem */
 
@@ -12,15 +13,22 @@ let isLive = false;
 let wasLive = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let patience;
+/** When the server was last heard of, in its time. @type {number | null} */
+let lastHeard = null;
+/** What the notice says. */
+let said = "";
 
 /**
- * Say something above everything else.
+ * Say something above everything else. What is said already is not said again: a screen reader would repeat it.
  * @param {"down" | "idle" | null} kind null takes it away
  * @param {string} [title]
  * @param {string} [text] commands in backticks
  * @param {Node} [action]
  */
 export function notice(kind, title = "", text = "", action = undefined) {
+  const words = kind === null ? "" : [kind, title, text].join("\n");
+  if (words === said) return;
+  said = words;
   const host = byId("notice");
   host.hidden = kind === null;
   host.dataset.kind = kind ?? "";
@@ -40,7 +48,7 @@ export function waiting(text) {
 
 /** @param {Problem} problem */
 export const explain = (problem) =>
-  problem.status === 0 ? "Is `candlewave predictions-api` running? Trying again." : `${problem.message} Trying again.`;
+  problem.status === 0 ? "Is `candlewave predictions-api` running? Trying again." : `${problem.message.replace(/; try again\.$/, ".")} Trying again.`;
 
 /**
  * @param {"live" | "retry"} state
@@ -52,8 +60,14 @@ function showDot(state, text) {
   host.textContent = text;
 }
 
+/** Something has come from the server. */
+export function heard() {
+  lastHeard = serverNow();
+}
+
 /** Events come in. */
 export function connected() {
+  heard();
   clearTimeout(patience);
   patience = undefined;
   showDot("live", "Live");
@@ -67,9 +81,9 @@ export function disconnected(problem) {
   showDot("retry", "Reconnecting");
   if (isLive) announce("The connection is lost. Trying again.");
   isLive = false;
-  const since = clockSeconds(Date.now());
   patience ??= setTimeout(() => {
-    notice("down", "The connection is lost.", `What you see is from ${since}. ${problem ? explain(problem) : "Trying again."}`);
+    const since = lastHeard === null ? "" : `What you see is from ${clockSeconds(lastHeard)} ${zoneName()}. `;
+    notice("down", "The connection is lost.", since + (problem ? explain(problem) : "Trying again."));
   }, PATIENCE);
 }
 
@@ -77,6 +91,7 @@ export function disconnected(problem) {
 export function unreachable(problem) {
   showDot("retry", "Reconnecting");
   notice("down", "The server cannot be read.", explain(problem));
+  waiting("Waits for the server.");
 }
 
 /** Nothing is read until there is a key. */
@@ -88,12 +103,20 @@ export function locked() {
   waiting("Needs an API key.");
 }
 
-/** Some of the data could not be read. @param {Problem} problem */
-export function incomplete(problem) {
-  if (isLive) notice("down", "Some data cannot be read.", explain(problem));
+/**
+ * Some of the data could not be read.
+ * @param {Problem} problem
+ * @param {boolean} isStale no news can come either
+ */
+export function incomplete(problem, isStale) {
+  if (!isLive) return;
+  if (isStale) showDot("retry", "Not live");
+  notice("down", "Some data cannot be read.", explain(problem));
 }
 
 /** All of the data can be read again. */
 export function complete() {
-  if (isLive) notice(null);
+  if (!isLive) return;
+  showDot("live", "Live");
+  notice(null);
 }

@@ -8,9 +8,12 @@ import { keyHeaders, marketParameters, Problem, problemOf } from "./api.js";
 const LONGEST_WAIT = 15e3;
 /** Comments come every 15 s; a connection that is silent for longer is dead. */
 const SILENCE = 40e3;
+/** A connection that ends sooner has failed, too: who comes back at once would ask for everything again and again. */
+const STEADY = 10e3;
 
 /**
- * @typedef {{event: (kind: string, data: any) => void, state: (state: "live" | "retry", problem?: Problem) => void}} Listener
+ * @typedef {{event: (kind: string, data: any) => void, heard: () => void, state: (state: "live" | "retry", problem?: Problem) => void}} Listener
+ *   heard: something has come, be it only a sign of life
  */
 
 /**
@@ -32,6 +35,7 @@ export async function follow(market, timeframe, listener, signal) {
     let watch = setTimeout(stop, SILENCE);
     /** @type {Problem} */
     let problem = new Problem(0, "The server does not answer.");
+    let began = Infinity;
     try {
       /** @type {Record<string, string>} */
       const resume = last ? { "Last-Event-ID": last } : {};
@@ -41,14 +45,15 @@ export async function follow(market, timeframe, listener, signal) {
         cache: "no-store",
       });
       if (!response.ok || !response.body) throw await problemOf(response);
-      failures = 0;
+      began = performance.now();
       listener.state("live");
       for await (const { id, kind, data } of events(response.body, () => {
         clearTimeout(watch);
         watch = setTimeout(stop, SILENCE);
+        listener.heard();
       })) {
         if (id) last = id;
-        if (data) listener.event(kind, JSON.parse(data));
+        if (data) tell(listener, kind, data);
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -60,10 +65,24 @@ export async function follow(market, timeframe, listener, signal) {
     if (signal.aborted) return;
     listener.state("retry", problem);
     if (problem.status === 401 || problem.status === 403) return;
-    failures += 1;
+    failures = performance.now() - began > STEADY ? 1 : failures + 1;
     const wait = Math.max(problem.status ? problem.retry * 1e3 : 0, Math.min(LONGEST_WAIT, 400 * 2 ** Math.min(failures, 6)));
     // Not all pages at the same moment.
     await pause(wait * (0.75 + Math.random() / 2), signal);
+  }
+}
+
+/**
+ * A fault of this page is not one of the connection: it is reported, and the next event may be shown.
+ * @param {Listener} listener
+ * @param {string} kind
+ * @param {string} data
+ */
+function tell(listener, kind, data) {
+  try {
+    listener.event(kind, JSON.parse(data));
+  } catch (error) {
+    reportError(error);
   }
 }
 

@@ -2,7 +2,8 @@
  * What the page works with. Times are milliseconds since 1970; prices are in the market's quote currency.
  *
  * @typedef {{exchange: string, symbol: string}} Market
- * @typedef {Market & {base: string, quote: string, isSynthetic: boolean, lastPrice: number | null}} ListedMarket
+ * @typedef {Market & {base: string, quote: string, isSynthetic: boolean, lastPrice: number | null,
+ *   lastTrade: number | null}} ListedMarket
  * @typedef {{version: string, exchange: string, timeframes: string[], horizons: number[], indicators: string[],
  *   interval: number}} About
  *   exchange: the default one; horizons in minutes; interval: share of outcomes that the band should hold

@@ -24,9 +24,11 @@ import { fan, past } from "./forecasts.js";
 const DAY = 864e5;
 /** Pixels of a bar at first: what the forecasts leave room for, within these. */
 const WIDEST = 6;
-const NARROWEST = 4.5;
+const NARROWEST = 4;
 /** Share of the view that the future may take. */
 const FUTURE = 0.42;
+/** Bars that the axis has beyond the forecasts: its last mark is often no round time, and cut off. */
+const BEYOND = 30;
 
 export class Chart {
   /** @type {Bar[]} oldest first, without gaps in its order */
@@ -76,6 +78,7 @@ export class Chart {
       timeAt: (/** @type {number} */ logical) => this.#timeAt(logical),
       length: () => this.#length,
       colours,
+      font: getComputedStyle(host).fontFamily,
     };
     this.fan = fan(scale);
     this.past = past(scale);
@@ -140,6 +143,12 @@ export class Chart {
   /** @param {Series[]} lines what to draw over the candles and in the panes below */
   showLines(lines) {
     this.#lines = lines;
+    this.host.style.setProperty("--panes", String(this.#drawLines()));
+  }
+
+  /** @returns {number} panes below the candles */
+  #drawLines() {
+    const lines = this.#lines;
     for (const { drawn } of this.#drawn) this.chart.removeSeries(drawn);
     const titles = [...new Set(lines.map(({ pane }) => pane))].filter(Boolean);
     this.#drawn = lines.map((series) => {
@@ -157,8 +166,8 @@ export class Chart {
       marked.add(series.pane);
       for (const price of series.marks ?? []) drawn.createPriceLine({ price, color: palette.quiet, lineWidth: 1, lineStyle: LineStyle.SparseDotted, axisLabelVisible: false });
     }
-    this.host.style.setProperty("--panes", String(titles.length));
     this.refreshLines();
+    return titles.length;
   }
 
   /** @param {import("../types.js").Forecast[]} forecasts by horizon */
@@ -189,7 +198,7 @@ export class Chart {
     });
     // Rising candles are hollow: they differ from falling ones not only by colour.
     this.candles.applyOptions({ upColor: panel, borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down });
-    this.showLines(this.#lines);
+    this.#drawLines();
     this.#markLast();
   }
 
@@ -224,7 +233,7 @@ export class Chart {
     const ahead = Math.min(240, Math.ceil((target - last.end) / this.#length) + 1);
     const grows = ahead > this.#ahead + 1;
     this.#ahead = ahead;
-    this.future.setData(Array.from({ length: ahead }, (_, n) => ({ time: seconds(last.time + (n + 1) * this.#length) })));
+    this.future.setData(Array.from({ length: ahead + BEYOND }, (_, n) => ({ time: seconds(last.time + (n + 1) * this.#length) })));
     const position = this.chart.timeScale().scrollPosition();
     // The first forecasts: make room, unless somebody looks at older bars.
     if (grows && position >= 0) this.newest();

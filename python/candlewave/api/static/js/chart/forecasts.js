@@ -1,13 +1,16 @@
 /** Drawings of forecasts in the pane of the candles, as primitives of the chart library. */
 
+import { horizon as horizonName } from "../format.js";
+
 /**
  * @typedef {import("../types.js").Forecast} Forecast
  * @typedef {import("../types.js").Outcome} Outcome
- * @typedef {{x: (time: number) => number, timeAt: (logical: number) => number, length: () => number, colours: () => Record<string, string>}} Scale
- *   x: pixel of a time; timeAt: time of a position on the time axis; length: of a bar in milliseconds
+ * @typedef {{x: (time: number) => number, timeAt: (logical: number) => number, length: () => number, colours: () => Record<string, string>,
+ *   font: string}} Scale
+ *   x: pixel of a time; timeAt: time of a position on the time axis; length: of a bar in milliseconds; font: family
  * @typedef {import("../../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs").ISeriesPrimitive<any>} Primitive
  * @typedef {import("../../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs").SeriesAttachedParameter<any>} Attached
- * @typedef {{pen: CanvasRenderingContext2D, x: (time: number) => number, y: (price: number) => number, length: number, colours: Record<string, string>}} Frame
+ * @typedef {{pen: CanvasRenderingContext2D, x: (time: number) => number, y: (price: number) => number, length: number, colours: Record<string, string>, font: string}} Frame
  */
 
 /**
@@ -35,7 +38,7 @@ class Drawing {
           if (!at || !this.items.length) return;
           const y = (/** @type {number} */ price) => at.series.priceToCoordinate(price) ?? 0;
           context.save();
-          draw({ pen: context, x: scale.x, y, length: scale.length(), colours: scale.colours() }, this.items);
+          draw({ pen: context, x: scale.x, y, length: scale.length(), colours: scale.colours(), font: scale.font }, this.items);
           context.restore();
         }),
     };
@@ -108,7 +111,7 @@ export const fan = (scale) => new Drawing(scale, drawFan, "top");
 export const past = (scale) => new Drawing(scale, drawPast, "bottom");
 
 /** @param {Frame} frame @param {Forecast[]} forecasts */
-function drawFan({ pen, x, y, colours }, forecasts) {
+function drawFan({ pen, x, y, colours, font }, forecasts) {
   const [first] = forecasts;
   const start = { time: first.targetTime - first.horizon * 60e3, price: first.reference };
   const points = forecasts.filter(({ targetTime }) => targetTime > start.time);
@@ -142,6 +145,26 @@ function drawFan({ pen, x, y, colours }, forecasts) {
     pen.globalAlpha = 1;
     dot(pen, x(targetTime), y(middle), 3);
     pen.fill();
+  }
+  nameHorizons(pen, points.map(({ horizon, targetTime, high }) => ({ name: horizonName(horizon), x: x(targetTime), y: y(high) })), font);
+}
+
+/**
+ * Name the ends of the band, the longest first; a name for which there is no room is left out.
+ * @param {CanvasRenderingContext2D} pen
+ * @param {{name: string, x: number, y: number}[]} ends by horizon
+ * @param {string} font family
+ */
+function nameHorizons(pen, ends, font) {
+  pen.font = `600 11px ${font}`;
+  pen.textAlign = "center";
+  pen.textBaseline = "bottom";
+  let free = Infinity;
+  for (const { name, x, y } of [...ends].reverse()) {
+    const half = pen.measureText(name).width / 2;
+    if (x + half > free) continue;
+    pen.fillText(name, x, y - 4);
+    free = x - half - 6;
   }
 }
 

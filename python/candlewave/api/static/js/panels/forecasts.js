@@ -1,9 +1,14 @@
 /** The newest forecasts: one line per horizon, all on one scale. */
 
-import { make, makeSvg } from "../dom.js";
+import { make, makeSvg, update } from "../dom.js";
 import { clock, duration, horizon, horizonWords, percent, price, priceDigits } from "../format.js";
 
 /** @typedef {import("../types.js").Forecast} Forecast */
+
+/** There is a forecast each minute; an older one than this is late. */
+const LATE = 180e3;
+/** Less is shown as nothing. */
+const LEAST_CHANGE = 5e-6;
 
 /**
  * @param {HTMLElement} host
@@ -13,7 +18,8 @@ import { clock, duration, horizon, horizonWords, percent, price, priceDigits } f
  */
 export function showForecasts(host, forecasts, last, now) {
   if (!forecasts.length) {
-    host.replaceChildren(
+    update(
+      host,
       make("p", { className: "empty" }, "No forecast for this market yet. ", make("code", {}, "candlewave price-predictor"), " makes one each minute, once the market has an hour of candles."),
     );
     return;
@@ -24,7 +30,7 @@ export function showForecasts(host, forecasts, last, now) {
   /** @param {number} value @returns {string} place on the common scale */
   const place = (value) => `${(3 + ((value - lowest) / (highest - lowest || 1)) * 94).toFixed(2)}%`;
   const digits = priceDigits(at);
-  host.replaceChildren(make("ul", { className: "forecasts" }, ...forecasts.map((forecast) => row(forecast, at, now, digits, place))));
+  update(host, make("ul", { className: "forecasts" }, ...forecasts.map((forecast) => row(forecast, at, now, digits, place))));
 }
 
 /**
@@ -56,7 +62,7 @@ function row(forecast, at, now, digits, place) {
       "p",
       { className: "middle" },
       price(middle, digits),
-      make("small", { className: change > 0 ? "rise" : change < 0 ? "fall" : "quiet" }, percent(change, 2, true)),
+      make("small", { className: change >= LEAST_CHANGE ? "rise" : change <= -LEAST_CHANGE ? "fall" : "quiet" }, percent(change, 3, true)),
     ),
   );
 }
@@ -85,12 +91,15 @@ function range(words, low, middle, high, at, isInside) {
  * Who forecasts, and since when, in a few words.
  * @param {Forecast[]} forecasts
  * @param {number} now
+ * @returns {Node[]}
  */
 export function forecastNote(forecasts, now) {
-  if (!forecasts.length) return "";
+  if (!forecasts.length) return [];
   const newest = Math.max(...forecasts.map(({ madeAt }) => madeAt));
   const models = [...new Set(forecasts.map(modelName))];
-  return `${models.join(", ")} · made ${duration(now - newest)} ago`;
+  const isLate = now - newest > LATE;
+  const age = `made ${duration(now - newest)} ago`;
+  return [make("span", {}, `${models.join(", ")} · `), make("span", { className: isLate ? "late" : "" }, isLate ? `${age}, late` : age)];
 }
 
 /** @param {{model: string, version: string}} of */

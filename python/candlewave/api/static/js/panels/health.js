@@ -1,6 +1,6 @@
 /** How far each layer of the pipeline has come, and the alerts. */
 
-import { make } from "../dom.js";
+import { make, update } from "../dom.js";
 import { dayAndClock, duration } from "../format.js";
 
 /**
@@ -17,6 +17,9 @@ const LAYERS = {
   sentiment: ["scored news", 600e3],
   predictions: ["newest forecast", 180e3],
 };
+
+/** Alerts that are shown. */
+const MOST = 6;
 
 /**
  * @param {HTMLElement} host a list of terms
@@ -38,7 +41,7 @@ export function showFreshness(host, { readAt, layers }) {
       make("dd", {}, value, state === "late" ? make("small", {}, "late") : null),
     );
   });
-  host.replaceChildren(...rows);
+  update(host, ...rows);
   return late;
 }
 
@@ -48,16 +51,18 @@ export function showFreshness(host, { readAt, layers }) {
  */
 export function showAlerts(host, alerts) {
   const rank = (/** @type {Alert} */ { status, severity }) => (status === "firing" ? 0 : 2) + (severity === "critical" ? 0 : 1);
-  const sorted = [...alerts].sort((a, b) => rank(a) - rank(b) || b.time - a.time).slice(0, 6);
+  const sorted = [...alerts].sort((a, b) => rank(a) - rank(b) || b.time - a.time);
   if (!sorted.length) {
-    host.replaceChildren(make("p", { className: "empty" }, "Nothing fires. ", make("code", {}, "candlewave model-error-monitor"), " watches errors, drift and freshness."));
+    update(host, make("p", { className: "empty" }, "Nothing fires. ", make("code", {}, "candlewave model-error-monitor"), " watches errors, drift and freshness."));
     return;
   }
-  host.replaceChildren(
+  const hidden = sorted.slice(MOST).filter(({ status }) => status === "firing").length;
+  update(
+    host,
     make(
       "ul",
       { className: "alerts" },
-      ...sorted.map((alert) =>
+      ...sorted.slice(0, MOST).map((alert) =>
         make(
           "li",
           { "data-severity": alert.severity, "data-status": alert.status },
@@ -66,5 +71,6 @@ export function showAlerts(host, alerts) {
         ),
       ),
     ),
+    hidden ? make("p", { className: "foot" }, `${hidden} more ${hidden === 1 ? "fires" : "fire"}: `, make("code", {}, "candlewave alerts")) : null,
   );
 }

@@ -1,6 +1,6 @@
 /** Sentiment of the news about the market's base asset. */
 
-import { make, makeSvg } from "../dom.js";
+import { make, makeSvg, update } from "../dom.js";
 import { dayAndClock, duration, signed } from "../format.js";
 
 /**
@@ -17,7 +17,8 @@ const HEIGHT = 56;
  */
 export function showMood(host, asset, mood) {
   if (!mood.length) {
-    host.replaceChildren(
+    update(
+      host,
       make("p", { className: "empty" }, `No scored news about ${asset}. `, make("code", {}, "candlewave sentiment-extractor"), " reads feeds and scores them."),
     );
     return;
@@ -27,18 +28,24 @@ export function showMood(host, asset, mood) {
   const x = (/** @type {number} */ time) => ((time - from) / (to - from || 1)) * 1000;
   const y = (/** @type {number} */ value) => HEIGHT / 2 - value * (HEIGHT / 2 - 2);
   const line = mood.map(({ time, value }) => `${x(time).toFixed(1)},${y(value).toFixed(2)}`).join(" ");
-  const hours = Math.max(1, Math.round((to - from) / 36e5));
-  const words = `Sentiment of ${asset} over the last ${hours} hours: now ${signed(newest.value)}, between ${signed(Math.min(...mood.map(({ value }) => value)))} and ${signed(Math.max(...mood.map(({ value }) => value)))}`;
-  host.replaceChildren(
+  const span = duration(to - from);
+  const words = `Sentiment of ${asset} over the last ${span}: now ${signed(newest.value)}, between ${signed(Math.min(...mood.map(({ value }) => value)))} and ${signed(Math.max(...mood.map(({ value }) => value)))}`;
+  update(
+    host,
     make(
       "div",
       { className: "mood-row" },
       make("p", { className: `mood-now ${newest.value > 0 ? "rise" : newest.value < 0 ? "fall" : ""}` }, signed(newest.value), make("small", {}, "from −1 to +1, half-life 6 h")),
-      makeSvg(
-        "svg",
-        { class: "mood", viewBox: `0 0 1000 ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": words },
-        makeSvg("line", { class: "zero", x1: 0, x2: 1000, y1: HEIGHT / 2, y2: HEIGHT / 2 }),
-        makeSvg("polyline", { class: "mood-line", points: line }),
+      make(
+        "figure",
+        {},
+        makeSvg(
+          "svg",
+          { class: "mood", viewBox: `0 0 1000 ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": words },
+          makeSvg("line", { class: "zero", x1: 0, x2: 1000, y1: HEIGHT / 2, y2: HEIGHT / 2 }),
+          makeSvg("polyline", { class: "mood-line", points: line }),
+        ),
+        make("small", { "aria-hidden": "true" }, `the last ${span}`),
       ),
     ),
   );
@@ -50,7 +57,8 @@ export function showMood(host, asset, mood) {
  * @param {number} now
  */
 export function showHeadlines(host, headlines, now) {
-  host.replaceChildren(
+  update(
+    host,
     ...headlines.map(({ title, url, source, published, score }) =>
       make(
         "li",

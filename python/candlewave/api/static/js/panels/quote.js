@@ -1,13 +1,16 @@
 /** The words and numbers around the chart. */
 
-import { byId, make } from "../dom.js";
-import { dayAndClock, horizon, horizonWords, percent, price, priceDigits, quantity } from "../format.js";
+import { byId, make, update } from "../dom.js";
+import { dayAndClock, duration, horizon, horizonWords, percent, price, priceDigits, quantity } from "../format.js";
 
 /**
  * @typedef {import("../types.js").Bar} Bar
  * @typedef {import("../types.js").Outcome} Outcome
  * @typedef {import("../chart/indicators.js").Series} Series
  */
+
+/** A market without a trade for this long is quiet, or its feed is dead: its price is an old one. */
+const QUIET = 300e3;
 
 /**
  * The newest price, also in the tab's title, and how it changed over a day.
@@ -16,21 +19,40 @@ import { dayAndClock, horizon, horizonWords, percent, price, priceDigits, quanti
  * @param {import("../types.js").Day | null} day
  */
 export function showQuote(market, last, day) {
-  byId("price").replaceChildren(price(last), make("small", {}, ` ${market.quote}`));
+  update(byId("price"), document.createTextNode(price(last)), make("small", {}, ` ${market.quote}`));
   document.title = last === null ? `${market.symbol} · candlewave` : `${price(last)} ${market.symbol} · candlewave`;
   const change = byId("change");
   if (last === null || !day) {
-    change.replaceChildren();
+    update(change);
     return;
   }
   const ratio = last / day.reference - 1;
   const digits = priceDigits(last);
   const since = day.isWhole ? "in 24 h" : `since ${dayAndClock(day.from)}`;
-  change.replaceChildren(
+  update(
+    change,
     make("b", { className: ratio > 0 ? "rise" : ratio < 0 ? "fall" : "" }, percent(ratio, 2, true)),
-    ` ${since} · low ${price(Math.min(day.low, last), digits)} · high ${price(Math.max(day.high, last), digits)}`,
+    document.createTextNode(` ${since} · low ${price(Math.min(day.low, last), digits)} · high ${price(Math.max(day.high, last), digits)}`),
   );
 }
+
+/**
+ * That the price is an old one.
+ * @param {number | null} traded time of the newest trade
+ * @param {number} now
+ */
+export function showAge(traded, now) {
+  const host = byId("quiet-since");
+  host.hidden = traded === null || now - traded < QUIET;
+  if (traded !== null && !host.hidden) update(host, document.createTextNode(`no trade for ${duration(now - traded)}`));
+}
+
+/** Characters of most quantities. */
+const LONGEST_QUANTITY = 8;
+/** Of 100. */
+const LONGEST_SHARE = 3;
+/** As wide as a digit. */
+const FIGURE_SPACE = "\u2007";
 
 /**
  * The numbers of a bar.
@@ -43,26 +65,30 @@ export function showQuote(market, last, day) {
  */
 export function showLegend(host, bar, valued, lines, ahead, outcome) {
   if (!bar) {
-    host.replaceChildren();
+    update(host);
     return;
   }
   const digits = priceDigits(bar.close);
-  const entry = (/** @type {string} */ name, /** @type {string} */ value) => make("span", {}, `${name} `, make("b", {}, value));
-  const indicator = (/** @type {Series} */ { label, read, text, colour }) => {
+  // Each has room for its longest value, so that lines do not break elsewhere, and nothing moves, while the pointer does.
+  const entry = (/** @type {string} */ name, /** @type {string} */ value, room = 0) => make("span", {}, `${name} `, make("b", {}, value.padEnd(room, FIGURE_SPACE)));
+  const widest = price(bar.high, digits).length;
+  const indicator = (/** @type {Series} */ { label, read, text, colour, range }) => {
     const value = read(bar) ?? (bar.isOpen && valued ? read(valued) : null);
     const known = value === null || value === undefined ? "–" : text ? text(value) : price(value, digits);
-    return make("span", {}, make("i", { className: `line-${colour}` }), `${label} `, make("b", {}, known));
+    const told = entry(label, known, range ? LONGEST_SHARE : text ? LONGEST_QUANTITY : widest);
+    told.prepend(make("i", { className: `line-${colour}` }));
+    return told;
   };
   const band = outcome ? `${price(outcome.low, digits)} to ${price(outcome.high, digits)}` : "–";
-  host.replaceChildren(
-    make("span", {}, make("b", {}, dayAndClock(bar.time)), bar.isOpen ? " open" : ""),
-    entry("O", price(bar.open, digits)),
-    entry("H", price(bar.high, digits)),
-    entry("L", price(bar.low, digits)),
-    entry("C", price(bar.close, digits)),
+  update(
+    host,
+    make("span", {}, make("b", {}, dayAndClock(bar.time)), make("span", { className: bar.isOpen ? "" : "unseen" }, " open")),
+    entry("O", price(bar.open, digits), widest),
+    entry("H", price(bar.high, digits), widest),
+    entry("L", price(bar.low, digits), widest),
+    entry("C", price(bar.close, digits), widest),
     ...lines.map(indicator),
-    // Always there, so that nothing moves while the pointer does.
-    ...(ahead ? [entry(`${horizon(ahead)} ahead`, band)] : []),
+    ...(ahead ? [entry(`${horizon(ahead)} ahead`, band, 2 * widest + " to ".length)] : []),
   );
 }
 
@@ -95,5 +121,5 @@ export function showKey(host, hasForecasts, hasMisses) {
   if (hasForecasts) entries.push(["k-fan", "80 % of outcomes should fall in the band"], ["k-hit", "median"]);
   if (hasMisses) entries.push(["k-miss", "came outside the band"]);
   const mark = (/** @type {string} */ look) => make("i", { className: look, "aria-hidden": "true" });
-  host.replaceChildren(...entries.map(([look, text]) => make("li", {}, mark(look), text)));
+  update(host, ...entries.map(([look, text]) => make("li", {}, mark(look), text)));
 }

@@ -1,6 +1,6 @@
 /** How good the forecasts have been, against the last price and the baseline. */
 
-import { make, makeTable } from "../dom.js";
+import { make, makeTable, update } from "../dom.js";
 import { horizon, percent, signed } from "../format.js";
 import { modelName } from "./forecasts.js";
 
@@ -32,8 +32,8 @@ export function showScore(host, scores, forecasts, span) {
   const newest = Math.max(0, ...scores.map(({ hour }) => hour));
   const shown = scores.filter((score) => score.span === span && score.hour >= newest - OLD);
   if (!shown.length) {
-    const text = "Nothing to judge yet. A forecast is judged when its time has come; the first hour of results appears here.";
-    host.replaceChildren(make("p", { className: "empty" }, text));
+    const text = "Nothing to judge yet. A forecast is judged when its time has come; results appear here minutes after the first forecast.";
+    update(host, make("p", { className: "empty" }, text));
     return;
   }
   const served = new Map(forecasts.map((forecast) => [forecast.horizon, modelName(forecast)]));
@@ -42,15 +42,21 @@ export function showScore(host, scores, forecasts, span) {
   const main = sorted.filter(isServed);
   const rest = sorted.filter((score) => !isServed(score));
   const isOpen = host.querySelector("details")?.open ?? false;
-  host.replaceChildren(
+  update(
+    host,
     verdict(main, span),
     ...(main.length ? [scroll(table("What is served", main), "What is served")] : []),
     ...(rest.length
       ? [make("details", { className: "fold", open: isOpen }, make("summary", {}, "Compared with"), scroll(table("Not served", rest), "Not served"))]
       : []),
-    make("p", { className: "foot" }, "Skill: how much smaller the mean absolute error is than that of “the price stays”. Band: outcomes inside the 80 % band. Sign: right directions. Count: forecasts judged."),
+    make("p", { className: "foot" }, FOOT),
   );
 }
+
+const FOOT =
+  "Error: mean absolute error, in basis points. Skill: how much smaller it is than that of “the price stays”. " +
+  "Interval: how much better the band is than the baseline's (pinball loss). Band: outcomes inside the 80 % band. " +
+  "Sign: right directions. Count: forecasts judged.";
 
 /** @param {HTMLElement} content @param {string} label */
 const scroll = (content, label) => make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": label }, content);
@@ -61,24 +67,35 @@ const scroll = (content, label) => make("div", { className: "scroll", tabIndex: 
  */
 function table(caption, scores) {
   const rows = scores.map((score) => [
-    horizon(score.horizon),
-    make("span", { className: "model", title: modelName(score) }, modelName(score)),
-    score.model === "baseline" ? "–" : skillCell(score),
+    make("span", {}, horizon(score.horizon), " ", make("small", { className: "model", title: modelName(score) }, modelName(score))),
+    score.mae === null ? "–" : (score.mae * 1e4).toFixed(1),
+    skillCell(score, score.skill),
+    skillCell(score, score.intervalSkill),
     percent(score.coverage, 0),
     percent(score.direction, 0),
     score.forecasts.toLocaleString("en"),
   ]);
-  return makeTable(caption, ["In", "Model", "Skill", "Band", "Sign", "Count"], rows, new Set([2, 3, 4, 5]));
+  return makeTable(caption, ["In", "Error", "Skill", "Interval", "Band", "Sign", "Count"], rows, new Set([1, 2, 3, 4, 5, 6]));
 }
 
-/** @param {Score} score */
-function skillCell(score) {
-  return make("span", { className: isSkilled(score) ? "skilled" : "" }, percent(score.skill, 1, true));
+/**
+ * The baseline is what skill is measured against.
+ * @param {Score} score
+ * @param {number | null} skill
+ */
+function skillCell(score, skill) {
+  if (score.model === "baseline") return "–";
+  return make("span", { className: counts(score, skill) ? "skilled" : "" }, percent(skill, 1, true));
 }
 
+/**
+ * @param {Score} score
+ * @param {number | null} skill of its median, or of its interval
+ */
+const counts = ({ model, forecasts }, skill) => model !== "baseline" && skill !== null && skill >= LEAST_SKILL && forecasts >= LEAST_FORECASTS;
+
 /** @param {Score} score */
-export const isSkilled = ({ model, skill, forecasts }) =>
-  model !== "baseline" && skill !== null && skill >= LEAST_SKILL && forecasts >= LEAST_FORECASTS;
+const isSkilled = (score) => counts(score, score.skill);
 
 /**
  * What the numbers say, plainly.
@@ -106,6 +123,8 @@ function verdict(served, span) {
     text = "No model has proved better than the last price, so the baseline serves: the price stays, the band comes from volatility.";
   }
   if (!models.length && served.length && few === served.length) text += ` Fewer than ${LEAST_FORECASTS} forecasts are judged: it is early.`;
+  const better = served.filter((score) => counts(score, score.intervalSkill) && !isSkilled(score));
+  if (better.length) text += ` Its band is better than the baseline's at ${better.map((score) => horizon(score.horizon)).join(", ")}.`;
   const wide = served.filter(({ coverage, forecasts }) => coverage !== null && forecasts >= LEAST_FORECASTS && Math.abs(coverage - 0.8) > 0.08);
   if (wide.length) {
     text += ` The 80 % band misses its aim at ${wide.map(({ horizon: minutes, coverage }) => `${horizon(minutes)} (${signed((Number(coverage) - 0.8) * 100, 0)} points)`).join(", ")}.`;

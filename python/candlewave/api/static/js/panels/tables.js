@@ -1,6 +1,6 @@
 /** The chart's numbers as tables. */
 
-import { makeTable } from "../dom.js";
+import { make, makeTable, update } from "../dom.js";
 import { dayAndClock, price, priceDigits, quantity } from "../format.js";
 
 const ROWS = 40;
@@ -24,7 +24,7 @@ export function showBars(host, bars, lines) {
       ...columns.map(({ read, text }) => cell(read(bar), text, digits)),
     ]);
   const heads = ["Opens", "Open", "High", "Low", "Close", "Volume", "Trades", ...columns.map(({ label }) => label)];
-  host.replaceChildren(makeTable(`The newest ${rows.length} candles, newest first`, heads, rows, new Set(heads.map((_, n) => n).slice(1))));
+  update(host, makeTable(`The newest ${rows.length} candles, newest first`, heads, rows, new Set(heads.map((_, n) => n).slice(1))));
 }
 
 /**
@@ -42,6 +42,10 @@ function cell(value, text, digits) {
  * @param {import("../types.js").Outcome[]} outcomes oldest first
  */
 export function showOutcomes(host, outcomes) {
+  if (!outcomes.length) {
+    update(host, make("p", { className: "empty" }, "None yet: this market has not been forecast so far ahead."));
+    return;
+  }
   const digits = priceDigits(outcomes.at(-1)?.reference ?? 1);
   const rows = outcomes
     .slice(-ROWS)
@@ -52,5 +56,5 @@ export function showOutcomes(host, outcomes) {
       isCovered === null ? "not known yet" : isCovered ? "inside" : "outside",
     ]);
   const heads = ["For", "10 %", "Median", "90 %", "Came", "Band"];
-  host.replaceChildren(makeTable(`The newest ${rows.length} forecasts, newest first`, heads, rows, new Set([1, 2, 3, 4])));
+  update(host, makeTable(`The newest ${rows.length} forecasts, newest first`, heads, rows, new Set([1, 2, 3, 4])));
 }
