@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import kubernetes_validate
+import yaml
 from referencing import Registry, Resource
 from tests.k8s.cluster import ROOT, Document, title
 
@@ -17,6 +18,9 @@ VERSIONS = ("1.33", "1.34", "1.35", "1.36")
 
 CUSTOM = ROOT.parent / "shared" / "schemas"
 """Schemas of custom resources, <group>/<kind>_<version>.json; docs/kubernetes/validation.md says where from."""
+
+OUTLINES = Path(__file__).with_name("outlines.yaml")
+"""What we use of kinds without such a schema."""
 
 _FOLDER = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 _BUILT_IN = re.compile(r"^(v1|[a-z]+/v\w+|[a-z.]+\.k8s\.io/v\w+)$")
@@ -44,13 +48,26 @@ def problems(document: Document, version: str) -> Iterator[str]:
 
 
 def custom_problems(document: Document) -> Iterator[str]:
-    """Validate a custom resource.
+    """Validate a custom resource: by its schema, or by the outline of what we use of it.
 
     Raises:
-        NoSchema: its schema is not there.
+        NoSchema: there is neither.
     """
-    for error in _custom_validator(custom_schema(document)).iter_errors(document):
+    outline = outlines().get(f"{document['apiVersion']} {document['kind']}")
+    try:
+        validator = _custom_validator(custom_schema(document))
+    except NoSchema:
+        if outline is None:
+            raise
+        validator = jsonschema.Draft202012Validator(outline)
+    for error in validator.iter_errors(document):
         yield f"{title(document)}: {_text(error)}"
+
+
+@cache
+def outlines() -> dict[str, Any]:
+    """Return the outlines by API version and kind."""
+    return {key: value for key, value in yaml.safe_load(OUTLINES.read_text()).items() if "/" in key}
 
 
 def custom_schema(document: Document) -> Path:

@@ -1,5 +1,6 @@
 """Each check finds what it is there for: a small deployment that fits, and one thing broken at a time."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -343,6 +344,40 @@ def test_schema_of_custom_resources_is_applied() -> None:
         pytest.skip(f"no schema of {missing} beside the repository (docs/kubernetes/validation.md)")
     document["spec"]["partitionz"] = 1
     assert any("partitionz" in line for line in schemas.custom_problems(document))
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "problem"),
+    [
+        ("ExternalSecret", lambda d: d["spec"].update(datas=[]), "datas"),
+        ("ExternalSecret", lambda d: d["spec"].pop("secretStoreRef"), "secretStoreRef"),
+        ("ExternalSecret", lambda d: d["spec"]["data"][0].update(secretKey="a key"), "a key"),
+        ("ExternalSecret", lambda d: d["spec"].update(refreshInterval="hourly"), "hourly"),
+        ("Certificate", lambda d: d["spec"].pop("issuerRef"), "issuerRef"),
+        ("Certificate", lambda d: d["spec"]["privateKey"].update(algorithm="DSA"), "DSA"),
+        ("Issuer", lambda d: d["spec"].update(ca={"secretName": "a"}, selfSigned={}), "too many properties"),
+        ("SecretStore", lambda d: d["spec"]["provider"].update(valut={}), "valut"),
+    ],
+)
+def test_outline_of_custom_resources_is_applied(
+    clusters: dict[str, Cluster],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: str,
+    change: Callable[[Document], None],
+    problem: str,
+) -> None:
+    monkeypatch.setattr(schemas, "CUSTOM", tmp_path)
+    document = copy.deepcopy(clusters["production"].kind(kind)[0])
+    assert not list(schemas.custom_problems(document))
+    change(document)
+    assert any(problem in line for line in schemas.custom_problems(document))
+
+
+def test_a_kind_without_schema_and_outline_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(schemas, "CUSTOM", tmp_path)
+    with pytest.raises(schemas.NoSchema, match=r"kafka\.strimzi\.io/KafkaTopic v1"):
+        list(schemas.custom_problems(doc(Cluster.of(SMALL), "KafkaTopic", "trades")))
 
 
 @pytest.mark.parametrize(
