@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -37,6 +38,7 @@ from candlewave.bus.topics import TopicSpec
 from candlewave.settings import Settings
 
 _log = logging.getLogger(__name__)
+_QUIET_SECONDS = 60.0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ANSWER_SECONDS = 10.0
@@ -474,6 +476,32 @@ class KafkaSubscription(Closing):
 
     def _place(self, tp: TopicPartition, offset: int = -1001) -> KafkaPartition:
         return KafkaPartition(self._wire_names[tp.topic], tp.partition, offset)
+
+
+class _Repetitions(logging.Filter):
+    """Lets the same complaint through once a minute.
+
+    Without any broker the client begins anew twenty times a second and says so each time:
+    https://github.com/confluentinc/librdkafka/issues/5546
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is news; ports and durations are none."""
+        text = re.sub(r"\d+", "0", record.getMessage())
+        now = time.monotonic()
+        if now - self._said.get(text, float("-inf")) < _QUIET_SECONDS:
+            return False
+        # A new mapping each time: clients complain in several threads.
+        kept = {known: when for known, when in self._said.items() if now - when < _QUIET_SECONDS}
+        self._said = {**kept, text: now}
+        return True
+
+
+_log.addFilter(_Repetitions())
 
 
 class _LastError:

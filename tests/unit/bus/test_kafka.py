@@ -1,5 +1,6 @@
 """What the Kafka bus asks of a cluster, and how it fails without one."""
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
@@ -37,6 +38,20 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch
             bus.partitions("trades")
         with pytest.raises(PublishFailed, match=r"trades: 2 of 2 messages were not stored: .*imed out"):
             bus.publish("trades", [Message(b"1", "k"), Message(b"2", "k")])
+
+
+def test_an_outage_is_not_said_twenty_times_a_second(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("candlewave.bus.kafka._QUIET_SECONDS", 3600.0)
+    log = logging.getLogger("candlewave.bus.kafka")
+    for broker, port, tries in (("a", 1, 3), ("b", 1, 2), ("a", 2, 1)):
+        for milliseconds in range(tries):
+            log.warning("kafka: test-%s:%d: refused (after %dms)", broker, port, milliseconds)
+    assert [record.getMessage()[:13] for record in caplog.records] == ["kafka: test-a", "kafka: test-b"]
+    monkeypatch.setattr("candlewave.bus.kafka._QUIET_SECONDS", 0.0)
+    log.warning("kafka: test-a:1: refused (after 0ms)")
+    assert len(caplog.records) == 3
 
 
 class _MayNotCreate(AdminClient):
