@@ -9,6 +9,14 @@ space=$(sed -n 's/^namespace: //p' "$overlay/kustomization.yaml")
 k() { kubectl -n "$space" "$@"; }
 services='app.kubernetes.io/component=service'
 
+# A pool must say how many brokers it has, and its scaler says so too: the scaler's word stays.
+brokers=$(k get kafkanodepool broker --ignore-not-found -o 'jsonpath={.spec.replicas}')
+if [ -n "$brokers" ]; then
+    awk -v n="$brokers" 'BEGIN { RS = ORS = "---\n" }
+        /kind: KafkaNodePool\n/ && /\n  name: broker\n/ { sub(/\n  replicas: [0-9]+/, "\n  replicas: " n) } 1' "$file" > "$file.new"
+    mv "$file.new" "$file"
+fi
+
 # Jobs cannot be changed; those of the last version make room.
 k delete job migrate s3-buckets elasticsearch-setup --ignore-not-found --wait
 kubectl apply --server-side -f "$file" -l '!app.kubernetes.io/component'

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.k8s.cluster import ROOT, Cluster, labels_of, title
+from tests.k8s.cluster import ROOT, Cluster, labels_of, name_of, title
 
 _KUBECTL = """#!/bin/bash
 printf '%s\\n' "$*" >> "$CALLS"
@@ -20,7 +20,9 @@ case "$*" in
     *"wait pod/risingwave-restore"*) exit "${RESTORE_EXIT:-0}" ;;
     *"get secret candlewave"*) cat "$KEPT" 2> /dev/null || exit 1 ;;
     *"get statefulset risingwave-meta -o json"*) cat "$META" ;;
+    *"get kafkanodepool broker"*) printf %s "${BROKERS:-}" ;;
     *jsonpath=*) echo 2 ;;
+    "apply --server-side"*) cp "$4" "$RENDERED" ;;
     *"apply -f -") { cat; echo; echo ---; } >> "$APPLIED" ;;
     *"exec -i statefulset/postgres"*) exit "${POSTGRES_EXIT:-0}" ;;
 esac
@@ -39,7 +41,7 @@ class Scripts:
             "PATH": f"{folder}:{os.environ['PATH']}",
             "REAL": real,
             "KUSTOMIZE": "build" if real.endswith("kustomize") else "kustomize",
-            **{name.upper(): str(folder / name) for name in ("calls", "applied", "kept", "meta")},
+            **{name.upper(): str(folder / name) for name in ("calls", "applied", "kept", "meta", "rendered")},
         }
         (folder / "kubectl").write_text(_KUBECTL)
         (folder / "kubectl").chmod(0o755)
@@ -124,6 +126,17 @@ def _selected(selector: str, labels: dict[str, str]) -> bool:
         if not good:
             return False
     return True
+
+
+@pytest.mark.parametrize(("now", "applied"), [("", 3), ("5", 5)])
+def test_the_scaler_of_brokers_keeps_its_word(
+    scripts: Scripts, clusters: dict[str, Cluster], now: str, applied: int
+) -> None:
+    assert scripts.run("apply.sh", "production", BROKERS=now).returncode == 0
+    found = Cluster.of((scripts.folder / "rendered").read_text())
+    replicas = {name_of(pool): pool["spec"]["replicas"] for pool in found.kind("KafkaNodePool")}
+    assert replicas == {"broker": applied, "controller": 3}
+    assert len(found.documents) == len(clusters["production"].documents)
 
 
 def test_an_overlay_must_be_named(scripts: Scripts) -> None:
