@@ -1,9 +1,10 @@
 """The documents of the REST API, shared by server and client; docs/api.md explains the fields."""
 
+import math
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Role = Literal["champion", "challenger", "baseline"]
 LogReturn = Annotated[float, Field(description="Natural logarithm of a price ratio")]
@@ -392,13 +393,47 @@ class Alerts(Page):
     data: list[Alert]
 
 
+_DEEPEST = 32
+_LARGEST = 2**63
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """Return the value; refuse what Python reads as JSON and an engine or another reader of the bus does not."""
+    match value:
+        case str() if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError("a text has NUL or half a surrogate pair in it")
+        case float() if not math.isfinite(value):
+            raise ValueError("a number is infinite or not a number")
+        case int() if not -_LARGEST <= value < _LARGEST:
+            raise ValueError("a whole number has more than 64 bits")
+        case dict() | list() if depth >= _DEEPEST:
+            raise ValueError(f"more than {_DEEPEST} levels")
+        case dict():
+            for name, inner in value.items():
+                _storable(name)
+                _storable(inner, depth + 1)
+        case list():
+            for inner in value:
+                _storable(inner, depth + 1)
+    return value
+
+
 class TrainingRequestBody(BaseModel):
     """Why a training is wanted."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\u0000]*$")]
-    evidence: Annotated[dict[str, Any], Field(default_factory=dict)]
+    reason: Annotated[
+        str,
+        Field(
+            max_length=500, pattern=r"^[^\u0000]*[^\s\u0000][^\u0000]*$", examples=["coverage fell after the halving"]
+        ),
+    ]
+    evidence: Annotated[
+        dict[str, Any],
+        AfterValidator(_storable),
+        Field(default_factory=dict, examples=[{"horizon_minutes": 5, "coverage": 0.62}]),
+    ]
 
 
 class TrainingRequest(Document):

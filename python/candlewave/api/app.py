@@ -1,5 +1,6 @@
 """The application: routes behind a gate."""
 
+import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from candlewave import __version__
 from candlewave.api import problems
 from candlewave.api.context import Context
-from candlewave.api.gate import Gate
+from candlewave.api.gate import OPEN, Gate
 from candlewave.api.history import History, SqlHistory
 from candlewave.api.pages import Pages
 from candlewave.api.paging import Cursors
@@ -100,7 +101,7 @@ def create_app(
     problems.install(framework)
     for part in (overview, bars, forecasts, models, news, alerts, stream):
         framework.include_router(part.routes)
-    _describe_problems(framework)
+    _complete_document(framework, anonymous=anonymous)
     guard = Guard(
         reader, pepper, anonymous=anonymous, rate_limit=own.rate_limit, store=own.rate_limit_store, clock=clock
     )
@@ -138,10 +139,35 @@ class Application:
         await self._app(scope, receive, send)
 
 
-def _describe_problems(framework: FastAPI) -> None:
-    """Add the problem document to the OpenAPI document, once."""
-    made = framework.openapi
+def _header(description: str) -> dict[str, object]:
+    return {"description": description, "schema": {"type": "string"}}
 
+
+_LIMITS: dict[str, object] = {
+    "RateLimit-Limit": _header("Requests in the window"),
+    "RateLimit-Remaining": _header("Requests left in it"),
+    "RateLimit-Reset": _header("Seconds until it ends"),
+}
+_RETRY: dict[str, object] = {"Retry-After": _header("Seconds to wait")}
+_HEADERS: dict[str, dict[str, object]] = {
+    "200": {"ETag": _header("For If-None-Match"), "Cache-Control": _header("How long it may be kept"), **_LIMITS},
+    "202": _LIMITS,
+    "304": {"ETag": _header("For If-None-Match"), **_LIMITS},
+    "429": {**_RETRY, **_LIMITS},
+    "503": _RETRY,
+}
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "Authorization: Bearer cw_..."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "X-API-Key: cw_..."},
+}
+
+
+def _complete_document(framework: FastAPI, *, anonymous: bool) -> None:
+    """Add to the OpenAPI document what the gate does: keys, headers, problems."""
+    made = framework.openapi
+    with_key: list[dict[str, list[str]]] = [{name: []} for name in _KEYS]
+
+    @functools.cache
     def openapi() -> dict[str, object]:
         document = made()
         schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -149,9 +175,15 @@ def _describe_problems(framework: FastAPI) -> None:
         for name, definition in schema.pop("$defs", {}).items():
             schemas.setdefault(name, definition)
         schemas[Problem.__name__] = schema
-        for operations in document["paths"].values():
-            for operation in operations.values():
+        document["components"]["securitySchemes"] = _KEYS
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
                 operation["responses"].pop("422", None)  # parameters that are wrong are 400 here
+                is_open = path in OPEN or (anonymous and method == "get")
+                operation["security"] = [{}, *with_key] if is_open else with_key
+                for status, response in operation["responses"].items():
+                    if found := _HEADERS.get(status):
+                        response["headers"] = found
         return document
 
     framework.openapi = openapi  # type: ignore[method-assign]

@@ -20,8 +20,13 @@ STREAM = "/v1/stream"
 MAX_ADDRESS_BYTES = 8_192
 MAX_HEADER_BYTES = 16_384
 MAX_BODY_BYTES = 65_536
-_OPEN = frozenset({"/v1/about"})
+OPEN = frozenset({"/v1/about"})
+"""What needs no key anywhere."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
+_LAST = {"Connection": "close"}
+"""Of an answer to a body that is not read to its end: what comes after it would be taken for the next request."""
+
 _log = get_logger(__name__)
 
 
@@ -33,7 +38,7 @@ class Gate:
         pages: the dashboard.
         guard: admits requests to ``/v1``.
         memory: answers that need no framework.
-        timeout_seconds: longest time to an answer; live streams have none.
+        timeout_seconds: longest time until an answer begins.
     """
 
     def __init__(self, app: ASGIApp, pages: Pages, guard: Guard, memory: Memory, timeout_seconds: float) -> None:
@@ -69,22 +74,32 @@ class Gate:
     async def _admit(self, scope: Scope) -> Headers:
         _check_size(scope)
         path = scope["path"]
-        if not path.startswith("/v1/") or path in _OPEN or scope["method"] == "OPTIONS":
+        if path in self._pages:
             return []
+        if path in OPEN or not path.startswith("/v1/"):
+            return await self._guard.count(scope)
         return await self._guard.admit(scope)
 
-    async def _go(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _go(self, scope: Scope, receive: "_Body", answer: "_Answer") -> None:
         if scope["path"] in self._pages:
             answer.route = "/" if scope["path"] == "/" else "/static"
             return await self._pages(scope, receive, answer)
-        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        # A stream has no end, so there is no answer to its HEAD.
+        is_head = scope["method"] == "HEAD" and scope["path"] != STREAM
+        inner = {**scope, "method": "GET"} if is_head else scope
         try:
-            if scope["path"] == STREAM:
+            async with asyncio.timeout(self._timeout) as answer.limit:
                 await self._app(inner, receive, answer)
-            else:
-                async with asyncio.timeout(self._timeout):
-                    await self._app(inner, receive, answer)
         except TimeoutError:
+            answer.limit = None
+            if receive.is_waiting:
+                raise ProblemError(
+                    408,
+                    "body-too-slow",
+                    "Body too slow",
+                    f"It was not complete after {self._timeout:g} s.",
+                    headers=_LAST,
+                ) from None
             raise ProblemError(
                 503,
                 "timeout",
@@ -109,6 +124,7 @@ class _Answer:
         self.extra: Headers = []
         self.status, self.route, self.begun = 500, "other", False
         self.refusal: ProblemError | None = None
+        self.limit: asyncio.Timeout | None = None
 
     async def __call__(self, message: Message) -> None:
         if self._is_over:
@@ -120,6 +136,8 @@ class _Answer:
             return
         if message["type"] == "http.response.start":
             self.status, self.begun = message["status"], True
+            if self.limit is not None and not self.limit.expired():
+                self.limit.reschedule(None)  # it is made; how fast the client takes it is the protocol's concern
             message["headers"] = [*message["headers"], *COMMON, *self._policy, *self.extra]
         elif self._is_head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
@@ -131,13 +149,20 @@ async def _no_more() -> Message:
 
 
 class _Body:
-    """Refuses a body that grows too large, whatever its head said."""
+    """Refuses a body that grows too large, whatever its head said.
+
+    Attributes:
+        is_waiting: more of it is expected.
+    """
 
     def __init__(self, receive: Receive, answer: "_Answer") -> None:
         self._receive, self._answer, self._size = receive, answer, 0
+        self.is_waiting = False
 
     async def __call__(self) -> Message:
+        self.is_waiting = True
         message = await self._receive()
+        self.is_waiting = False
         self._size += len(message.get("body", b""))
         if self._size > MAX_BODY_BYTES:
             self._answer.refusal = _too_large()
@@ -158,7 +183,7 @@ def _check_size(scope: Scope) -> None:
 
 
 def _too_large() -> ProblemError:
-    return ProblemError(413, "body-too-large", "Body too large", f"More than {MAX_BODY_BYTES:,} bytes.")
+    return ProblemError(413, "body-too-large", "Body too large", f"More than {MAX_BODY_BYTES:,} bytes.", headers=_LAST)
 
 
 def _count(scope: Scope, answer: _Answer, seconds: float) -> None:

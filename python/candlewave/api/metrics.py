@@ -14,6 +14,11 @@ STREAM_EVENTS = Counter("candlewave_api_stream_events_total", "Live events made,
 STREAM_DROPPED = Counter(
     "candlewave_api_stream_dropped_clients_total", "Clients of the live stream that read too slowly"
 )
+REFUSED_CONNECTIONS = Counter(
+    "candlewave_api_refused_connections_total",
+    "Connections that were ended: malformed, head-too-large, too-slow (a request), idle, stalled (takes no answer)",
+    ["reason"],
+)
 RATE_LIMITED = Counter("candlewave_api_rate_limited_requests_total", "Requests refused for being too many")
 CACHE = Counter("candlewave_api_cache_hits_total", "Look-ups in memory by outcome: hit, shared, miss", ["outcome"])
 REFUSED_KEYS = Counter("candlewave_api_refused_keys_total", "Requests with a key that does not hold", ["reason"])

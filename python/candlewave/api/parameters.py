@@ -27,16 +27,19 @@ def _read_time(value: object) -> object:
 
 
 Time = Annotated[datetime, BeforeValidator(_read_time), WithJsonSchema({"type": "string", "format": "date-time"})]
-Symbol = Annotated[str, Field(pattern=_SYMBOL, description="BASE-QUOTE, such as BTC-USD")]
-Exchange = Annotated[str | None, Field(pattern=_NAME, description="The configured default if left out")]
-Timeframe = Annotated[str, Field(max_length=8, description="Length of a bar")]
-Horizon = Annotated[int, Field(ge=1, le=1440, description="Minutes from the candle's close to the target time")]
-Names = Annotated[
-    str | None,
-    Field(max_length=8000, pattern=r"^[A-Za-z0-9_,]+$", description="Comma-separated; all if left out"),
+Symbol = Annotated[str, Field(pattern=_SYMBOL, description="BASE-QUOTE, such as BTC-USD", examples=["BTC-USD"])]
+AnySymbol = Annotated[str | None, Field(pattern=_SYMBOL, description="Every market if left out", examples=["BTC-USD"])]
+Exchange = Annotated[
+    str | None, Field(pattern=_NAME, description="The configured default if left out", examples=["simulated"])
 ]
-ModelName = Annotated[str | None, Field(pattern=_NAME)]
-Span = Literal["1h", "24h", "7d"]
+Timeframe = Annotated[str, Field(max_length=8, description="Length of a bar", examples=["5m"])]
+Horizon = Annotated[
+    int, Field(ge=1, le=1440, description="Minutes from the candle's close to the target time", examples=[5])
+]
+_NAMES = r"^[A-Za-z0-9_,]+$"
+ModelName = Annotated[str | None, Field(pattern=_NAME, description="Every model if left out", examples=["baseline"])]
+ModelVersion = Annotated[str | None, Field(pattern=_NAME, description="Every version if left out", examples=["1"])]
+Span = Annotated[Literal["1h", "24h", "7d"], Field(description="Window of the figures", examples=["24h"])]
 
 
 class _Query(BaseModel):
@@ -53,9 +56,13 @@ class MarketQuery(_Query):
 class PageQuery(_Query):
     """A part of a list."""
 
-    since: Annotated[Time | None, Field(alias="from", description="At this time or later")] = None
-    until: Annotated[Time | None, Field(alias="to", description="Before this time")] = None
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Rows of a page")] = 200
+    since: Annotated[
+        Time | None, Field(alias="from", description="At this time or later", examples=["2026-05-04T12:00:00Z"])
+    ] = None
+    until: Annotated[
+        Time | None, Field(alias="to", description="Before this time", examples=["2099-05-04T13:00:00Z"])
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Rows of a page", examples=[10])] = 200
     cursor: Annotated[str | None, Field(max_length=500, description="next_cursor of the page before")] = None
 
 
@@ -70,19 +77,35 @@ class IndicatorQuery(MarketQuery, PageQuery):
     """Indicators of bars."""
 
     timeframe: Timeframe = "1m"
-    names: Names = None
+    names: Annotated[
+        str | None,
+        Field(
+            max_length=4000,
+            pattern=_NAMES,
+            description="Comma-separated; all if left out",
+            examples=["rsi_14,ema_12"],
+        ),
+    ] = None
 
 
 class FeatureQuery(MarketQuery, PageQuery):
     """Features of minutes."""
 
-    names: Names = None
+    names: Annotated[
+        str | None,
+        Field(
+            max_length=4000,
+            pattern=_NAMES,
+            description="Comma-separated; all if left out",
+            examples=["rsi_14_1m,body_1m"],
+        ),
+    ] = None
 
 
 class LatestQuery(_Query):
     """Forecasts that are served."""
 
-    symbol: Annotated[str | None, Field(pattern=_SYMBOL, description="Every market if left out")] = None
+    symbol: AnySymbol = None
     exchange: Exchange = None
     horizon_minutes: Horizon | None = None
 
@@ -96,18 +119,18 @@ class HistoryQuery(MarketQuery, PageQuery):
         Field(description="served: the champion's of each candle, else the baseline's"),
     ] = "served"
     model_name: ModelName = None
-    model_version: ModelName = None
+    model_version: ModelVersion = None
 
 
 class PerformanceQuery(_Query):
     """Newest performance."""
 
-    symbol: Annotated[str | None, Field(pattern=_SYMBOL, description="Every market if left out")] = None
+    symbol: AnySymbol = None
     exchange: Exchange = None
     horizon_minutes: Horizon | None = None
     span: Span | None = None
     model_name: ModelName = None
-    model_version: ModelName = None
+    model_version: ModelVersion = None
 
 
 class PerformanceHistoryQuery(MarketQuery, PageQuery):
@@ -116,13 +139,15 @@ class PerformanceHistoryQuery(MarketQuery, PageQuery):
     horizon_minutes: Horizon
     span: Span
     model_name: ModelName = None
-    model_version: ModelName = None
+    model_version: ModelVersion = None
 
 
 class AssetQuery(PageQuery):
     """Of one asset."""
 
-    asset: Annotated[str, Field(pattern=r"^[A-Za-z0-9._]{1,32}$", description="Base of a market, such as BTC")]
+    asset: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9._]{1,32}$", description="Base of a market, such as BTC", examples=["BTC"])
+    ]
 
 
 class AlertQuery(PageQuery):
@@ -134,17 +159,20 @@ class AlertQuery(PageQuery):
 class StreamQuery(_Query):
     """Live events."""
 
-    symbol: Annotated[str | None, Field(pattern=_SYMBOL, description="Every market if left out")] = None
+    symbol: AnySymbol = None
     exchange: Exchange = None
-    timeframe: Annotated[str | None, Field(max_length=8, description="Every timeframe if left out")] = None
+    timeframe: Annotated[
+        str | None, Field(max_length=8, description="Every timeframe if left out", examples=["1m"])
+    ] = None
     kinds: Annotated[
         str | None,
         Field(
             pattern=r"^(candle|prediction|alert|freshness)(,(candle|prediction|alert|freshness)){0,3}$",
             description="Comma-separated: candle, prediction, alert, freshness; all if left out",
+            examples=["candle,freshness"],
         ),
     ] = None
-    limit: Annotated[int | None, Field(ge=1, le=100_000, description="End after so many events")] = None
+    limit: Annotated[int | None, Field(ge=1, le=100_000, description="End after so many events", examples=[1])] = None
 
 
 class NoQuery(_Query):

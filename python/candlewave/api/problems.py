@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents, in words a caller can act on. Nothing of the inside is shown."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -11,10 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from candlewave.telemetry.logs import get_logger
-
 MEDIA_TYPE = "application/problem+json"
-_log = get_logger(__name__)
 
 
 class ProblemError(Exception):
@@ -112,9 +110,8 @@ def install(app: FastAPI) -> None:
         return _http_problem(request, error).response()
 
     @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> Response:
-        _log.error("request failed", path=request.url.path, exc_info=error)
-        return internal_error().response()
+    async def unexpected(_: Request, __: Exception) -> Response:
+        return internal_error().response()  # it is raised on all the same, to the gate, which logs it
 
 
 def internal_error() -> ProblemError:
@@ -138,8 +135,21 @@ _EXPECTED = {
     "asset": "the base of a market, such as BTC",
     "names": "names separated by commas; the catalog lists them",
     "kinds": "some of candle, prediction, alert, freshness, separated by commas",
+    "reason": "words that tell why",
 }
 """What a parameter looks like, for those whose pattern says little to people."""
+
+
+def _shown(value: object) -> str | int | float | None:
+    """Return what was found as JSON can say it, a part of it if it is long."""
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    return _printable(value[:200] if isinstance(value, str) else reprlib.repr(value)[:200])
+
+
+def _printable(text: str) -> str:
+    """Return a text that can be sent: JSON may escape half a surrogate pair, which UTF-8 has not."""
+    return text.encode(errors="replace").decode()
 
 
 def _in_words(errors: Iterable[Mapping[str, Any]]) -> ProblemError:
@@ -147,7 +157,14 @@ def _in_words(errors: Iterable[Mapping[str, Any]]) -> ProblemError:
     for error in errors:
         place, *rest = [str(part) for part in error["loc"]]
         parameter = ".".join(rest) or place
+        value = error.get("input")
         match error["type"]:
+            case "json_invalid":
+                where, parameter, value = parameter, place, None
+                message = f"is not JSON: {error['ctx']['error']} at character {where}"
+            case "model_attributes_type":
+                message = "expected a JSON object, sent with Content-Type: application/json"
+                value = value.decode(errors="replace") if isinstance(value, bytes) else value
             case "extra_forbidden":
                 message = "there is no such parameter"
             case "missing":
@@ -156,10 +173,7 @@ def _in_words(errors: Iterable[Mapping[str, Any]]) -> ProblemError:
                 message = f"expected {_EXPECTED[parameter]}"
             case _:
                 message = str(error["msg"]).removeprefix("Value error, ")
-        value = error.get("input")
-        shown = value if isinstance(value, int | float | bool | None) else str(value)[:200]
-        found.append(
-            {"parameter": parameter, "message": message, "found": None if error["type"] == "missing" else shown}
-        )
+        shown = None if error["type"] == "missing" else _shown(value)
+        found.append({"parameter": _printable(parameter[:200]), "message": message, "found": shown})
     detail = "; ".join(f"{entry['parameter']}: {entry['message']}" for entry in found)
     return ProblemError(400, "bad-parameter", "Bad parameter", detail, errors=found)

@@ -45,6 +45,7 @@ class Reader:
             configure=self._configure,
         )
         self._problem: str | None = "not connected yet"
+        self._is_told = False
         self._watch: asyncio.Task[None] | None = None
         self.is_risingwave = False
 
@@ -79,7 +80,7 @@ class Reader:
         except errors.QueryCanceled:
             raise _too_slow() from None
         except (PoolTimeout, PoolClosed, psycopg.OperationalError, psycopg.InterfaceError) as error:
-            _log.warning("engine not available", error=str(error))
+            self._tell(error)
             raise engine_away() from None
         except psycopg.DatabaseError as error:
             if "Query cancelled: timeout" in str(error):  # RisingWave has no code for it
@@ -96,6 +97,12 @@ class Reader:
         """Return the first row of a query, None if there is none."""
         found = await self.rows(query, parameters)
         return found[0] if found else None
+
+    def _tell(self, error: Exception) -> None:
+        """Log once per outage: every request would say the same."""
+        if not self._is_told:
+            self._is_told = True
+            _log.warning("engine not available", error=str(error))
 
     async def _configure(self, conn: AsyncConnection[Any]) -> None:
         await conn.set_autocommit(True)
@@ -114,10 +121,11 @@ class Reader:
             try:
                 async with self._pool.connection(2.0) as conn:
                     await conn.execute("SELECT 1")
-                self._problem = None
+                if self._is_told:
+                    _log.info("engine available again")
+                self._problem, self._is_told = None, False
             except (PoolTimeout, psycopg.Error) as error:
-                if self._problem is None:
-                    _log.warning("engine lost", error=str(error))
+                self._tell(error)
                 self._problem = "the SQL engine does not answer"
                 await self._pool.check()
             await asyncio.sleep(_LOOK_SECONDS)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from candlewave.api.app import Application, create_app
 from candlewave.api.history import History, SearchHistory, SqlHistory
+from candlewave.api.protocol import Protocol
 from candlewave.api.reader import Reader
 from candlewave.api.security.pepper import read_pepper
 from candlewave.api.settings import ApiSettings
@@ -82,9 +83,11 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         log_config=None,
+        log_level="error",
         access_log=False,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
+        ws="none",
         server_header=False,
         date_header=True,
         timeout_keep_alive=30,

@@ -1,11 +1,16 @@
 """Settings of the predictions API. Environment variables only."""
 
+import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 
 from limits import parse_many
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_LEAST_PEPPER = 16
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 
 
 class ApiSettings(BaseSettings):
@@ -28,11 +33,11 @@ class ApiSettings(BaseSettings):
         heartbeat_seconds: silence after which a stream gets a comment.
     """
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", alias="API_HOST")
     port: int = Field(8000, alias="API_PORT", ge=0, le=65535)
-    key_pepper: SecretStr | None = Field(None, alias="API_KEY_PEPPER", min_length=16)
+    key_pepper: SecretStr | None = Field(None, alias="API_KEY_PEPPER")
     anonymous: bool | None = Field(None, alias="API_ANONYMOUS")
     rate_limit: str = Field("100/second;3000/minute", alias="API_RATE_LIMIT")
     rate_limit_store: str = Field("memory://", alias="API_RATE_LIMIT_STORE", pattern=r"^(memory|rediss?)://")
@@ -50,6 +55,31 @@ class ApiSettings(BaseSettings):
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("key_pepper")
+    @classmethod
+    def _long(cls, pepper: SecretStr | None) -> SecretStr | None:
+        if pepper is not None and len(pepper) < _LEAST_PEPPER:
+            raise ValueError(f"expected at least {_LEAST_PEPPER} characters, found {len(pepper)}")
+        return pepper
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin, such as https://charts.example or http://localhost:3000")
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(f"{proxy!r} is no address or network, such as 10.0.0.0/8: {error}") from None
+        return proxies
 
     @field_validator("rate_limit")
     @classmethod

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+_NAME = re.compile(r"(?=.*\S).{1,100}")
 _keys = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
 
 
@@ -78,6 +79,8 @@ def create(
     unknown = [text for text in scopes if text not in keys.SCOPES]
     if unknown:
         fail(f"there is no scope {unknown[0]}; scopes are {', '.join(keys.SCOPES)}")
+    if not _NAME.fullmatch(name) or not name.isprintable():
+        fail(f"name {name[:100]!r}: expected 1 to 100 printable characters, not only spaces")
     settings = load_settings()
     try:
         pepper = read_pepper(settings, load_api_settings())

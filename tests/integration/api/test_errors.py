@@ -46,6 +46,38 @@ def test_wrong_parameters_are_named(
     assert words in error["message"]
 
 
+def test_a_parameter_that_is_given_twice_is_refused(api: httpx.Client) -> None:
+    for path in ("candles", "predictions/latest", "stream"):
+        found = problem(api.get(f"/v1/{path}?symbol=BTC-USD&exchange=simulated&symbol=ETH-USD"), 400)
+        [error] = found["errors"]
+        assert error == {"parameter": "symbol", "message": "is given more than once", "found": "ETH-USD"}
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("candles", {"symbol": "BTC-USD\0", "exchange": "simulated"}),
+        ("candles", {**MARKET, "cursor": "\0"}),
+        ("candles", {**MARKET, "cursor": "é" * 400}),
+        ("candles", {**MARKET, "limit": "9" * 4_000}),
+        ("candles", {**MARKET, "from": "0001-01-01T00:00:00+14:00"}),
+        ("candles", {**MARKET, "to": "9999-12-31T23:59:59-14:00"}),
+        ("candles", {**MARKET, "from": "٢٠٢٦-05-04T12:00:00Z"}),
+        ("indicators", {**MARKET, "names": ","}),
+        ("predictions", {**MARKET, "horizon_minutes": "5", "model_version": "1\0"}),
+        ("sentiment", {"asset": "BTC\0"}),
+    ],
+)
+def test_what_no_engine_should_see_is_refused(api: httpx.Client, path: str, parameters: dict[str, str]) -> None:
+    problem(api.get(f"/v1/{path}", params=parameters), 400)
+
+
+def test_bytes_that_are_no_text_are_refused(api: httpx.Client) -> None:
+    problem(api.get("/v1/candles?symbol=%ff%fe-USD"), 400)
+    problem(api.get("/v1/%ff%fe"), 404)
+    problem(api.get("/v1/%00"), 404)
+
+
 def test_a_cursor_of_other_parameters_is_refused(api: httpx.Client) -> None:
     cursor = api.get("/v1/candles", params={**MARKET, "limit": "1"}).json()["next_cursor"]
     assert api.get("/v1/candles", params={**MARKET, "limit": "1", "cursor": cursor}).status_code == 200
@@ -78,6 +110,64 @@ def test_unknown_paths_and_methods(api: httpx.Client) -> None:
     problem(api.get("/static/nothing.js"), 404)
     problem(api.post("/v1/candles"), 401)
     problem(api.post("/"), 405)
+    problem(api.options("/v1/candles"), 405)
+    head = api.head("/v1/stream")
+    assert (head.status_code, head.headers["allow"], head.content) == (405, "GET", b"")
+
+
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "parameter", "words"),
+    [
+        (b'{"reason": "x"', JSON, "body", "is not JSON: Expecting ',' delimiter at character 14"),
+        (b"", JSON, "body", "is required"),
+        (b"[]", JSON, "body", "expected a JSON object"),
+        (b'{"reason": "x"}', "text/plain", "body", "Content-Type: application/json"),
+        (b"{}", JSON, "reason", "is required"),
+        (b'{"reason": "  "}', JSON, "reason", "expected words that tell why"),
+        (b'{"reason": "a\\u0000b"}', JSON, "reason", "expected words that tell why"),
+        (b'{"reason": "a\\ud800b"}', JSON, "reason", "unicode"),
+        (b'{"reason": 123456789012345678901234567890}', JSON, "reason", "valid string"),
+        (b'{"reason": ' + b"[" * 900 + b"]" * 900 + b"}", JSON, "reason", "valid string"),
+        (b'{"reason": "x", "more": 1}', JSON, "more", "there is no such parameter"),
+        (b'{"reason": "x", "\\udc00": 1}', JSON, "body", "unicode"),
+        (b'{"reason": "x", "evidence": {"k": "\\u0000"}}', JSON, "evidence", "NUL or half a surrogate"),
+        (b'{"reason": "x", "evidence": {"\\u0000": 1}}', JSON, "evidence", "NUL or half a surrogate"),
+        (b'{"reason": "x", "evidence": {"k": ["\\ud800"]}}', JSON, "evidence", "NUL or half a surrogate"),
+        (b'{"reason": "x", "evidence": {"k": NaN}}', JSON, "evidence", "infinite or not a number"),
+        (b'{"reason": "x", "evidence": {"k": 1e999}}', JSON, "evidence", "infinite or not a number"),
+        (b'{"reason": "x", "evidence": {"k": 9223372036854775808}}', JSON, "evidence", "more than 64 bits"),
+        (
+            b'{"reason": "x", "evidence": {"k": ' + b"[" * 40 + b"]" * 40 + b"}}",
+            JSON,
+            "evidence",
+            "more than 32 levels",
+        ),
+    ],
+    ids=lambda value: value[:40].decode() if isinstance(value, bytes) else None,
+)
+def test_wrong_bodies_are_named_and_nothing_is_asked(
+    serve: Serve, conn: psycopg.Connection, body: bytes, kind: str, parameter: str, words: str
+) -> None:
+    asked: list[object] = []
+    api = serve(ask_training=asked.append)
+    headers = {**bearer(issue(conn, "train")), "Content-Type": kind}
+    found = problem(api.post("/v1/training-requests", content=body, headers=headers), 400)
+    [error] = [e for e in found["errors"] if e["parameter"] == parameter]
+    assert words in error["message"]
+    assert asked == []
+
+
+def test_bodies_that_are_no_text_or_too_deep_to_read_are_refused(serve: Serve, conn: psycopg.Connection) -> None:
+    api = serve()
+    headers = {**bearer(issue(conn, "train")), "Content-Type": JSON}
+    for body in (
+        b'{"reason": "\xff\xfe"}',
+        b'{"reason": "x", "evidence": {"k": ' + b"[" * 20_000 + b"]" * 20_000 + b"}}",
+    ):
+        problem(api.post("/v1/training-requests", content=body, headers=headers), 400)
 
 
 def test_sizes_are_limited(api: httpx.Client) -> None:

@@ -90,6 +90,25 @@ def test_requests_are_limited_by_address_and_by_key(serve: Serve, conn: psycopg.
     assert api.get("/v1/symbols", headers=bearer(key)).status_code == 200, "a key counts for itself"
 
 
+def test_what_needs_no_key_counts_too(serve: Serve) -> None:
+    api = serve(anonymous=False, settings={"API_RATE_LIMIT": "3/minute"})
+    paths = ("/v1/about", "/openapi.json", "/nothing", "/v1/about")
+    assert [api.get(path).status_code for path in paths] == [200, 200, 404, 429]
+    other = serve(settings={"API_RATE_LIMIT": "1/minute"})
+    assert [other.options("/v1/candles").status_code for _ in range(2)] == [405, 429]
+
+
+def test_the_addresses_of_one_customer_count_together(serve: Serve) -> None:
+    api = serve(settings={"API_RATE_LIMIT": "2/minute", "API_TRUSTED_PROXIES": "127.0.0.1"})
+
+    def status(address: str) -> int:
+        return api.get("/v1/symbols", headers={"X-Forwarded-For": address}).status_code
+
+    assert [status(f"2001:db8:0:7::{n:x}") for n in range(1, 4)] == [200, 200, 429], "one network of 64 bits"
+    assert status("2001:db8:0:8::1") == 200
+    assert [status(address) for address in ("192.0.2.9", "::ffff:192.0.2.9", "192.0.2.9")] == [200, 200, 429]
+
+
 def test_guessing_keys_counts_against_the_address(serve: Serve) -> None:
     api = serve(anonymous=False, settings={"API_RATE_LIMIT": "3/minute"})
     answers = [api.get("/v1/symbols", headers=bearer(f"cw_{n:012x}_{'x' * 43}")).status_code for n in range(6)]

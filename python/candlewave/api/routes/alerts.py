@@ -46,7 +46,7 @@ async def training_request(
     ctx: Ctx,
     _: Annotated[NoQuery, Query()],
     body: Annotated[TrainingRequestBody, Body()],
-    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
 ) -> JSONResponse:
     """Ask the model trainer for a training; it trains when its schedule permits."""
     if idempotency_key is None:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from candlewave.api.problems import MEDIA_TYPE
+from candlewave.api.problems import MEDIA_TYPE, bad_parameter
 from candlewave.schemas import Problem
 
 _WHEN = {
@@ -13,6 +13,7 @@ _WHEN = {
     401: "No key, or one that does not hold",
     403: "The key lacks the scope",
     404: "There is no such thing",
+    408: "The request is too slow",
     413: "The body is too large",
     414: "The address is too long",
     429: "Too many requests",
@@ -35,4 +36,13 @@ def answers(model: type[BaseModel], status: int = 200) -> dict[int | str, dict[s
 
 def router(tag: str) -> APIRouter:
     """Return an empty router of a subject."""
-    return APIRouter(prefix="/v1", tags=[tag])
+    return APIRouter(prefix="/v1", tags=[tag], dependencies=[Depends(_each_once)])
+
+
+def _each_once(request: Request) -> None:
+    """Refuse a parameter that is given twice: one of the two would be ignored silently."""
+    seen = set()
+    for name, value in request.query_params.multi_items():
+        if name in seen:
+            raise bad_parameter(name[:100], "is given more than once", value[:200])
+        seen.add(name)

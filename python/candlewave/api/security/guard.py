@@ -1,5 +1,6 @@
 """Who asks, whether they may, and how often: decided before anything else is done for a request."""
 
+import ipaddress
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -63,8 +64,7 @@ class Guard:
             ProblemError: 401, 403, 429; 503 when the engine is needed and away. Its headers tell the limit, too.
         """
         text = _key_of(scope)
-        client = scope.get("client")
-        address = client[0] if client else "unknown"
+        address = _place(scope)
         if text is None:
             headers = await self._count(f"address:{address}")
             if not self._anonymous:
@@ -85,6 +85,14 @@ class Guard:
                 headers=_text(headers),
             )
         return headers
+
+    async def count(self, scope: Scope) -> Headers:
+        """Count a request that needs no key against its address, and return the rate-limit headers of the answer.
+
+        Raises:
+            ProblemError: 429.
+        """
+        return await self._count(f"address:{_place(scope)}")
 
     async def _holds(self, text: str, address: str) -> keys.ApiKey:
         prefix = keys.prefix_of(text)
@@ -157,6 +165,16 @@ class Guard:
             self._told = {name: end for name, end in self._told.items() if end >= now}
             self._told[who] = until
             _log.warning("rate limited", who=who, limit=limit)
+
+
+def _place(scope: Scope) -> str:
+    """Return whom a request without a key is counted for: an address; of IPv6 the network that one customer has."""
+    client = scope.get("client")
+    text = str(client[0]) if client else "unknown"
+    if ":" not in text:
+        return text
+    address = ipaddress.IPv6Address(text)
+    return str(address.ipv4_mapped or ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 def _key_of(scope: Scope) -> str | None:
