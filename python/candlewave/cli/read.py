@@ -156,6 +156,8 @@ def _show(
         with Client(url, key or None, attempts=2) as client:
             answer: BaseModel = client.get(call)
             others = None if answer.data or not of_market else _with_data(client)  # type: ignore[attr-defined]
+    except ValueError as error:
+        fail(f"--url, --key: {error}")
     except ApiUnavailable as error:
         fail(f"{url}: {error}. `make demo` or `candlewave predictions-api` serves the API")
     except ApiError as error:

@@ -177,6 +177,8 @@ def performance_history(
     span: str,
     exchange: str | None = None,
     *,
+    model_name: str | None = None,
+    model_version: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = 200,
@@ -189,6 +191,8 @@ def performance_history(
         _page(since, until, limit),
         horizon_minutes=horizon_minutes,
         span=span,
+        model_name=model_name,
+        model_version=model_version,
     )
 
 

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 import httpx
+from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from candlewave import __version__
@@ -32,9 +34,20 @@ def _pause(state: RetryCallState) -> float:
     return min(asked if asked is not None else 0.2 * 2.0 ** (state.attempt_number - 1), _LONGEST_PAUSE)
 
 
+def _checked(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"expected an address such as http://127.0.0.1:8000, found {url!r}")
+    return url
+
+
 def _options(key: str | None) -> dict[str, str]:
     headers = {"User-Agent": f"candlewave-client/{__version__}"}
-    return headers if key is None else {**headers, "Authorization": f"Bearer {key}"}
+    if key is None:
+        return headers
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):  # said here: an error of HTTP would show the key
+        raise ValueError("the key has characters that are in no key")
+    return {**headers, "Authorization": f"Bearer {key}"}
 
 
 def _read(answer: httpx.Response, model: type[T]) -> T:
@@ -42,19 +55,29 @@ def _read(answer: httpx.Response, model: type[T]) -> T:
 
     Raises:
         _Again: 429 or 503.
-        ApiError: any other refusal.
+        ApiError: any other refusal, or something that is no answer of this API.
     """
     if answer.is_success:
-        return model.model_validate_json(answer.content)  # type: ignore[attr-defined,no-any-return]
+        try:
+            return model.model_validate_json(answer.content)  # type: ignore[attr-defined,no-any-return]
+        except ValidationError as other:
+            text = f"{answer.url} does not answer like a candlewave API of version {__version__}"
+            raise ApiError(answer.status_code, None, text) from other
     problem = None
     if answer.headers.get("content-type", "").startswith("application/problem+json"):
-        problem = Problem.model_validate_json(answer.content)
+        with suppress(ValidationError):  # another server's problem is none of ours: its status says enough
+            problem = Problem.model_validate_json(answer.content)
     text = f"the API answered {answer.status_code}"
     if answer.status_code in (429, 503):
         asked = answer.headers.get("retry-after", "")
         error = ApiUnavailable(answer.status_code, problem, text)
         raise _Again(error, float(asked) if asked.isdecimal() else None)
     raise ApiError(answer.status_code, problem, text)
+
+
+def _longer(pause: float, again: _Again) -> float:
+    """Return how long a stream that was refused waits: as long as the API asks, if that is longer."""
+    return max(pause, min(again.pause or 0.0, _LONGEST_PAUSE))
 
 
 def _unreachable(error: httpx.TransportError) -> _Again:
@@ -93,6 +116,9 @@ class Client:
         attempts: most attempts of a request that meets 429, 503 or no connection; pauses follow ``Retry-After``.
         timeout: seconds for connecting and for each wait.
         transport: another way to the API, for tests.
+
+    Raises:
+        ValueError: the address is none of HTTP, or the key cannot be sent.
     """
 
     def __init__(
@@ -104,7 +130,7 @@ class Client:
         timeout: float = 20.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = httpx.Client(base_url=url, headers=_options(key), timeout=timeout, transport=transport)
+        self._http = httpx.Client(base_url=_checked(url), headers=_options(key), timeout=timeout, transport=transport)
         self._attempts = attempts
 
     def get(self, call: Call[T]) -> T:
@@ -136,10 +162,13 @@ class Client:
         Args:
             last_id: resume behind this event.
             parameters: symbol, exchange, timeframe, kinds, limit.
+
+        Raises:
+            ApiError: it was refused, for another reason than 429 or 503.
         """
         wanted = _Wanted(parameters)
         while True:
-            parser = Parser()
+            parser, pause = Parser(), _RECONNECT_SECONDS
             try:
                 headers = _event_headers(last_id)
                 with self._http.stream("GET", "/v1/stream", params=wanted.parameters, headers=headers) as answer:
@@ -152,9 +181,11 @@ class Client:
                             yield event
                             if not wanted.another():
                                 return
-            except (httpx.TransportError, _Again):
+            except httpx.TransportError:
                 pass  # as when the server ends the stream: again, behind the last event
-            time.sleep(_RECONNECT_SECONDS)
+            except _Again as again:
+                pause = _longer(pause, again)
+            time.sleep(pause)
 
     def close(self) -> None:
         """Close connections."""
@@ -198,7 +229,9 @@ class AsyncClient:
         timeout: float = 20.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = httpx.AsyncClient(base_url=url, headers=_options(key), timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=_checked(url), headers=_options(key), timeout=timeout, transport=transport
+        )
         self._attempts = attempts
 
     async def get(self, call: Call[T]) -> T:
@@ -223,7 +256,7 @@ class AsyncClient:
         """See :meth:`Client.stream`."""
         wanted = _Wanted(parameters)
         while True:
-            parser = Parser()
+            parser, pause = Parser(), _RECONNECT_SECONDS
             headers = _event_headers(last_id)
             try:
                 async with self._http.stream("GET", "/v1/stream", params=wanted.parameters, headers=headers) as answer:
@@ -236,9 +269,11 @@ class AsyncClient:
                             yield event
                             if not wanted.another():
                                 return
-            except (httpx.TransportError, _Again):
+            except httpx.TransportError:
                 pass  # as in Client.stream
-            await asyncio.sleep(_RECONNECT_SECONDS)
+            except _Again as again:
+                pause = _longer(pause, again)
+            await asyncio.sleep(pause)
 
     async def close(self) -> None:
         """Close connections."""

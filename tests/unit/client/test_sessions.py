@@ -143,6 +143,75 @@ def test_lines_become_events() -> None:
     ]
 
 
+def test_what_cannot_be_asked_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(ValueError, match=r"such as http://127\.0\.0\.1:8000, found 'localhost:8000'"):
+        Client("localhost:8000")
+    for make in (Client, AsyncClient):
+        with pytest.raises(ValueError, match="the key has characters that are in no key") as caught:
+            make("http://api", "cw_secret\nX-Other: 1")
+        assert "secret" not in str(caught.value)
+
+
+def test_spaces_around_a_key_are_not_sent() -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["authorization"])
+        return httpx.Response(200, json=FRESH)
+
+    Client("http://api", "cw_key\n", transport=httpx.MockTransport(answer)).get(calls.freshness())
+    assert seen == ["Bearer cw_key"]
+
+
+def test_an_answer_of_something_else_is_an_error_of_the_api() -> None:
+    with pytest.raises(ApiError, match="http://api/v1/freshness does not answer like a candlewave API"):
+        client(lambda _: httpx.Response(200, text="<html>")).get(calls.freshness())
+    foreign = httpx.Response(404, json={"title": "no"}, headers={"content-type": "application/problem+json"})
+    with pytest.raises(ApiError, match="the API answered 404") as caught:
+        client(lambda _: foreign).get(calls.freshness())
+    assert caught.value.problem is None
+
+
+def test_a_stream_that_is_refused_waits_as_long_as_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("candlewave.client.sessions.time.sleep", pauses.append)
+    event = "event: candle\nid: 1\ndata: {}\n\n"
+    answers = [refusal(503, **{"Retry-After": "7"}), refusal(429, **{"Retry-After": "900"}), refusal(503)]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return answers.pop(0) if answers else httpx.Response(200, text=event)
+
+    assert [found.id for found in client(answer).stream(limit="1")] == ["1"]
+    assert pauses == [7.0, 30.0, 1.0]
+    with pytest.raises(ApiError, match="BTX"):
+        next(client(lambda _: refusal(404)).stream())
+
+
+def test_the_asynchronous_stream_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("candlewave.client.sessions._RECONNECT_SECONDS", 0)
+    resumed: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        resumed.append(request.headers.get("last-event-id"))
+        if len(resumed) == 2:
+            return refusal(503, **{"Retry-After": "0"})
+        return httpx.Response(200, text=f"event: candle\nid: {len(resumed)}\ndata: {{}}\n\n")
+
+    async def work() -> list[str]:
+        async with AsyncClient("http://api", transport=httpx.MockTransport(answer)) as opened:
+            return [event.id async for event in opened.stream(limit="2")]
+
+    assert asyncio.run(work()) == ["1", "3"]
+    assert resumed == [None, "1", "1"]
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    def public(kind: type) -> set[str]:
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    assert public(Client) == public(AsyncClient)
+
+
 def test_a_limit_counts_over_reconnections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("candlewave.client.sessions._RECONNECT_SECONDS", 0)
     asked: list[str] = []
