@@ -2,7 +2,7 @@
 
 import html
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +17,9 @@ from candlewave.monitor.alerts import Alert
 
 MISSED_RESENDS = 4
 """An alert that was not repeated for so many intervals ends by itself in Alertmanager."""
+
+_NOT_ENDED = "0001-01-01T00:00:00Z"
+"""What Alertmanager itself writes for an end that is not known."""
 
 _SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 _MOST_LINES = 30
@@ -101,20 +104,31 @@ def alertmanager_body(alerts: Sequence[Alert], now: datetime, resend: timedelta)
 
 
 def webhook_body(alerts: Sequence[Alert]) -> dict[str, Any]:
-    """Return the form of Alertmanager's webhooks, version 4: receivers made for those take it."""
+    """Return the form of Alertmanager's webhooks, version 4, with every field: receivers made for those take it.
+
+    https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+    """
+    told = [
+        {
+            "status": alert.status,
+            **_common(alert),
+            "endsAt": format_time(alert.occurred_at) if alert.status == "resolved" else _NOT_ENDED,
+            "generatorURL": "",
+            "fingerprint": alert.fingerprint,
+        }
+        for alert in alerts
+    ]
     return {
         "version": "4",
-        "receiver": "candlewave",
+        "groupKey": "candlewave",
+        "truncatedAlerts": 0,
         "status": "firing" if any(alert.status == "firing" for alert in alerts) else "resolved",
-        "alerts": [
-            {
-                "status": alert.status,
-                **_common(alert),
-                "endsAt": format_time(alert.occurred_at) if alert.status == "resolved" else None,
-                "fingerprint": alert.fingerprint,
-            }
-            for alert in alerts
-        ],
+        "receiver": "candlewave",
+        "groupLabels": {},
+        "commonLabels": _shared([alert["labels"] for alert in told]),
+        "commonAnnotations": _shared([alert["annotations"] for alert in told]),
+        "externalURL": "",
+        "alerts": told,
     }
 
 
@@ -134,6 +148,11 @@ def body_for(form: Literal["auto", "json", "slack"], url: str, alerts: Sequence[
     """Return the body in the form asked for, or in the one that the host of the address suggests."""
     slack = form == "slack" or (form == "auto" and urlsplit(url).hostname in _SLACK_HOSTS)
     return slack_body(alerts) if slack else webhook_body(alerts)
+
+
+def _shared(parts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return what all have alike."""
+    return dict(set.intersection(*(set(part.items()) for part in parts))) if parts else {}
 
 
 def _common(alert: Alert) -> dict[str, Any]:

@@ -162,6 +162,42 @@ class TestWebhook:
             ("4", "resolved", ["resolved"]),
         ]
 
+    def test_the_form_is_that_of_alertmanagers_own_webhooks(self, bus: PostgresBus, web: Web, clock: Clock) -> None:
+        """Field by field as Alertmanager 0.25 sent an alert of ours, but for its addresses and keys of groups."""
+        web.reply("/hook", Reply())
+        ended = alert("resolved", clock.now, horizon=60, began=clock.now - timedelta(minutes=1))
+        bus.publish("alerts", [alert_message(alert("firing", clock.now)), alert_message(ended)])
+        relay = self.relay(bus, web, clock)
+        relay.step()
+        relay.close()
+        (body,) = bodies(web)
+        told = {a["labels"]["horizon_minutes"]: a for a in body.pop("alerts")}
+        assert body == {
+            "version": "4",
+            "groupKey": "candlewave",
+            "truncatedAlerts": 0,
+            "status": "firing",
+            "receiver": "candlewave",
+            "groupLabels": {},
+            "commonLabels": {
+                "alertname": "coverage",
+                "severity": "warning",
+                "service": "candlewave",
+                "model_name": "candlewave",
+                "model_version": "3",
+            },
+            "commonAnnotations": {
+                "value": "0.62",
+                "description": "See docs/monitoring.md, section coverage.",
+                "runbook_url": "docs/runbooks/coverage.md",
+            },
+            "externalURL": "",
+        }
+        assert {h: (a["status"], a["endsAt"], a["generatorURL"]) for h, a in told.items()} == {
+            "5": ("firing", "0001-01-01T00:00:00Z", ""),
+            "60": ("resolved", "2026-05-04T12:00:00.000000Z", ""),
+        }
+
     def test_what_was_not_taken_is_offered_again_also_after_a_restart(
         self, bus: PostgresBus, web: Web, clock: Clock
     ) -> None:
