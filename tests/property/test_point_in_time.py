@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.property import layers
 from tests.property.layers import CONFIG, GRACE, MINUTE, MINUTES, START, Facts, Score, features_only, histories, state
@@ -18,6 +18,9 @@ from tests.property.market import Made, arrive
 
 from candlewave.embedded.refresh import Refresher, differences
 from candlewave.ml.dataset import Dataset, read_dataset
+from candlewave.ml.model import TooLittleDataError
+from candlewave.ml.settings import TrainSettings
+from candlewave.ml.train import read_training_data
 from candlewave.predict.schedule import Task
 
 PROPERTY = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -243,6 +246,39 @@ def test_a_model_can_be_trained_on_what_was_known(conn: psycopg.Connection, dela
     assert (known == final) == (delay == 0)
 
 
+@PROPERTY
+@given(histories, moments)
+def test_what_a_training_sees_is_the_same_then_and_later(
+    conn: psycopg.Connection, facts: Facts, until: datetime
+) -> None:
+    """``candlewave train --end`` of a past moment is the training of that moment: rows, values and labels."""
+    past = facts.before(until)
+    assume(past.trades)
+    now = max(trade.ts for trade in past.trades)
+    run(conn, past)
+    then = training_data(conn, now)
+    run(conn, facts)
+    later = training_data(conn, now)
+    if then is None or later is None:
+        assert then is later, "there was nothing to learn from"
+    else:
+        assert later.open_time.tolist() == then.open_time.tolist()
+        assert later.fingerprint() == then.fingerprint()
+
+
+def test_a_training_sees_all_that_is_known(conn: psycopg.Connection) -> None:
+    """Features whose minute closed a grace ago, and labels whose target's did; not one second earlier."""
+    run(conn, plain_history())
+    closed = START.replace(second=0) + timedelta(minutes=60)
+    last = np.datetime64((closed - MINUTE).replace(tzinfo=None), "us")
+    for early, newest in ((timedelta(), last), (timedelta(seconds=1), last - np.timedelta64(1, "m"))):
+        data = training_data(conn, closed + GRACE - early)
+        assert data is not None
+        assert data.open_time.max() == newest
+        for horizon, label in data.labels.items():
+            assert data.open_time[np.isfinite(label)].max() == newest - np.timedelta64(horizon, "m")
+
+
 def test_the_histories_have_features_to_speak_of(conn: psycopg.Connection) -> None:
     """Nothing above would be worth much if all values were NULL."""
     run(conn, plain_history())
@@ -272,6 +308,15 @@ def forecast_as_minutes_close(conn: psycopg.Connection, arrivals: list[Made | Sc
         known |= layers.remember_inputs(conn, due, now)
     refresher.run_until_idle()
     return known
+
+
+def training_data(conn: psycopg.Connection, end: datetime) -> Dataset | None:
+    """Return what a training would learn from, of however short a history; None without any."""
+    own = TrainSettings().model_copy(update={"least_minutes": 1})  # type: ignore[call-arg]
+    try:
+        return read_training_data(conn, CONFIG, own, end)[0]
+    except TooLittleDataError:
+        return None
 
 
 def arrives(fact: Fact, seconds: int) -> Fact:

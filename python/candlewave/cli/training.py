@@ -198,10 +198,12 @@ def _train(
     from candlewave.bus import open_bus
     from candlewave.bus.topics import FEATURE_REFERENCE, MODEL_EVENTS
     from candlewave.engine import connect
-    from candlewave.ml.registry import artifact_root, open_registry
+    from candlewave.ml.registry import CHAMPION, artifact_root, open_registry
     from candlewave.ml.train import examine, fits, read_training_data, train
     from candlewave.telemetry.progress import progress
 
+    if not dry_run:
+        open_registry(settings, own.model_name).metadata(CHAMPION)  # one that is down is noticed before the work
     with progress("Reading training data", None, "rows") as bar, connect(settings) as conn:
         data, warnings = read_training_data(
             conn, config, own, end, source="inputs" if inputs else "features", on_rows=bar.advance

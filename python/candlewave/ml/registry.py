@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -105,7 +106,10 @@ class Registry:
             if kept is None:
                 raise
             _log.warning(
-                "registry is down, going on with the last model", alias=alias, version=kept.version, error=str(error)
+                "registry is down, going on with the last model",
+                alias=alias,
+                model_version=kept.version,
+                error=str(error),
             )
             return kept.version
         return None if found is None else found.version
@@ -320,8 +324,7 @@ class _Asking:
             raise self._error(error) from error
 
     def _error(self, error: Exception) -> RegistryError:
-        text = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-        return RegistryError(f"cannot {self._what} in the model registry: {text}")
+        return RegistryError(f"cannot {self._what} in the model registry: {in_a_line(error)}")
 
 
 def open_registry(settings: Settings, name: str | None = None) -> Registry:
@@ -364,6 +367,12 @@ def artifact_root(settings: Settings) -> str | None:
     if settings.mlflow_tracking_uri is not None:
         return None
     return (settings.data_dir.absolute() / "mlflow" / "artifacts").as_uri()
+
+
+def in_a_line(error: Exception) -> str:
+    """Return what MLflow says, without the password that may be in the registry's address."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return re.sub(r"://[^/\s]*@", "://", text)[:300]
 
 
 def write_checksums(folder: Path) -> None:

@@ -14,7 +14,7 @@ from candlewave.ml.forecaster import QUANTILES
 from candlewave.ml.judge import judge
 from candlewave.ml.model import BoostingParameters, QuantileModel
 from candlewave.ml.promote import Decision
-from candlewave.ml.registry import Registry, RegistryError, write_checksums
+from candlewave.ml.registry import Registry, RegistryError, in_a_line, write_checksums
 from candlewave.ml.scores import coverage, pinball
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def log_training(
             tags={"reason": reason[:400], "decision": decision.reason[:4_000], "train_end": end.isoformat()},
         )
     except Exception as error:
-        raise RegistryError(f"cannot begin a run: {error}") from error
+        raise RegistryError(f"cannot begin a run: {in_a_line(error)}") from error
     run_id = run.info.run_id
     try:
         for name, value in _parameters(examined, parameters).items():
@@ -65,7 +65,7 @@ def log_training(
     except BaseException as error:
         _fail(client, run_id)
         if isinstance(error, Exception):
-            raise RegistryError(f"cannot write run {run_id}: {error}") from error
+            raise RegistryError(f"cannot write run {run_id}: {in_a_line(error)}") from error
         raise
     return run_id, f"{run.info.artifact_uri}/model"
 

@@ -28,6 +28,7 @@ from candlewave.ml.walk import CANDIDATES, Walked, walk
 from candlewave.telemetry import get_logger
 
 _log = get_logger(__name__)
+_MINUTE, _MICROSECOND = timedelta(minutes=1), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,11 @@ def read_training_data(
     """
     begin = end - timedelta(days=own.days)
     horizons = config.predictions.horizons_minutes
-    data = known_labels(read_dataset(conn, horizons, begin, end, source=source, on_rows=on_rows), end)
+    # A candle is known a grace after its close, be it that of the features or the one a label ends with.
+    closed = end - timedelta(seconds=config.candles.grace_seconds)
+    newest = closed - _MINUTE
+    data = read_dataset(conn, horizons, begin, newest + _MICROSECOND, source=source, on_rows=on_rows)
+    data = known_labels(data, closed)
     require_volatility(config, data.names)
     names, counts = np.unique(data.markets, return_counts=True)
     small = [name for name, count in zip(names, counts, strict=True) if count < own.least_minutes]
@@ -139,7 +144,7 @@ def examine(
 
 
 def fits(config: Config, own: TrainSettings, markets: int, *, final: bool = True) -> int:
-    """Return how many boosters a training fits, at least; ``final`` counts those of the model of all data."""
+    """Return about how many boosters a training fits; ``final`` counts those of the model of all data."""
     per_fold = 3 * (1 if markets == 1 else 1 + markets)
     return len(config.predictions.horizons_minutes) * (own.folds * per_fold + 3 * final)
 
@@ -251,7 +256,7 @@ def train(
         raise
     _log.info(
         "model trained",
-        version=version.version,
+        model_version=version.version,
         promoted=decision.promoted,
         served_horizons=list(decision.served),
         why=decision.reason,
@@ -265,7 +270,9 @@ def _undo(registry: Registry, before: Mapping[str, ModelVersion | None], version
     try:
         registry.restore(before)
     except RegistryError as error:
-        _log.warning("aliases may point at a version whose training did not end", version=version, error=str(error))
+        _log.warning(
+            "aliases may point at a version whose training did not end", model_version=version, error=str(error)
+        )
 
 
 def _compare(

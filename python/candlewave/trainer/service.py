@@ -227,6 +227,7 @@ def train_once(
         TooLittleDataError, NoFeaturesError: there is nothing to train on.
         psycopg.Error, EngineError, BusError, RegistryError: one of them is down.
     """
+    registry.metadata(CHAMPION)  # one that is down is noticed now, not when the work is done
     with connect(settings) as conn:
         data, warnings = read_training_data(conn, config, own, end, on_rows=on_rows)
     parameters = search(data, config, own, on_fit=on_fit).parameters if own.search_trials else own.boosting
