@@ -1,8 +1,13 @@
 """What goes into the image."""
 
+import json
 import re
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from scripts.runtime_requirements import subset
 from tests.k8s.cluster import ROOT
 
@@ -47,11 +52,59 @@ def test_the_lock_of_the_image_has_hashes_and_no_test_runner() -> None:
     assert not names & {"pytest", "mypy", "ruff", "uv", "playwright"}
 
 
+def copied() -> list[str]:
+    """Return what the Dockerfile copies from the project."""
+    return [
+        source
+        for line in (ROOT / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    ]
+
+
+def workflow() -> dict[Any, Any]:
+    """Return the workflow that builds the image; YAML reads its key ``on`` as true."""
+    return dict(yaml.safe_load((ROOT / ".github" / "workflows" / "image.yaml").read_text()))
+
+
 def test_the_dockerfile_copies_only_what_the_ignore_file_lets_through() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     allowed = {line[1:] for line in lines if line.startswith("!")}
-    for line in (ROOT / "Dockerfile").read_text().splitlines():
-        if line.startswith("COPY ") and "--from" not in line:
-            for source in line.split()[1:-1]:
-                assert source in allowed, source
-                assert (ROOT / source).exists()
+    for source in copied():
+        assert source in allowed, source
+        assert (ROOT / source).exists()
+
+
+def test_every_change_of_what_goes_into_the_image_builds_it() -> None:
+    paths = workflow()[True]["pull_request"]["paths"]
+    for source in ["Dockerfile", ".dockerignore", *copied()]:
+        inside = f"{source}/a/b" if (ROOT / source).is_dir() else source
+        assert any(fnmatch(inside, path) for path in paths), source
+
+
+def test_the_image_is_listed_and_scanned_before_it_is_pushed() -> None:
+    steps = workflow()["jobs"]["image"]["steps"]
+    used = [step.get("uses", "").split("@")[0] for step in steps]
+    pushes = [at for at, step in enumerate(steps) if step.get("with", {}).get("push") is True]
+    assert len(pushes) == 1
+    scan = used.index("anchore/scan-action")
+    assert used.index("anchore/sbom-action") < scan < pushes[0]
+    assert steps[scan]["with"]["fail-build"] is True
+    assert workflow()[True]["schedule"], "what is new among known holes is asked for each week"
+    assert all("@v" in step["uses"] for step in steps if "uses" in step), "an action without a version"
+
+
+def test_the_update_bot_finds_every_version() -> None:
+    config = json.loads((ROOT / "renovate.json").read_text())
+    install = (ROOT / "docs" / "kubernetes" / "install.md").read_text()
+    pattern = config["customManagers"][0]["matchStrings"][0].replace("(?<", "(?P<")
+    found = {match["depName"] for match in re.finditer(pattern, install)}
+    rows = re.findall(r"^\| .* \| v?\d[\w.]* \|", install, re.MULTILINE)
+    assert len(found) == len(rows) == 6
+    for manager, files in (
+        ("kubernetes", [path.relative_to(ROOT) for path in (ROOT / "k8s" / "base").rglob("*.yaml")]),
+        ("pip_requirements", [Path("requirements.lock"), Path("k8s/validate.lock"), Path("k8s/kubectl.lock")]),
+    ):
+        patterns = [text.strip("/") for text in config[manager]["managerFilePatterns"]]
+        for file in files:
+            assert any(re.search(text, str(file)) for text in patterns), file
