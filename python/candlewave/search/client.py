@@ -1,5 +1,6 @@
 """Clients of the Elasticsearch that ELASTICSEARCH_URL names, and its errors in words."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,7 @@ def require_version(client: "Elasticsearch") -> str:
 
 def _options(settings: Settings, own: SearchSettings | None) -> dict[str, Any]:
     own = own or SearchSettings()  # type: ignore[call-arg]
+    logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # a line for each request
     host = address(settings)
     assert settings.elasticsearch_url is not None
     parts = urlsplit(settings.elasticsearch_url.get_secret_value())

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from candlewave.bus.messages import dead_letter, encode
-from candlewave.bus.protocol import Bus, BusUnavailable, CommitRefused, Message, PublishFailed, Received, Subscription
+from candlewave.bus.protocol import Bus, BusError, Message, Received, Subscription
 from candlewave.search import metrics
 from candlewave.search.client import SearchError, SearchTooLarge, SearchUnavailable, asking
 from candlewave.search.outbox import INDEX_COLUMN, OUTBOX, REJECTED, TOPICS
@@ -46,13 +46,13 @@ class Sender:
             while not stop.is_set():
                 try:
                     self.step(subscription)
-                except (SearchError, BusUnavailable, PublishFailed, CommitRefused) as error:
+                except (SearchError, BusError) as error:
                     pause = min(_FIRST_PAUSE * 2**failures, _LONGEST_PAUSE)
                     failures = min(failures + 1, 10)
                     metrics.RETRIES.inc()
                     _log.warning("documents wait", reason=str(error), again_in_seconds=pause)
                     stop.wait(pause)
-                    with suppress(BusUnavailable):  # then nothing was handed out that has to come again
+                    with suppress(BusError):  # then nothing was handed out that has to come again
                         subscription.rewind()
                 else:
                     failures = 0

@@ -1,12 +1,13 @@
 """Forecasts on their way into Elasticsearch and back: SQL, outbox, sender, reader."""
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.fakes.elasticsearch import FakeElasticsearch, all_documents
 
 from candlewave.bus.messages import decode_dead_letter
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import Message
+from candlewave.bus.protocol import BusError, Message, TopicPartition
 from candlewave.bus.topics import TOPICS
 from candlewave.config import Config
 from candlewave.embedded import catalog
@@ -153,19 +154,33 @@ def test_nothing_is_committed_until_it_is_written(
     assert len(list(all_documents(elastic))) == 1
 
 
-def test_run_goes_on_after_an_outage(bus: PostgresBus, elastic: FakeElasticsearch) -> None:
+def test_run_goes_on_after_an_outage_and_any_error_of_the_bus(
+    bus: PostgresBus, elastic: FakeElasticsearch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     bus.publish(OUTBOX.name, [message()])
     elastic.fail(503, times=3)
     stop = threading.Event()
+    troubles, lag = [BusError("the database is full")], bus.lag
+
+    def failing(group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
+        if troubles:
+            raise troubles.pop()
+        return lag(group, topics)
+
+    monkeypatch.setattr(bus, "lag", failing)
     with open_client(settings(elastic)) as client:
         thread = threading.Thread(target=Sender(bus, client).run, args=(stop,))
         thread.start()
         try:
             elastic.wait_for(lambda s: len(s.indices.get("predictions-2026.03.02", {})) == 1)
+            bus.publish(OUTBOX.name, [message(minute=1)])
+            elastic.wait_for(lambda s: len(s.indices["predictions-2026.03.02"]) == 2)
         finally:
             stop.set()
             thread.join()
-    assert sum(bus.lag(GROUP, [OUTBOX.name]).values()) == 0
+    assert sum(lag(GROUP, [OUTBOX.name]).values()) == 0
+    assert not [record for record in caplog.records if record.levelno < logging.WARNING], "a line for each request"
 
 
 _CHILD = """
