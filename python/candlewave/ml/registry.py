@@ -410,5 +410,5 @@ def _quieten() -> None:
         ("GIT_PYTHON_REFRESH", "quiet"),
     ):
         os.environ.setdefault(variable, value)
-    for name in ("mlflow", "alembic"):
+    for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
