@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -96,6 +96,55 @@ def test_what_was_missed_follows_from_the_engine_after_a_restart(serve: Serve, w
         newest = world.market.now.isoformat().replace("+00:00", "Z")
         closed = next(data for kind, _, data in events if kind == "candle" and data["close_time"] == newest)
         assert closed["is_open"] is False
+
+
+def test_nothing_is_lost_and_nothing_comes_twice_over_breaks(api: httpx.Client, world: World) -> None:
+    """A client that breaks off after each event and resumes behind it, while bars close and forecasts are made."""
+    narrow = {"symbol": "BTC-USD", "exchange": "simulated", "timeframe": "1m", "kinds": "candle,prediction"}
+    with listen(api, kinds="freshness", limit="1") as events:
+        _, last_id, _ = next(events)
+    found: list[tuple[object, ...]] = []
+    expected: set[tuple[object, ...]] = set()
+    for _ in range(3):
+        opened = _text(world.market.now)
+        world.advance()
+        world.forecast()
+        expected |= {("candle", opened), *(("prediction", opened, horizon) for horizon in (1, 5, 15, 60))}
+        while not expected <= set(found):
+            with listen(api, last_id, **narrow, limit="1") as events:
+                [(kind, last_id, data)] = list(events)
+            if kind == "prediction":
+                found.append((kind, data["feature_time"], data["horizon_minutes"]))
+            elif not data["is_open"]:
+                found.append((kind, data["open_time"]))
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+
+
+def test_who_breaks_off_among_missed_events_gets_the_others(serve: Serve, world: World) -> None:
+    """After a restart of the API, too: ids of what is told again are those of its time."""
+    begun = world.market.now
+    narrow = {"symbol": "BTC-USD", "exchange": "simulated", "timeframe": "1m", "kinds": "candle"}
+    world.advance(4)
+    opened = [_text(begun + timedelta(minutes=n)) for n in range(4)]
+    api = serve(clock=lambda: world.market.now + timedelta(seconds=3))
+    last_id, found = f"{int(begun.timestamp() * 1000)}-7", list[str]()
+    while len(found) < len(opened):
+        with listen(api, last_id, **narrow) as events:
+            for _, last_id, data in events:  # noqa: B007 (what it resumes behind)
+                if data["open_time"] in opened and data["open_time"] not in found:
+                    found.append(data["open_time"])
+                    break  # off after each bar that is new to it
+    assert found == opened
+
+
+def test_a_stream_cannot_begin_while_the_engine_is_away(serve: Serve) -> None:
+    """It would have to leave out what happens until the engine is back."""
+    problem(serve(url=lambda: "postgresql://nobody@127.0.0.1:1/none").get("/v1/stream"), 503)
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def test_a_foreign_id_is_no_reason_to_fail(api: httpx.Client) -> None:

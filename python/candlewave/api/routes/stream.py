@@ -11,11 +11,8 @@ from candlewave.api.parameters import StreamQuery
 from candlewave.api.problems import ProblemError
 from candlewave.api.routes.common import answers, router
 from candlewave.api.stream.feed import Feed
-from candlewave.api.stream.hub import Event, Wish
+from candlewave.api.stream.hub import Wish
 from candlewave.schemas import Problem
-
-_SEND_SECONDS = 30.0
-"""A client that takes nothing for so long is gone."""
 
 routes = router("live")
 _DESCRIBED: dict[int | str, dict[str, Any]] = {
@@ -50,18 +47,7 @@ async def stream(
         exchange = await ctx.exchange(wanted.exchange)
     timeframe = "" if wanted.timeframe is None else ctx.timeframe(wanted.timeframe)
     wish = Wish(frozenset((wanted.kinds or "").split(",")) - {""}, exchange, symbol, timeframe)
-    since = _moment(last_event_id)
-    missed: list[Event] | None = None
-    before = hub.newest
-    if last_event_id is not None and since is not None and hub.after(last_event_id) is None:
-        missed = await feed.missed(since)
-
-    def first() -> list[Event]:
-        """What the client has missed: nothing happens between this and its place among the clients."""
-        remembered = hub.after(last_event_id) if last_event_id is not None else None
-        if remembered is not None:
-            return remembered
-        return [] if missed is None else missed + hub.since(before)  # what happened while the engine was asked, too
+    first = await feed.join(last_event_id, _moment(last_event_id))
 
     async def events() -> Any:
         count = 0
@@ -77,7 +63,6 @@ async def stream(
         ping=cast(int, ctx.own.heartbeat_seconds),
         ping_message_factory=lambda: ServerSentEvent(comment="still here"),
         sep="\n",
-        send_timeout=_SEND_SECONDS,
     )
 
 

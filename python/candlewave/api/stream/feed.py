@@ -1,7 +1,7 @@
 """Asks the engine what is new, once for all clients, and only while there are any."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,12 @@ from candlewave.telemetry.logs import get_logger
 FRESHNESS_SECONDS = 5.0
 OPEN_BAR_SECONDS = 0.25
 LONGEST_MEMORY = timedelta(minutes=15)
+LINGER_SECONDS = 15.0
+"""So long the engine is watched on after the last client has gone: most come back at once, for what they missed."""
+
+_LATE = timedelta(minutes=1)
+"""So much earlier than its event something may have happened: a bar closes before the engine has it."""
+
 _AT_ONCE = 64
 _log = get_logger(__name__)
 
@@ -41,6 +47,8 @@ class Feed:
         self._closed_until: datetime | None = None
         self._freshness_at = 0.0
         self._is_primed = False
+        self._awake_until = 0.0
+        self._looking = asyncio.Lock()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -55,13 +63,16 @@ class Feed:
 
     async def _run(self) -> None:
         while True:
-            if not self.hub.has_clients:
+            if self.hub.has_clients:
+                self._stay_awake()
+            if asyncio.get_running_loop().time() >= self._awake_until:
                 if self._is_primed:
                     self.hub.forget()  # from now on something is missing in it
                 self._is_primed = False
             else:
                 try:
-                    await self.look()
+                    async with self._looking:
+                        await self.look()
                 except ProblemError:  # the engine is away, which the reader has logged; clients keep their connection
                     pass
                 except Exception:  # noqa: BLE001 (one look that fails must not be the last)
@@ -92,22 +103,60 @@ class Feed:
             self.hub.publish("freshness", freshness_document(self._context, await self._context.freshness()))
         self._is_primed = True
 
-    async def missed(self, since: datetime) -> list[Event]:
-        """Return what a client may have missed, from the engine: closed bars, forecasts and alerts after a moment."""
-        since = max(since, self._context.clock() - LONGEST_MEMORY)
+    def _stay_awake(self) -> None:
+        self._awake_until = asyncio.get_running_loop().time() + LINGER_SECONDS
+
+    async def join(self, last_id: str | None, since: datetime | None) -> Callable[[], list[Event]]:
+        """Return what a client hears first, to be called at the moment from which the hub hands it events.
+
+        Nothing falls between, and nothing comes twice, while the event ``last_id`` is remembered. If it is not, as
+        after a restart, what happened after ``since`` is asked of the engine; of the minute around it a part may come
+        again.
+
+        Raises:
+            ProblemError: 503, the engine cannot be used now.
+        """
+        async with self._looking:  # between two looks: all that the feed knows of is published
+            self._stay_awake()
+            if not self._is_primed:
+                await self.look()
+            before = self.hub.newest
+            remembered = [] if last_id is None else self.hub.after(last_id)
+            closed_until, seen, alerts = self._closed_until, dict(self._seen), self._alerts
+        if remembered is None:
+            remembered = [] if since is None else await self._missed(since, closed_until, seen, alerts)
+        missed = remembered
+        return lambda: missed + self.hub.since(before)
+
+    async def _missed(
+        self,
+        after: datetime,
+        closed_until: datetime | None,
+        seen: dict[tuple[object, ...], object],
+        alerts: set[tuple[object, ...]],
+    ) -> list[Event]:
+        """Return closed bars, forecasts and alerts after a moment, as far as they are published already.
+
+        Their ids have the times at which they happened, so that a client that breaks off among them gets the others.
+        """
+        since = max(after, self._context.clock() - LONGEST_MEMORY) - _LATE
         rows = self._context.reader.rows
-        events = []
-        clock = await rows(live.CLOCK)
-        if clock and clock[0]["closed_until"] is not None:
-            begin = since - timedelta(minutes=1)
-            for row in await rows(live.CLOSED_BARS, [begin, clock[0]["closed_until"], begin - self._longest_bar]):
-                events.append(self.hub.make("candle", dict(row), **_about(row), timeframe=row["timeframe"]))
+        found: list[tuple[datetime, str, object, dict[str, str]]] = []
+        if closed_until is not None:
+            for row in await rows(live.CLOSED_BARS, [since, closed_until, since - self._longest_bar]):
+                about = {**_about(row), "timeframe": row["timeframe"]}
+                found.append((row["close_time"], "candle", dict(row), about))
         for row in await self._context.served():
-            if row["made_at"] > since:
-                events.append(self.hub.make("prediction", _forecast(row), **_about(row)))
+            if row["made_at"] > since and seen.get(_forecast_key(row)) == _forecast_state(row):
+                found.append((row["made_at"], "prediction", _forecast(row), _about(row)))
         for row in await rows(live.ALERTS, [since]):
-            events.append(self.hub.make("alert", document(row)))
-        return events
+            if _alert_key(row) in alerts:
+                found.append((row["occurred_at"], "alert", document(row), {}))
+        found.sort(key=lambda entry: entry[0])
+        return [
+            self.hub.make(kind, content, **about, at=int(max(when, after).timestamp() * 1000))
+            for when, kind, content, about in found
+        ]
 
     @property
     def _longest_bar(self) -> timedelta:
@@ -129,8 +178,7 @@ class Feed:
             self.hub.publish("candle", dict(row), **_about(row), timeframe=row["timeframe"])
 
     def _prediction(self, row: Row) -> None:
-        key = ("prediction", row["exchange"], row["symbol"], row["horizon_minutes"])
-        state = (row["feature_time"], row["model_name"], row["model_version"])
+        key, state = _forecast_key(row), _forecast_state(row)
         if self._seen.get(key) != state:
             self._seen[key] = state
             if self._is_primed:
@@ -140,7 +188,7 @@ class Feed:
         """Publish alerts that arrived since the last look; some arrive a little after they occurred."""
         assert self._alerts_after is not None
         rows = await self._context.reader.rows(live.ALERTS, [self._alerts_after - LONGEST_MEMORY])
-        found = {(row["fingerprint"], row["occurred_at"], row["status"]): row for row in rows}
+        found = {_alert_key(row): row for row in rows}
         if self._is_primed:
             for key, row in found.items():
                 if key not in self._alerts:
@@ -151,6 +199,18 @@ class Feed:
 
 def _about(row: Row) -> dict[str, str]:
     return {"exchange": row["exchange"], "symbol": row["symbol"]}
+
+
+def _forecast_key(row: Row) -> tuple[object, ...]:
+    return ("prediction", row["exchange"], row["symbol"], row["horizon_minutes"])
+
+
+def _forecast_state(row: Row) -> tuple[object, ...]:
+    return (row["feature_time"], row["model_name"], row["model_version"])
+
+
+def _alert_key(row: Row) -> tuple[object, ...]:
+    return (row["fingerprint"], row["occurred_at"], row["status"])
 
 
 def _forecast(row: Row) -> dict[str, Any]:

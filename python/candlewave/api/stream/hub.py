@@ -20,7 +20,7 @@ class Event:
     """One event as it is on the wire.
 
     Attributes:
-        id: milliseconds since the epoch and a running number, ascending within a process.
+        id: milliseconds since the epoch, and a number that ascends within a process.
         kind: candle, prediction, alert or freshness.
         exchange, symbol, timeframe: what it is about; empty where that does not apply.
         text: its bytes.
@@ -111,10 +111,24 @@ class Hub:
         metrics.STREAM_DROPPED.inc()
         _log.info("stream client reads too slowly and is dropped")
 
-    def make(self, kind: str, document: object, *, exchange: str = "", symbol: str = "", timeframe: str = "") -> Event:
-        """Return an event with the next id, without handing it to anybody."""
+    def make(
+        self,
+        kind: str,
+        document: object,
+        *,
+        exchange: str = "",
+        symbol: str = "",
+        timeframe: str = "",
+        at: int | None = None,
+    ) -> Event:
+        """Return an event with the next id, without handing it to anybody.
+
+        Args:
+            kind, document, exchange, symbol, timeframe: the event.
+            at: milliseconds of its id, instead of now.
+        """
         self._number += 1
-        identity = f"{int(self._clock() * 1000)}-{self._number}"
+        identity = f"{int(self._clock() * 1000) if at is None else at}-{self._number}"
         data = orjson.dumps(document, option=orjson.OPT_UTC_Z)
         text = b"event: %b\nid: %b\ndata: %b\n\n" % (kind.encode(), identity.encode(), data)
         return Event(identity, kind, exchange, symbol, timeframe, text)
