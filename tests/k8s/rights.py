@@ -21,8 +21,7 @@ CODE = {
     "price-predictor": ("predict",),
     "model-error-monitor": ("monitor",),
     "predictions-api": ("api",),
-    # Commands of operators run in its pod.
-    "technical-indicators": ("indicators", "ingest/publish.py", "cli/training.py"),
+    "technical-indicators": ("indicators",),
 }
 """Where each service's code is, below the package."""
 

@@ -111,8 +111,12 @@ def test_commands_of_runbooks_exist() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for path in RUNBOOKS.glob("*.md"):
         text = path.read_text()
-        for name in re.findall(r"(?:`|^)(?:cw|candlewave) ([a-z][a-z-]*)", text, re.MULTILINE):
+        for alias, name, rest in re.findall(r"(?:`|^)(cwx?|candlewave) ([a-z][a-z-]*)(.*)", text, re.MULTILINE):
             assert name in commands, f"{path.name}: candlewave {name}"
+            asks_exchange = name in {"backfill", "replay"} or "--against exchange" in rest
+            wanted = "cwx" if asks_exchange else "cw"
+            assert alias in {wanted, "candlewave"}, f"{path.name}: {alias} {name}; only {wanted} reaches what it needs"
+            assert name != "migrate", f"{path.name}: migrations run as the Job, which has the engine's login"
         for name in re.findall(r"(?:`|^)make ([a-z0-9-]+)", text, re.MULTILINE):
             assert name in targets, f"{path.name}: make {name}"
 
