@@ -50,3 +50,16 @@ def test_ridge_finds_a_line_and_bears_missing_and_constant_columns() -> None:
     # The penalty of one per row halves the weights of standardised columns.
     assert np.corrcoef(found, target[4_000:])[0, 1] > 0.999
     assert (found - 3).std() == pytest.approx((target - 3).std() / 2, rel=0.1)
+
+
+def test_ridge_by_hand() -> None:
+    """A feature at 12 and 8, standardised ±1: a slope of 2, halved by the penalty of one a row; missing is the mean."""
+    train = np.array([[12.0], [8.0], [np.nan]])
+    found = ridge(train, np.array([7.0, 3.0, np.nan]), np.array([[12.0], [8.0], [14.0], [np.nan]]))
+    assert found.tolist() == pytest.approx([6.0, 4.0, 7.0, 5.0])
+
+
+def test_returns_where_nothing_moved_before_do_not_count() -> None:
+    volatility = np.concatenate((np.full(100, 0.001), np.zeros(50)))
+    label = np.concatenate((np.tile([-0.002, 0.001], 50), np.full(50, 0.5)))
+    assert fit_baseline((1,), volatility, {1: label}).spreads[1] == pytest.approx((-2.0, 1.0))

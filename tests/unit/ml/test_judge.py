@@ -33,3 +33,13 @@ def test_direction_needs_thirty_moves_that_do_not_overlap(horizon: int, said: in
     medians = np.where(np.arange(400) < said, 0.1, 0.0)
     found = judge(forecasts(medians, realised, horizon))
     assert np.isfinite(found.direction.value) == known
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.5, "beats the last price"), (-0.5, "worse than the last price"), (0.0, "no skill")],
+)
+def test_the_verdict_in_words(share: float, words: str) -> None:
+    """A median that is always the last price has a skill of exactly zero, and that is none."""
+    realised = np.tile([0.4, -0.4, 0.8, -0.2], 100)
+    assert judge(forecasts(share * realised, realised)).text == words

@@ -76,5 +76,16 @@ def test_models_are_compared_in_units_of_each_horizons_error() -> None:
     assert abs(found.value - 0.25) < 1e-9
 
 
+def test_a_candidate_that_loses_to_the_champion_says_by_how_much() -> None:
+    # The champion leaves a quarter of the error, the candidate half of it.
+    found, _ = against([outcome(1, 0.5, 0.001)], [outcome(1, 0.75, 0.001)])
+    assert found is not None
+    assert abs(found.value - -1.0) < 1e-9
+
+
+def test_as_good_as_the_champion_is_not_better() -> None:
+    assert not decide([verdict(1, 0.01, 0.02)], CHAMPION, Interval(0.0, 0.0, 0.0), 1_200).promoted
+
+
 def test_nothing_to_compare() -> None:
     assert against([], []) == (None, 0)

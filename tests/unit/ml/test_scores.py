@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.fakes.processes import MINUTE, START
 
-from candlewave.ml.scores import coverage, direction, non_overlapping, pinball, ratio_interval, skill
+from candlewave.ml.scores import block_length, coverage, direction, non_overlapping, pinball, ratio_interval, skill
 
 
 def test_pinball_by_hand() -> None:
@@ -62,3 +62,17 @@ def test_forecasts_that_do_not_overlap_are_counted_market_by_market() -> None:
     markets = np.array(["a", "a", "a", "a", "a", "b"])
     assert non_overlapping(times, markets, 5) == 3
     assert non_overlapping(times, markets, 1) == 6
+
+
+@pytest.mark.parametrize(
+    ("horizon", "minutes", "length"),
+    [
+        (1, 400, 10),  # never below ten minutes
+        (15, 1_440, 30),  # twice the horizon
+        (60, 800, 100),  # an eighth of the sample, although the horizon asks for more
+        (1, 43_200, 35),  # the cube root of a month
+        (60, 5, 1),
+    ],
+)
+def test_blocks_by_hand(horizon: int, minutes: int, length: int) -> None:
+    assert block_length(horizon, minutes) == length
