@@ -1,6 +1,7 @@
 """Metrics of the error monitor. The ``candlewave_model_*`` gauges repeat the newest rows of the evaluation views."""
 
 from collections.abc import Mapping
+from math import nan
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -31,6 +32,7 @@ DRIFT = Gauge("candlewave_model_drift_psi", "Population stability index, the lar
 AMENDED = Gauge(
     "candlewave_model_amended_inputs_ratio", "Share of the last day's forecasts whose inputs were amended later"
 )
+AMENDED.set(nan)  # known to the active replica only
 
 
 class Family:

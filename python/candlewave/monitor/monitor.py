@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import nan
 
 import psycopg
 
@@ -82,7 +83,7 @@ class Monitor:
         self._desk = TrainingDesk(
             model_name,
             timedelta(hours=config.monitor.training_interval_hours),
-            last_training_request(conn),
+            lambda: last_training_request(conn, model_name),
         )
         self._tell([])
 
@@ -161,13 +162,13 @@ def export(readings: Readings) -> None:
         if found.model_version == version:
             drift[(found.feature,)] = found.worst
     _DRIFT.replace(drift)
-    if readings.judged:
-        metrics.AMENDED.set(readings.amended / readings.judged)
+    metrics.AMENDED.set(readings.amended / readings.judged if readings.judged else nan)
 
 
 def withdraw(senders: Sequence[AlertmanagerSender]) -> None:
     """Another replica reports from now on: export nothing, and let nothing end."""
     for family in (_ALERTS, _DRIFT, *_MODEL.values()):
         family.replace({})
+    metrics.AMENDED.set(nan)
     for sender in senders:
         sender.update([], [])

@@ -78,9 +78,9 @@ def firing_alerts(conn: psycopg.Connection) -> list[Alert]:
     ]
 
 
-def last_training_request(conn: psycopg.Connection) -> datetime | None:
-    """Return when a training was last asked for, by anybody."""
-    rows = _all(conn, "SELECT max(requested_at) FROM training_requests")
+def last_training_request(conn: psycopg.Connection, model_name: str) -> datetime | None:
+    """Return when a training of a model was last asked for, by anybody."""
+    rows = _all(conn, "SELECT max(requested_at) FROM training_requests WHERE model_name = %s", [model_name])
     when: datetime | None = rows[0][0]
     return when
 

@@ -128,6 +128,7 @@ def _watch(
         if monitor is None:
             monitor = Monitor(conn, bus, config, own.model_name, senders)
             problem[0] = None
+            service.log.info("watching the forecasts", firing=len(monitor.firing))
             # Whoever started together with it, above all the predictor after a downtime, catches up first.
             service.stop.wait(config.monitor.interval_seconds)
             continue

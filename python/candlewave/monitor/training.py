@@ -1,7 +1,7 @@
 """When to ask for a training: an alert that a new model may end, and none asked for too recently."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from candlewave.alert_text import summary
@@ -18,13 +18,14 @@ class TrainingDesk:
     Args:
         model_name: the registered model.
         interval: least time between two requests.
-        last: when a training was asked for last, by anybody; None if never.
+        stored: returns when a training was asked for last, by anybody; None if never. Others ask while this one runs.
     """
 
-    def __init__(self, model_name: str, interval: timedelta, last: datetime | None) -> None:
+    def __init__(self, model_name: str, interval: timedelta, stored: Callable[[], datetime | None]) -> None:
         self._model_name = model_name
         self._interval = interval
-        self._last = last
+        self._stored = stored
+        self._own: datetime | None = None
         self._withheld: set[str] = set()
 
     def consider(self, verdicts: Iterable[Verdict], now: datetime) -> TrainingRequest | None:
@@ -40,7 +41,9 @@ class TrainingDesk:
         if not causes:
             self._withheld.clear()
             return None
-        if self._last is not None and now - self._last < self._interval:
+        # An own request may not have reached the table yet.
+        asked = [when for when in (self._own, self._stored()) if when is not None]
+        if asked and now - max(asked) < self._interval:
             for cause in causes:
                 if cause.fingerprint not in self._withheld:
                     self._withheld.add(cause.fingerprint)
@@ -58,7 +61,7 @@ class TrainingDesk:
 
     def accept(self, request: TrainingRequest) -> None:
         """Note a request that is stored."""
-        self._last = request.requested_at
+        self._own = request.requested_at
         self._withheld.clear()
         metrics.TRAINING_REQUESTS.labels(request.reason).inc()
 

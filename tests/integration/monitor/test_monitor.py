@@ -1,6 +1,7 @@
 """The monitor's cycle on an engine: what is stored, what is sent, and what a restart finds again."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -141,6 +142,21 @@ def test_a_restart_goes_on_where_the_last_monitor_ended(
     assert Monitor(conn, bus, CONFIG, "candlewave", [], clock).firing == []
 
 
+def test_a_training_that_somebody_else_asked_for_meanwhile_is_waited_for(
+    conn: psycopg.Connection, tables: Tables, bus: PostgresBus, clock: Clock
+) -> None:
+    monitor = Monitor(conn, bus, CONFIG, "candlewave", [], clock)
+    for model, when in (("candlewave", clock.now), ("another", clock.now + timedelta(hours=5))):
+        tables.conn.execute(
+            "INSERT INTO training_requests VALUES (%s, %s, 'by hand', '{}', %s)", [f"by hand {model}", model, when]
+        )
+    tables.outcomes("i % 2 = 0")
+    clock.advance(hours=5)
+    assert monitor.evaluate().request is None
+    clock.advance(hours=1)
+    assert monitor.evaluate().request is not None
+
+
 def test_a_bus_that_is_away_delays_and_loses_nothing(
     conn: psycopg.Connection,
     tables: Tables,
@@ -228,6 +244,7 @@ def test_figures_of_the_views_are_exported_and_withdrawn(
     sent = Sent()
     withdraw([sent])
     assert gauge("candlewave_model_drift_psi", feature="rsi_14_1m") is None
+    assert math.isnan(gauge("candlewave_model_amended_inputs_ratio") or 0.0)
     assert sent.states == [([], [])]
 
 

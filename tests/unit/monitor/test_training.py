@@ -17,7 +17,7 @@ def verdict(rule: str = "coverage", holds: bool | None = True, training: bool = 
 
 
 def desk(last: datetime | None = None) -> TrainingDesk:
-    return TrainingDesk("candlewave", 6 * HOUR, last)
+    return TrainingDesk("candlewave", 6 * HOUR, lambda: last)
 
 
 def sample(name: str, reason: str) -> float:
@@ -63,3 +63,14 @@ def test_a_request_that_could_not_be_stored_is_made_again_and_is_the_same() -> N
 def test_requests_of_others_and_of_earlier_lives_count() -> None:
     assert desk(NOW - 5 * HOUR).consider([verdict()], NOW) is None
     assert desk(NOW - 6 * HOUR).consider([verdict()], NOW) is not None
+
+
+def test_a_request_that_others_make_meanwhile_counts() -> None:
+    stored: list[datetime] = []
+    book = TrainingDesk("candlewave", 6 * HOUR, lambda: max(stored, default=None))
+    first = book.consider([verdict()], NOW)
+    assert first is not None
+    book.accept(first)
+    stored.append(NOW + 5 * HOUR)
+    assert book.consider([verdict()], NOW + 10 * HOUR) is None
+    assert book.consider([verdict()], NOW + 11 * HOUR) is not None
