@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MODEL, _BASELINE, _GOOD, _BAD = "#2a6fdb", "#8a8f98", "#1b7f5c", "#b4451f"
 _POINTS = 4_000
+_MOST_DATES = 6
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,9 @@ def _percent(value: float, digits: int = 1) -> str:
     return "–" if np.isnan(value) else f"{100 * value:.{digits}f} %"
 
 
-def _interval(interval: Interval) -> str:
-    return f"{_percent(interval.low)} to {_percent(interval.high)}"
+def _interval(interval: Interval, digits: int = 1) -> str:
+    """Return the bounds, nothing when there are none."""
+    return "" if np.isnan(interval.value) else f"{_percent(interval.low, digits)} to {_percent(interval.high, digits)}"
 
 
 def _span(span: timedelta) -> str:
@@ -165,15 +167,18 @@ def _coverage(axis: "Axes", verdicts: list[Verdict]) -> None:
 
 
 def _daily(axis: "Axes", data: list[OutOfSample]) -> None:
+    days = np.array([], "datetime64[D]")
     for one in data:
-        days, day = np.unique(one.open_time.astype("datetime64[D]"), return_inverse=True)
+        found, day = np.unique(one.open_time.astype("datetime64[D]"), return_inverse=True)
+        days = np.union1d(days, found)
         error = np.bincount(day, np.abs(one.realised - one.quantiles[:, 1]))
         still = np.bincount(day, np.abs(one.realised))
-        axis.plot(days, 100 * (1 - error / np.where(still > 0, still, np.nan)), ".-", label=f"{one.horizon_minutes}m")
+        axis.plot(found, 100 * (1 - error / np.where(still > 0, still, np.nan)), ".-", label=f"{one.horizon_minutes}m")
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set_title("Skill by day")
     axis.set_ylabel("%")
-    axis.tick_params(axis="x", rotation=30)
+    shown = days[:: -(-len(days) // _MOST_DATES)]
+    axis.set_xticks(shown, [f"{day.item():%b %d}" for day in shown])
     axis.legend(frameon=False)
 
 
@@ -201,10 +206,14 @@ def _forecast_against_actual(axis: "Axes", data: OutOfSample) -> None:
 
 
 def _equity(axis: "Axes", run: StrategyRun) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
     axis.plot(run.time, run.before_costs, color=_MODEL, linewidth=0.8, linestyle=":", label="before costs")
     axis.plot(run.time, run.equity, color=_MODEL, label="after costs")
     axis.plot(run.time, run.buy_and_hold, color=_BASELINE, linewidth=0.8, label="buy and hold")
     axis.axhline(1, color="black", linewidth=0.8)
     axis.set_title(f"{run.horizon_minutes}m")
-    axis.tick_params(axis="x", rotation=40)
+    locator = AutoDateLocator(minticks=2, maxticks=4)
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
     axis.legend(frameon=False, fontsize=7)

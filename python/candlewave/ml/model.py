@@ -30,6 +30,7 @@ _MEDIAN = 0.5
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 _LEAST_ROWS = 300
 _LEAST_FITTED = 20
+_LEAST_APART = 30
 
 
 class TooLittleDataError(ValueError):
@@ -267,8 +268,10 @@ def _calibrate(
     """Return the share of the way from the anchor that loses least, and the shift that goes with it.
 
     The anchor stays unless leaving it gains more than one standard error (Breiman et al. 1984), as of ``apart``
-    outcomes that do not overlap.
+    outcomes that do not overlap; of few of them that error is not known.
     """
+    if apart < _LEAST_APART:
+        return 0.0, 0.0
     still = _loss(outcome - anchor, quantile)
     best, found = 0.0, (0.0, 0.0)
     for share in _SHARES:

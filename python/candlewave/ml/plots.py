@@ -68,5 +68,6 @@ def _figure(path: Path, columns: int, width: float, height: float) -> Iterator[l
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25, linewidth=0.6)
+        axis.set_axisbelow(True)
     yield axes
     figure.savefig(path, dpi=110)

@@ -86,6 +86,8 @@ def test_the_page_is_whole_escaped_and_labels_synthetic_data(tmp_path: Path) -> 
     assert "kraken &lt;BTC/USD&gt;" in page
     assert "Synthetic data" in page
     assert "One market had too little history." in page
-    assert "<td>–" in page  # a share of nothing is no number
+    assert '<td>–<span class="low"></span>' in page, "a share of nothing is no number and has no interval"
+    assert "2.00 %" in page, "skills of hundredths of a percent are not rounded away"
+    assert "1.00 % to 3.00 %" in page
     write_report(backtest(verdict(1, 0.01, 0.03), synthetic=False), tmp_path / "r.html")
     assert "Synthetic data" not in (tmp_path / "r.html").read_text(encoding="utf-8")

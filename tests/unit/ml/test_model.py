@@ -129,6 +129,15 @@ def test_too_few_rows_that_do_not_overlap_are_said_with_numbers() -> None:
         fit_horizon(data, 60, baseline, SMALL)
 
 
+def test_few_outcomes_that_do_not_overlap_leave_the_baseline_as_it_is() -> None:
+    """Of an hour's horizon and two days of two markets fifteen are left to calibrate on: what gains there is chance."""
+    data = planted(2 * HALF, 0.5, horizons=(1, 60), seed=0)  # with this seed the lower quantile would gain there
+    answers = fit(data, horizon=60).predict(data.matrix())[:, 0]
+    scale = np.where(data.open_time < data.open_time[0] + np.timedelta64(HALF - 60, "m"), data.values[:, 0], np.nan)
+    baseline = fit_baseline((60,), scale, {60: data.labels[60]}).quantiles(data.values[:, 0])[:, 0]
+    np.testing.assert_allclose(answers, baseline)
+
+
 def test_importance_names_what_matters() -> None:
     shares = fit(planted(2 * HALF, 0.5)).importance(1)
     assert max(shares, key=lambda name: shares[name]) == "tell"
