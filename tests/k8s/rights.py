@@ -115,6 +115,10 @@ def _compare(document: Document, work: Work) -> Iterator[str]:
     for operation in ("Describe", "DescribeConfigs"):
         for topic in sorted(seen - granted[operation]):
             yield f"{title(document)}: its code needs {operation} of topic {topic}"
+    # The client asks for a producer's number at its start; who may write to any topic gets one.
+    given = [acl["operations"] for acl in acls if _is(acl, "cluster")]
+    if given != ([] if work.writes else [["IdempotentWrite"]]):
+        yield f"{title(document)}: rights to the cluster {given}, writes to {len(work.writes)} topics"
     groups = [acl["resource"] for acl in acls if _is(acl, "group")]
     for group in sorted(work.groups):
         if not any(_covers(resource, group) for resource in groups):

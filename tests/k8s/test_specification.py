@@ -143,6 +143,11 @@ BREAKS: list[tuple[Any, Break, str]] = [
     ),
     (rights.exact, lambda c: remove(c, "KafkaUser", "price-predictor"), "no KafkaUser price-predictor"),
     (
+        rights.exact,
+        lambda c: acls(c, "technical-indicators").pop(0),
+        "KafkaUser/technical-indicators: rights to the cluster [], writes to 0 topics",
+    ),
+    (
         rights.used,
         lambda c: c.documents.append({"kind": "KafkaUser", "metadata": {"name": "migrate"}}),
         "KafkaUser/migrate: nobody logs in as it",
