@@ -10,7 +10,10 @@ from typing import Any
 import yaml
 from mlflow.server import security_utils
 from tests.k8s import queries, resources, rights, scaling
-from tests.k8s.cluster import Cluster, Document, Pod, labels_of, name_of, selects, title
+from tests.k8s.cluster import Cluster, Document, Pod, is_our_image, labels_of, name_of, selects, title
+from typer.main import get_command
+
+from candlewave.cli import app
 
 _RETIRED = ("promtail", "minio", "ingress-nginx", "zookeeper", "bitnami", "kafka-lag-exporter", "jaeger-agent")
 _PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
@@ -265,6 +268,23 @@ def larger_class(cluster: Cluster) -> Iterator[str]:
                 yield f"model-trainer-large: {side} {what} {given[side][what]} is not larger"
 
 
+def commands(cluster: Cluster) -> Iterator[str]:
+    """Containers of our image run commands that it has, with options that these have."""
+    known: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+    for pod in cluster.own_pods:
+        for container in pod.containers:
+            if not is_our_image(container["image"]):
+                continue
+            name, *rest = container.get("args") or [""]
+            if name not in known:
+                yield f"{pod.owner}: no command {name or '(none)'}"
+                continue
+            options = {option for parameter in known[name].params for option in parameter.opts}
+            for option in rest:
+                if option.startswith("-") and option not in options:
+                    yield f"{pod.owner}: {name} has no option {option}"
+
+
 def maintained(cluster: Cluster) -> Iterator[str]:
     """Nothing runs that its project has given up."""
     for pod in cluster.own_pods:
@@ -351,6 +371,7 @@ CLAUSES = (
     Clause("Prometheus, Grafana, Loki, Tempo linked with each other", observability),
     Clause("scaling by own load; one-active services 1-2", own_load),
     Clause("model complexity: Jobs with a larger class", larger_class),
+    Clause("one image, one command each", commands),
     Clause("maintained projects only", maintained),
     Clause("only the needed flows to the outside", ordered_outside),
 )

@@ -263,6 +263,16 @@ BREAKS: list[tuple[Any, Break, str]] = [
         "limits memory 8Gi is not larger",
     ),
     (
+        specification.commands,
+        lambda c: pod(c, "Deployment", "trade-to-ohlc")["containers"][0].update(args=["trades"]),
+        "Deployment/trade-to-ohlc: no command trades",
+    ),
+    (
+        specification.commands,
+        lambda c: pod(c, "Job", "migrate")["containers"][0].update(args=["migrate", "--elastic"]),
+        "Job/migrate: migrate has no option --elastic",
+    ),
+    (
         specification.maintained,
         lambda c: pod(c, "StatefulSet", "s3")["containers"][0].update(image="quay.io/minio/minio:RELEASE.2025-01-01"),
         "StatefulSet/s3: quay.io/minio/minio",
