@@ -213,7 +213,7 @@ def _equity(axis: "Axes", run: StrategyRun) -> None:
     axis.plot(run.time, run.buy_and_hold, color=_BASELINE, linewidth=0.8, label="buy and hold")
     axis.axhline(1, color="black", linewidth=0.8)
     axis.set_title(f"{run.horizon_minutes}m")
-    locator = AutoDateLocator(minticks=2, maxticks=4)
+    locator = AutoDateLocator(minticks=2, maxticks=4)  # type: ignore[no-untyped-call]
     axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
     axis.legend(frameon=False, fontsize=7)

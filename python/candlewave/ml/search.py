@@ -1,5 +1,6 @@
 """Search for LightGBM's parameters within a budget, on the time before the first test fold only."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ def search(
     *,
     on_trial: Callable[[], None] = lambda: None,
     on_fit: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Found:
     """Try parameters with Optuna's TPE until the budget of trials or time is used up; the settings' own are the first.
 
@@ -57,6 +59,7 @@ def search(
         own: budget, folds, the parameters to begin with.
         on_trial: told after each trial.
         on_fit: told after each booster; may raise to stop.
+        clock: seconds; the first trial runs to its end in any case, the others stop when the time is over.
 
     Raises:
         TooLittleDataError: there are too few rows before the first test fold.
@@ -72,6 +75,14 @@ def search(
     except ValueError as error:
         raise TooLittleDataError(f"search: {error}") from None
 
+    begun, trials = clock(), list[float]()
+
+    def fitted() -> None:
+        on_fit()
+        if trials and clock() - begun > own.search_seconds:
+            study.stop()
+            raise optuna.TrialPruned
+
     def loss(parameters: BoostingParameters) -> float:
         walked = walk(
             early,
@@ -81,12 +92,15 @@ def search(
             volatility_feature(config),
             candidates=("pooled",),
             point_baselines=False,
-            on_fit=on_fit,
+            on_fit=fitted,
         )
         found = (walked[horizon].candidates["pooled"] for horizon in config.predictions.horizons_minutes)
-        return float(
-            np.mean([pinball(o.quantiles, o.realised).sum() / pinball(o.baseline, o.realised).sum() for o in found])
+        trials.append(
+            float(
+                np.mean([pinball(o.quantiles, o.realised).sum() / pinball(o.baseline, o.realised).sum() for o in found])
+            )
         )
+        return trials[-1]
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=own.seed))
     study.enqueue_trial(_tried(own.boosting))
@@ -99,8 +113,8 @@ def search(
     return Found(
         replace(own.boosting, **study.best_params),
         study.best_value,
-        float(study.trials[0].value or "nan"),
-        len(study.trials),
+        trials[0],
+        len(trials),
     )
 
 

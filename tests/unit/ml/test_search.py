@@ -38,6 +38,21 @@ def test_budget_of_time_ends_it() -> None:
     assert search(planted(4_000, 0.5), CONFIG, own).trials < 5
 
 
+def test_a_trial_that_runs_when_the_time_is_over_is_given_up() -> None:
+    """A trial fits two folds of three boosters; the time is over during the second trial."""
+    fits = 0
+
+    def fitted() -> None:
+        nonlocal fits
+        fits += 1
+
+    own = OWN.model_copy(update={"search_trials": 1_000, "search_seconds": 60})
+    found = search(planted(4_000, 0.5), CONFIG, own, on_fit=fitted, clock=lambda: 0.0 if fits < 8 else 61.0)
+    assert (fits, found.trials) == (8, 1)
+    assert found.parameters == OWN.boosting
+    assert found.loss == found.shipped_loss
+
+
 def test_too_little_data() -> None:
     with pytest.raises(TooLittleDataError, match="18 rows have a label"):
         search(planted(100, 0.5), CONFIG, OWN)
