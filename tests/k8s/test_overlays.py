@@ -1,8 +1,13 @@
 """Every check on every overlay."""
 
+from pathlib import Path
+
 import pytest
-from tests.k8s import checks, queries, risingwave, scaling, schemas
+import yaml
+from scripts import prometheus_rules
+from tests.k8s import checks, programs, queries, risingwave, scaling, schemas
 from tests.k8s.cluster import OVERLAYS, ROOT, Cluster
+from tests.k8s.test_rules import write_rules
 
 
 @pytest.mark.parametrize("check", checks.ALL, ids=checks.name)
@@ -39,6 +44,32 @@ def test_scalers_ask_for_what_is_exported(clusters: dict[str, Cluster], overlay:
     asked = [queries.Query(where, expr) for where, expr in scaling.queries(clusters[overlay])]
     assert asked
     assert not [problem for query in asked for problem in queries.problems(query)]
+
+
+def test_scalers_see_a_number_or_nothing_when_there_is_no_load(clusters: dict[str, Cluster], tmp_path: Path) -> None:
+    promtool = programs.find("promtool")
+    cases = []
+    for where, expr in scaling.queries(clusters["production"]):
+        names = {base for use in queries.uses(expr) for base in _recorded_from(use.metric)}
+        cases.append(
+            {
+                "interval": "1m",
+                "name": where,
+                "input_series": [{"series": f'{name}{{le="1"}}', "values": "0+0x30"} for name in sorted(names)],
+                # Nothing comes back: not even a value that is no number.
+                "promql_expr_test": [{"expr": f"({expr}) != ({expr})", "eval_time": "30m", "exp_samples": []}],
+            }
+        )
+    write_rules(tmp_path, prometheus_rules.groups())
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": cases}))
+    done = programs.run(promtool, "test", "rules", "test.yaml", folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def _recorded_from(metric: str) -> set[str]:
+    """Return the metrics behind a recorded one; itself if it is none."""
+    rule = next((rule for rule in queries.rules() if rule.get("record") == metric), None)
+    return {metric} if rule is None else {use.metric for use in queries.uses(rule["expr"])}
 
 
 def test_sql_needs_no_licence() -> None:
