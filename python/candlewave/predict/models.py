@@ -62,12 +62,10 @@ class ModelWatch:
     Args:
         registry: the registry.
         baseline: the baseline.
-        errors: what the registry raises when it is down.
     """
 
-    def __init__(self, registry: Registry, baseline: Forecaster, errors: type[Exception]) -> None:
+    def __init__(self, registry: Registry, baseline: Forecaster) -> None:
         self._registry = registry
-        self._errors = errors
         self._models = Models(baseline)
         self._challenger: Forecaster | None = None
         self._loaded: dict[str, tuple[str, tuple[int, ...]] | None] = {CHAMPION: None, CHALLENGER: None}
@@ -106,7 +104,7 @@ class ModelWatch:
         try:
             found = self._registry.metadata(alias)
             wanted = None if found is None else (found.version, found.served_horizons)
-        except self._errors as error:
+        except Exception as error:  # noqa: BLE001 (it is down, or somebody has written nonsense into a version's tags)
             if present is not None:
                 return self._went_wrong(alias, "registry", str(error), present)
             problem, wanted = ("registry", str(error)), None

@@ -16,7 +16,7 @@ from candlewave.config import Config
 from candlewave.engine import EngineError, connect, explain, is_risingwave
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import NoFeaturesError, volatility_feature
-from candlewave.ml.registry import RegistryError, open_registry
+from candlewave.ml.registry import open_registry
 from candlewave.predict.models import ModelWatch
 from candlewave.predict.predictor import Cycle, Predictor
 from candlewave.predict.schedule import Market, Schedule
@@ -91,7 +91,7 @@ def make_predictor(
 def watch_models(settings: Settings, config: Config) -> ModelWatch:
     """Return what follows the registry; nothing is loaded yet."""
     baseline = LastPriceBaseline(tuple(config.predictions.horizons_minutes), volatility_feature(config))
-    return ModelWatch(open_registry(settings), baseline, RegistryError)
+    return ModelWatch(open_registry(settings), baseline)
 
 
 def predict_once(settings: Settings, config: Config, own: PredictSettings) -> Cycle:

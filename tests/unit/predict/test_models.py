@@ -2,7 +2,7 @@
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.fakes.forecasters import FakeForecaster, FakeRegistry, RegistryDown
+from tests.fakes.forecasters import FakeForecaster, FakeRegistry, FakeVersion
 
 from candlewave.predict.models import Models, ModelWatch, roles
 
@@ -10,7 +10,7 @@ BASELINE = FakeForecaster(model_name="baseline", feature_names=("b",))
 
 
 def watch(registry: FakeRegistry) -> ModelWatch:
-    return ModelWatch(registry, BASELINE, RegistryDown)
+    return ModelWatch(registry, BASELINE)
 
 
 def info() -> set[tuple[str, str, str]]:
@@ -145,6 +145,33 @@ def test_a_model_from_disk_that_the_registry_does_not_know_any_more_is_forgotten
     registry.down = False
     following.refresh()
     assert following.models == Models(BASELINE)
+    assert following.problem is None
+
+
+def test_tags_that_nobody_can_read_end_nothing() -> None:
+    class Nonsense(FakeRegistry):
+        """Somebody has edited a version's tags by hand."""
+
+        edited = True
+
+        def metadata(self, alias: str) -> FakeVersion | None:
+            if self.edited:
+                raise ValueError("served_horizons: expected an array")
+            return super().metadata(alias)
+
+    registry = Nonsense({"champion": FakeForecaster("1")})
+    registry.edited = False
+    following = watch(registry)
+    following.refresh()
+    registry.edited = True
+    following.refresh()
+    assert following.models.champion is not None
+    assert following.models.champion.model_version == "1"
+    assert "expected an array" in (following.problem or "")
+    registry.edited = False
+    registry.models["champion"] = FakeForecaster("2")
+    following.refresh()
+    assert following.models.champion.model_version == "2"
     assert following.problem is None
 
 
