@@ -6,7 +6,7 @@ import pytest
 import yaml
 from scripts import prometheus_rules
 from tests.k8s import checks, programs, queries, risingwave, scaling, schemas
-from tests.k8s.cluster import OVERLAYS, ROOT, Cluster
+from tests.k8s.cluster import OVERLAYS, ROOT, Cluster, Document, title
 from tests.k8s.test_rules import write_rules
 
 
@@ -70,6 +70,17 @@ def _recorded_from(metric: str) -> set[str]:
     """Return the metrics behind a recorded one; itself if it is none."""
     rule = next((rule for rule in queries.rules() if rule.get("record") == metric), None)
     return {metric} if rule is None else {use.metric for use in queries.uses(rule["expr"])}
+
+
+def test_overlays_in_one_cluster_do_not_take_each_others_objects(clusters: dict[str, Cluster]) -> None:
+    seen: dict[str, tuple[str, Document]] = {}
+    for overlay, cluster in clusters.items():
+        for document in cluster.documents:
+            if "namespace" in document["metadata"]:
+                continue
+            first, other = seen.setdefault(title(document), (overlay, document))
+            assert document == other, f"{title(document)} is one thing in {first}, another in {overlay}"
+    assert len(seen) >= 2 * len(clusters), "nothing is cluster-wide"
 
 
 def test_sql_needs_no_licence() -> None:
