@@ -81,6 +81,26 @@ def test_markets_weigh_by_their_forecasts_and_each_against_its_own_week() -> Non
     assert verdict.evidence["worst_markets"] == {"kraken ETH/USD": 5.0, "kraken BTC/USD": 1.0}
 
 
+def test_the_newest_week_counts_and_one_without_any_error_is_left_out() -> None:
+    """Of a market that stood still all week no error can be told in shares of the usual one."""
+    rows = [
+        row(2, span="7d", mae=100.0),
+        row(1, span="7d", mae=1.0),
+        row(1, span="24h", mae=50.0),
+        row(span="7d", symbol="USDT/USD", mae=0.0),
+        *(row(back, mae=3.0) for back in (1, 2)),
+        *(row(back, symbol="USDT/USD", mae=1.0) for back in (1, 2)),
+    ]
+    verdict = only(rules.model_error, readings(rows))
+    assert (verdict.holds, verdict.value) == (True, 3.0)
+    assert verdict.evidence["worst_markets"] == {"kraken BTC/USD": 3.0}
+
+
+def test_the_threshold_itself_is_not_above_it() -> None:
+    rows = [row(span="7d", mae=1.0), *(row(back, mae=CONFIG.error_ratio) for back in (1, 2))]
+    assert only(rules.model_error, readings(rows)).holds is False
+
+
 def test_an_hour_of_few_forecasts_tells_nothing() -> None:
     rows = [row(span="7d"), row(1, mae=9.0), row(2, mae=9.0, forecasts=29)]
     assert only(rules.model_error, readings(rows)).holds is None
@@ -109,11 +129,35 @@ def test_point_skill_must_be_negative_for_hours_and_by_more_than_noise(
     assert only(rules.point_skill, readings(rows)).holds is holds
 
 
+def test_skill_is_told_with_the_markets_that_lack_it() -> None:
+    rows = [
+        *(row(back, skill=-0.1) for back in (1, 2, 3)),
+        *(row(back, symbol="ETH/USD", skill=-0.4) for back in (1, 2, 3)),
+        *(row(back, symbol="ADA/USD", skill=None) for back in (1, 2, 3)),
+    ]
+    verdict = only(rules.point_skill, readings(rows))
+    assert verdict.value == pytest.approx(-0.25)
+    assert verdict.evidence["worst_markets"] == {"kraken ETH/USD": 0.4, "kraken BTC/USD": 0.1}
+
+
 def test_interval_skill_needs_no_margin_but_every_hour() -> None:
     bad = [row(back, interval=-0.001) for back in (1, 2, 3)]
     assert only(rules.interval_skill, readings(bad)).holds is True
     assert only(rules.interval_skill, readings([*bad[:2], row(3, interval=0.0)])).holds is False
     assert only(rules.interval_skill, readings([*bad[:2], row(3, interval=None)])).holds is None
+
+
+def test_coverage_is_told_with_the_markets_furthest_from_it() -> None:
+    hits = Hits(range(600), [0.5] * 600, [1] * 600)
+    days = [
+        ErrorRow("kraken", symbol, CHAMPION, "24h", NOON - HOUR, 60, 1.0, 0.0, covered, 0.1, 0.1)
+        for symbol, covered in (("BTC/USD", 0.7), ("ETH/USD", 0.3), ("ADA/USD", 0.95))
+    ]
+    verdict = only(rules.coverage, readings(days, hits={CHAMPION: hits}))
+    worst = verdict.evidence["worst_markets"]
+    assert isinstance(worst, dict)
+    assert list(worst) == ["kraken ETH/USD", "kraken ADA/USD", "kraken BTC/USD"]
+    assert list(worst.values()) == pytest.approx([0.5, 0.15, 0.1])
 
 
 def test_a_baseline_has_no_skill_to_lose() -> None:
