@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 import psycopg
@@ -17,12 +16,13 @@ from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.dataset import Dataset, Source, known_labels, read_dataset
 from candlewave.ml.feature_set import feature_set_id, require_volatility, volatility_feature
 from candlewave.ml.folds import Fold, walk_forward
-from candlewave.ml.forecaster import FeatureMismatchError
+from candlewave.ml.forecaster import FeatureMismatchError, require_features
 from candlewave.ml.judge import OutOfSample, Verdict, judge
 from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon
 from candlewave.ml.promote import Decision, against, decide
 from candlewave.ml.records import Event, event_message, reference_messages
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion, Registry, RegistryError
+from candlewave.ml.scores import Interval
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import CANDIDATES, Walked, walk
 from candlewave.telemetry import get_logger
@@ -218,8 +218,7 @@ def train(
     examined = examine(data, config, own, parameters, warnings, on_fit=on_fit)
     model = fit_final(examined, config, own, parameters, on_fit=on_fit)
     champion = registry.metadata(CHAMPION)
-    present, compared, rows = _compare(registry, champion, examined)
-    decision = decide(examined.verdicts, present, compared, rows)
+    decision = _decide(registry, champion, examined)
     run_id, folder = tracking.log_training(
         registry, artifact_root, examined, model, decision, parameters, reason=reason, end=end
     )
@@ -275,31 +274,42 @@ def _undo(registry: Registry, before: Mapping[str, ModelVersion | None], version
         )
 
 
-def _compare(
-    registry: Registry, champion: ModelVersion | None, examined: Examined
-) -> tuple[QuantileModel | None, Any, int]:
-    """Return the present champion, and the candidate's skill against it on test rows after both trainings."""
+def _decide(registry: Registry, champion: ModelVersion | None, examined: Examined) -> Decision:
+    """Decide about the candidate; a champion that cannot forecast what is wanted now stands in nobody's way."""
     if champion is None:
-        return None, None, 0
+        return decide(examined.verdicts, None, None, 0)
     present = registry.load_version(champion)
+    common = [o for o in examined.outcomes if o.horizon_minutes in present.horizons_minutes]
+    try:
+        require_features(present.feature_names, examined.data.names)
+        useless = None if common else f"it forecasts {', '.join(f'{h}m' for h in present.horizons_minutes)} only"
+    except FeatureMismatchError as error:
+        useless = str(error)
+    if useless is None:
+        return decide(examined.verdicts, present, *_compare(present, champion, common, examined))
+    decision = decide(examined.verdicts, None, None, 0)
+    return replace(
+        decision, reason=f"{decision.reason}; version {champion.version} could not be compared with: {useless}"
+    )
+
+
+def _compare(
+    present: QuantileModel, champion: ModelVersion, outcomes: Sequence[OutOfSample], examined: Examined
+) -> tuple[Interval | None, int]:
+    """Return the candidate's skill against the champion on test rows after both trainings, and their minutes."""
     since = np.datetime64((champion.train_end or datetime.min.replace(tzinfo=UTC)).replace(tzinfo=None), "us")
     mine, theirs = [], []
-    for outcome in examined.outcomes:
+    for outcome in outcomes:
         rows = examined.walked[outcome.horizon_minutes].rows
         later = examined.data.open_time[rows] >= since
-        if outcome.horizon_minutes not in present.horizons_minutes or not later.any():
+        if not later.any():
             continue
-        try:
-            answers = _answers(present, examined.data.rows(rows[later]), outcome.horizon_minutes)
-        except FeatureMismatchError as error:
-            _log.warning("champion cannot be compared: it was trained on other features", error=str(error))
-            return None, None, 0
+        answers = _answers(present, examined.data.rows(rows[later]), outcome.horizon_minutes)
         usable = np.isfinite(answers).all(axis=1)
         kept = np.flatnonzero(later)[usable]
         mine.append(_rows(outcome, kept))
         theirs.append(replace(mine[-1], quantiles=answers[usable]))
-    compared, count = against(mine, theirs)
-    return present, compared, count
+    return against(mine, theirs)
 
 
 def _answers(model: QuantileModel, data: Dataset, horizon: int) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from tests.integration.ml.conftest import CONFIG, OWN
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusUnavailable
+from candlewave.config import Config
 from candlewave.ml.dataset import Dataset, known_labels
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError, artifact_root, open_registry
 from candlewave.ml.train import Trained, train
@@ -159,6 +160,27 @@ def test_a_champion_is_kept_when_the_new_one_is_no_better(registry: Registry, bu
     assert "not better than version 1" in second.decision.reason
     assert registry.version(CHAMPION) == "1"
     assert registry.version(CHALLENGER) == "2"
+
+
+@pytest.mark.parametrize(
+    ("features", "horizons", "words"),
+    [
+        (3, (1, 5), "the view features lacks nothing of the model's features and has ['noise_2']"),
+        (2, (10,), "it forecasts 1m, 5m only"),
+    ],
+)
+def test_a_champion_that_cannot_forecast_what_is_wanted_now_stands_in_nobodys_way(
+    registry: Registry, bus: PostgresBus, artifacts: str, features: int, horizons: tuple[int, ...], words: str
+) -> None:
+    """Nobody is served by it: waiting until enough minutes can be compared would be waiting for ever."""
+    run(registry, bus, artifacts)
+    config = Config.model_validate({"predictions": {"horizons_minutes": horizons}})
+    data = planted(2 * MINUTES, 0.5 if 1 in horizons else 0.9, noise_columns=features, horizons=horizons)
+    end = BEGIN + timedelta(minutes=2 * MINUTES)
+    second = train(data, bus, registry, config, OWN, reason="test", end=end, artifact_root=artifacts)
+    assert second.decision.promoted
+    assert f"; version 1 could not be compared with: {words}" in second.decision.reason
+    assert registry.version(CHAMPION) == "2"
 
 
 class Stop(Exception):  # noqa: N818
