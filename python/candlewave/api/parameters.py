@@ -60,7 +60,7 @@ class PageQuery(_Query):
         Time | None, Field(alias="from", description="At this time or later", examples=["2026-05-04T12:00:00Z"])
     ] = None
     until: Annotated[
-        Time | None, Field(alias="to", description="Before this time", examples=["2099-05-04T13:00:00Z"])
+        Time | None, Field(alias="to", description="Before this time", examples=["2100-01-01T00:00:00Z"])
     ] = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Rows of a page", examples=[10])] = 200
     cursor: Annotated[str | None, Field(max_length=500, description="next_cursor of the page before")] = None

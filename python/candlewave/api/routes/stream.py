@@ -14,10 +14,21 @@ from candlewave.api.stream.feed import Feed
 from candlewave.api.stream.hub import Wish
 from candlewave.schemas import Problem
 
+_EVENT = {
+    "type": "object",
+    "description": "One event; a stream is many, one after the other",
+    "properties": {
+        "event": {"type": "string", "enum": ["candle", "prediction", "alert", "freshness"]},
+        "id": {"type": "string", "description": "For Last-Event-ID"},
+        "data": {"type": "string", "description": "A JSON document"},
+    },
+    "required": ["event", "id", "data"],
+}
+
 routes = router("live")
 _DESCRIBED: dict[int | str, dict[str, Any]] = {
     **{code: words for code, words in answers(Problem).items() if code not in (200, 304)},
-    200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": _EVENT}}},
 }
 
 
