@@ -108,3 +108,17 @@ def test_the_update_bot_finds_every_version() -> None:
         patterns = [text.strip("/") for text in config[manager]["managerFilePatterns"]]
         for file in files:
             assert any(re.search(text, str(file)) for text in patterns), file
+
+
+def test_servers_are_of_the_version_that_our_clients_are() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    text = "".join(path.read_text() for path in [ROOT / "compose.yaml", *(ROOT / "k8s" / "base").rglob("*.yaml")])
+    for package, image, parts in (
+        ("mlflow", "mlflow/mlflow:v", 2),
+        ("elasticsearch", "elasticsearch/elasticsearch:", 1),
+    ):
+        version = re.search(rf"^{package}==([\d.]+)", lock, re.MULTILINE)
+        assert version, package
+        client = version[1].split(".")[:parts]
+        servers = {tuple(tag.split(".")[:parts]) for tag in re.findall(rf"{image}([\d.]+)", text)}
+        assert servers == {tuple(client)}, package
