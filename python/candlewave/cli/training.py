@@ -70,7 +70,10 @@ def train(
     own = own.model_copy(
         update={name: value for name, value in (("days", days), ("search_trials", search)) if value is not None}
     )
-    moment = end.replace(tzinfo=UTC) if end is not None else datetime.now(UTC)
+    now = datetime.now(UTC)
+    moment = end.replace(tzinfo=UTC) if end is not None else now
+    if moment > now:  # the next training would wait until then
+        fail(f"--end {moment:%Y-%m-%d %H:%M} UTC lies in the future: it is now {now:%Y-%m-%d %H:%M} UTC")
     try:
         with explained():
             config = load_config(settings.config_file)

@@ -14,12 +14,14 @@ from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.bus.topics import TOPICS, TRAINING_REQUESTS
 from candlewave.cli import app
+from candlewave.config import Config
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.promote import Decision
-from candlewave.ml.registry import ModelVersion, RegistryError
+from candlewave.ml.registry import ModelVersion, Registry, RegistryError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import Trained
-from candlewave.trainer.service import GROUP, Trainer
+from candlewave.settings import Settings
+from candlewave.trainer.service import GROUP, Trainer, train_once
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 OWN = TrainSettings()  # type: ignore[call-arg]
@@ -170,6 +172,16 @@ def test_a_training_that_fails_is_tried_again_and_its_request_kept(
     assert desk.waiting == 0
 
 
+def test_a_registry_that_is_down_is_noticed_before_anything_is_read(
+    bus: PostgresBus, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("candlewave.trainer.service.connect", lambda _: pytest.fail("it read first"))
+    settings = Settings(CANDLEWAVE_DATA_DIR=data_dir)  # type: ignore[call-arg]
+    away = Registry("http://127.0.0.1:9", "candlewave", data_dir / "models")
+    with pytest.raises(RegistryError, match="cannot look up alias champion"):
+        train_once(settings, Config(), OWN, bus, away, "test", NOW)
+
+
 def test_commands_explain_what_is_missing(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(data_dir))
 
@@ -184,6 +196,9 @@ def test_commands_explain_what_is_missing(data_dir: Path, monkeypatch: pytest.Mo
     code, output = run("models", "rollback")
     assert code == 1
     assert "there is no champion before the present one" in output
+    code, output = run("train", "--end", "2100-01-01")
+    assert code == 1
+    assert "--end 2100-01-01 00:00 UTC lies in the future" in output
     monkeypatch.setenv("TRAIN_FOLDS", "1")
     code, output = run("train")
     assert code == 1
