@@ -1,14 +1,16 @@
 """The dashboard in a real browser, on a real API and engine: what it shows, and that it stays right."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import CONFIG, PATIENCE, PHONE
-from tests.browser.world import SYMBOLS, Site, Watched, World
+from tests.browser.world import MINUTE, SYMBOLS, Site, Watched, World
 from tests.integration.predict.layers import open_market
 
 from candlewave.api.app import Application, create_app
@@ -80,7 +82,29 @@ def test_a_better_band_is_said_though_the_median_has_no_skill(watched: Watched, 
     watched.page.route("**/v1/performance?*", better)
     page = show(watched, site)
     expect(page.locator(".verdict strong")).to_have_text("No skill")
-    expect(page.locator(".verdict")).to_contain_text("Its band is better than the baseline's at 5m.")
+    expect(page.locator(".verdict")).to_contain_text("Its band is better than the baseline's at 5m. That may be luck")
+
+
+@pytest.mark.parametrize(("forecasts", "is_sure"), [(60, False), (900, True)])
+def test_skill_over_few_forecasts_is_said_with_a_warning(
+    watched: Watched, site: Site, forecasts: int, is_sure: bool
+) -> None:
+    def skilled(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        for row in document["data"]:
+            row["forecasts"] = forecasts
+            row["skill"] = 0.05 if row["horizon_minutes"] == 1 else 0.0
+        route.fulfill(response=answer, json=document)
+
+    watched.page.route("**/v1/performance?*", skilled)
+    page = show(watched, site)
+    expect(page.locator(".verdict strong")).to_have_text("Skill at 1m")
+    expect(page.locator(".verdict")).to_contain_text("no skill shown at the other 3 horizons")
+    warning = expect(page.locator(".verdict"))
+    (warning.not_to_contain_text if is_sure else warning.to_contain_text)(
+        "That may be luck: fewer than 300 forecasts are judged."
+    )
 
 
 def test_few_judged_forecasts_are_no_verdict(watched: Watched, site: Site) -> None:
@@ -263,7 +287,8 @@ def test_an_engine_that_comes_back_is_noticed(
 def test_a_market_without_data_says_so(
     watched: Watched, database: str, serve: Callable[[Callable[[], Application]], Site]
 ) -> None:
-    watched.allowed += ["404", "ERR_INCOMPLETE_CHUNKED_ENCODING"]  # of assets without news; of the end
+    # Of assets without news; of the end.
+    watched.allowed += ["404", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_REFUSED"]
     with open_market(database, CONFIG, Simulator(SYMBOLS, start=datetime(2026, 5, 4, tzinfo=UTC))) as market:
         site = serve(lambda: create_app(lambda: database, CONFIG))
         page = watched.page
@@ -300,6 +325,51 @@ def test_older_bars_come_when_they_are_looked_at(watched: Watched, site: Site) -
     page.wait_for_function("() => Number(document.querySelector('#chart').getAttribute('aria-valuemax')) > 700")
     # The cursor stays on its bar, which is not the first one any more.
     assert int(chart.get_attribute("aria-valuenow") or 0) > 90
+
+
+def test_a_page_that_stays_open_forgets_old_bars_unless_they_are_looked_at(watched: Watched, site: Site) -> None:
+    page = watched.page
+    question = f"{site.url}/v1/candles?exchange=simulated&symbol=BTC-USD&timeframe=1m&limit=1"
+    newest = httpx.get(question).json()["data"][0]
+    opened = datetime.fromisoformat(newest["open_time"])
+    waiting: list[Route] = []
+    due: list[str] = []
+
+    def bar(number: int) -> dict[str, object]:
+        """Return the bar so many minutes after the newest one."""
+        times = {"open_time": opened + number * MINUTE, "close_time": opened + (number + 1) * MINUTE}
+        return {**newest, **{name: time.isoformat() for name, time in times.items()}}
+
+    def connect(route: Route) -> None:
+        if due:
+            route.fulfill(content_type="text/event-stream", body=due.pop(0))
+        else:
+            waiting.append(route)
+
+    def send(first: int, last: int) -> None:
+        """Let the bars of some minutes come at once; then the connection ends."""
+        of_market = {"exchange": "simulated", "symbol": "BTC/USD", "timeframe": "1m"}
+        bars = (json.dumps({**bar(number), **of_market}) for number in range(first, last + 1))
+        due.append("".join(f"event: candle\ndata: {text}\n\n" for text in bars))
+        if waiting:
+            connect(waiting.pop())
+
+    def wait_for_bars(condition: str) -> None:
+        bars = "Number(document.querySelector('#chart').getAttribute('aria-valuemax')) + 1"
+        page.wait_for_function(f"() => {bars} {condition}", timeout=2 * PATIENCE)
+
+    first_page = {"data": [bar(-number) for number in range(4900)], "next_cursor": None}
+    page.route("**/v1/stream?*", connect)
+    page.route(re.compile(r"/v1/candles\?.*timeframe=1m"), lambda route: route.fulfill(json=first_page), times=1)
+    page.goto(site.url + BTC)
+    wait_for_bars("== 4900")
+    page.locator("#chart").focus()
+    page.keyboard.press("Home")
+    send(1, 150)
+    wait_for_bars("== 5050")
+    page.locator("#newest").click()
+    send(151, 151)
+    wait_for_bars("< 4000")
 
 
 def test_older_bars_that_are_not_wanted_any_more_are_no_error(watched: Watched, site: Site) -> None:

@@ -244,6 +244,7 @@ function view(market) {
       drawAge();
     },
     heard,
+    oldestSeen: () => chart.oldestSeen(),
     day(day) {
       seen.day = day;
       showPrice();

@@ -15,15 +15,18 @@ import { follow } from "./stream.js";
  *   scores: (scores: import("./types.js").Score[]) => void, mood: (mood: import("./types.js").Mood[]) => void,
  *   headlines: (headlines: import("./types.js").Headline[]) => void, day: (day: import("./types.js").Day | null) => void,
  *   freshness: (freshness: import("./types.js").Freshness) => void, alerts: (alerts: Alert[], begun: Alert | null) => void,
- *   markets: (markets: import("./types.js").ListedMarket[]) => void, heard: () => void,
+ *   markets: (markets: import("./types.js").ListedMarket[]) => void, heard: () => void, oldestSeen: () => number,
  *   failed: (part: Part, problem: Problem) => void, recovered: () => void, connection: (state: "live" | "retry", problem?: Problem) => void,
  *   refused: (problem: Problem) => void}} View
- *   begun: an alert that has just begun to fire; heard: the server has given a sign of life; recovered: all that failed can be read again; refused: the key is missing or not accepted
+ *   begun: an alert that has just begun to fire; heard: the server has given a sign of life; oldestSeen: time of the oldest bar in view; recovered: all that failed can be read again; refused: the key is missing or not accepted
  */
 
 const PAGE = 600;
 /** What the API gives at most. */
 const LARGEST_PAGE = 1000;
+/** A page stays open for weeks: of more bars than the most, the newest are kept, and older ones come again when looked at. */
+const MOST_BARS = 5000;
+const KEPT_BARS = 3000;
 const TICK = 1e3;
 /** Milliseconds after which a part is read anew, and after a failure. Events keep the others current. */
 const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 60e3, bars: Infinity };
@@ -296,8 +299,21 @@ export class Session {
       const bar = { ...api.toBar(data), values: this.#values.get(Date.parse(data.open_time)) ?? {} };
       if (bar.isOpen && this.#bars.get(bar.time)?.isOpen === false) return;
       this.#bars.set(bar.time, bar);
-      if (this.#isShown) this.view.bar(bar);
+      if (!this.#isShown) return;
+      this.view.bar(bar);
+      if (this.#bars.size > MOST_BARS) this.#dropOld();
     }
+  }
+
+  /** Forget the oldest bars, unless somebody looks at them. */
+  #dropOld() {
+    const sorted = this.#sorted();
+    const kept = sorted.slice(-KEPT_BARS);
+    if (this.view.oldestSeen() < kept[0].time) return;
+    this.#bars = new Map(kept.map((bar) => [bar.time, bar]));
+    for (const time of this.#values.keys()) if (time < kept[0].time) this.#values.delete(time);
+    this.#hasAll = false;
+    this.view.bars(kept, false);
   }
 
   /**

@@ -209,6 +209,11 @@ export class Chart {
     this.chart.timeScale().scrollToPosition(rightOffset, false);
   }
 
+  /** @returns {number} time of the oldest bar in view */
+  oldestSeen() {
+    return this.#timeAt(this.chart.timeScale().getVisibleLogicalRange()?.from ?? 0);
+  }
+
   /** @param {number} factor above one shows more bars */
   zoom(factor) {
     const scale = this.chart.timeScale();

@@ -12,6 +12,8 @@ import { modelName } from "./forecasts.js";
 /** Less than this is none: a smaller lead is noise. */
 const LEAST_SKILL = 0.01;
 const LEAST_FORECASTS = 30;
+/** Skill over fewer is said with a warning: forecasts of neighbouring minutes overlap. */
+const SURE_FORECASTS = 300;
 /** @type {Record<string, string>} */
 const WORDS = { "1h": "hour", "24h": "24 hours", "7d": "7 days" };
 export const SPANS = Object.keys(WORDS);
@@ -115,7 +117,7 @@ function verdict(served, span) {
   } else if (skilled.length) {
     const others = served.length - skilled.length;
     title = `Skill at ${skilled.map((score) => horizon(score.horizon)).join(", ")}`;
-    text = `Over ${time} better than “the price stays” there${others ? `; no skill at the other ${others === 1 ? "horizon" : `${others} horizons`}` : ""}.`;
+    text = `Over ${time} better than “the price stays” there${others ? `; no skill shown at the other ${others === 1 ? "horizon" : `${others} horizons`}` : ""}.`;
   } else if (models.length && models.every(({ forecasts }) => forecasts < LEAST_FORECASTS)) {
     title = "Too early to tell";
     text = `A model serves at ${models.map((score) => horizon(score.horizon)).join(", ")}, but fewer than ${LEAST_FORECASTS} of its forecasts are judged over ${time}: the figures are noise so far.`;
@@ -125,6 +127,7 @@ function verdict(served, span) {
   if (!models.length && served.length && few === served.length) text += ` Fewer than ${LEAST_FORECASTS} forecasts are judged: it is early.`;
   const better = served.filter((score) => counts(score, score.intervalSkill) && !isSkilled(score));
   if (better.length) text += ` Its band is better than the baseline's at ${better.map((score) => horizon(score.horizon)).join(", ")}.`;
+  if ([...skilled, ...better].some(({ forecasts }) => forecasts < SURE_FORECASTS)) text += ` That may be luck: fewer than ${SURE_FORECASTS} forecasts are judged.`;
   const wide = served.filter(({ coverage, forecasts }) => coverage !== null && forecasts >= LEAST_FORECASTS && Math.abs(coverage - 0.8) > 0.08);
   if (wide.length) {
     text += ` The 80 % band misses its aim at ${wide.map(({ horizon: minutes, coverage }) => `${horizon(minutes)} (${signed((Number(coverage) - 0.8) * 100, 0)} points)`).join(", ")}.`;
