@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     KafkaError,
     KafkaException,
@@ -354,6 +353,7 @@ class KafkaSubscription(Closing):
         self._positions: dict[TopicPartition, int] = {}
         """Next offset to hand out, of partitions from which something was handed out."""
         self._committed: dict[TopicPartition, int] = {}
+        """First offset handed out that was not committed; known without asking, so that an outage delays no rewind."""
         self._raise_next: Exception | None = None
         consumer.subscribe(list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
 
@@ -380,13 +380,10 @@ class KafkaSubscription(Closing):
 
     def rewind(self) -> None:
         """Hand out again everything that was not committed."""
-        places = [self._place(tp) for tp in self._positions]
         with self._errors.reaching(f"rewind as {self._group}"):
-            for place in self._consumer.committed(places, timeout=_ANSWER_SECONDS) if places else []:
-                offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
-                self._consumer.seek(KafkaPartition(place.topic, place.partition, offset))
+            for tp in self._positions:
+                self._consumer.seek(self._place(tp, self._committed[tp]))
         self._positions.clear()
-        self._committed.clear()
 
     def commit(self) -> None:
         """Record everything handed out by earlier polls as processed.
@@ -394,7 +391,7 @@ class KafkaSubscription(Closing):
         Raises:
             CommitRefused: a partition among it has been lost.
         """
-        pending = {tp: at for tp, at in self._positions.items() if at != self._committed.get(tp)}
+        pending = {tp: at for tp, at in self._positions.items() if at != self._committed[tp]}
         if not pending:
             return
         places = [self._place(tp, at) for tp, at in pending.items()]
@@ -424,6 +421,7 @@ class KafkaSubscription(Closing):
         if tp not in self._assigned:
             return None  # revoked while the batch was collected; its next owner reads it
         self._positions[tp] = offset + 1
+        self._committed.setdefault(tp, offset)
         key, headers = message.key(), cast("list[tuple[str, bytes | None]] | None", message.headers())
         return Received(
             tp.topic,

@@ -158,6 +158,7 @@ class PostgresSubscription(Closing):
         self._positions: dict[TopicPartition, int] = {}
         """Next offset to hand out, in the order in which partitions have their turn."""
         self._committed: dict[TopicPartition, int] = {}
+        """As the database knows it, without asking: while it is away a rewind must not be forgotten."""
         self._ends: dict[TopicPartition, int] = {}
 
     @property
@@ -202,23 +203,9 @@ class PostgresSubscription(Closing):
         self._committed.update(pending)
         metrics.set_lag(self._group, {tp: self._ends[tp] - at for tp, at in pending.items()})
 
-    def commit_in(self, conn: psycopg.Connection) -> None:
-        """Commit within the caller's transaction: what it writes and the offsets become durable together.
-
-        After a rollback, call :meth:`rewind`.
-
-        Raises:
-            CommitRefused: a partition has been lost; roll back.
-        """
-        pending = {tp: at for tp, at in self._positions.items() if at != self._committed[tp]}
-        if pending:
-            self._record(conn, pending)
-
     def rewind(self) -> None:
         """Hand out again everything that was not committed."""
-        with reaching(f"rewind as {self._group}"):
-            for tp, offset in self._offsets(self._connection.get(), list(self._positions)).items():
-                self._positions[tp] = self._committed[tp] = offset
+        self._positions.update(self._committed)
 
     def close(self) -> None:
         """Leave the group, after the revocation callback."""

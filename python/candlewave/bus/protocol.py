@@ -95,7 +95,10 @@ class Subscription(Protocol):
         """
 
     def rewind(self) -> None:
-        """Hand out again everything that was not committed, after a failure in processing."""
+        """Hand out again everything that was not committed, after a failure in processing; asks nobody.
+
+        So an outage of the bus, which may be that failure, does not hinder it.
+        """
 
     def commit(self) -> None:
         """Record everything handed out by earlier polls as processed.

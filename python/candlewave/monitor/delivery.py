@@ -125,7 +125,6 @@ class WebhookRelay:
         self._clock = clock
         self._subscription = bus.subscribe(WEBHOOK_GROUP, [ALERTS.name])
         self._failures = 0
-        self._refused = False
 
     def step(self, timeout: float = _POLL_SECONDS) -> float:
         """Relay what is there; return the seconds to wait before the next step.
@@ -133,10 +132,6 @@ class WebhookRelay:
         Raises:
             BusUnavailable: try again later.
         """
-        if self._refused:
-            # Only now, and until it has succeeded: while the bus is away, too, nothing may be passed over.
-            self._subscription.rewind()
-            self._refused = False
         received = self._subscription.poll(_MOST_ALERTS, timeout)
         if not received:
             return 0.0
@@ -146,7 +141,7 @@ class WebhookRelay:
                 self._poster.post(self._body(alerts))
         except DeliveryFailed as error:
             self._failures += 1
-            self._refused = True
+            self._subscription.rewind()
             _log.warning("alerts wait for their receiver", receiver=self._poster.name, error=str(error))
             return pause(self._failures)
         self._failures = 0

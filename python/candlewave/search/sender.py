@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +51,7 @@ class Sender:
                     metrics.RETRIES.inc()
                     _log.warning("documents wait", reason=str(error), again_in_seconds=pause)
                     stop.wait(pause)
-                    with suppress(BusError):  # then nothing was handed out that has to come again
-                        subscription.rewind()
+                    subscription.rewind()
                 else:
                     failures = 0
 

@@ -4,7 +4,6 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -215,29 +214,6 @@ class TestWebhook:
         relay.close()
         assert len(web.requests) == 4
         assert [a["status"] for a in bodies(web)[-1]["alerts"]] == ["firing", "resolved"]
-
-    def test_nothing_is_passed_over_when_receiver_and_bus_fail_together(
-        self, bus: PostgresBus, web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        web.reply("/hook", Reply(500), Reply())
-        relay = self.relay(bus, web, clock)
-        rewind, troubles = relay._subscription.rewind, [BusUnavailable("gone"), BusUnavailable("gone")]
-
-        def failing() -> None:
-            if troubles:
-                raise troubles.pop()
-            rewind()
-
-        monkeypatch.setattr(relay._subscription, "rewind", failing)
-        for horizon in (5, 15):
-            bus.publish("alerts", [alert_message(alert("firing", clock.now, horizon=horizon))])
-            for _ in range(4):
-                with suppress(BusUnavailable):
-                    relay.step(0.2)
-        relay.close()
-        told = [a["labels"]["horizon_minutes"] for body in bodies(web)[1:] for a in body["alerts"]]
-        assert told == ["5", "15"]
-        assert sum(bus.lag("model-error-monitor.webhook", [ALERTS.name]).values()) == 0
 
     def test_old_and_malformed_messages_are_counted_and_passed_over(
         self, bus: PostgresBus, web: Web, clock: Clock

@@ -54,6 +54,20 @@ def test_an_outage_is_not_said_twenty_times_a_second(
     assert len(caplog.records) == 3
 
 
+def test_a_rewind_asks_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The failure that calls for it may be that there is none."""
+    monkeypatch.setattr("candlewave.bus.kafka._ANSWER_SECONDS", 0.2)
+    mock = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    with KafkaBus({"bootstrap.servers": _servers(mock, "news"), "log_level": 0}) as bus:
+        bus.publish("news", [Message(b"1", "k")])
+        with bus.subscribe("readers", ["news"]) as reader:
+            while not reader.poll():
+                pass  # a member needs some seconds to join
+            del mock
+            reader.rewind()
+            reader.commit()  # nothing is handed out any more that could be
+
+
 class _MayNotCreate(AdminClient):
     """Brokers answer a login without the right to create like this, also for topics that exist."""
 
