@@ -91,7 +91,11 @@ def _run(
         else:
             newest = last_minute(conn, source)
             if newest is None:
-                raise TooLittleDataError(f"there are no {source} yet: start `candlewave trade-to-ohlc` or a backfill")
+                raise TooLittleDataError(
+                    "no forecast has kept its inputs yet: `candlewave price-predictor` does"
+                    if inputs
+                    else "there are no features yet: start `candlewave trade-to-ohlc` or a backfill"
+                )
             last = newest + timedelta(minutes=1)
         steps = plan(config, own, last - timedelta(days=days), last)
         command = [

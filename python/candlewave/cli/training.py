@@ -215,25 +215,27 @@ def _train(
         typer.echo(f"note: {warning}", err=True)
     parameters = _search(data, config, own) if own.search_trials else own.boosting
     markets = len(set(data.markets.tolist()))
-    with progress("Training", fits(config, own, markets, final=not dry_run), "boosters") as bar:
-        if dry_run:
-            _show(examine(data, config, own, parameters, warnings, on_fit=bar.advance).verdicts)
-            return
-        with open_bus(settings) as bus:
-            bus.ensure_topics([MODEL_EVENTS, FEATURE_REFERENCE])
-            trained = train(
-                data,
-                bus,
-                open_registry(settings, own.model_name),
-                config,
-                own,
-                reason=reason,
-                end=end,
-                warnings=warnings,
-                parameters=parameters,
-                artifact_root=artifact_root(settings),
-                on_fit=bar.advance,
-            )
+    boosters = fits(config, own, markets, final=not dry_run)
+    if dry_run:
+        with progress("Training", boosters, "boosters") as bar:
+            examined = examine(data, config, own, parameters, warnings, on_fit=bar.advance)
+        _show(examined.verdicts)
+        return
+    with open_bus(settings) as bus, progress("Training", boosters, "boosters") as bar:
+        bus.ensure_topics([MODEL_EVENTS, FEATURE_REFERENCE])
+        trained = train(
+            data,
+            bus,
+            open_registry(settings, own.model_name),
+            config,
+            own,
+            reason=reason,
+            end=end,
+            warnings=warnings,
+            parameters=parameters,
+            artifact_root=artifact_root(settings),
+            on_fit=bar.advance,
+        )
     _show(trained.verdicts)
     what = "serves from now" if trained.decision.promoted else "does not serve"
     typer.echo(f"Version {trained.version} is registered and {what}: {trained.decision.reason}.")

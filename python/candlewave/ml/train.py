@@ -101,8 +101,9 @@ def read_training_data(
     warnings = [f"left out {name}: {count} minutes" for name, count in zip(names, counts, strict=True) if name in small]
     if len(small) == len(names):
         most = int(counts.max(initial=0))
+        of = " of forecasts' inputs" if source == "inputs" else ""
         raise TooLittleDataError(
-            f"the longest history between {begin:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC has {most} minutes,"
+            f"the longest history{of} between {begin:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC has {most} minutes,"
             f" {own.least_minutes} are needed (TRAIN_LEAST_MINUTES)"
         )
     data = data.rows(~np.isin(data.markets, small)) if small else data

@@ -183,3 +183,8 @@ def test_command_without_data_says_what_to_do(database: str, monkeypatch: pytest
     result = CliRunner().invoke(app, ["backtest"])
     assert result.exit_code == 1
     assert "there are no features yet" in result.output
+    with psycopg.connect(database, autocommit=True) as engine:
+        engine.execute("CREATE TABLE prediction_inputs (feature_time timestamptz)")
+    result = CliRunner().invoke(app, ["backtest", "--inputs"])
+    assert result.exit_code == 1
+    assert "no forecast has kept its inputs yet: `candlewave price-predictor` does" in result.output

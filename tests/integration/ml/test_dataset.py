@@ -12,6 +12,7 @@ from candlewave.config import Config
 from candlewave.ml import dataset
 from candlewave.ml.dataset import known_labels, read_dataset
 from candlewave.ml.feature_set import NoFeaturesError
+from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import read_training_data
 
@@ -101,6 +102,16 @@ def test_inputs_are_the_vectors_that_forecasts_used(conn: psycopg.Connection) ->
     assert set(data.values[:, 0].tolist()) == {-1.0}
     assert np.isnan(data.values[:, 1]).sum() == 2
     assert data.fingerprint() != read_dataset(conn, (5,), BEGIN, END).fingerprint()
+
+
+@pytest.mark.parametrize(("source", "words"), [("features", ""), ("inputs", " of forecasts' inputs")])
+def test_too_short_a_history_is_said_with_numbers(conn: psycopg.Connection, source: dataset.Source, words: str) -> None:
+    conn.execute("ALTER TABLE features ADD volatility_60_1m float8")
+    most = {"features": COUNT - 1, "inputs": COUNT // 2}[source]  # the last minute closes a grace after the end
+    with pytest.raises(
+        TooLittleDataError, match=rf"the longest history{words} between .* has {most} minutes, 1500 are needed"
+    ):
+        read_training_data(conn, Config(), TrainSettings(), END, source=source)  # type: ignore[call-arg]
 
 
 def test_a_view_without_the_configured_volatility_is_refused(conn: psycopg.Connection) -> None:
