@@ -374,7 +374,8 @@ function showMarkets() {
     select,
     ...exchanges.map((exchange) => make("optgroup", { label: exchange }, ...state.markets.filter((market) => market.exchange === exchange).map(option))),
   );
-  if (state.market) select.value = marketId(state.market);
+  // Only if it is another one: an open list would lose the place of who reads it.
+  if (state.market && select.value !== marketId(state.market)) select.value = marketId(state.market);
   select.disabled = false;
 }
 
