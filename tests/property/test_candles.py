@@ -16,7 +16,7 @@ from candlewave.embedded.refresh import Refresher, differences
 PROPERTY = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MINUTE = timedelta(minutes=1)
 
-# Looks one bar ahead: the value at 12:00 is the close of 12:01, which nobody knows then. A hole may lie between two bars, at
+# Looks one bar ahead: the value at 12:00 is the close of 12:01, which nobody knows then. A hole between two bars is at
 # most as long as the half hour that trades are made up for; hence sixty.
 LEAKY = """-- leaky: the next bar's close beside each bar.
 -- grain: one row per exchange, symbol, timeframe, bar
