@@ -48,6 +48,11 @@ class Demo:
         raise AssertionError(f"no {what} after {DEADLINE:.0f} s:\n{self.said}")
 
 
+def _hear_the_terminal() -> None:
+    """Whoever runs these tests under nohup hands down that its end is ignored, and the demo would heed that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def started(folder: Path, days: float) -> Iterator[Demo]:
     """Start a demo; nothing of it is left in any case."""
@@ -62,6 +67,7 @@ def started(folder: Path, days: float) -> Iterator[Demo]:
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_hear_the_terminal,
         )
     try:
         yield Demo(process, f"http://127.0.0.1:{port}", log)
