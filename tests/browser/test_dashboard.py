@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import psycopg
@@ -28,6 +29,18 @@ def show(watched: Watched, site: Site, path: str = BTC) -> Page:
     expect(watched.page.locator("#connection")).to_have_text("Live")
     expect(watched.page.locator("#chart-empty")).to_be_hidden()
     return watched.page
+
+
+def alter(page: Page, address: str, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Let the page see other rows than the API answers with."""
+
+    def altered(route: Route) -> None:
+        answer = route.fetch()
+        document = answer.json()
+        change(document["data"])
+        route.fulfill(response=answer, json=document)
+
+    page.route(address, altered)
 
 
 def shown(price: float, digits: int = 2) -> str:
@@ -72,14 +85,11 @@ def test_a_model_without_skill_is_called_that(watched: Watched, site: Site, worl
 
 
 def test_a_better_band_is_said_though_the_median_has_no_skill(watched: Watched, site: Site) -> None:
-    def better(route: Route) -> None:
-        answer = route.fetch()
-        document = answer.json()
-        for row in document["data"]:
+    def better(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
             row["interval_skill"] = 0.05 if row["horizon_minutes"] == 5 else 0.0
-        route.fulfill(response=answer, json=document)
 
-    watched.page.route("**/v1/performance?*", better)
+    alter(watched.page, "**/v1/performance?*", better)
     page = show(watched, site)
     expect(page.locator(".verdict strong")).to_have_text("No skill")
     expect(page.locator(".verdict")).to_contain_text("Its band is better than the baseline's at 5m. That may be luck")
@@ -89,15 +99,12 @@ def test_a_better_band_is_said_though_the_median_has_no_skill(watched: Watched, 
 def test_skill_over_few_forecasts_is_said_with_a_warning(
     watched: Watched, site: Site, forecasts: int, is_sure: bool
 ) -> None:
-    def skilled(route: Route) -> None:
-        answer = route.fetch()
-        document = answer.json()
-        for row in document["data"]:
+    def skilled(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
             row["forecasts"] = forecasts
             row["skill"] = 0.05 if row["horizon_minutes"] == 1 else 0.0
-        route.fulfill(response=answer, json=document)
 
-    watched.page.route("**/v1/performance?*", skilled)
+    alter(watched.page, "**/v1/performance?*", skilled)
     page = show(watched, site)
     expect(page.locator(".verdict strong")).to_have_text("Skill at 1m")
     expect(page.locator(".verdict")).to_contain_text("no skill shown at the other 3 horizons")
@@ -108,14 +115,11 @@ def test_skill_over_few_forecasts_is_said_with_a_warning(
 
 
 def test_few_judged_forecasts_are_no_verdict(watched: Watched, site: Site) -> None:
-    def few(route: Route) -> None:
-        answer = route.fetch()
-        document = answer.json()
-        for row in document["data"]:
+    def few(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
             row["forecasts"] = min(row["forecasts"], 12)
-        route.fulfill(response=answer, json=document)
 
-    watched.page.route("**/v1/performance?*", few)
+    alter(watched.page, "**/v1/performance?*", few)
     page = show(watched, site)
     expect(page.locator(".verdict strong")).to_have_text("Too early to tell")
     expect(page.locator(".verdict")).to_contain_text("A model serves at 1m, 5m")
@@ -396,14 +400,10 @@ def test_the_fan_names_its_horizons(watched: Watched, site: Site) -> None:
 
 
 def test_more_alerts_than_shown_are_counted(watched: Watched, site: Site) -> None:
-    def many(route: Route) -> None:
-        answer = route.fetch()
-        document = answer.json()
-        first = document["data"][0]
-        document["data"] = [{**first, "fingerprint": f"{number}"} for number in range(9)]
-        route.fulfill(response=answer, json=document)
+    def many(rows: list[dict[str, Any]]) -> None:
+        rows[:] = [{**rows[0], "fingerprint": f"{number}"} for number in range(9)]
 
-    watched.page.route("**/v1/alerts?status=firing*", many)
+    alter(watched.page, "**/v1/alerts?status=firing*", many)
     page = show(watched, site)
     expect(page.locator("#alert-note")).to_have_text("9 firing")
     expect(page.locator(".alerts li")).to_have_count(6)
@@ -411,14 +411,11 @@ def test_more_alerts_than_shown_are_counted(watched: Watched, site: Site) -> Non
 
 
 def test_a_market_that_trades_now_has_no_old_price(watched: Watched, site: Site) -> None:
-    def fresh(route: Route) -> None:
-        answer = route.fetch()
-        document = answer.json()
-        for row in document["data"]:
+    def fresh(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
             row["last_trade"] = datetime.now(UTC).isoformat()
-        route.fulfill(response=answer, json=document)
 
-    watched.page.route("**/v1/symbols", fresh)
+    alter(watched.page, "**/v1/symbols", fresh)
     page = show(watched, site)
     expect(page.locator("#price")).to_contain_text("USD")
     expect(page.locator("#quiet-since")).to_be_hidden()

@@ -71,6 +71,11 @@ class Scripts:
         assert found, f"no {pattern} in\n" + "\n".join(self.calls)
         return found[0]
 
+    def assert_order(self, *patterns: str) -> None:
+        """Fail unless there is a call for each pattern, in this order."""
+        order = [self.position(pattern) for pattern in patterns]
+        assert order == sorted(order)
+
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> Scripts:
@@ -81,19 +86,15 @@ def scripts(tmp_path: Path) -> Scripts:
 def test_services_roll_after_migrations(scripts: Scripts) -> None:
     done = scripts.run("apply.sh", "production")
     assert done.returncode == 0, done.stderr
-    order = [
-        scripts.position(pattern)
-        for pattern in (
-            "delete job migrate s3-buckets elasticsearch-setup",
-            "apply .*-l !app",
-            "apply .*component!=service",
-            "wait kafka/candlewave",
-            "wait job/migrate --for=condition=Complete",
-            "apply .*component=service$",
-            "rollout status deployment -l app.kubernetes.io/component=service",
-        )
-    ]
-    assert order == sorted(order)
+    scripts.assert_order(
+        "delete job migrate s3-buckets elasticsearch-setup",
+        "apply .*-l !app",
+        "apply .*component!=service",
+        "wait kafka/candlewave",
+        "wait job/migrate --for=condition=Complete",
+        "apply .*component=service$",
+        "rollout status deployment -l app.kubernetes.io/component=service",
+    )
     assert all(call.startswith(("-n candlewave ", "kustomize", "apply")) for call in scripts.calls)
 
 
@@ -148,21 +149,17 @@ def test_restoring_stops_goes_back_and_starts(scripts: Scripts, clusters: dict[s
     (scripts.folder / "meta").write_text(json.dumps(meta))
     done = scripts.run("restore.sh", "candlewave", "42", stdin="candlewave\n")
     assert done.returncode == 0, done.stderr
-    order = [
-        scripts.position(pattern)
-        for pattern in (
-            "paused=true",
-            "scale deployment -l app.kubernetes.io/component=service --replicas=0",
-            "scale statefulset/risingwave-compute statefulset/risingwave-meta --replicas=0",
-            "ALTER DATABASE risingwave RENAME TO risingwave_",
-            "apply -f -",
-            "wait pod/risingwave-restore",
-            "scale statefulset/risingwave-meta --replicas=2",
-            "scale statefulset/risingwave-compute --replicas=2",
-            "paused-",
-        )
-    ]
-    assert order == sorted(order)
+    scripts.assert_order(
+        "paused=true",
+        "scale deployment -l app.kubernetes.io/component=service --replicas=0",
+        "scale statefulset/risingwave-compute statefulset/risingwave-meta --replicas=0",
+        "ALTER DATABASE risingwave RENAME TO risingwave_",
+        "apply -f -",
+        "wait pod/risingwave-restore",
+        "scale statefulset/risingwave-meta --replicas=2",
+        "scale statefulset/risingwave-compute --replicas=2",
+        "paused-",
+    )
     pod = next(yaml.safe_load_all((scripts.folder / "applied").read_text()))
     box = pod["spec"]["containers"][0]
     assert "--meta-snapshot-id 42 " in box["args"][0]

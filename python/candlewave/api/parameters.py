@@ -36,7 +36,10 @@ Timeframe = Annotated[str, Field(max_length=8, description="Length of a bar", ex
 Horizon = Annotated[
     int, Field(ge=1, le=1440, description="Minutes from the candle's close to the target time", examples=[5])
 ]
-_NAMES = r"^[A-Za-z0-9_,]+$"
+Names = Annotated[
+    str | None,
+    Field(max_length=4000, pattern=r"^[A-Za-z0-9_,]+$", description="Comma-separated; all if left out"),
+]
 ModelName = Annotated[str | None, Field(pattern=_NAME, description="Every model if left out", examples=["baseline"])]
 ModelVersion = Annotated[str | None, Field(pattern=_NAME, description="Every version if left out", examples=["1"])]
 Span = Annotated[Literal["1h", "24h", "7d"], Field(description="Window of the figures", examples=["24h"])]
@@ -77,29 +80,13 @@ class IndicatorQuery(MarketQuery, PageQuery):
     """Indicators of bars."""
 
     timeframe: Timeframe = "1m"
-    names: Annotated[
-        str | None,
-        Field(
-            max_length=4000,
-            pattern=_NAMES,
-            description="Comma-separated; all if left out",
-            examples=["rsi_14,ema_12"],
-        ),
-    ] = None
+    names: Annotated[Names, Field(examples=["rsi_14,ema_12"])] = None
 
 
 class FeatureQuery(MarketQuery, PageQuery):
     """Features of minutes."""
 
-    names: Annotated[
-        str | None,
-        Field(
-            max_length=4000,
-            pattern=_NAMES,
-            description="Comma-separated; all if left out",
-            examples=["rsi_14_1m,body_1m"],
-        ),
-    ] = None
+    names: Annotated[Names, Field(examples=["rsi_14_1m,body_1m"])] = None
 
 
 class LatestQuery(_Query):

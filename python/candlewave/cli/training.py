@@ -205,8 +205,9 @@ def _train(
     from candlewave.ml.train import examine, fits, read_training_data, train
     from candlewave.telemetry.progress import progress
 
-    if not dry_run:
-        open_registry(settings, own.model_name).metadata(CHAMPION)  # one that is down is noticed before the work
+    registry = None if dry_run else open_registry(settings, own.model_name)
+    if registry is not None:
+        registry.metadata(CHAMPION)  # one that is down is noticed before the work
     with progress("Reading training data", None, "rows") as bar, connect(settings) as conn:
         data, warnings = read_training_data(
             conn, config, own, end, source="inputs" if inputs else "features", on_rows=bar.advance
@@ -216,7 +217,7 @@ def _train(
     parameters = _search(data, config, own) if own.search_trials else own.boosting
     markets = len(set(data.markets.tolist()))
     boosters = fits(config, own, markets, final=not dry_run)
-    if dry_run:
+    if registry is None:
         with progress("Training", boosters, "boosters") as bar:
             examined = examine(data, config, own, parameters, warnings, on_fit=bar.advance)
         _show(examined.verdicts)
@@ -226,7 +227,7 @@ def _train(
         trained = train(
             data,
             bus,
-            open_registry(settings, own.model_name),
+            registry,
             config,
             own,
             reason=reason,
