@@ -23,11 +23,11 @@ from benchmarks.report import Row
 from candlewave.bus.messages import Trade, encode, heartbeat, to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
-from candlewave.config import Config, load_config
-from candlewave.embedded.refresh import Refresher
-from candlewave.ingest.simulate import to_messages
-from candlewave.ingest.simulator import Simulator
-from candlewave.predict.records import Prediction
+from candlewave.core.config import Config, load_config
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.services.ingest.simulate import to_messages
+from candlewave.services.ingest.simulator import Simulator
+from candlewave.services.predictor.records import Prediction
 from candlewave.telemetry.progress import progress
 
 LATEST = "/v1/predictions/latest?exchange=simulated&symbol=BTC-USD"
@@ -39,10 +39,10 @@ _STREAM_SECONDS = 30.0
 
 _SERVER = """
 import socket, sys
-from candlewave.api.app import create_app
-from candlewave.api.service import make_server
-from candlewave.api.settings import ApiSettings
-from candlewave.config import load_config
+from candlewave.services.api.app import create_app
+from candlewave.services.api.service import make_server
+from candlewave.services.api.settings import ApiSettings
+from candlewave.core.config import load_config
 own = ApiSettings(API_RATE_LIMIT="1000000/second")
 app = create_app(lambda: sys.argv[1], load_config(), own)
 make_server(app).run(sockets=[socket.create_server(("127.0.0.1", int(sys.argv[2])), backlog=2048)])

@@ -15,15 +15,15 @@ import psycopg
 from benchmarks.report import Row
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
-from candlewave.bus.topics import TOPICS
-from candlewave.config import load_config
-from candlewave.embedded import catalog
-from candlewave.embedded import server as embedded
-from candlewave.embedded.refresh import Refresher, Stats, differences
-from candlewave.ingest.simulate import to_messages
-from candlewave.ingest.simulator import Disturbances, Simulator, make_symbols
-from candlewave.sqlmodel.ddl import Kind
-from candlewave.sqlmodel.render import render_objects
+from candlewave.contracts.topics import TOPICS
+from candlewave.core.config import load_config
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded import server as embedded
+from candlewave.engine.embedded.refresh import Refresher, Stats, differences
+from candlewave.services.ingest.simulate import to_messages
+from candlewave.services.ingest.simulator import Disturbances, Simulator, make_symbols
+from candlewave.sqlproject.ddl import Kind
+from candlewave.sqlproject.render import render_objects
 from candlewave.telemetry.progress import progress
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -14,19 +14,19 @@ from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.embedded import open_engine
 from benchmarks.report import Row
-from candlewave.api.app import create_app
-from candlewave.api.service import make_server
 from candlewave.bus.messages import heartbeat, to_message
 from candlewave.bus.postgres import PostgresBus
-from candlewave.config import Config, load_config
-from candlewave.embedded.refresh import Refresher
-from candlewave.ingest.simulate import to_messages
-from candlewave.ingest.simulator import Simulator
+from candlewave.core.config import Config, load_config
+from candlewave.engine.embedded.refresh import Refresher
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import volatility_feature
-from candlewave.predict.models import Models
-from candlewave.predict.predictor import Predictor
-from candlewave.predict.schedule import Schedule
+from candlewave.services.api.app import create_app
+from candlewave.services.api.service import make_server
+from candlewave.services.ingest.simulate import to_messages
+from candlewave.services.ingest.simulator import Simulator
+from candlewave.services.predictor.models import Models
+from candlewave.services.predictor.predictor import Predictor
+from candlewave.services.predictor.schedule import Schedule
 from candlewave.telemetry.progress import progress
 
 LAYERS = ("sources", "views/ohlc", "views/indicators", "views/sentiment", "views/features", "views/evaluation")

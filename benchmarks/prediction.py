@@ -14,22 +14,22 @@ from benchmarks.embedded import memory_of, open_engine
 from benchmarks.report import Row
 from candlewave.bus.messages import heartbeat, to_message
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.topics import PREDICTIONS
-from candlewave.config import load_config
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher
-from candlewave.ingest.simulate import to_messages
-from candlewave.ingest.simulator import Simulator, make_symbols
+from candlewave.contracts.topics import PREDICTIONS
+from candlewave.core.config import load_config
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import feature_names
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, require_features
-from candlewave.predict.models import Models
-from candlewave.predict.predictor import Predictor
-from candlewave.predict.schedule import Schedule
-from candlewave.predict.settings import PredictSettings
-from candlewave.predict.waker import Waker
-from candlewave.sqlmodel.ddl import Kind
-from candlewave.sqlmodel.render import render_objects
+from candlewave.services.ingest.simulate import to_messages
+from candlewave.services.ingest.simulator import Simulator, make_symbols
+from candlewave.services.predictor.models import Models
+from candlewave.services.predictor.predictor import Predictor
+from candlewave.services.predictor.schedule import Schedule
+from candlewave.services.predictor.settings import PredictSettings
+from candlewave.services.predictor.waker import Waker
+from candlewave.sqlproject.ddl import Kind
+from candlewave.sqlproject.render import render_objects
 from candlewave.telemetry.progress import progress
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ ${summary}
 Revises: ${down_revision or "nothing, it is the first"}
 """
 
-from candlewave.migrate.steps import ${", ".join(imports)}
+from candlewave.engine.migrate.steps import ${", ".join(imports)}
 
 revision = ${repr(revision)}
 down_revision = ${repr(down_revision)}

@@ -13,9 +13,9 @@ import pytest
 from psycopg import sql
 from tests import reaper as reaper_module
 
-from candlewave.embedded import server as embedded
-from candlewave.embedded.server import EmbeddedServer
-from candlewave.settings import Settings, get_settings
+from candlewave.core.settings import Settings, get_settings
+from candlewave.engine.embedded import server as embedded
+from candlewave.engine.embedded.server import EmbeddedServer
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
 """PostgreSQL settings for servers whose data need not survive the machine."""

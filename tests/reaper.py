@@ -10,8 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
-from candlewave.embedded.cluster import stop_postmaster
-from candlewave.embedded.ownership import owner_of
+from candlewave.engine.embedded.cluster import stop_postmaster
+from candlewave.engine.embedded.ownership import owner_of
 
 
 def main(root: Path) -> None:

@@ -9,7 +9,7 @@ Created: clock_exclusions, indicator_catalog, loaded_ranges, news_dlq, symbols, 
 Revises: nothing, it is the first
 """
 
-from candlewave.migrate.steps import Create, Drop, run
+from candlewave.engine.migrate.steps import Create, Drop, run
 
 revision = '0001'
 down_revision = None

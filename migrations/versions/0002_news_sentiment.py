@@ -6,7 +6,7 @@ Created: news, news_sentiment, sentiment_assets, sentiment_changes, sentiment_ne
 Revises: 0001
 """
 
-from candlewave.migrate.steps import Create, Drop, run
+from candlewave.engine.migrate.steps import Create, Drop, run
 
 revision = '0002'
 down_revision = '0001'

@@ -9,7 +9,7 @@ Created: alerts, api_keys, feature_catalog, feature_reference, model_events, pre
 Revises: 0002
 """
 
-from candlewave.migrate.steps import Create, Drop, run
+from candlewave.engine.migrate.steps import Create, Drop, run
 
 revision = '0003'
 down_revision = '0002'

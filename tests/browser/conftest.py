@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from psycopg import sql
 from tests.browser.world import Site, Watched, World, open_world, watch
 
-from candlewave.api.app import Application, create_app
-from candlewave.config import load_config
-from candlewave.embedded.server import EmbeddedServer
+from candlewave.core.config import load_config
+from candlewave.engine.embedded.server import EmbeddedServer
+from candlewave.services.api.app import Application, create_app
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 CONFIG = load_config()

@@ -14,9 +14,9 @@ from tests.browser.conftest import CONFIG, PATIENCE, PHONE
 from tests.browser.world import MINUTE, SYMBOLS, Site, Watched, World
 from tests.integration.predict.layers import open_market
 
-from candlewave.api.app import Application, create_app
-from candlewave.embedded.server import EmbeddedServer
-from candlewave.ingest.simulator import Simulator
+from candlewave.engine.embedded.server import EmbeddedServer
+from candlewave.services.api.app import Application, create_app
+from candlewave.services.ingest.simulator import Simulator
 
 pytestmark = pytest.mark.browser
 

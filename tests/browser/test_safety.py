@@ -11,13 +11,13 @@ from tests.browser.test_accessibility import violations
 from tests.browser.test_dashboard import BTC, show
 from tests.browser.world import Site, Watched, World
 
-from candlewave.api.app import Application, create_app
-from candlewave.api.security import keys
+from candlewave.services.api.app import Application, create_app
+from candlewave.services.api.security import keys
 
 pytestmark = pytest.mark.browser
 
 PEPPER = b"a pepper of tests"
-STATIC = Path(__file__).parents[2] / "python/candlewave/api/static"
+STATIC = Path(__file__).parents[2] / "python/candlewave/services/api/static"
 
 
 @pytest.fixture

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Page
 from tests.integration.predict.layers import Market, open_market
 
-from candlewave.api.app import Application
-from candlewave.api.service import make_server
 from candlewave.bus.protocol import Message
-from candlewave.config import Config
-from candlewave.ingest.simulator import SimulatedSymbol, Simulator
+from candlewave.core.config import Config
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import feature_names, volatility_feature
 from candlewave.ml.forecaster import FeatureMatrix
-from candlewave.monitor.alerts import Alert, fingerprint
-from candlewave.monitor.records import alert_message
-from candlewave.predict.models import Models
-from candlewave.predict.predictor import Predictor
-from candlewave.predict.schedule import Schedule
-from candlewave.sentiment.articles import Article, AssetScore, encode
+from candlewave.services.api.app import Application
+from candlewave.services.api.service import make_server
+from candlewave.services.ingest.simulator import SimulatedSymbol, Simulator
+from candlewave.services.monitor.alerts import Alert, fingerprint
+from candlewave.services.monitor.records import alert_message
+from candlewave.services.predictor.models import Models
+from candlewave.services.predictor.predictor import Predictor
+from candlewave.services.predictor.schedule import Schedule
+from candlewave.services.sentiment.articles import Article, AssetScore, encode
 
 MINUTE = timedelta(minutes=1)
 SYMBOLS = (

@@ -15,11 +15,11 @@ import pytest
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusError
-from candlewave.embedded import runtime
-from candlewave.embedded.refresh import Refresher, differences
-from candlewave.ingest.simulate import to_messages
-from candlewave.ingest.simulator import Disturbances, Simulator
-from candlewave.settings import Settings
+from candlewave.core.settings import Settings
+from candlewave.engine.embedded import runtime
+from candlewave.engine.embedded.refresh import Refresher, differences
+from candlewave.services.ingest.simulate import to_messages
+from candlewave.services.ingest.simulator import Disturbances, Simulator
 
 DEADLINE = 90.0
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -52,7 +52,7 @@ class Engine:
             try:
                 if runtime.read(self.settings).pid == self.process.pid:
                     return
-            except runtime.EngineNotRunning:
+            except runtime.EngineNotRunningError:
                 pass
             time.sleep(0.05)
         raise AssertionError("candlewave up did not announce itself")
@@ -131,7 +131,7 @@ def _publish_until_acknowledged(engine: Engine, messages: list) -> None:
         try:
             with PostgresBus(engine.url) as bus:
                 bus.publish("trades", messages)
-        except (BusError, runtime.EngineNotRunning):
+        except (BusError, runtime.EngineNotRunningError):
             time.sleep(0.1)
         else:
             return

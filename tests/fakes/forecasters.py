@@ -31,7 +31,7 @@ class FakeForecaster:
         return middle[:, :, None] + self.width * np.array([-1.0, 0.0, 1.0])[: len(QUANTILES)]
 
 
-class RegistryDown(RuntimeError):  # noqa: N818
+class RegistryDownError(RuntimeError):
     """What the fake registry raises."""
 
 
@@ -55,13 +55,13 @@ class FakeRegistry:
 
     def metadata(self, alias: str) -> FakeVersion | None:
         if self.down:
-            raise RegistryDown("connection refused")
+            raise RegistryDownError("connection refused")
         model = self.models.get(alias)
         return None if model is None else FakeVersion(model.model_version, model.served_horizons)
 
     def load(self, alias: str) -> FakeForecaster | None:
         if self.down and alias not in self.disk:
-            raise RegistryDown("connection refused")
+            raise RegistryDownError("connection refused")
         if self.broken is not None:
             raise self.broken
         self.loads += 1

@@ -10,9 +10,9 @@ from psycopg import sql
 from tests.golden.harness.case import find_cases
 from tests.golden.harness.engines import EmbeddedEngine, Engine, RisingWaveEngine
 
-from candlewave.embedded.server import EmbeddedServer
-from candlewave.engine import connect_url
-from candlewave.settings import get_settings
+from candlewave.core.settings import get_settings
+from candlewave.engine.connect import connect_url
+from candlewave.engine.embedded.server import EmbeddedServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -25,7 +25,7 @@ _TEMPLATES = {
 }
 
 
-class NoKustomize(RuntimeError):  # noqa: N818 (says what is the case)
+class NoKustomizeError(RuntimeError):
     """Neither kustomize nor kubectl is installed."""
 
 
@@ -252,7 +252,7 @@ def build(folder: Path) -> Cluster:
     """Render a kustomization.
 
     Raises:
-        NoKustomize: neither kustomize nor kubectl is there.
+        NoKustomizeError: neither kustomize nor kubectl is there.
         RuntimeError: it cannot be built.
     """
     if program := shutil.which("kustomize"):
@@ -260,7 +260,7 @@ def build(folder: Path) -> Cluster:
     elif program := shutil.which("kubectl"):
         command = [program, "kustomize", str(folder)]
     else:
-        raise NoKustomize("make k8s-validate needs kustomize, or kubectl with its kustomize; neither is in PATH")
+        raise NoKustomizeError("make k8s-validate needs kustomize, or kubectl with its kustomize; neither is in PATH")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}:\n{done.stderr}")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tests.k8s.cluster import Cluster, Document, labels_of, name_of, title
 
 from candlewave.bus.kafka import new_topic
-from candlewave.bus.topics import TOPICS
+from candlewave.contracts.topics import TOPICS
 
 _OWN_TOPICS = ("strimzi.cruisecontrol", "__")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.k8s.cluster import ROOT, Cluster, Document, name_of, title
 
-from candlewave.bus import topics
-from candlewave.bus.topics import INGEST_SHARDS, SERVICE_LEASES, TOPICS
+from candlewave.contracts import topics
+from candlewave.contracts.topics import INGEST_SHARDS, SERVICE_LEASES, TOPICS
 
 PACKAGE = ROOT / "python" / "candlewave"
 

@@ -26,7 +26,7 @@ _FOLDER = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
 _BUILT_IN = re.compile(r"^(v1|[a-z]+/v\w+|[a-z.]+\.k8s\.io/v\w+)$")
 
 
-class NoSchema(Exception):  # noqa: N818 (says what is the case)
+class NoSchemaError(Exception):
     """There is no schema of a kind."""
 
 
@@ -51,12 +51,12 @@ def custom_problems(document: Document) -> Iterator[str]:
     """Validate a custom resource: by its schema, or by the outline of what we use of it.
 
     Raises:
-        NoSchema: there is neither.
+        NoSchemaError: there is neither.
     """
     outline = outlines().get(f"{document['apiVersion']} {document['kind']}")
     try:
         validator = _custom_validator(custom_schema(document))
-    except NoSchema:
+    except NoSchemaError:
         if outline is None:
             raise
         validator = jsonschema.Draft202012Validator(outline)
@@ -74,12 +74,12 @@ def custom_schema(document: Document) -> Path:
     """Return the file of a custom resource's schema.
 
     Raises:
-        NoSchema: it is not there.
+        NoSchemaError: it is not there.
     """
     group, _, version = document["apiVersion"].partition("/")
     path = CUSTOM / group / f"{document['kind'].lower()}_{version}.json"
     if not path.exists():
-        raise NoSchema(f"{group}/{document['kind']} {version}")
+        raise NoSchemaError(f"{group}/{document['kind']} {version}")
     return path
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.k8s import checks, kafka, lint, network, pods, queries, references, risingwave, scaling, schemas
-from tests.k8s.cluster import Cluster, Document, NoKustomize, build, selects
+from tests.k8s.cluster import Cluster, Document, NoKustomizeError, build, selects
 
 SMALL = Path(__file__).with_name("small.yaml").read_text()
 Break = Callable[[Cluster], Any]
@@ -340,7 +340,7 @@ def test_schema_of_custom_resources_is_applied() -> None:
     document = doc(Cluster.of(SMALL), "KafkaTopic", "trades")
     try:
         assert not list(schemas.custom_problems(document))
-    except schemas.NoSchema as missing:
+    except schemas.NoSchemaError as missing:
         pytest.skip(f"no schema of {missing} beside the repository (docs/kubernetes/validation.md)")
     document["spec"]["partitionz"] = 1
     assert any("partitionz" in line for line in schemas.custom_problems(document))
@@ -376,7 +376,7 @@ def test_outline_of_custom_resources_is_applied(
 
 def test_a_kind_without_schema_and_outline_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(schemas, "CUSTOM", tmp_path)
-    with pytest.raises(schemas.NoSchema, match=r"kafka\.strimzi\.io/KafkaTopic v1"):
+    with pytest.raises(schemas.NoSchemaError, match=r"kafka\.strimzi\.io/KafkaTopic v1"):
         list(schemas.custom_problems(doc(Cluster.of(SMALL), "KafkaTopic", "trades")))
 
 
@@ -462,7 +462,7 @@ def test_poor_dashboards_are_noticed(found: list[dict[str, Any]], problem: str) 
 
 def test_without_kustomize_nothing_is_skipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NoKustomize, match="needs kustomize"):
+    with pytest.raises(NoKustomizeError, match="needs kustomize"):
         build(tmp_path)
 
 

@@ -32,7 +32,7 @@ def test_custom_resources_fit_their_schemas(clusters: dict[str, Cluster], overla
             continue
         try:
             found += list(schemas.custom_problems(document))
-        except schemas.NoSchema as error:
+        except schemas.NoSchemaError as error:
             missing.add(str(error))
     assert not found
     if missing:

@@ -9,9 +9,9 @@ from tests.integration.migrate.conftest import Engine
 from tests.integration.migrate.conftest import fill as fill_kafka
 from tests.k8s.test_rules import RUNBOOKS
 
-from candlewave.config import load_config
-from candlewave.migrate.history import History
-from candlewave.paths import project_root
+from candlewave.core.config import load_config
+from candlewave.core.paths import project_root
+from candlewave.engine.migrate.history import History
 
 _RISINGWAVE_ONLY = re.compile(r"\brw_|^ALTER|^SHOW|\.\.\.")
 
@@ -40,7 +40,7 @@ def migrated(server: object) -> str:
         conn.execute("CREATE DATABASE runbooks TEMPLATE template0 STRATEGY wal_log")
     url = url.rsplit("/", 1)[0] + "/runbooks"
     engine = Engine(lambda: psycopg.connect(url, autocommit=True), False)
-    from candlewave.migrate.migrator import Migrator
+    from candlewave.engine.migrate.migrator import Migrator
 
     Migrator(History(project_root()), load_config(), engine.connect, False, fill, engine.journal).upgrade()
     return url

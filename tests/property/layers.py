@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from tests.property.market import Made, arrive, reset, trades
 
-from candlewave.config import (
+from candlewave.core.config import (
     BollingerConfig,
     CandlesConfig,
     Config,
@@ -23,13 +23,13 @@ from candlewave.config import (
     StochasticConfig,
     StochRsiConfig,
 )
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher
 from candlewave.ml.feature_set import KEYS, feature_names, feature_set_id
-from candlewave.predict.reading import read_features
-from candlewave.predict.schedule import Task
-from candlewave.sqlmodel.ddl import Kind
-from candlewave.sqlmodel.render import render_objects
+from candlewave.services.predictor.reading import read_features
+from candlewave.services.predictor.schedule import Task
+from candlewave.sqlproject.ddl import Kind
+from candlewave.sqlproject.render import render_objects
 
 MINUTE = timedelta(minutes=1)
 GRACE = timedelta(seconds=2)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from hypothesis import strategies as st
 
-from candlewave.config import CandlesConfig, Config, ExchangeConfig
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher
-from candlewave.sqlmodel.ddl import Kind
-from candlewave.sqlmodel.render import render_objects
+from candlewave.core.config import CandlesConfig, Config, ExchangeConfig
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.sqlproject.ddl import Kind
+from candlewave.sqlproject.render import render_objects
 
 START = datetime(2024, 1, 1, 23, 50, tzinfo=UTC)  # a run crosses midnight, where days and hours begin
 MAX_FILL = 4

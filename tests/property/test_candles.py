@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.property.market import MAX_FILL, START, Made, arrive, install_all, late, markets, run
 
-from candlewave.embedded.refresh import Refresher, differences
+from candlewave.engine.embedded.refresh import Refresher, differences
 
 PROPERTY = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MINUTE = timedelta(minutes=1)

@@ -12,7 +12,7 @@ from tests.property import layers
 from tests.property.layers import CONFIG, MINUTE, MINUTES, START, Facts, histories
 from tests.property.market import INSERT
 
-from candlewave.embedded.refresh import Refresher, differences
+from candlewave.engine.embedded.refresh import Refresher, differences
 from candlewave.ml.feature_set import feature_names, feature_set_id
 
 minutes = st.integers(0, MINUTES)

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.property.market import CONFIG, INSERT, START, install_all, reset
 
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher, differences
-from candlewave.sqlmodel.render import render_objects
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher, differences
+from candlewave.sqlproject.render import render_objects
 
 seconds = st.integers(0, 1500)
 symbols = st.sampled_from(["A/B", "C/D"])

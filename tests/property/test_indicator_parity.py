@@ -12,15 +12,15 @@ import psycopg
 import pytest
 from tests.unit.indicators import support
 
-from candlewave.config import Config, load_config
-from candlewave.embedded.refresh import Refresher
-from candlewave.embedded.server import EmbeddedServer
-from candlewave.indicators.catalog import Kind, catalog
-from candlewave.indicators.compare import Comparison, compare
-from candlewave.indicators.constants import CHUNK_BARS
-from candlewave.indicators.constants import Layer as Constants
-from candlewave.indicators.oracle import Candles, compute
-from candlewave.paths import project_root
+from candlewave.core.config import Config, load_config
+from candlewave.core.paths import project_root
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.engine.embedded.server import EmbeddedServer
+from candlewave.services.indicators.compare import Comparison, compare
+from candlewave.services.indicators.oracle import Candles, compute
+from candlewave.sqlproject.catalog.constants import CHUNK_BARS
+from candlewave.sqlproject.catalog.constants import Layer as Constants
+from candlewave.sqlproject.catalog.indicators import Kind, catalog
 
 REAL = project_root().parent / "shared/data/candles-btcperp-1m-2022-01.csv.gz"
 

@@ -16,12 +16,12 @@ from tests.property import layers
 from tests.property.layers import CONFIG, GRACE, MINUTE, MINUTES, START, Facts, Score, features_only, histories, state
 from tests.property.market import Made, arrive
 
-from candlewave.embedded.refresh import Refresher, differences
+from candlewave.engine.embedded.refresh import Refresher, differences
 from candlewave.ml.dataset import Dataset, read_dataset
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import read_training_data
-from candlewave.predict.schedule import Task
+from candlewave.services.predictor.schedule import Task
 
 PROPERTY = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 STEP_BY_STEP = settings(PROPERTY, max_examples=4)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from candlewave.config import TIMEFRAME_SECONDS, Config, ConfigError, Symbol, load_config
+from candlewave.core.config import TIMEFRAME_SECONDS, Config, ConfigError, Symbol, load_config
 
 
 def _error(tmp_path: Path, text: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from candlewave.settings import Settings
+from candlewave.core.settings import Settings
 
 
 @pytest.fixture(autouse=True)

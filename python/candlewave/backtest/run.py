@@ -9,7 +9,7 @@ import psycopg
 
 from candlewave.backtest.report import Backtest
 from candlewave.backtest.strategy import Costs, run_strategy
-from candlewave.config import Config
+from candlewave.core.config import Config
 from candlewave.ml.dataset import Dataset, Source, read_dataset
 from candlewave.ml.feature_set import require_volatility, volatility_feature
 from candlewave.ml.folds import Fold

@@ -5,10 +5,10 @@ Services call :func:`open_bus` and use :class:`candlewave.bus.protocol.Bus`; the
 
 import json
 
-from candlewave.bus.protocol import Bus, BusError, BusUnavailable
-from candlewave.settings import Settings
+from candlewave.bus.protocol import Bus, BusError, BusUnavailableError
+from candlewave.core.settings import Settings
 
-__all__ = ["Bus", "BusError", "BusUnavailable", "open_bus", "runtime_url"]
+__all__ = ["Bus", "BusError", "BusUnavailableError", "open_bus", "runtime_url"]
 
 
 def open_bus(settings: Settings) -> Bus:
@@ -16,7 +16,7 @@ def open_bus(settings: Settings) -> Bus:
 
     Raises:
         BusError: RisingWave is set without Kafka, or the Kafka settings are incomplete.
-        BusUnavailable: neither is set and no embedded engine is running.
+        BusUnavailableError: neither is set and no embedded engine is running.
     """
     if settings.kafka_bootstrap_servers:
         from candlewave.bus.kafka import KafkaBus, client_config
@@ -37,15 +37,17 @@ def runtime_url(settings: Settings) -> str:
     """Return the URL of the embedded engine, as ``candlewave up`` wrote it.
 
     Raises:
-        BusUnavailable: it is not running, or the file cannot be read.
+        BusUnavailableError: it is not running, or the file cannot be read.
     """
     path = settings.runtime_file
     try:
         url = json.loads(path.read_text(encoding="utf-8"))["url"]
     except FileNotFoundError:
-        raise BusUnavailable(f"the embedded engine is not running ({path} is absent): run `candlewave up`") from None
+        raise BusUnavailableError(
+            f"the embedded engine is not running ({path} is absent): run `candlewave up`"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BusUnavailable(f"{path} cannot be used ({error}): run `candlewave up` again") from error
+        raise BusUnavailableError(f"{path} cannot be used ({error}): run `candlewave up` again") from error
     if not isinstance(url, str):
-        raise BusUnavailable(f"{path} has no url in text: run `candlewave up` again")
+        raise BusUnavailableError(f"{path} has no url in text: run `candlewave up` again")
     return url

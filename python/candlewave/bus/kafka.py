@@ -24,17 +24,17 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type:
 from candlewave.bus import metrics
 from candlewave.bus.protocol import (
     BusError,
-    BusUnavailable,
+    BusUnavailableError,
     Closing,
-    CommitRefused,
+    CommitRefusedError,
     Message,
     PartitionsCallback,
-    PublishFailed,
+    PublishError,
     Received,
     TopicPartition,
 )
-from candlewave.bus.topics import TopicSpec
-from candlewave.settings import Settings
+from candlewave.contracts.topics import TopicSpec
+from candlewave.core.settings import Settings
 
 _log = logging.getLogger(__name__)
 _QUIET_SECONDS = 60.0
@@ -160,7 +160,7 @@ class KafkaBus(Closing):
         """Publish messages in order; each is on all in-sync replicas when it returns.
 
         Raises:
-            PublishFailed: brokers refused messages, or did not acknowledge them in time.
+            PublishError: brokers refused messages, or did not acknowledge them in time.
         """
         remaining = iter(messages)
         while batch := list(itertools.islice(remaining, BATCH)):
@@ -273,7 +273,7 @@ class KafkaBus(Closing):
         while self._producer.flush(0.5):
             pass
         if failures:
-            raise PublishFailed(
+            raise PublishError(
                 f"topic {topic}: {len(failures)} of {len(batch)} messages were not stored: "
                 f"{failures[0].str()}{self._errors.hint()}"
             )
@@ -311,7 +311,7 @@ class KafkaBus(Closing):
             if not late:
                 return found
             if time.monotonic() > deadline:
-                raise BusUnavailable(
+                raise BusUnavailableError(
                     f"topics {', '.join(late)} were made, but Kafka at {self._servers} does not show them"
                 )
             self._producer.poll(_LOOK_SECONDS)
@@ -389,7 +389,7 @@ class KafkaSubscription(Closing):
         """Record everything handed out by earlier polls as processed.
 
         Raises:
-            CommitRefused: a partition among it has been lost.
+            CommitRefusedError: a partition among it has been lost.
         """
         pending = {tp: at for tp, at in self._positions.items() if at != self._committed[tp]}
         if not pending:
@@ -522,14 +522,14 @@ class _LastError:
         """Return the bus's own error for a client's."""
         code, text = error.code(), error.str()
         if code in _LOST_MEMBERSHIP:
-            return CommitRefused(f"cannot {what}: the group gave the partitions to others ({text})")
+            return CommitRefusedError(f"cannot {what}: the group gave the partitions to others ({text})")
         if code in _REFUSED_LOGIN or (self._last is not None and self._last.code() in _REFUSED_LOGIN):
             return BusError(
                 f"cannot {what}: Kafka at {self._servers} refused the login or its rights ({text})"
                 f"{self.hint()}; check the KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_… settings"
             )
         if code in _UNREACHABLE:
-            return BusUnavailable(f"cannot {what}: no answer from Kafka at {self._servers} ({text}){self.hint()}")
+            return BusUnavailableError(f"cannot {what}: no answer from Kafka at {self._servers} ({text}){self.hint()}")
         if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
             return BusError(f"cannot {what}: {text}; create topics with ensure_topics")
         return BusError(f"cannot {what}: {text}")

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from candlewave.bus.protocol import Message
-from candlewave.bus.topics import DEAD_LETTER_SUFFIX
+from candlewave.contracts.topics import DEAD_LETTER_SUFFIX
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """A moment with a time zone, microseconds."""
@@ -24,7 +24,7 @@ Side = Literal["buy", "sell"]
 Origin = Literal["live", "backfill", "replay"]
 
 
-class MalformedMessage(ValueError):  # noqa: N818
+class MalformedMessageError(ValueError):
     """Bytes that are not the expected record; the text is the reason for a dead letter."""
 
 
@@ -97,7 +97,7 @@ def decode_trade(value: bytes | None) -> Trade | Heartbeat:
     """Read a record of topic ``trades``.
 
     Raises:
-        MalformedMessage: not such a record.
+        MalformedMessageError: not such a record.
     """
     return decode_record(_trade_decoder, value)
 
@@ -106,7 +106,7 @@ def decode_dead_letter(value: bytes | None) -> DeadLetter:
     """Read a record of a ``.dlq`` topic.
 
     Raises:
-        MalformedMessage: not such a record.
+        MalformedMessageError: not such a record.
     """
     return decode_record(_dead_letter_decoder, value)
 
@@ -115,7 +115,7 @@ def decode_training_request(value: bytes | None) -> TrainingRequest:
     """Read a record of topic ``training_requests``.
 
     Raises:
-        MalformedMessage: not such a record.
+        MalformedMessageError: not such a record.
     """
     return decode_record(_training_request_decoder, value)
 
@@ -124,14 +124,14 @@ def decode_record(decoder: msgspec.json.Decoder[T], value: bytes | None) -> T:
     """Read a record that a decoder knows.
 
     Raises:
-        MalformedMessage: not such a record; the text says where.
+        MalformedMessageError: not such a record; the text says where.
     """
     if value is None:
-        raise MalformedMessage("empty message")
+        raise MalformedMessageError("empty message")
     try:
         return decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedMessage(str(error)) from None
+        raise MalformedMessageError(str(error)) from None
 
 
 def market_key(exchange: str, symbol: str) -> str:

@@ -23,11 +23,11 @@ from candlewave.bus.protocol import (
     Closing,
     Message,
     PartitionsCallback,
-    PublishFailed,
+    PublishError,
     TopicPartition,
     partition_of,
 )
-from candlewave.bus.topics import TopicSpec
+from candlewave.contracts.topics import TopicSpec
 
 Clock = Callable[[], datetime]
 
@@ -80,8 +80,8 @@ class PostgresBus(Closing):
         """Publish messages in order, in transactions of 5,000; each is stored when it returns.
 
         Raises:
-            PublishFailed: PostgreSQL cannot store a key or header; nothing of that transaction is stored.
-            BusUnavailable: the database cannot be reached; of the last transaction it is unknown.
+            PublishError: PostgreSQL cannot store a key or header; nothing of that transaction is stored.
+            BusUnavailableError: the database cannot be reached; of the last transaction it is unknown.
         """
         remaining = iter(messages)
         while batch := list(itertools.islice(remaining, BATCH)):
@@ -226,7 +226,7 @@ class PostgresBus(Closing):
         try:
             self._store(conn, topic, self._shares(topic, messages))
         except (psycopg.DataError, UnicodeEncodeError) as error:
-            raise PublishFailed(f"topic {name} cannot take these messages: {error}") from error
+            raise PublishError(f"topic {name} cannot take these messages: {error}") from error
         conn.execute("SELECT pg_notify('bus', %s)", (name,))
 
     def _shares(self, topic: Topic, messages: Iterable[Message]) -> dict[int, list[Message]]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from candlewave.bus.protocol import BusError, BusUnavailable
+from candlewave.bus.protocol import BusError, BusUnavailableError
 
 
 class Reconnecting:
@@ -46,7 +46,7 @@ def reaching(what: str) -> Iterator[None]:
     """Turn errors of the database into the bus's own.
 
     Raises:
-        BusUnavailable: the server is away or cannot do it now.
+        BusUnavailableError: the server is away or cannot do it now.
         BusError: the bus's tables are not there.
     """
     try:
@@ -55,6 +55,6 @@ def reaching(what: str) -> Iterator[None]:
         # No state, connection trouble or a shutdown: the server is away. The rest, such as a full disk, is its own.
         away = error.sqlstate is None or error.sqlstate[:2] in ("08", "57")
         hint = "; is `candlewave up` running?" if away else ""
-        raise BusUnavailable(f"cannot {what}: {str(error).strip()}{hint}") from error
+        raise BusUnavailableError(f"cannot {what}: {str(error).strip()}{hint}") from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise BusError(f"cannot {what}: the bus's tables are missing ({error}); run `candlewave up`") from error

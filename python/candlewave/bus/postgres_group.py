@@ -22,9 +22,9 @@ from candlewave.bus import metrics
 from candlewave.bus.postgres_connection import Reconnecting, reaching
 from candlewave.bus.postgres_schema import Topic
 from candlewave.bus.protocol import (
-    BusUnavailable,
+    BusUnavailableError,
     Closing,
-    CommitRefused,
+    CommitRefusedError,
     PartitionsCallback,
     Received,
     TopicPartition,
@@ -98,7 +98,7 @@ class Heart:
         while not self._stop.wait(self._interval):
             try:
                 self.beat()
-            except BusUnavailable:
+            except BusUnavailableError:
                 # Polling meets the same outage and reports it; leases are renewed once the server is back.
                 metrics.HEARTBEATS_MISSED.inc()
 
@@ -191,7 +191,7 @@ class PostgresSubscription(Closing):
         """Record everything handed out by earlier polls as processed.
 
         Raises:
-            CommitRefused: a partition among it has been lost; nothing is recorded.
+            CommitRefusedError: a partition among it has been lost; nothing is recorded.
         """
         pending = {tp: at for tp, at in self._positions.items() if at != self._committed[tp]}
         if not pending:
@@ -218,7 +218,7 @@ class PostgresSubscription(Closing):
                 self._heart.forget(self._member_id)
                 try:
                     self._leave(self._member_id)
-                except BusUnavailable as error:
+                except BusUnavailableError as error:
                     _log.warning("%s; its lease runs out instead", error)
                 self._member_id = None
             self._connection.close()
@@ -414,7 +414,7 @@ class PostgresSubscription(Closing):
             (*columns, self._group, self._member_id),
         ).rowcount
         if held != len(pending):
-            raise CommitRefused(
+            raise CommitRefusedError(
                 f"group {self._group}: {len(pending) - held} of {len(pending)} partitions were taken over by "
                 "other members, who read again what was not committed"
             )

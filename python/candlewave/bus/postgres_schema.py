@@ -8,7 +8,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from candlewave.bus.protocol import BusError
-from candlewave.bus.topics import TopicSpec
+from candlewave.contracts.topics import TopicSpec
 
 _INSTALL_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('candlewave.bus.install', 0))"
 

@@ -5,7 +5,7 @@ Two implementations keep the same promises: :class:`candlewave.bus.kafka.KafkaBu
 
 - Messages of one key keep their order: they share a partition (:func:`partition_of`), which is read in order.
 - A member of a group that crashes, or leaves without committing, causes redelivery, never loss.
-- A commit by a member that has lost a partition is refused (:class:`CommitRefused`).
+- A commit by a member that has lost a partition is refused (:class:`CommitRefusedError`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,22 +16,22 @@ from typing import NamedTuple, Protocol, Self
 
 import msgspec
 
-from candlewave.bus.topics import TopicSpec
+from candlewave.contracts.topics import TopicSpec
 
 
 class BusError(RuntimeError):
     """The bus cannot do what was asked; the text says what to do about it."""
 
 
-class BusUnavailable(BusError):  # noqa: N818 (says what is the case, as the other errors do)
+class BusUnavailableError(BusError):
     """The broker or database cannot be reached now; the same call may succeed later."""
 
 
-class PublishFailed(BusError):  # noqa: N818
+class PublishError(BusError):
     """At least one message of a publish was not acknowledged; some of the others may have been stored."""
 
 
-class CommitRefused(BusError):  # noqa: N818
+class CommitRefusedError(BusError):
     """The member no longer owns what it wanted to commit; another member reads it again. Poll to rejoin."""
 
 
@@ -91,7 +91,7 @@ class Subscription(Protocol):
         Callbacks run inside this call. A member that does not poll for five minutes is taken for dead.
 
         Raises:
-            BusUnavailable: the bus cannot be reached; poll again later.
+            BusUnavailableError: the bus cannot be reached; poll again later.
         """
 
     def rewind(self) -> None:
@@ -104,7 +104,7 @@ class Subscription(Protocol):
         """Record everything handed out by earlier polls as processed.
 
         Raises:
-            CommitRefused: a partition among it has been lost; nothing of it counts as processed.
+            CommitRefusedError: a partition among it has been lost; nothing of it counts as processed.
         """
 
     def close(self) -> None:
@@ -124,8 +124,8 @@ class Bus(Protocol):
         """Publish messages in order; return when all are stored durably. Pass many at once: a batch is cheap.
 
         Raises:
-            PublishFailed: a message was refused.
-            BusUnavailable: the bus cannot be reached.
+            PublishError: a message was refused.
+            BusUnavailableError: the bus cannot be reached.
         """
 
     def subscribe(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from candlewave.bus.protocol import Bus, BusError, Closing, TopicPartition, partition_of
-from candlewave.bus.topics import INGEST_SHARDS, SERVICE_LEASES, SINGLETONS
+from candlewave.contracts.topics import INGEST_SHARDS, SERVICE_LEASES, SINGLETONS
 from candlewave.telemetry.logs import get_logger
 
 POLL_SECONDS = 1.0
@@ -56,7 +56,7 @@ class ShardOwnership(Closing):
         """Take part in the group for ``timeout`` seconds; callbacks run here.
 
         Raises:
-            BusUnavailable: the bus cannot be reached; ownership stays as it was, as nobody can take it meanwhile.
+            BusUnavailableError: the bus cannot be reached; ownership stays as it was, as nobody can take it meanwhile.
         """
         self._subscription.poll(timeout=timeout)
 
@@ -92,7 +92,7 @@ class Lease(ShardOwnership):
 
     Args:
         bus: either bus.
-        singleton: one of :data:`candlewave.bus.topics.SINGLETONS`.
+        singleton: one of :data:`candlewave.contracts.topics.SINGLETONS`.
         on_change: called with True when the lease is gained and False when it is lost, inside :meth:`poll`.
     """
 

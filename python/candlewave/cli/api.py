@@ -26,12 +26,12 @@ def predictions_api() -> None:
     """
     from pydantic import ValidationError
 
-    from candlewave.api.security.pepper import PepperError
-    from candlewave.api.service import main
-    from candlewave.api.settings import load_api_settings
     from candlewave.cli.common import explained, fail, load_settings
     from candlewave.cli.training import load_train_settings
-    from candlewave.config import load_config
+    from candlewave.core.config import load_config
+    from candlewave.services.api.security.pepper import PepperError
+    from candlewave.services.api.service import main
+    from candlewave.services.api.settings import load_api_settings
     from candlewave.telemetry.service import Service, run_service
 
     settings = load_settings()
@@ -69,11 +69,11 @@ def create(
     ] = None,
 ) -> None:
     """Make a key and show it, once: the engine keeps only its hash."""
-    from candlewave.api.security import keys
-    from candlewave.api.security.pepper import PepperError, read_pepper
-    from candlewave.api.settings import load_api_settings
     from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.engine import connect
+    from candlewave.engine.connect import connect
+    from candlewave.services.api.security import keys
+    from candlewave.services.api.security.pepper import PepperError, read_pepper
+    from candlewave.services.api.settings import load_api_settings
 
     scopes = scope or ["read"]
     unknown = [text for text in scopes if text not in keys.SCOPES]
@@ -99,9 +99,9 @@ def list_keys() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from candlewave.api.security import keys
     from candlewave.cli.common import explained, load_settings
-    from candlewave.engine import connect
+    from candlewave.engine.connect import connect
+    from candlewave.services.api.security import keys
 
     with explained(), connect(load_settings()) as conn:
         found = keys.stored(conn)
@@ -126,9 +126,9 @@ def list_keys() -> None:
 
 def revoke(prefix: Annotated[str, typer.Argument(help="As `candlewave apikey list` shows it.")]) -> None:
     """End a key; every replica refuses it within two seconds."""
-    from candlewave.api.security import keys
     from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.engine import connect
+    from candlewave.engine.connect import connect
+    from candlewave.services.api.security import keys
 
     with explained(), connect(load_settings()) as conn:
         found = keys.revoke(conn, prefix)

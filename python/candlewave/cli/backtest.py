@@ -10,10 +10,10 @@ import typer
 
 if TYPE_CHECKING:
     from candlewave.backtest.report import Backtest
-    from candlewave.config import Config
+    from candlewave.core.config import Config
+    from candlewave.core.settings import Settings
     from candlewave.ml.dataset import Source
     from candlewave.ml.settings import TrainSettings
-    from candlewave.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +48,7 @@ def backtest(
     """
     from candlewave.cli.common import explained, fail, load_settings
     from candlewave.cli.training import load_train_settings
-    from candlewave.config import load_config
+    from candlewave.core.config import load_config
     from candlewave.ml.feature_set import NoFeaturesError
     from candlewave.ml.model import TooLittleDataError
 
@@ -80,7 +80,7 @@ def _run(
     from candlewave.backtest.report import write_report
     from candlewave.backtest.run import backtest, last_minute, plan
     from candlewave.backtest.strategy import Costs
-    from candlewave.engine import connect
+    from candlewave.engine.connect import connect
     from candlewave.ml.model import TooLittleDataError
     from candlewave.telemetry.progress import progress
 

@@ -20,7 +20,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure speed and memory on this machine and print a table. It needs a checkout and some minutes."""
-    from candlewave.paths import project_root
+    from candlewave.core.paths import project_root
 
     root = project_root()
     if not (root / "benchmarks").is_dir():

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-    from candlewave.settings import Settings
+    from candlewave.core.settings import Settings
 
 
 def fail(text: str) -> NoReturn:
@@ -23,15 +23,15 @@ def explained() -> Iterator[None]:
     """Turn errors that a person can do something about into their text and exit code 1."""
     import psycopg
 
-    from candlewave.config import ConfigError
-    from candlewave.embedded.backup import BackupError
-    from candlewave.embedded.ownership import ServerError
-    from candlewave.embedded.runtime import EngineNotRunning
-    from candlewave.engine import EngineError, explain
+    from candlewave.core.config import ConfigError
+    from candlewave.engine.connect import EngineError, explain
+    from candlewave.engine.embedded.backup import BackupError
+    from candlewave.engine.embedded.ownership import ServerError
+    from candlewave.engine.embedded.runtime import EngineNotRunningError
 
     try:
         yield
-    except (ServerError, BackupError, EngineNotRunning, EngineError, ConfigError) as error:
+    except (ServerError, BackupError, EngineNotRunningError, EngineError, ConfigError) as error:
         fail(str(error))
     except psycopg.Error as error:
         fail(explain(error))
@@ -44,7 +44,7 @@ def load_settings(*, connects: bool = True) -> "Settings":
     """
     from pydantic import ValidationError
 
-    from candlewave.settings import get_settings
+    from candlewave.core.settings import get_settings
 
     try:
         settings = get_settings()

@@ -19,7 +19,7 @@ import typer
 from candlewave.cli.common import embedded_settings, fail
 
 if TYPE_CHECKING:
-    from candlewave.settings import Settings
+    from candlewave.core.settings import Settings
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 25.0
@@ -98,7 +98,7 @@ def demo(
 def _invented_news() -> dict[str, str]:
     """Return the environment in which sentiment-extractor needs no internet, unless the user has chosen sources."""
     own = os.environ.get("CANDLEWAVE_NEWS_CONFIG")
-    return {"CANDLEWAVE_NEWS_CONFIG": own or str(files("candlewave.sentiment") / "news-simulated.toml")}
+    return {"CANDLEWAVE_NEWS_CONFIG": own or str(files("candlewave.services.sentiment") / "news-simulated.toml")}
 
 
 def _wait_for_features(
@@ -109,7 +109,7 @@ def _wait_for_features(
     stop: threading.Event,
 ) -> None:
     """Show how far SQL has come with the history; a model that is trained before knows only a part of it."""
-    from candlewave.engine import connect
+    from candlewave.engine.connect import connect
     from candlewave.telemetry.progress import progress
 
     begin = time.time() - days * 86_400
@@ -178,7 +178,7 @@ def _program() -> str:
 
 def _decisions(settings: "Settings") -> list[tuple[str, str]]:
     """Return the trainer's newest decisions, oldest first."""
-    from candlewave.engine import connect
+    from candlewave.engine.connect import connect
 
     with connect(settings) as conn:
         rows = conn.execute(
@@ -196,7 +196,7 @@ def _blamed(children: "dict[str, subprocess.Popen[bytes]]", logs: Path) -> Itera
     """When the engine cannot be asked, say which child has ended; give it a moment to do so."""
     import psycopg
 
-    from candlewave.engine import EngineError
+    from candlewave.engine.connect import EngineError
 
     try:
         yield
@@ -273,7 +273,7 @@ def _running(arguments: list[str], logs: Path, environment: dict[str, str]) -> I
 def _wait_for_engine(
     engine: "subprocess.Popen[bytes]", settings: "Settings", logs: Path, stop: threading.Event
 ) -> None:
-    from candlewave.engine import EngineError, connect
+    from candlewave.engine.connect import EngineError, connect
 
     deadline = time.monotonic() + _START_SECONDS
     while not stop.is_set():

@@ -34,7 +34,7 @@ def doctor(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     settings = embedded_settings("doctor")
-    from candlewave.engine import connect
+    from candlewave.engine.connect import connect
 
     with explained(), connect(settings) as conn:
         rows = conn.execute(
@@ -58,7 +58,7 @@ def clock(
     withdrawn until their time has come. Exit code 1 while there is something to repair.
     """
     settings = load_settings()
-    from candlewave.engine import connect
+    from candlewave.engine.connect import connect
 
     now = datetime.now(UTC)
     with explained(), connect(settings) as conn:

@@ -12,8 +12,8 @@ from candlewave.cli import doctor, sql
 from candlewave.cli.common import embedded_settings, explained, fail
 
 if TYPE_CHECKING:
-    from candlewave.embedded.server import EmbeddedServer
-    from candlewave.settings import Settings
+    from candlewave.core.settings import Settings
+    from candlewave.engine.embedded.server import EmbeddedServer
     from candlewave.telemetry.service import Service
 
 
@@ -44,8 +44,8 @@ def up(
     port when that is not set.
     """
     settings = embedded_settings("up")
-    from candlewave.embedded.server import start
-    from candlewave.embedded.supervise import run_engine
+    from candlewave.engine.embedded.server import start
+    from candlewave.engine.embedded.supervise import run_engine
     from candlewave.telemetry.service import run_service
 
     if "admin_port" not in settings.model_fields_set:
@@ -68,8 +68,8 @@ def down() -> None:
     It also stops a PostgreSQL that a killed `candlewave up` left behind.
     """
     settings = embedded_settings("down")
-    from candlewave.embedded.cluster import postmaster, stop_postmaster
-    from candlewave.embedded.ownership import Layout, acquire, owner_of
+    from candlewave.engine.embedded.cluster import postmaster, stop_postmaster
+    from candlewave.engine.embedded.ownership import Layout, acquire, owner_of
 
     layout = Layout(settings.data_dir.absolute())
     with explained():
@@ -92,7 +92,7 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; an earlier 
     It works beside a running `candlewave up`. An interrupted backup leaves an earlier file as it was.
     """
     settings = embedded_settings("backup")
-    from candlewave.embedded.backup import backup as make
+    from candlewave.engine.embedded.backup import backup as make
 
     with explained():
         made = make(settings, file)
@@ -108,7 +108,7 @@ def restore(
     The present database is replaced at the very end, so that a failure leaves it as it was.
     """
     settings = embedded_settings("restore")
-    from candlewave.embedded.backup import restore as put_back
+    from candlewave.engine.embedded.backup import restore as put_back
 
     with explained():
         restored = put_back(settings, file, force=force)
@@ -126,8 +126,8 @@ def upgrade(
     space as the database has. Interrupted, it can be run again.
     """
     settings = embedded_settings("upgrade")
-    from candlewave.embedded.programs import MAJOR
-    from candlewave.embedded.upgrade import upgrade as bring
+    from candlewave.engine.embedded.programs import MAJOR
+    from candlewave.engine.embedded.upgrade import upgrade as bring
 
     with explained():
         done = bring(settings.data_dir, typer.echo, keep_old=keep_old)
@@ -137,7 +137,7 @@ def upgrade(
 
 def _end(owner: int, settings: "Settings") -> None:
     """Ask the owner of the data directory to end, and wait until it has given the directory free."""
-    from candlewave.embedded.ownership import owner_of
+    from candlewave.engine.embedded.ownership import owner_of
 
     try:
         os.kill(owner, signal.SIGTERM)
@@ -173,10 +173,10 @@ def _greet(service: "Service", server: "EmbeddedServer") -> None:
 def _migration_problems(service: "Service", server: "EmbeddedServer") -> list[str]:
     import psycopg
 
-    from candlewave.engine import EngineError, connect_url
-    from candlewave.migrate import MigrationError
-    from candlewave.migrate.head import head_matches
-    from candlewave.migrate.history import History
+    from candlewave.engine.connect import EngineError, connect_url
+    from candlewave.engine.migrate import MigrationError
+    from candlewave.engine.migrate.head import head_matches
+    from candlewave.engine.migrate.history import History
 
     try:
         history = History.of_project(service.settings)

@@ -15,8 +15,8 @@ def technical_indicators() -> None:
     replicas one audits, the others stand by.
     """
     from candlewave.cli.common import load_settings
-    from candlewave.config import ConfigError, load_config
-    from candlewave.indicators.service import main
+    from candlewave.core.config import ConfigError, load_config
+    from candlewave.services.indicators.service import main
     from candlewave.telemetry.service import run_service
 
     settings = load_settings()

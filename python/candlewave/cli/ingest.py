@@ -13,11 +13,11 @@ import typer
 from candlewave.cli.common import fail, load_settings
 
 if TYPE_CHECKING:
-    from candlewave.config import Config
-    from candlewave.ingest.backfill import Loaded
-    from candlewave.ingest.publish import BadRecord
-    from candlewave.ingest.simulator import SimulatedSymbol, Simulator
-    from candlewave.settings import Settings
+    from candlewave.core.config import Config
+    from candlewave.core.settings import Settings
+    from candlewave.services.ingest.backfill import Loaded
+    from candlewave.services.ingest.publish import BadRecord
+    from candlewave.services.ingest.simulator import SimulatedSymbol, Simulator
 
 _SHOWN_REJECTS = 20
 _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -50,7 +50,7 @@ def trade_to_ohlc() -> None:
     candlewave.toml says which exchanges and symbols; CANDLEWAVE_EXCHANGE_URLS, a JSON object such as
     {"kraken": {"rest": "http://mirror:8080", "ws": "ws://mirror:8080"}}, sends requests to a mirror.
     """
-    from candlewave.ingest.service import main
+    from candlewave.services.ingest.service import main
     from candlewave.telemetry.service import run_service
 
     settings, config = _project()
@@ -83,11 +83,11 @@ def backfill(
     """
     import asyncio
 
-    from candlewave.ingest.archive import Format
-    from candlewave.ingest.backfill import Loader
-    from candlewave.ingest.exchange import Exchange
-    from candlewave.ingest.ledger import Ledger
-    from candlewave.ingest.validate import normalise_symbol
+    from candlewave.services.ingest.archive import Format
+    from candlewave.services.ingest.backfill import Loader
+    from candlewave.services.ingest.exchange import Exchange
+    from candlewave.services.ingest.ledger import Ledger
+    from candlewave.services.ingest.validate import normalise_symbol
 
     settings, config = _project()
     name = exchange or config.default_exchange
@@ -149,10 +149,10 @@ def replay(
     The first line names the columns: symbol (or product_id), trade_id, ts, side, price, quantity; times are ISO-8601
     with a zone. Bad lines are reported, counted and put on the dead-letter topic. Ends with 1 when no line was good.
     """
-    from candlewave.ingest.files import Lines
-    from candlewave.ingest.replay import Pacer
-    from candlewave.ingest.replay import replay as run
-    from candlewave.ingest.store import register_symbols, wait_until_visible
+    from candlewave.services.ingest.files import Lines
+    from candlewave.services.ingest.replay import Pacer
+    from candlewave.services.ingest.replay import replay as run
+    from candlewave.services.ingest.store import register_symbols, wait_until_visible
 
     settings, config = _project()
     factor = _speed(speed)
@@ -217,9 +217,15 @@ def simulate(
     second live run with the same options goes on where the first ended, filling the time between; with other options it
     is refused.
     """
-    from candlewave.ingest.simulate import OtherMarketError, load_state, publish_history, publish_live, save_state
-    from candlewave.ingest.simulator import EXCHANGE, Disturbances, RegimeChange, Simulator
-    from candlewave.ingest.store import register_symbols
+    from candlewave.services.ingest.simulate import (
+        OtherMarketError,
+        load_state,
+        publish_history,
+        publish_live,
+        save_state,
+    )
+    from candlewave.services.ingest.simulator import EXCHANGE, Disturbances, RegimeChange, Simulator
+    from candlewave.services.ingest.store import register_symbols
 
     settings, config = _project()
     markets = _markets(symbols, rate)
@@ -296,8 +302,8 @@ def audit(
     """
     import asyncio
 
-    from candlewave.engine import connect
-    from candlewave.ingest.audit import OhlcAudit
+    from candlewave.engine.connect import connect
+    from candlewave.services.ingest.audit import OhlcAudit
 
     settings, config = _project()
     with _explained(), connect(settings) as conn:
@@ -318,9 +324,9 @@ def audit(
 
 
 async def _audit_exchange(conn: Any, name: str, symbols: list[str], timeframe: str, back: timedelta) -> bool:
-    from candlewave.config import TIMEFRAME_SECONDS
-    from candlewave.ingest.audit import compare_with_exchange, stored_candles
-    from candlewave.ingest.exchange import Exchange
+    from candlewave.core.config import TIMEFRAME_SECONDS
+    from candlewave.services.ingest.audit import compare_with_exchange, stored_candles
+    from candlewave.services.ingest.exchange import Exchange
 
     if timeframe not in TIMEFRAME_SECONDS:
         raise typer.BadParameter(f"{timeframe!r} is none of {', '.join(TIMEFRAME_SECONDS)}", param_hint="--timeframe")
@@ -406,8 +412,8 @@ def _progress(title: str, total: float | None, unit: str = "trades") -> Iterator
 def _connected(settings: "Settings") -> Iterator[tuple[Any, Any]]:
     """Open the bus and an engine connection."""
     from candlewave.bus import open_bus
-    from candlewave.bus.topics import TRADES, TRADES_DLQ
-    from candlewave.engine import connect
+    from candlewave.contracts.topics import TRADES, TRADES_DLQ
+    from candlewave.engine.connect import connect
 
     with connect(settings) as conn, open_bus(settings) as bus:
         bus.ensure_topics([TRADES, TRADES_DLQ])
@@ -436,26 +442,26 @@ def _explained() -> Iterator[None]:
     import psycopg
 
     from candlewave.bus.protocol import BusError
-    from candlewave.config import ConfigError
-    from candlewave.engine import EngineError, explain
-    from candlewave.ingest.files import FileProblem
-    from candlewave.ingest.ledger import AlreadyLoaded
-    from candlewave.ingest.records import HistoryUnavailable, UnknownExchange
-    from candlewave.ingest.store import ViewsTimeout
+    from candlewave.core.config import ConfigError
+    from candlewave.engine.connect import EngineError, explain
+    from candlewave.services.ingest.files import FileFormatError
+    from candlewave.services.ingest.ledger import AlreadyLoadedError
+    from candlewave.services.ingest.records import HistoryUnavailableError, UnknownExchangeError
+    from candlewave.services.ingest.store import ViewsTimeoutError
 
     try:
         yield
     except psycopg.Error as error:
         text = explain(error)
     except (
-        AlreadyLoaded,
+        AlreadyLoadedError,
         BusError,
         ConfigError,
         EngineError,
-        FileProblem,
-        HistoryUnavailable,
-        UnknownExchange,
-        ViewsTimeout,
+        FileFormatError,
+        HistoryUnavailableError,
+        UnknownExchangeError,
+        ViewsTimeoutError,
     ) as error:
         text = str(error)
     else:
@@ -464,7 +470,7 @@ def _explained() -> Iterator[None]:
 
 
 def _project() -> tuple["Settings", "Config"]:
-    from candlewave.config import load_config
+    from candlewave.core.config import load_config
 
     settings = load_settings()
     with _explained():
@@ -477,7 +483,7 @@ def _retention(config: "Config") -> timedelta | None:
 
 
 def _known_symbol(conn: Any, exchange: str, symbol: str, config: "Config") -> None:
-    from candlewave.ingest.store import register_symbols
+    from candlewave.services.ingest.store import register_symbols
 
     listed = config.exchanges.get(exchange)
     if listed is None or symbol not in listed.symbols:
@@ -486,7 +492,7 @@ def _known_symbol(conn: Any, exchange: str, symbol: str, config: "Config") -> No
 
 
 def _markets(symbols: int | None, rate: float) -> "list[SimulatedSymbol]":
-    from candlewave.ingest.simulator import DEFAULT_SYMBOLS, make_symbols
+    from candlewave.services.ingest.simulator import DEFAULT_SYMBOLS, make_symbols
 
     chosen = list(DEFAULT_SYMBOLS) if symbols is None else make_symbols(symbols)
     return [replace(market, rate=market.rate * rate) for market in chosen]

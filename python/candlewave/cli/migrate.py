@@ -10,10 +10,10 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from candlewave.config import Config
-    from candlewave.migrate.history import Comparison, History
-    from candlewave.migrate.migrator import Migrator
-    from candlewave.migrate.plan import Plan
+    from candlewave.core.config import Config
+    from candlewave.engine.migrate.history import Comparison, History
+    from candlewave.engine.migrate.migrator import Migrator
+    from candlewave.engine.migrate.plan import Plan
 
 migrate_app = typer.Typer(help="Apply migrations to the engine.", invoke_without_command=True)
 
@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def plan() -> None:
     """Show what the next `migration` would contain, and what `migrate` would do on the engine."""
-    from candlewave.migrate.history import compare
+    from candlewave.engine.migrate.history import compare
 
     console = _console()
     with _explained():
@@ -61,9 +61,9 @@ def migration(
     ] = False,
 ) -> None:
     """Write the next revision: what sql/ renders to now, frozen, and the way there and back."""
-    from candlewave.migrate import MigrationError
-    from candlewave.migrate.history import Branch, Comparison, compare
-    from candlewave.migrate.writer import write
+    from candlewave.engine.migrate import MigrationError
+    from candlewave.engine.migrate.history import Branch, Comparison, compare
+    from candlewave.engine.migrate.writer import write
 
     console = _console()
     with _explained():
@@ -98,7 +98,7 @@ def migration(
 
 def check() -> None:
     """Fail when sql/ and the head revision differ, or when the revisions are not in order."""
-    from candlewave.migrate.history import compare
+    from candlewave.engine.migrate.history import compare
 
     console = _console()
     with _explained():
@@ -153,9 +153,9 @@ def _install_search(console: "Console") -> None:
     from pydantic import ValidationError
 
     from candlewave.cli.common import fail, load_settings
-    from candlewave.search.client import SearchError, open_client
-    from candlewave.search.install import install
-    from candlewave.search.settings import SearchSettings
+    from candlewave.elastic.client import SearchError, open_client
+    from candlewave.elastic.install import install
+    from candlewave.elastic.settings import SearchSettings
 
     try:
         own = SearchSettings()  # type: ignore[call-arg]
@@ -196,7 +196,7 @@ def history() -> None:
     """List the revisions, newest last, and mark where the engine is."""
     from rich.table import Table
 
-    from candlewave.migrate.history import Branch
+    from candlewave.engine.migrate.history import Branch
 
     console = _console()
     with _explained():
@@ -274,10 +274,10 @@ def _explained() -> Iterator[None]:
 
     from candlewave.bus import BusError
     from candlewave.cli.common import fail, in_words
-    from candlewave.config import ConfigError
-    from candlewave.engine import EngineError
-    from candlewave.migrate import MigrationError
-    from candlewave.sqlmodel.render import RenderError
+    from candlewave.core.config import ConfigError
+    from candlewave.engine.connect import EngineError
+    from candlewave.engine.migrate import MigrationError
+    from candlewave.sqlproject.render import RenderError
 
     try:
         yield
@@ -291,8 +291,8 @@ def _explained() -> Iterator[None]:
 
 def _project() -> "tuple[History, Config]":
     from candlewave.cli.common import load_settings
-    from candlewave.config import load_config
-    from candlewave.migrate.history import History
+    from candlewave.core.config import load_config
+    from candlewave.engine.migrate.history import History
 
     settings = load_settings(connects=False)
     return History.of_project(settings), load_config(settings.config_file)
@@ -306,9 +306,9 @@ def _migrator(
     wait_seconds: float = 60.0,
 ) -> "Migrator":
     from candlewave.cli.common import load_settings
-    from candlewave.engine import connect
-    from candlewave.migrate.migrator import Migrator
-    from candlewave.sqlmodel.parameters import fill
+    from candlewave.engine.connect import connect
+    from candlewave.engine.migrate.migrator import Migrator
+    from candlewave.sqlproject.parameters import fill
 
     settings = load_settings()
     history, config = _project()
@@ -328,8 +328,8 @@ def _migrator(
 def _ensure_topics() -> None:
     """Make the topics that tables and sinks name: RisingWave refuses a table whose topic does not exist."""
     from candlewave.bus import open_bus
-    from candlewave.bus.topics import TOPICS
     from candlewave.cli.common import load_settings
+    from candlewave.contracts.topics import TOPICS
 
     settings = load_settings()
     if settings.embedded:  # its own process makes them at the start
@@ -342,7 +342,7 @@ def _ensure_topics() -> None:
 
 
 def _plan_of(comparison: "Comparison") -> "Plan":
-    from candlewave.migrate.plan import make_plan
+    from candlewave.engine.migrate.plan import make_plan
 
     return make_plan(comparison.before, comparison.rendered)
 
@@ -350,7 +350,7 @@ def _plan_of(comparison: "Comparison") -> "Plan":
 def _print_plan(console: "Console", made: "Plan") -> None:
     from rich.table import Table
 
-    from candlewave.migrate.plan import Action
+    from candlewave.engine.migrate.plan import Action
 
     colours = {
         Action.CREATED: "green",
@@ -398,7 +398,7 @@ def _current_revision(console: "Console") -> str | None:
 
 
 def _warn_of_changed_config(console: "Console", migrator: "Migrator") -> None:
-    from candlewave.migrate.history import Branch, compare
+    from candlewave.engine.migrate.history import Branch, compare
 
     for comparison in compare(migrator.history, migrator.config):
         if comparison.branch is Branch.LOCAL and comparison.differences:
@@ -410,7 +410,7 @@ def _warn_of_changed_config(console: "Console", migrator: "Migrator") -> None:
 
 
 def _describe(comparison: "Comparison") -> str:
-    from candlewave.migrate.history import Branch
+    from candlewave.engine.migrate.history import Branch
 
     if comparison.head is None:
         return "nothing, as there is no revision yet"
@@ -419,7 +419,7 @@ def _describe(comparison: "Comparison") -> str:
 
 
 def _rendered(comparison: "Comparison") -> str:
-    from candlewave.migrate.history import Branch
+    from candlewave.engine.migrate.history import Branch
 
     return "sql/ with your candlewave.toml" if comparison.branch is Branch.LOCAL else "sql/"
 

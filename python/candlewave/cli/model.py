@@ -12,8 +12,8 @@ from candlewave.cli import migrate
 from candlewave.cli.common import explained, fail, load_settings
 
 if TYPE_CHECKING:
-    from candlewave.settings import Settings
-    from candlewave.sqlmodel.render import SqlObject
+    from candlewave.core.settings import Settings
+    from candlewave.sqlproject.render import SqlObject
 
 
 class Engine(StrEnum):
@@ -35,9 +35,9 @@ def lint(
     rules: Annotated[bool, typer.Option("--rules", help="List the rules.")] = False,
 ) -> None:
     """Check the SQL models in sql/; needs no engine. Exit code 1 when a rule is violated."""
-    from candlewave.config import load_config
-    from candlewave.sqlmodel.lint import RULES
-    from candlewave.sqlmodel.lint import lint as check
+    from candlewave.core.config import load_config
+    from candlewave.sqlproject.lint import RULES
+    from candlewave.sqlproject.lint import lint as check
 
     if rules:
         for code, rule in RULES.items():
@@ -66,10 +66,10 @@ def render(
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print passwords, not ***.")] = False,
 ) -> None:
     """Print the SQL that an engine gets for the objects of sql/, in dependency order."""
-    from candlewave.config import load_config
-    from candlewave.embedded.translate import TranslationError
-    from candlewave.sqlmodel.parameters import ParameterError
-    from candlewave.sqlmodel.render import RenderError, render_objects
+    from candlewave.core.config import load_config
+    from candlewave.engine.embedded.translate import TranslationError
+    from candlewave.sqlproject.parameters import ParameterError
+    from candlewave.sqlproject.render import RenderError, render_objects
 
     settings = load_settings(connects=False)
     with explained():
@@ -100,20 +100,20 @@ def render(
 
 def _filled(text: str, settings: "Settings", *, mask_secrets: bool) -> str:
     """Return the text with its parameters; as it is when it belongs to a part of the deployment that is not set up."""
-    from candlewave.sqlmodel.parameters import UnsetParameter, fill
+    from candlewave.sqlproject.parameters import UnsetParameterError, fill
 
     try:
         return fill(text, settings, mask_secrets=mask_secrets)
-    except UnsetParameter as error:
+    except UnsetParameterError as error:
         typer.echo(f"left as it is: {error}", err=True)
         return text
 
 
 def _embedded_text(sql_object: "SqlObject") -> str:
     """Return an object's header, and PostgreSQL's text of what it is; what PostgreSQL has no word for is a comment."""
-    from candlewave.embedded.translate import translate_query
-    from candlewave.sqlmodel.ddl import Kind, plain_table
-    from candlewave.sqlmodel.header import split_header
+    from candlewave.engine.embedded.translate import translate_query
+    from candlewave.sqlproject.ddl import Kind, plain_table
+    from candlewave.sqlproject.header import split_header
 
     comment, _ = split_header(sql_object.text)
     statement = sql_object.statement

@@ -23,8 +23,8 @@ def model_error_monitor(
     from pydantic import ValidationError
 
     from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.config import load_config
-    from candlewave.monitor.settings import MonitorSettings
+    from candlewave.core.config import load_config
+    from candlewave.services.monitor.settings import MonitorSettings
     from candlewave.telemetry.service import run_service
 
     settings = load_settings()
@@ -36,15 +36,15 @@ def model_error_monitor(
         first = error.errors(include_input=False, include_url=False)[0]
         fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
     if not once:
-        from candlewave.monitor.service import main
+        from candlewave.services.monitor.service import main
 
         raise typer.Exit(run_service("model-error-monitor", settings, lambda service: main(service, config, own)))
 
     from rich.console import Console
     from rich.table import Table
 
-    from candlewave.alert_text import summary
-    from candlewave.monitor.service import judge_once
+    from candlewave.contracts.alert_text import summary
+    from candlewave.services.monitor.service import judge_once
 
     with explained():
         verdicts = judge_once(settings, config)

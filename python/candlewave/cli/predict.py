@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from candlewave.predict.predictor import Cycle
+    from candlewave.services.predictor.predictor import Cycle
 
 
 def register(app: typer.Typer) -> None:
@@ -27,8 +27,8 @@ def price_predictor(
 
     from candlewave.bus.protocol import BusError
     from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.config import load_config
-    from candlewave.predict.settings import PredictSettings
+    from candlewave.core.config import load_config
+    from candlewave.services.predictor.settings import PredictSettings
     from candlewave.telemetry.service import run_service
 
     settings = load_settings()
@@ -40,12 +40,12 @@ def price_predictor(
         first = error.errors(include_input=False, include_url=False)[0]
         fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
     if not once:
-        from candlewave.predict.service import main
+        from candlewave.services.predictor.service import main
 
         raise typer.Exit(run_service("price-predictor", settings, lambda service: main(service, config, own)))
 
     from candlewave.ml.feature_set import NoFeaturesError
-    from candlewave.predict.service import predict_once
+    from candlewave.services.predictor.service import predict_once
 
     try:
         with explained():

@@ -150,7 +150,7 @@ def _show(
     from rich.table import Table
 
     from candlewave.cli.common import fail
-    from candlewave.client import ApiError, ApiUnavailable, Client
+    from candlewave.client import ApiError, ApiUnavailableError, Client
 
     try:
         with Client(url, key or None, attempts=2) as client:
@@ -158,7 +158,7 @@ def _show(
             others = None if answer.data or not of_market else _with_data(client)  # type: ignore[attr-defined]
     except ValueError as error:
         fail(f"--url, --key: {error}")
-    except ApiUnavailable as error:
+    except ApiUnavailableError as error:
         fail(f"{url}: {error}. `make demo` or `candlewave predictions-api` serves the API")
     except ApiError as error:
         fail(str(error))

@@ -22,10 +22,10 @@ def sentiment_extractor() -> None:
     model come from the environment or from secret files.
     """
     from candlewave.cli.common import load_settings
-    from candlewave.config import ConfigError, load_config
-    from candlewave.sentiment.config import NewsConfigError, load_news_config
-    from candlewave.sentiment.service import main
-    from candlewave.sentiment.settings import SentimentSettings
+    from candlewave.core.config import ConfigError, load_config
+    from candlewave.services.sentiment.config import NewsConfigError, load_news_config
+    from candlewave.services.sentiment.service import main
+    from candlewave.services.sentiment.settings import SentimentSettings
     from candlewave.telemetry.service import run_service
 
     settings = load_settings()
@@ -54,9 +54,9 @@ def evaluate(
     import time
 
     from candlewave.cli.common import load_settings
-    from candlewave.sentiment.evaluate import EvaluationError, read_labelled, save_plot, score_all
-    from candlewave.sentiment.evaluate import evaluate as compare
-    from candlewave.sentiment.offline.scorer import OfflineScorer
+    from candlewave.services.sentiment.evaluate import EvaluationError, read_labelled, save_plot, score_all
+    from candlewave.services.sentiment.evaluate import evaluate as compare
+    from candlewave.services.sentiment.offline.scorer import OfflineScorer
 
     try:
         labelled = read_labelled(file)
@@ -96,10 +96,10 @@ def score(
     asset: Annotated[str | None, typer.Option(help="Score for this asset, such as BTC.")] = None,
 ) -> None:
     """Score one headline with the offline scorer, and say why."""
-    from candlewave.sentiment.config import NewsConfigError, load_news_config
-    from candlewave.sentiment.entities import Recogniser
-    from candlewave.sentiment.offline.scorer import OfflineScorer
-    from candlewave.sentiment.settings import SentimentSettings
+    from candlewave.services.sentiment.config import NewsConfigError, load_news_config
+    from candlewave.services.sentiment.entities import Recogniser
+    from candlewave.services.sentiment.offline.scorer import OfflineScorer
+    from candlewave.services.sentiment.settings import SentimentSettings
 
     try:
         recogniser = Recogniser(load_news_config(SentimentSettings.load().news_config).assets)

@@ -34,7 +34,7 @@ def sql(
         _prompt()
     else:
         show = _print_csv if csv else _print_json if json else _print_table
-        from candlewave.engine import connect
+        from candlewave.engine.connect import connect
 
         settings = load_settings()
         with explained(), connect(settings) as conn:
@@ -53,8 +53,8 @@ def _prompt() -> None:
     """Become psql; the password is not among its arguments, which other users can read."""
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-    from candlewave.embedded.programs import binary
-    from candlewave.engine import engine_url
+    from candlewave.engine.connect import engine_url
+    from candlewave.engine.embedded.programs import binary
 
     settings = load_settings()
     with explained():

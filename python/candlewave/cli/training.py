@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from candlewave.config import Config
+    from candlewave.core.config import Config
+    from candlewave.core.settings import Settings
     from candlewave.ml.dataset import Dataset
     from candlewave.ml.judge import Verdict
     from candlewave.ml.model import BoostingParameters
     from candlewave.ml.scores import Interval
     from candlewave.ml.settings import TrainSettings
-    from candlewave.settings import Settings
 
 _models = typer.Typer(
     no_args_is_help=True, help="Registered models: which there are, which serves, and back to the one before."
@@ -61,7 +61,7 @@ def train(
     """
     from candlewave.bus.protocol import BusError
     from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.config import load_config
+    from candlewave.core.config import load_config
     from candlewave.ml.feature_set import NoFeaturesError
     from candlewave.ml.model import TooLittleDataError
     from candlewave.ml.registry import RegistryError
@@ -92,9 +92,9 @@ def model_trainer() -> None:
     others stand by.
     """
     from candlewave.cli.common import explained, load_settings
-    from candlewave.config import load_config
+    from candlewave.core.config import load_config
+    from candlewave.services.trainer.service import main
     from candlewave.telemetry.service import run_service
-    from candlewave.trainer.service import main
 
     settings, own = load_settings(), load_train_settings()
     with explained():
@@ -139,8 +139,8 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_event
     """Make the champion before the present one serve again; a second rollback takes the first one back."""
     from candlewave.bus import open_bus
     from candlewave.bus.protocol import BusError
-    from candlewave.bus.topics import MODEL_EVENTS
     from candlewave.cli.common import fail, load_settings
+    from candlewave.contracts.topics import MODEL_EVENTS
     from candlewave.ml.records import event_message
     from candlewave.ml.registry import CHAMPION, PREVIOUS, RegistryError, open_registry
 
@@ -180,7 +180,7 @@ def _ask(settings: "Settings", own: "TrainSettings", reason: str) -> None:
 
     from candlewave.bus import open_bus
     from candlewave.bus.messages import TrainingRequest, training_request_message
-    from candlewave.bus.topics import TRAINING_REQUESTS
+    from candlewave.contracts.topics import TRAINING_REQUESTS
 
     request = TrainingRequest(f"cli-{uuid4().hex[:16]}", own.model_name, reason, {}, datetime.now(UTC))
     with open_bus(settings) as bus:
@@ -199,8 +199,8 @@ def _train(
     dry_run: bool,
 ) -> None:
     from candlewave.bus import open_bus
-    from candlewave.bus.topics import FEATURE_REFERENCE, MODEL_EVENTS
-    from candlewave.engine import connect
+    from candlewave.contracts.topics import FEATURE_REFERENCE, MODEL_EVENTS
+    from candlewave.engine.connect import connect
     from candlewave.ml.registry import CHAMPION, artifact_root, open_registry
     from candlewave.ml.train import examine, fits, read_training_data, train
     from candlewave.telemetry.progress import progress
@@ -243,7 +243,7 @@ def _train(
 
 
 def _search(data: "Dataset", config: "Config", own: "TrainSettings") -> "BoostingParameters":
-    from candlewave.ml.search import search
+    from candlewave.ml.tuning import search
     from candlewave.telemetry.progress import progress
 
     with progress("Searching parameters", own.search_trials, "trials") as bar:

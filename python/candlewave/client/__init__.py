@@ -7,8 +7,8 @@
 """
 
 from candlewave.client import calls
-from candlewave.client.errors import ApiError, ApiUnavailable
+from candlewave.client.errors import ApiError, ApiUnavailableError
 from candlewave.client.sessions import AsyncClient, Client
 from candlewave.client.stream import Event
 
-__all__ = ["ApiError", "ApiUnavailable", "AsyncClient", "Client", "Event", "calls"]
+__all__ = ["ApiError", "ApiUnavailableError", "AsyncClient", "Client", "Event", "calls"]

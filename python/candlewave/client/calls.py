@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-from candlewave import schemas
+from candlewave.contracts import api as schemas
 
 T = TypeVar("T")
 P = TypeVar("P", bound=schemas.Page)

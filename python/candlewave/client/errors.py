@@ -1,6 +1,6 @@
 """What goes wrong when the API is asked."""
 
-from candlewave.schemas import Problem
+from candlewave.contracts.api import Problem
 
 
 class ApiError(RuntimeError):
@@ -17,5 +17,5 @@ class ApiError(RuntimeError):
         self.problem = problem
 
 
-class ApiUnavailable(ApiError):  # noqa: N818 (says what is the case)
+class ApiUnavailableError(ApiError):
     """The API cannot be reached, is overloaded or limits the caller (429, 503), and all attempts are used up."""

@@ -12,25 +12,25 @@ from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception
 
 from candlewave import __version__
 from candlewave.client.calls import Call, P, T
-from candlewave.client.errors import ApiError, ApiUnavailable
+from candlewave.client.errors import ApiError, ApiUnavailableError
 from candlewave.client.stream import Event, Parser
-from candlewave.schemas import Problem, TrainingRequest
+from candlewave.contracts.api import Problem, TrainingRequest
 
 _LONGEST_PAUSE = 30.0
 _RECONNECT_SECONDS = 1.0
 
 
-class _Again(Exception):  # noqa: N818 (no error: a reason to try again)
+class _RetryError(Exception):
     """Worth another attempt."""
 
-    def __init__(self, error: ApiUnavailable, pause: float | None) -> None:
+    def __init__(self, error: ApiUnavailableError, pause: float | None) -> None:
         self.error, self.pause = error, pause
 
 
 def _pause(state: RetryCallState) -> float:
     """Wait as long as the API asks, else 0.2 s, doubled with each attempt."""
     error = state.outcome.exception() if state.outcome else None
-    asked = error.pause if isinstance(error, _Again) else None
+    asked = error.pause if isinstance(error, _RetryError) else None
     return min(asked if asked is not None else 0.2 * 2.0 ** (state.attempt_number - 1), _LONGEST_PAUSE)
 
 
@@ -54,7 +54,7 @@ def _read(answer: httpx.Response, model: type[T]) -> T:
     """Return the document of an answer.
 
     Raises:
-        _Again: 429 or 503.
+        _RetryError: 429 or 503.
         ApiError: any other refusal, or something that is no answer of this API.
     """
     if answer.is_success:
@@ -70,18 +70,18 @@ def _read(answer: httpx.Response, model: type[T]) -> T:
     text = f"the API answered {answer.status_code}"
     if answer.status_code in (429, 503):
         asked = answer.headers.get("retry-after", "")
-        error = ApiUnavailable(answer.status_code, problem, text)
-        raise _Again(error, float(asked) if asked.isdecimal() else None)
+        error = ApiUnavailableError(answer.status_code, problem, text)
+        raise _RetryError(error, float(asked) if asked.isdecimal() else None)
     raise ApiError(answer.status_code, problem, text)
 
 
-def _longer(pause: float, again: _Again) -> float:
+def _longer(pause: float, again: _RetryError) -> float:
     """Return how long a stream that was refused waits: as long as the API asks, if that is longer."""
     return max(pause, min(again.pause or 0.0, _LONGEST_PAUSE))
 
 
-def _unreachable(error: httpx.TransportError) -> _Again:
-    return _Again(ApiUnavailable(0, None, f"the API cannot be reached: {error}"), None)
+def _unreachable(error: httpx.TransportError) -> _RetryError:
+    return _RetryError(ApiUnavailableError(0, None, f"the API cannot be reached: {error}"), None)
 
 
 def _next(call: Call[P], cursor: str) -> Call[P]:
@@ -138,7 +138,7 @@ class Client:
 
         Raises:
             ApiError: it was refused.
-            ApiUnavailable: all attempts failed.
+            ApiUnavailableError: all attempts failed.
         """
         return self._send("GET", call.path, call.model, params=call.parameters)
 
@@ -183,7 +183,7 @@ class Client:
                                 return
             except httpx.TransportError:
                 pass  # as when the server ends the stream: again, behind the last event
-            except _Again as again:
+            except _RetryError as again:
                 pause = _longer(pause, again)
             time.sleep(pause)
 
@@ -208,12 +208,12 @@ class Client:
         retrying = Retrying(
             stop=stop_after_attempt(self._attempts),
             wait=_pause,
-            retry=retry_if_exception_type(_Again),
+            retry=retry_if_exception_type(_RetryError),
             reraise=True,
         )
         try:
             return retrying(once)
-        except _Again as again:
+        except _RetryError as again:
             raise again.error from None
 
 
@@ -271,7 +271,7 @@ class AsyncClient:
                                 return
             except httpx.TransportError:
                 pass  # as in Client.stream
-            except _Again as again:
+            except _RetryError as again:
                 pause = _longer(pause, again)
             await asyncio.sleep(pause)
 
@@ -296,10 +296,10 @@ class AsyncClient:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self._attempts),
             wait=_pause,
-            retry=retry_if_exception_type(_Again),
+            retry=retry_if_exception_type(_RetryError),
             reraise=True,
         )
         try:
             return await retrying(once)
-        except _Again as again:
+        except _RetryError as again:
             raise again.error from None

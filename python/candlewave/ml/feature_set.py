@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import psycopg
 from psycopg.rows import tuple_row
 
-from candlewave.config import Config
+from candlewave.core.config import Config
 
 KEYS = ("exchange", "symbol", "open_time", "close_time", "available_at")
 """Columns of ``features`` that say which row it is; the others are features."""

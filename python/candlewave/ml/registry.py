@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from candlewave.core.settings import Settings
 from candlewave.ml.model import QuantileModel, load_model
-from candlewave.settings import Settings
 from candlewave.telemetry import get_logger
 
 if TYPE_CHECKING:

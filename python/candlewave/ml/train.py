@@ -9,8 +9,8 @@ import psycopg
 from numpy.typing import NDArray
 
 from candlewave.bus.protocol import Bus
-from candlewave.bus.topics import FEATURE_REFERENCE, MODEL_EVENTS
-from candlewave.config import Config
+from candlewave.contracts.topics import FEATURE_REFERENCE, MODEL_EVENTS
+from candlewave.core.config import Config
 from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.dataset import Dataset, Source, known_labels, read_dataset

@@ -19,7 +19,7 @@ Check = Callable[[], str | None]
 _log = get_logger(__name__)
 
 
-class AdminPortTaken(RuntimeError):  # noqa: N818 (says what is the case)
+class AdminPortTakenError(RuntimeError):
     """The admin port is in use; the text says how to choose another."""
 
 
@@ -58,7 +58,7 @@ class AdminServer:
         registry: the metrics of ``/metrics``.
 
     Raises:
-        AdminPortTaken: somebody else listens there.
+        AdminPortTakenError: somebody else listens there.
     """
 
     def __init__(self, host: str, port: int, readiness: Readiness, registry: CollectorRegistry = REGISTRY) -> None:
@@ -71,7 +71,7 @@ class AdminServer:
             self._server = ThreadingHTTPServer((host, port), Handler)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise AdminPortTaken(
+                raise AdminPortTakenError(
                     f"the admin port {port} on {host} is taken; set ADMIN_PORT to another, or to 0 for a free one"
                 ) from None
             raise

@@ -10,7 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from candlewave import __version__
-from candlewave.settings import Settings
+from candlewave.core.settings import Settings
 from candlewave.telemetry.redact import redact
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from candlewave.settings import Settings
+from candlewave.core.settings import Settings
 from candlewave.telemetry import tracing
-from candlewave.telemetry.admin import AdminPortTaken, AdminServer, Readiness
+from candlewave.telemetry.admin import AdminPortTakenError, AdminServer, Readiness
 from candlewave.telemetry.logs import configure_logging, get_logger
 from candlewave.telemetry.metrics import set_build_info
 
@@ -87,7 +87,7 @@ def run_service(name: str, settings: Settings, main: Callable[[Service], None]) 
     readiness = Readiness()
     try:
         admin = AdminServer(settings.admin_host, settings.admin_port, readiness)
-    except AdminPortTaken as error:
+    except AdminPortTakenError as error:
         log.error("cannot start", reason=str(error))
         return 1
     service = Service(name, settings, threading.Event(), readiness, log, admin.port)

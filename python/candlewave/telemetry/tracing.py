@@ -12,7 +12,7 @@ from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from candlewave import __version__
-from candlewave.settings import Settings
+from candlewave.core.settings import Settings
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 

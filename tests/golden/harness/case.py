@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.golden.harness.table import CaseError
 
-from candlewave.config import Config, load_config
+from candlewave.core.config import Config, load_config
 
 _FILE = re.compile(r"(?P<step>\d\d)-(?P<relation>[a-z0-9_]+)\.csv")
 _OTHERS = {"README.md", "candlewave.toml"}

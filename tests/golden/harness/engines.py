@@ -9,10 +9,10 @@ from psycopg.rows import dict_row
 from tests.golden.harness.compare import Answer
 from tests.golden.harness.table import Row
 
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher, differences
-from candlewave.sqlmodel.ddl import Statement, parse_statement, plain_table
-from candlewave.sqlmodel.header import split_header
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher, differences
+from candlewave.sqlproject.ddl import Statement, parse_statement, plain_table
+from candlewave.sqlproject.header import split_header
 
 
 class Engine(Protocol):

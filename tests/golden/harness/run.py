@@ -11,9 +11,9 @@ from tests.golden.harness.compare import differences, updated
 from tests.golden.harness.engines import Engine
 from tests.golden.harness.table import CaseError, Table, read_table, write_table
 
-from candlewave.config import Config
-from candlewave.sqlmodel.ddl import Column, Kind, Statement, plain_table
-from candlewave.sqlmodel.render import SqlObject, render_objects
+from candlewave.core.config import Config
+from candlewave.sqlproject.ddl import Column, Kind, Statement, plain_table
+from candlewave.sqlproject.render import SqlObject, render_objects
 
 DEADLINE_SECONDS = 60.0
 """How long an engine whose results are eventual may take to show the expected rows of a step."""

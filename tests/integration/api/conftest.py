@@ -10,11 +10,11 @@ import pytest
 from psycopg import sql
 from tests.browser.world import Site, World, open_world
 
-from candlewave.api.app import Application, create_app
-from candlewave.api.security import keys
-from candlewave.api.settings import ApiSettings
-from candlewave.config import load_config
-from candlewave.embedded.server import EmbeddedServer
+from candlewave.core.config import load_config
+from candlewave.engine.embedded.server import EmbeddedServer
+from candlewave.services.api.app import Application, create_app
+from candlewave.services.api.security import keys
+from candlewave.services.api.settings import ApiSettings
 
 CONFIG = load_config()
 PEPPER = b"a pepper of sixteen"

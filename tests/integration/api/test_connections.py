@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.integration.api.conftest import Serve, issue
 
-from candlewave.api.protocol import MAX_HEAD_BYTES, Protocol
+from candlewave.services.api.protocol import MAX_HEAD_BYTES, Protocol
 
 BEGIN = b"GET /v1/about HTTP/1.1\r\nHost: api\r\n"
 WHOLE = BEGIN + b"\r\n"

@@ -16,9 +16,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.browser.world import World
 from tests.integration.api.conftest import Serve, issue
 
-from candlewave.api.app import Application
-from candlewave.api.stream import feed
-from candlewave.paths import project_root
+from candlewave.core.paths import project_root
+from candlewave.services.api.app import Application
+from candlewave.services.api.stream import feed
 
 ADDRESS = "http://127.0.0.1:8000"
 DOCUMENT = project_root() / "docs" / "api.md"

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from tests.integration.api.conftest import MARKET, Serve, bearer, issue
 
-from candlewave.schemas import Problem
+from candlewave.contracts.api import Problem
 
 
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:

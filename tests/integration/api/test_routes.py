@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from tests.browser.world import World
 from tests.integration.api.conftest import MARKET, Serve
 
-from candlewave import schemas
+from candlewave.contracts import api as schemas
 
 HISTORY = {**MARKET, "horizon_minutes": "5"}
 

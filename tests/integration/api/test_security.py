@@ -7,8 +7,8 @@ import psycopg
 from tests.integration.api.conftest import Serve, bearer, issue
 from tests.integration.api.test_errors import problem
 
-from candlewave.api.security import keys
 from candlewave.bus.messages import TrainingRequest
+from candlewave.services.api.security import keys
 
 NOW = datetime.now(UTC)
 

@@ -12,7 +12,7 @@ from tests.browser.world import World
 from tests.integration.api.conftest import Serve
 from tests.integration.api.test_errors import problem
 
-from candlewave.api.stream import feed
+from candlewave.services.api.stream import feed
 
 Event = tuple[str, str, dict[str, Any]]
 

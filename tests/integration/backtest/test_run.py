@@ -14,7 +14,7 @@ from candlewave.backtest.report import Backtest
 from candlewave.backtest.run import Plan, backtest
 from candlewave.backtest.strategy import Costs
 from candlewave.cli import app
-from candlewave.config import Config
+from candlewave.core.config import Config
 from candlewave.ml.dataset import read_dataset
 from candlewave.ml.model import BoostingParameters, TooLittleDataError
 
@@ -156,7 +156,7 @@ def test_each_row_is_read_once(conn: psycopg.Connection, monkeypatch: pytest.Mon
 def test_command_writes_the_report_and_says_what_it_found(
     conn: psycopg.Connection, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("candlewave.engine.engine_url", lambda _: database)
+    monkeypatch.setattr("candlewave.engine.connect.engine_url", lambda _: database)
     monkeypatch.setenv("TRAIN_TREES", "5")
     monkeypatch.setenv("TRAIN_LEAST_MINUTES", "600")
     fill(conn, "A/USD", 1440, signal=0.5)
@@ -179,7 +179,7 @@ def test_command_writes_the_report_and_says_what_it_found(
 
 @pytest.mark.usefixtures("conn")
 def test_command_without_data_says_what_to_do(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("candlewave.engine.engine_url", lambda _: database)
+    monkeypatch.setattr("candlewave.engine.connect.engine_url", lambda _: database)
     result = CliRunner().invoke(app, ["backtest"])
     assert result.exit_code == 1
     assert "there are no features yet" in result.output

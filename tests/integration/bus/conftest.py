@@ -8,7 +8,7 @@ from tests.integration.bus.stages import KafkaStage, PostgresStage, Stage, new_s
 
 from candlewave.bus.kafka import client_config
 from candlewave.bus.postgres import PostgresBus
-from candlewave.settings import Settings
+from candlewave.core.settings import Settings
 
 
 @pytest.fixture(scope="session")

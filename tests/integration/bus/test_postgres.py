@@ -17,8 +17,15 @@ from tests.integration.bus.stages import PostgresStage, new_server
 
 from candlewave.bus import postgres_group
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import BusError, BusUnavailable, CommitRefused, Message, PublishFailed, TopicPartition
-from candlewave.bus.topics import TOPICS, TopicSpec
+from candlewave.bus.protocol import (
+    BusError,
+    BusUnavailableError,
+    CommitRefusedError,
+    Message,
+    PublishError,
+    TopicPartition,
+)
+from candlewave.contracts.topics import TOPICS, TopicSpec
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -166,7 +173,7 @@ def test_a_batch_is_announced_once_and_wakes_a_waiting_reader(
 def test_what_postgres_cannot_store_is_refused_whole(postgres: PostgresStage) -> None:
     bus, topic = postgres.bus(), postgres.topic()
     for bad in (Message(b"x", "key with \0"), Message(b"x", "\ud800"), Message(b"x", "k", {"h": "\0"})):
-        with pytest.raises(PublishFailed, match=topic):
+        with pytest.raises(PublishError, match=topic):
             bus.publish(topic, [Message(b"good", "k"), bad])
     assert sum(bus.end_offsets(topic).values()) == 0
     bus.publish(topic, [Message(b"good", "k")])
@@ -280,7 +287,7 @@ def test_a_member_taken_for_dead_rejoins_and_starts_from_what_was_committed(post
         revoked.extend(lost)
         try:
             member.commit()
-        except CommitRefused as error:
+        except CommitRefusedError as error:
             refused.append(str(error))
 
     bus.publish(topic, [Message(str(i).encode(), f"k{i}") for i in range(10)])
@@ -332,9 +339,9 @@ def test_state_survives_a_crash_of_the_server_and_connections_come_back() -> Non
 
         arguments = ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop")
         pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
-        with pytest.raises(BusUnavailable, match="candlewave up"):
+        with pytest.raises(BusUnavailableError, match="candlewave up"):
             bus.publish("t", [Message(b"lost", "k")])
-        with pytest.raises(BusUnavailable):
+        with pytest.raises(BusUnavailableError):
             reader.poll(timeout=0)
         server.start()
 
@@ -366,7 +373,7 @@ def test_counters_and_lag_are_exported(postgres: PostgresStage) -> None:
         return REGISTRY.get_sample_value(f"candlewave_bus_{name}", labels)
 
     bus.publish(topic, [Message(b"x", "key-0")] * 3)
-    with pytest.raises(PublishFailed):
+    with pytest.raises(PublishError):
         bus.publish(topic, [Message(b"x", "\0")] * 2)
     assert metric("published_messages_total", topic=topic) == 3
     assert metric("failed_messages_total", topic=topic) == 2

@@ -9,11 +9,11 @@ import pytest
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
-from candlewave.bus.topics import TOPICS
-from candlewave.config import load_config
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher
-from candlewave.sqlmodel.render import render_objects
+from candlewave.contracts.topics import TOPICS
+from candlewave.core.config import load_config
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.sqlproject.render import render_objects
 
 AT = datetime(2024, 5, 1, 12, 5, tzinfo=UTC)
 

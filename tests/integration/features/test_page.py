@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from candlewave.config import Config
-from candlewave.embedded import catalog
+from candlewave.core.config import Config
+from candlewave.core.paths import project_root
+from candlewave.engine.embedded import catalog
 from candlewave.ml.feature_set import KEYS
-from candlewave.paths import project_root
-from candlewave.sqlmodel.ddl import Kind
-from candlewave.sqlmodel.render import render_objects
+from candlewave.sqlproject.ddl import Kind
+from candlewave.sqlproject.render import render_objects
 
 HEAD = "| feature | of | bars | range | meaning |\n|---|---|---|---|---|\n"
 

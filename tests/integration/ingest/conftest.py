@@ -10,13 +10,13 @@ import pytest
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.postgres_schema import install as install_bus
-from candlewave.bus.topics import INGEST_SHARDS, TRADES, TRADES_DLQ
-from candlewave.config import Config, load_config
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher
-from candlewave.embedded.server import EmbeddedServer
-from candlewave.engine import connect_url
-from candlewave.sqlmodel.render import render_objects
+from candlewave.contracts.topics import INGEST_SHARDS, TRADES, TRADES_DLQ
+from candlewave.core.config import Config, load_config
+from candlewave.engine.connect import connect_url
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.engine.embedded.server import EmbeddedServer
+from candlewave.sqlproject.render import render_objects
 
 _LAYERS = ("sources", "views/ohlc")
 _LEFT_OUT = ("news_dlq", "dead_letters")

@@ -7,9 +7,9 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.integration.ingest.conftest import Engine
 
-from candlewave.ingest.audit import Candle, OhlcAudit, compare_with_exchange, stored_candles
-from candlewave.ingest.simulate import publish_history, to_messages
-from candlewave.ingest.simulator import Disturbances, Simulator, make_symbols
+from candlewave.services.ingest.audit import Candle, OhlcAudit, compare_with_exchange, stored_candles
+from candlewave.services.ingest.simulate import publish_history, to_messages
+from candlewave.services.ingest.simulator import Disturbances, Simulator, make_symbols
 
 START = datetime(2026, 2, 2, tzinfo=UTC)
 FILL = timedelta(minutes=240)

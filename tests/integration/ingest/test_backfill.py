@@ -10,13 +10,13 @@ import pytest
 from tests.fakes.kraken import FakeKraken
 from tests.integration.ingest.conftest import Engine
 
-from candlewave.bus.protocol import BusUnavailable, Message
-from candlewave.ingest.archive import Format
-from candlewave.ingest.backfill import Loaded, Loader
-from candlewave.ingest.exchange import Exchange
-from candlewave.ingest.ledger import AlreadyLoaded, Ledger, LoadedRange, Source, State
-from candlewave.ingest.records import HistoryUnavailable
-from candlewave.ingest.settings import IngestSettings, Mirror
+from candlewave.bus.protocol import BusUnavailableError, Message
+from candlewave.services.ingest.archive import Format
+from candlewave.services.ingest.backfill import Loaded, Loader
+from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, Source, State
+from candlewave.services.ingest.records import HistoryUnavailableError
+from candlewave.services.ingest.settings import IngestSettings, Mirror
 
 BTC = "BTC/USD"
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
@@ -41,7 +41,7 @@ class Interrupted:
     def publish(self, topic: str, messages: Iterable[Message]) -> None:
         batch = list(messages)
         if self._left < len(batch):
-            raise BusUnavailable("interrupted")
+            raise BusUnavailableError("interrupted")
         self._left -= len(batch)
         self._bus.publish(topic, batch)
 
@@ -105,7 +105,7 @@ def test_empty_minutes_of_the_range_get_heartbeats(engine: Engine, kraken: FakeK
 
 def test_an_interrupted_api_load_goes_on_without_doubling(engine: Engine, kraken: FakeKraken) -> None:
     end = T0 + timedelta(hours=1)
-    with pytest.raises(BusUnavailable):
+    with pytest.raises(BusUnavailableError):
         load_api(loader(engine, Interrupted(engine, 1_500), save_every=500), kraken, T0, end)
     (entry,) = ranges(engine)
     assert (entry.state, entry.trades) == (State.LOADING, 1_000)
@@ -128,7 +128,7 @@ def test_only_missing_parts_are_asked_for(engine: Engine, kraken: FakeKraken) ->
 
 
 def test_a_symbol_the_exchange_does_not_trade_is_named(engine: Engine, kraken: FakeKraken) -> None:
-    with pytest.raises(HistoryUnavailable, match="kraken does not trade DOGE/USD"):
+    with pytest.raises(HistoryUnavailableError, match="kraken does not trade DOGE/USD"):
         load_api(loader(engine), kraken, T0, T0 + timedelta(hours=1), "DOGE/USD")
 
 
@@ -151,7 +151,7 @@ def test_an_archive_is_loaded_once(engine: Engine, tmp_path: Path) -> None:
 
 def test_an_interrupted_archive_goes_on_without_doubling(engine: Engine, tmp_path: Path) -> None:
     path = archive(tmp_path / "XBTUSD.csv", 2_000, step=0.25)
-    with pytest.raises(BusUnavailable):
+    with pytest.raises(BusUnavailableError):
         loader(engine, Interrupted(engine, 900), save_every=300).load_archive(path, Format.KRAKEN, "kraken", BTC)
     assert len(stored(engine)) == 900
     done = loader(engine, save_every=300).load_archive(path, Format.KRAKEN, "kraken", BTC)
@@ -169,11 +169,15 @@ def test_overlapping_archives_count_their_common_trades_once(engine: Engine, tmp
 def test_a_range_is_never_loaded_from_both(engine: Engine, kraken: FakeKraken, tmp_path: Path) -> None:
     path = archive(tmp_path / "XBTUSD.csv", 500)
     loader(engine).load_archive(path, Format.KRAKEN, "kraken", BTC)
-    with pytest.raises(AlreadyLoaded, match=r"cannot be loaded from the api, because .* was loaded from the archive"):
+    with pytest.raises(
+        AlreadyLoadedError, match=r"cannot be loaded from the api, because .* was loaded from the archive"
+    ):
         load_api(loader(engine), kraken, T0, T0 + timedelta(hours=1))
     load_api(loader(engine), kraken, T0 + timedelta(minutes=15), T0 + timedelta(hours=1))
     later = archive(tmp_path / "later.csv", 500, T0 + timedelta(minutes=30))
-    with pytest.raises(AlreadyLoaded, match=r"cannot be loaded from the archive, because .* was loaded from the api"):
+    with pytest.raises(
+        AlreadyLoadedError, match=r"cannot be loaded from the archive, because .* was loaded from the api"
+    ):
         loader(engine).load_archive(later, Format.KRAKEN, "kraken", BTC)
 
 
@@ -183,14 +187,14 @@ def test_an_archive_over_live_trades_is_refused(engine: Engine, tmp_path: Path) 
         " VALUES ('kraken', %s, '77', 'trade', 77, %s, 'buy', 1, 1, 'live', %s)",
         [BTC, T0 + timedelta(seconds=30), T0 + timedelta(seconds=30)],
     )
-    with pytest.raises(AlreadyLoaded, match="trades of the live feed are stored there"):
+    with pytest.raises(AlreadyLoadedError, match="trades of the live feed are stored there"):
         loader(engine).load_archive(archive(tmp_path / "XBTUSD.csv", 100), Format.KRAKEN, "kraken", BTC)
 
 
 def test_expired_history_that_has_candles_is_refused(engine: Engine, tmp_path: Path) -> None:
     loading = loader(engine, retention=timedelta(days=30), clock=lambda: T0 + timedelta(days=60))
     loading.load_archive(archive(tmp_path / "a.csv", 100), Format.KRAKEN, "kraken", BTC)
-    with pytest.raises(AlreadyLoaded, match="have expired"):
+    with pytest.raises(AlreadyLoadedError, match="have expired"):
         loading.load_archive(archive(tmp_path / "b.csv", 200), Format.KRAKEN, "kraken", BTC)
 
 

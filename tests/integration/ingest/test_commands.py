@@ -12,9 +12,9 @@ from tests.fakes.kraken import FakeKraken
 from tests.integration.ingest.conftest import Engine
 from typer.testing import CliRunner
 
-import candlewave.engine
+import candlewave.engine.connect
 from candlewave.cli import ingest
-from candlewave.settings import get_settings
+from candlewave.core.settings import get_settings
 
 HEADER = "product_id,trade_id,ts,side,price,quantity"
 Command = Callable[..., Result]
@@ -26,7 +26,7 @@ def command(running: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(tmp_path / "data"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "runtime.json").write_text(json.dumps({"url": running.url}))
-    monkeypatch.setattr(candlewave.engine, "engine_url", lambda _settings: running.url)
+    monkeypatch.setattr(candlewave.engine.connect, "engine_url", lambda _settings: running.url)
     get_settings.cache_clear()
     app = typer.Typer()
     ingest.register(app)

@@ -13,11 +13,11 @@ from tests.fakes.kraken import FakeKraken
 from tests.integration.ingest.conftest import Engine
 
 from candlewave.bus.messages import market_key
-from candlewave.bus.protocol import BusUnavailable, partition_of
-from candlewave.ingest import metrics
-from candlewave.ingest.live import LiveIngest
-from candlewave.ingest.settings import IngestSettings, Mirror
-from candlewave.ingest.store import EngineStore
+from candlewave.bus.protocol import BusUnavailableError, partition_of
+from candlewave.services.ingest import metrics
+from candlewave.services.ingest.live import LiveIngest
+from candlewave.services.ingest.settings import IngestSettings, Mirror
+from candlewave.services.ingest.store import EngineStore
 
 BTC, ETH = "BTC/USD", "ETH/USD"
 GRACE = timedelta(seconds=2)
@@ -290,7 +290,7 @@ def test_a_bus_that_is_away_loses_nothing(running: Engine, kraken: FakeKraken) -
         def publish(self, topic: str, messages: Any) -> None:
             if self.failures:
                 self.failures -= 1
-                raise BusUnavailable("away")
+                raise BusUnavailableError("away")
             running.bus.publish(topic, messages)
 
     with live(running, kraken, Failing()) as service:

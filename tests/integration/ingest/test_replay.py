@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from tests.integration.ingest.conftest import Engine
 
-from candlewave.ingest.files import Lines
-from candlewave.ingest.replay import Replayed, replay
-from candlewave.ingest.store import ViewsTimeout, register_symbols, wait_until_visible
+from candlewave.services.ingest.files import Lines
+from candlewave.services.ingest.replay import Replayed, replay
+from candlewave.services.ingest.store import ViewsTimeoutError, register_symbols, wait_until_visible
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 FILES = (
@@ -124,7 +124,7 @@ def test_waiting_for_views_that_do_not_move_ends_with_what_is_missing(engine: En
     def sleep(seconds: float) -> None:
         passed[0] += seconds
 
-    with pytest.raises(ViewsTimeout, match=r"after 5 s; missing: testex ETH/USD up to 2026-01-05 00:29Z"):
+    with pytest.raises(ViewsTimeoutError, match=r"after 5 s; missing: testex ETH/USD up to 2026-01-05 00:29Z"):
         wait_until_visible(engine.conn, done.markets, 5, clock=lambda: passed[0], sleep=sleep)
 
 

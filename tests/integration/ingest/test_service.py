@@ -9,10 +9,10 @@ import pytest
 from tests.fakes.kraken import FakeKraken
 from tests.integration.ingest.conftest import Engine
 
-import candlewave.ingest.service as service_module
+import candlewave.services.ingest.service as service_module
 from candlewave.bus.postgres import PostgresBus
-from candlewave.config import Config, ExchangeConfig
-from candlewave.settings import Settings
+from candlewave.core.config import Config, ExchangeConfig
+from candlewave.core.settings import Settings
 from candlewave.telemetry import get_logger
 from candlewave.telemetry.admin import Readiness
 from candlewave.telemetry.service import Service

@@ -14,10 +14,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from tests.unit.migrate.small_project import SmallProject
 
-from candlewave.config import Config
-from candlewave.embedded.refresh import Refresher
-from candlewave.migrate.migrator import Migrator
-from candlewave.migrate.targets import EmbeddedTarget, RisingWaveTarget, Target
+from candlewave.core.config import Config
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.engine.migrate.migrator import Migrator
+from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget, Target
 
 TRADE = "INSERT INTO trades (symbol, trade_id, ts, price) VALUES ('A', '{}', '2026-01-05 00:00:{}+00', {})"
 

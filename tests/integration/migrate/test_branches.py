@@ -4,9 +4,9 @@ import pytest
 from tests.integration.migrate.conftest import TRADE, Engine
 from tests.unit.migrate.small_project import SmallProject
 
-from candlewave.config import Config
-from candlewave.migrate import MigrationError
-from candlewave.migrate.history import Branch
+from candlewave.core.config import Config
+from candlewave.engine.migrate import MigrationError
+from candlewave.engine.migrate.history import Branch
 
 OWN = Config.model_validate({"indicators": {"rsi": 7}})
 

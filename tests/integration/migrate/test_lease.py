@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from tests.integration.migrate.conftest import Engine
 
-from candlewave.migrate.lease import LeaseError, RowLease, SessionLease
+from candlewave.engine.migrate.lease import LeaseError, RowLease, SessionLease
 
 TABLE = "CREATE TABLE candlewave_migrators (owner VARCHAR, expires_at TIMESTAMPTZ, PRIMARY KEY (owner))"
 

@@ -13,12 +13,12 @@ from psycopg.conninfo import make_conninfo
 from tests.integration.migrate.conftest import TRADE, Engine
 from tests.unit.migrate.small_project import SmallProject
 
-from candlewave.config import Config
-from candlewave.migrate import MigrationError
-from candlewave.migrate.head import head_matches
-from candlewave.migrate.targets import EmbeddedTarget, Record, RisingWaveTarget, Target
-from candlewave.paths import project_root
-from candlewave.sqlmodel.ddl import Kind
+from candlewave.core.config import Config
+from candlewave.core.paths import project_root
+from candlewave.engine.migrate import MigrationError
+from candlewave.engine.migrate.head import head_matches
+from candlewave.engine.migrate.targets import EmbeddedTarget, Record, RisingWaveTarget, Target
+from candlewave.sqlproject.ddl import Kind
 
 
 class Interrupted(BaseException):
@@ -266,11 +266,11 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import psycopg
-from candlewave.config import Config
-from candlewave.engine import connect_url
-from candlewave.migrate.history import History
-from candlewave.migrate.migrator import Migrator
-from candlewave.migrate.targets import EmbeddedTarget, RisingWaveTarget
+from candlewave.core.config import Config
+from candlewave.engine.connect import connect_url
+from candlewave.engine.migrate.history import History
+from candlewave.engine.migrate.migrator import Migrator
+from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget
 from tests.integration.migrate.conftest import Journal, fill
 
 url, root, risingwave = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "True"

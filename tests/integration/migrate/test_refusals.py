@@ -6,13 +6,13 @@ import pytest
 from tests.integration.migrate.conftest import TRADE, Engine
 from tests.unit.migrate.small_project import SmallProject
 
-from candlewave.config import Config
-from candlewave.migrate import MigrationError
-from candlewave.migrate.head import head_matches
-from candlewave.migrate.lease import LeaseError
-from candlewave.migrate.plan import StoreChangeError
-from candlewave.migrate.targets import EmbeddedTarget, RisingWaveTarget
-from candlewave.sqlmodel.ddl import Kind
+from candlewave.core.config import Config
+from candlewave.engine.migrate import MigrationError
+from candlewave.engine.migrate.head import head_matches
+from candlewave.engine.migrate.lease import LeaseError
+from candlewave.engine.migrate.plan import StoreChangeError
+from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget
+from candlewave.sqlproject.ddl import Kind
 
 
 def deviating(engine: Engine, project: SmallProject) -> list[str]:

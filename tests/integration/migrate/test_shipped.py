@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from tests.integration.migrate.conftest import Engine
 
-from candlewave.config import Config, load_config
-from candlewave.migrate.head import head_matches
-from candlewave.migrate.history import Branch, History, compare
-from candlewave.migrate.migrator import Migrator
-from candlewave.migrate.plan import make_plan
-from candlewave.migrate.state import is_store
-from candlewave.migrate.writer import write
-from candlewave.paths import project_root
-from candlewave.settings import Settings
-from candlewave.sqlmodel.parameters import fill
+from candlewave.core.config import Config, load_config
+from candlewave.core.paths import project_root
+from candlewave.core.settings import Settings
+from candlewave.engine.migrate.head import head_matches
+from candlewave.engine.migrate.history import Branch, History, compare
+from candlewave.engine.migrate.migrator import Migrator
+from candlewave.engine.migrate.plan import make_plan
+from candlewave.engine.migrate.state import is_store
+from candlewave.engine.migrate.writer import write
+from candlewave.sqlproject.parameters import fill
 
 LAYER = {"candles", "indicators", "trades", "candles_1m"}
 
@@ -94,6 +94,6 @@ def test_sinks_come_when_elasticsearch_is_set_up_and_are_not_missed_before(engin
 
 
 def _rendered(config: Config) -> dict[str, object]:
-    from candlewave.sqlmodel.render import render_objects
+    from candlewave.sqlproject.render import render_objects
 
     return {o.name: o for o in render_objects(config)}

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.topics import TOPICS
-from candlewave.config import Config
+from candlewave.contracts.topics import TOPICS
+from candlewave.core.config import Config
+from candlewave.core.settings import Settings
 from candlewave.ml.registry import Registry, artifact_root, open_registry
 from candlewave.ml.settings import TrainSettings
-from candlewave.settings import Settings
 
 CONFIG = Config.model_validate({"predictions": {"horizons_minutes": [1, 5]}})
 OWN = TrainSettings(  # type: ignore[call-arg]

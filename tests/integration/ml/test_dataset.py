@@ -8,7 +8,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from candlewave.config import Config
+from candlewave.core.config import Config
 from candlewave.ml import dataset
 from candlewave.ml.dataset import known_labels, read_dataset
 from candlewave.ml.feature_set import NoFeaturesError

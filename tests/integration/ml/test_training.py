@@ -12,12 +12,12 @@ from tests.fakes.processes import planted
 from tests.integration.ml.conftest import CONFIG, OWN
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import BusUnavailable
-from candlewave.config import Config
+from candlewave.bus.protocol import BusUnavailableError
+from candlewave.core.config import Config
+from candlewave.core.settings import Settings
 from candlewave.ml.dataset import Dataset, known_labels
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError, artifact_root, open_registry
 from candlewave.ml.train import Trained, train
-from candlewave.settings import Settings
 
 MINUTES = 2_600
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -193,7 +193,7 @@ def _stop() -> None:
 
 class NoBus:
     def publish(self, *_: object) -> None:
-        raise BusUnavailable("the bus is away")
+        raise BusUnavailableError("the bus is away")
 
 
 def test_stopped_while_fitting_nothing_is_left(registry: Registry, bus: PostgresBus, artifacts: str) -> None:
@@ -225,7 +225,7 @@ def test_a_version_whose_training_did_not_end_counts_for_nothing(
     registry: Registry, bus: PostgresBus, artifacts: str, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     if at == "bus":
-        with pytest.raises(BusUnavailable):
+        with pytest.raises(BusUnavailableError):
             run(registry, NoBus(), artifacts)
     else:
         with monkeypatch.context() as patch:
@@ -251,10 +251,10 @@ def test_a_bus_that_goes_after_the_promotion_takes_it_back(
     class Goes:
         def publish(self, topic: str, messages: Any) -> None:
             if topic == "model_events":
-                raise BusUnavailable("the bus went")
+                raise BusUnavailableError("the bus went")
             bus.publish(topic, messages)
 
-    with pytest.raises(BusUnavailable):
+    with pytest.raises(BusUnavailableError):
         run(registry, Goes(), artifacts)
     assert registry.newest() is None
     assert [registry.version(alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)] == [None, None, None]

@@ -7,7 +7,7 @@ import pytest
 from tests.integration.sentiment.web import Web, serve
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.topics import ALERTS, SERVICE_LEASES, TRAINING_REQUESTS
+from candlewave.contracts.topics import ALERTS, SERVICE_LEASES, TRAINING_REQUESTS
 
 
 class Clock:

@@ -13,12 +13,12 @@ from tests.integration.monitor.conftest import Clock
 from tests.integration.sentiment.web import Reply, Request, Web
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import BusError, BusUnavailable, Message, Received
-from candlewave.bus.topics import ALERTS
-from candlewave.monitor.alerts import Alert, Status, fingerprint
-from candlewave.monitor.delivery import AlertmanagerSender, WebhookRelay, pause
-from candlewave.monitor.receivers import Poster, alertmanager_url, body_for
-from candlewave.monitor.records import alert_message
+from candlewave.bus.protocol import BusError, BusUnavailableError, Message, Received
+from candlewave.contracts.topics import ALERTS
+from candlewave.services.monitor.alerts import Alert, Status, fingerprint
+from candlewave.services.monitor.delivery import AlertmanagerSender, WebhookRelay, pause
+from candlewave.services.monitor.receivers import Poster, alertmanager_url, body_for
+from candlewave.services.monitor.records import alert_message
 
 RESEND = timedelta(seconds=60)
 
@@ -239,7 +239,7 @@ class TestWebhook:
     def test_the_relay_goes_on_after_any_error_of_the_bus(
         self, bus: PostgresBus, web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("candlewave.monitor.delivery._FIRST_PAUSE", 0.0)
+        monkeypatch.setattr("candlewave.services.monitor.delivery._FIRST_PAUSE", 0.0)
         stop = threading.Event()
 
         def answer(_: Request) -> Reply:
@@ -249,7 +249,7 @@ class TestWebhook:
         web.answers["/hook"] = answer
         bus.publish("alerts", [alert_message(alert("firing", clock.now))])
         relay = self.relay(bus, web, clock)
-        troubles: list[BusError] = [BusUnavailable("gone"), BusError("the topic was deleted")]
+        troubles: list[BusError] = [BusUnavailableError("gone"), BusError("the topic was deleted")]
         poll = relay._subscription.poll
 
         def failing(*arguments: Any) -> list[Received]:

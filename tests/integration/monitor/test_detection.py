@@ -10,22 +10,22 @@ import pytest
 from numpy.typing import NDArray
 from tests.integration.predict.layers import Market, open_market
 
-from candlewave.config import load_config
-from candlewave.ingest.simulator import RegimeChange, Simulator, make_symbols
+from candlewave.core.config import load_config
+from candlewave.core.settings import Settings
 from candlewave.ml.feature_set import feature_names, feature_set_id
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Forecaster, require_features
 from candlewave.ml.registry import artifact_root, open_registry
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import Trained, read_training_data, train
-from candlewave.monitor.alerts import Alert
-from candlewave.monitor.monitor import Monitor
-from candlewave.predict.forecast import Forecast, Forecasting
-from candlewave.predict.models import Models
-from candlewave.predict.reading import read_features
-from candlewave.predict.records import input_messages, prediction_messages
-from candlewave.predict.schedule import Task
-from candlewave.settings import Settings
-from candlewave.trainer.service import GROUP, Trainer
+from candlewave.services.ingest.simulator import RegimeChange, Simulator, make_symbols
+from candlewave.services.monitor.alerts import Alert
+from candlewave.services.monitor.monitor import Monitor
+from candlewave.services.predictor.forecast import Forecast, Forecasting
+from candlewave.services.predictor.models import Models
+from candlewave.services.predictor.reading import read_features
+from candlewave.services.predictor.records import input_messages, prediction_messages
+from candlewave.services.predictor.schedule import Task
+from candlewave.services.trainer.service import GROUP, Trainer
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 CHANGE = START + timedelta(hours=12)

@@ -11,14 +11,14 @@ from prometheus_client import REGISTRY
 from tests.integration.monitor.conftest import Clock
 from tests.integration.monitor.tables import Tables
 
-from candlewave.bus import BusUnavailable
+from candlewave.bus import BusUnavailableError
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Received
-from candlewave.config import Config, ExchangeConfig, MonitorConfig
-from candlewave.monitor.delivery import AlertmanagerSender
-from candlewave.monitor.monitor import Monitor, withdraw
-from candlewave.monitor.reading import firing_alerts, read
-from candlewave.monitor.rules import Subject
+from candlewave.core.config import Config, ExchangeConfig, MonitorConfig
+from candlewave.services.monitor.delivery import AlertmanagerSender
+from candlewave.services.monitor.monitor import Monitor, withdraw
+from candlewave.services.monitor.reading import firing_alerts, read
+from candlewave.services.monitor.rules import Subject
 
 CLOSED = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 CONFIG = Config(
@@ -169,12 +169,12 @@ def test_a_bus_that_is_away_delays_and_loses_nothing(
     monitor = Monitor(conn, bus, CONFIG, "candlewave", [], clock)
 
     def unavailable(*_: object) -> None:
-        raise BusUnavailable("gone")
+        raise BusUnavailableError("gone")
 
     with monkeypatch.context() as patch:
         patch.setattr(bus, "publish", unavailable)
         for _ in range(2):
-            with pytest.raises(BusUnavailable):
+            with pytest.raises(BusUnavailableError):
                 monitor.evaluate()
     assert monitor.firing == []
     monitor.evaluate()

@@ -16,8 +16,8 @@ from tests.integration.monitor.tables import Tables
 from tests.integration.sentiment.web import Reply, Request, Web
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.embedded import runtime
-from candlewave.embedded.ownership import Layout, acquire
+from candlewave.engine.embedded import runtime
+from candlewave.engine.embedded.ownership import Layout, acquire
 
 COMMAND = [sys.executable, "-m", "candlewave", "model-error-monitor"]
 CONFIG = """

@@ -10,7 +10,7 @@ import pytest
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Received
-from candlewave.bus.topics import INGEST_SHARDS, PREDICTION_INPUTS, PREDICTIONS
+from candlewave.contracts.topics import INGEST_SHARDS, PREDICTION_INPUTS, PREDICTIONS
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -9,15 +9,15 @@ import psycopg
 
 from candlewave.bus.messages import heartbeat, to_message
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.topics import TOPICS
-from candlewave.config import Config
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher
-from candlewave.engine import connect_url
-from candlewave.ingest.simulate import to_messages
-from candlewave.ingest.simulator import Simulator
-from candlewave.sqlmodel.ddl import Kind
-from candlewave.sqlmodel.render import render_objects
+from candlewave.contracts.topics import TOPICS
+from candlewave.core.config import Config
+from candlewave.engine.connect import connect_url
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.services.ingest.simulate import to_messages
+from candlewave.services.ingest.simulator import Simulator
+from candlewave.sqlproject.ddl import Kind
+from candlewave.sqlproject.render import render_objects
 
 GRACE = timedelta(seconds=2)
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from tests.integration.predict.layers import Market, open_market
 
-from candlewave.config import load_config
-from candlewave.ingest.simulator import Disturbances, Simulator, make_symbols
+from candlewave.core.config import load_config
 from candlewave.ml.dataset import read_dataset
 from candlewave.ml.feature_set import feature_names, feature_set_id
-from candlewave.predict.reading import read_features
-from candlewave.predict.records import input_messages
-from candlewave.predict.schedule import Task
+from candlewave.services.ingest.simulator import Disturbances, Simulator, make_symbols
+from candlewave.services.predictor.reading import read_features
+from candlewave.services.predictor.records import input_messages
+from candlewave.services.predictor.schedule import Task
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -10,12 +10,12 @@ from prometheus_client import REGISTRY
 from tests.fakes.forecasters import FakeForecaster
 from tests.integration.predict.conftest import MARKETS, MINUTE, NOON, Views
 
-from candlewave.bus import BusUnavailable
+from candlewave.bus import BusUnavailableError
 from candlewave.bus.postgres import PostgresBus
 from candlewave.ml.feature_set import feature_set_id
-from candlewave.predict.models import Models
-from candlewave.predict.predictor import Predictor
-from candlewave.predict.schedule import Market, Schedule
+from candlewave.services.predictor.models import Models
+from candlewave.services.predictor.predictor import Predictor
+from candlewave.services.predictor.schedule import Market, Schedule
 
 NAMES = ("a", "b", "volatility_60_1m")
 BTC, ETH = MARKETS
@@ -200,12 +200,12 @@ def test_a_crash_between_two_batches_repeats_only_what_was_not_complete(
     def failing(topic: str, messages: object) -> None:
         calls.append(topic)
         if len(calls) == 4:
-            raise BusUnavailable("gone")
+            raise BusUnavailableError("gone")
         publish(topic, messages)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(bus, "publish", failing)
-        with pytest.raises(BusUnavailable):
+        with pytest.raises(BusUnavailableError):
             predictor.cycle(conn)
     predictor.cycle(conn)
     keys = [

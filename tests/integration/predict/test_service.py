@@ -15,8 +15,8 @@ import pytest
 from tests.integration.predict.conftest import MARKETS, MINUTE, Views
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.embedded import runtime
-from candlewave.embedded.ownership import Layout, acquire
+from candlewave.engine.embedded import runtime
+from candlewave.engine.embedded.ownership import Layout, acquire
 
 COMMAND = [sys.executable, "-m", "candlewave", "price-predictor"]
 

@@ -9,13 +9,13 @@ from tests.fakes.forecasters import FakeForecaster
 from tests.integration.predict.layers import Market, open_market
 
 from candlewave.bus.messages import Trade, to_message
-from candlewave.config import load_config
-from candlewave.ingest.simulator import Simulator, make_symbols
+from candlewave.core.config import load_config
 from candlewave.ml.feature_set import feature_names
 from candlewave.ml.forecaster import FeatureMatrix
-from candlewave.predict.models import Models
-from candlewave.predict.predictor import Predictor
-from candlewave.predict.schedule import Schedule
+from candlewave.services.ingest.simulator import Simulator, make_symbols
+from candlewave.services.predictor.models import Models
+from candlewave.services.predictor.predictor import Predictor
+from candlewave.services.predictor.schedule import Schedule
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

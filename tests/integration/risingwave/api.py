@@ -6,9 +6,9 @@ from typing import Any
 
 from psycopg import sql
 
-from candlewave.api import parameters as p
-from candlewave.api.queries import alerts, bars, forecasts, live, markets, models, news
-from candlewave.api.queries.common import Query
+from candlewave.services.api import parameters as p
+from candlewave.services.api.queries import alerts, bars, forecasts, live, markets, models, news
+from candlewave.services.api.queries.common import Query
 
 _HOUR = timedelta(hours=1)
 

@@ -10,8 +10,8 @@ from psycopg import sql
 from tests.golden.harness.engines import EmbeddedEngine, RisingWaveEngine
 from tests.integration.risingwave.pair import Pair
 
-from candlewave.embedded.server import EmbeddedServer
-from candlewave.engine import connect_url
+from candlewave.engine.connect import connect_url
+from candlewave.engine.embedded.server import EmbeddedServer
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.golden.harness.table import Row
 
-from candlewave.ingest.simulator import Disturbances, SimulatedSymbol, Simulator, multiples
+from candlewave.services.ingest.simulator import Disturbances, SimulatedSymbol, Simulator, multiples
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -13,11 +13,11 @@ from psycopg.rows import dict_row
 from tests.golden.harness.engines import EmbeddedEngine, Engine, RisingWaveEngine
 from tests.golden.harness.table import Row
 
-from candlewave.api.queries.common import Query
-from candlewave.config import load_config
-from candlewave.indicators.catalog import Unit, catalog
-from candlewave.sqlmodel.ddl import Kind, plain_table
-from candlewave.sqlmodel.render import SqlObject, render_objects
+from candlewave.core.config import load_config
+from candlewave.services.api.queries.common import Query
+from candlewave.sqlproject.catalog.indicators import Unit, catalog
+from candlewave.sqlproject.ddl import Kind, plain_table
+from candlewave.sqlproject.render import SqlObject, render_objects
 
 EXACT = {"open", "high", "low", "close", "price", "quantity"}
 SUMS, INDICATORS = 1e-12, 1e-9

@@ -8,8 +8,8 @@ import pytest
 from tests.integration.sentiment.web import Web, serve
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
-from candlewave.sentiment.store import Store
+from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
+from candlewave.services.sentiment.store import Store
 
 
 class Clock:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
-from candlewave.sentiment.collect import Collector
-from candlewave.sentiment.config import SourceConfig
-from candlewave.sentiment.fetch import Fetcher
-from candlewave.sentiment.sources.feed import Feed
-from candlewave.sentiment.store import Store
+from candlewave.services.sentiment.collect import Collector
+from candlewave.services.sentiment.config import SourceConfig
+from candlewave.services.sentiment.fetch import Fetcher
+from candlewave.services.sentiment.sources.feed import Feed
+from candlewave.services.sentiment.store import Store
 
 
 class DyingBus(PostgresBus):

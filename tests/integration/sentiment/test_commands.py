@@ -12,8 +12,8 @@ import pytest
 from tests.integration.sentiment.web import Reply, Web
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.topics import NEWS_SENTIMENT
-from candlewave.sentiment.articles import decode_score
+from candlewave.contracts.topics import NEWS_SENTIMENT
+from candlewave.services.sentiment.articles import decode_score
 
 COMMAND = [sys.executable, "-m", "candlewave"]
 

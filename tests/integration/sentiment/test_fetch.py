@@ -5,7 +5,7 @@ import gzip
 import pytest
 from tests.integration.sentiment.web import Reply, Web
 
-from candlewave.sentiment.fetch import Fetcher, FetchFailed, FetchRefused, is_public
+from candlewave.services.sentiment.fetch import Fetcher, FetchError, FetchRefusedError, is_public
 
 LIMIT = 100_000
 
@@ -15,7 +15,7 @@ def fetcher(timeout: float = 10.0, names: dict[str, str] | None = None) -> Fetch
 
 
 def refused(web: Web, path: str = "/") -> str:
-    with pytest.raises(FetchRefused) as caught:
+    with pytest.raises(FetchRefusedError) as caught:
         fetcher().get(web.url(path), allow_private=True)
     return caught.value.reason
 
@@ -56,41 +56,41 @@ def test_encoding_that_was_not_asked_for_is_refused(web: Web) -> None:
 def test_truncated_answer_fails(web: Web, encoding: str) -> None:
     body = gzip.compress(b"hello" * 1000) if encoding else b"hello" * 1000
     web.reply("/", Reply(body=body[:-20], length=len(body), headers={"Content-Encoding": encoding} if encoding else {}))
-    with pytest.raises(FetchFailed):
+    with pytest.raises(FetchError):
         fetcher().get(web.url("/"), allow_private=True)
 
 
 @pytest.mark.parametrize("reply", [Reply(body=b"x", hang=True), Reply(body=b"x" * 3000, drip=True)])
 def test_slow_answer_fails_after_the_time_for_the_whole(web: Web, reply: Reply) -> None:
     web.reply("/", reply)
-    with pytest.raises(FetchFailed, match="did not answer within"):
+    with pytest.raises(FetchError, match="did not answer within"):
         fetcher(timeout=0.4).get(web.url("/"), allow_private=True)
 
 
 def test_status_and_retry_after(web: Web) -> None:
     web.reply("/", Reply(429, headers={"Retry-After": "17"}))
-    with pytest.raises(FetchFailed) as caught:
+    with pytest.raises(FetchError) as caught:
         fetcher().get(web.url("/?auth_token=hidden"), allow_private=True)
     assert (caught.value.status, caught.value.retry_after) == (429, 17.0)
     assert "hidden" not in str(caught.value)
 
 
 def test_private_address_is_refused(web: Web) -> None:
-    with pytest.raises(FetchRefused) as caught:
+    with pytest.raises(FetchRefusedError) as caught:
         fetcher().get(web.url("/"))
     assert caught.value.reason == "private_address"
     assert web.requests == []
 
 
 def test_name_that_leads_to_a_private_address_is_refused() -> None:
-    with pytest.raises(FetchRefused) as caught:
+    with pytest.raises(FetchRefusedError) as caught:
         fetcher(names={"news.example": "10.1.2.3"}).get("http://news.example/feed")
     assert caught.value.reason == "private_address"
 
 
 def test_one_private_address_among_public_ones_is_refused() -> None:
     careless = Fetcher(1.0, LIMIT, lambda *_: ["93.184.216.34", "127.0.0.1"])
-    with pytest.raises(FetchRefused) as caught:
+    with pytest.raises(FetchRefusedError) as caught:
         careless.get("http://news.example/")
     assert caught.value.reason == "private_address"
 
@@ -107,7 +107,7 @@ def test_redirect_within_the_trusted_host(web: Web) -> None:
 def test_redirect_to_another_private_address_is_refused(web: Web, location: str) -> None:
     port = web.base.rpartition(":")[2]
     web.reply("/", Reply(302, headers={"Location": location.format(port=port)}))
-    with pytest.raises(FetchRefused) as caught:
+    with pytest.raises(FetchRefusedError) as caught:
         Fetcher(5.0, LIMIT, lambda host, _: ["127.0.0.1" if host == "localhost" else host]).get(
             web.url("/"), allow_private=True
         )
@@ -127,7 +127,7 @@ def test_endless_redirects_are_refused(web: Web) -> None:
 
 
 def test_secret_headers_stay_with_the_first_origin(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("candlewave.sentiment.fetch.is_public", lambda _: True)
+    monkeypatch.setattr("candlewave.services.sentiment.fetch.is_public", lambda _: True)
     names = {"mirror.example": "127.0.0.1"}
     other = f"http://mirror.example:{web.base.rpartition(':')[2]}/there"
     web.reply("/here", Reply(302, headers={"Location": "/still-here"}))
@@ -142,7 +142,7 @@ def test_secret_headers_stay_with_the_first_origin(web: Web, monkeypatch: pytest
 
 
 def test_connection_refused_fails() -> None:
-    with pytest.raises(FetchFailed):
+    with pytest.raises(FetchError):
         fetcher().get("http://127.0.0.1:1/", allow_private=True)
 
 

@@ -8,14 +8,14 @@ import pytest
 from tests.integration.sentiment.conftest import Clock
 from tests.integration.sentiment.web import Reply, Request, Web
 
-from candlewave.sentiment.articles import Article
-from candlewave.sentiment.config import load_news_config
-from candlewave.sentiment.entities import Recogniser
-from candlewave.sentiment.extract import Extraction, OfflineExtractor, WithFallback
-from candlewave.sentiment.fetch import Fetcher
-from candlewave.sentiment.llm import PROMPT, LlmExtractor, LlmOptions
-from candlewave.sentiment.sources.base import make_article
-from candlewave.sentiment.store import Store
+from candlewave.services.sentiment.articles import Article
+from candlewave.services.sentiment.config import load_news_config
+from candlewave.services.sentiment.entities import Recogniser
+from candlewave.services.sentiment.extract import Extraction, OfflineExtractor, WithFallback
+from candlewave.services.sentiment.fetch import Fetcher
+from candlewave.services.sentiment.llm import PROMPT, LlmExtractor, LlmOptions
+from candlewave.services.sentiment.sources.base import make_article
+from candlewave.services.sentiment.store import Store
 
 PATH = "/v1/chat/completions"
 RECOGNISER = Recogniser(load_news_config().assets, ["BTC", "ETH"])

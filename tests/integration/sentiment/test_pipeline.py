@@ -14,17 +14,17 @@ from tests.integration.sentiment.web import Reply, Web
 
 from candlewave.bus.messages import decode_dead_letter
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import BusUnavailable, Message
-from candlewave.bus.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
-from candlewave.sentiment.articles import Article, decode_article, decode_score
-from candlewave.sentiment.collect import Collector
-from candlewave.sentiment.config import SourceConfig, load_news_config
-from candlewave.sentiment.entities import Recogniser
-from candlewave.sentiment.extract import Extraction, OfflineExtractor
-from candlewave.sentiment.fetch import Fetcher
-from candlewave.sentiment.score import GROUP, Scoring
-from candlewave.sentiment.sources.feed import Feed
-from candlewave.sentiment.store import Store
+from candlewave.bus.protocol import BusUnavailableError, Message
+from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
+from candlewave.services.sentiment.articles import Article, decode_article, decode_score
+from candlewave.services.sentiment.collect import Collector
+from candlewave.services.sentiment.config import SourceConfig, load_news_config
+from candlewave.services.sentiment.entities import Recogniser
+from candlewave.services.sentiment.extract import Extraction, OfflineExtractor
+from candlewave.services.sentiment.fetch import Fetcher
+from candlewave.services.sentiment.score import GROUP, Scoring
+from candlewave.services.sentiment.sources.feed import Feed
+from candlewave.services.sentiment.store import Store
 
 
 def rss(*titles: str, when: str = "Mon, 04 May 2026 11:30:00 GMT", site: str = "a") -> bytes:
@@ -155,13 +155,13 @@ def test_articles_wait_while_the_bus_is_away(
     web: Web, build: Build, bus: PostgresBus, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
-        raise BusUnavailable("gone")
+        raise BusUnavailableError("gone")
 
     web.reply("/paper", Reply(body=rss("Kept")), Reply(304))
     collector = build()
     with monkeypatch.context() as patch:
         patch.setattr(bus, "publish", away)
-        with pytest.raises(BusUnavailable):
+        with pytest.raises(BusUnavailableError):
             collector.collect()
     clock.advance(seconds=61)
     collector.collect()
@@ -259,7 +259,7 @@ def test_scores_that_were_not_published_are_made_again(
     build().collect()
     stop = threading.Event()
     publish = bus.publish
-    failures = iter([BusUnavailable("gone")])
+    failures = iter([BusUnavailableError("gone")])
 
     def sometimes(topic: str, batch: Iterable[Message]) -> None:
         error = next(failures, None)

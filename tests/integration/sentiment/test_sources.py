@@ -9,15 +9,15 @@ import pytest
 from tests.integration.sentiment.conftest import Clock
 from tests.integration.sentiment.web import Reply, Request, Web
 
-from candlewave.sentiment.config import NewsConfig, SourceConfig
-from candlewave.sentiment.fetch import Fetcher, FetchFailed, FetchRefused
-from candlewave.sentiment.settings import SentimentSettings
-from candlewave.sentiment.sources import open_sources
-from candlewave.sentiment.sources.base import SourceState
-from candlewave.sentiment.sources.cryptopanic import CryptoPanic
-from candlewave.sentiment.sources.feed import Feed, read_feed
-from candlewave.sentiment.sources.folder import Folder
-from candlewave.sentiment.sources.newsapi import NewsApi
+from candlewave.services.sentiment.config import NewsConfig, SourceConfig
+from candlewave.services.sentiment.fetch import Fetcher, FetchError, FetchRefusedError
+from candlewave.services.sentiment.settings import SentimentSettings
+from candlewave.services.sentiment.sources import open_sources
+from candlewave.services.sentiment.sources.base import SourceState
+from candlewave.services.sentiment.sources.cryptopanic import CryptoPanic
+from candlewave.services.sentiment.sources.feed import Feed, read_feed
+from candlewave.services.sentiment.sources.folder import Folder
+from candlewave.services.sentiment.sources.newsapi import NewsApi
 
 FETCHER = Fetcher(10.0, 1_000_000)
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -138,7 +138,7 @@ EXTERNAL = b'<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><rss><channel
 )
 def test_hostile_feed_is_refused(web: Web, clock: Clock, body: bytes, reason: str) -> None:
     web.reply("/feed", Reply(body=body))
-    with pytest.raises(FetchRefused) as caught:
+    with pytest.raises(FetchRefusedError) as caught:
         feed(web).poll(SourceState(), clock())
     assert caught.value.reason == reason
 
@@ -190,7 +190,7 @@ def test_cryptopanic_pages_back_to_the_newest_known(web: Web, clock: Clock) -> N
 def test_cryptopanic_does_not_take_its_key_to_another_host(web: Web, clock: Clock) -> None:
     body = {"results": [post(1, 1)], "next": "http://evil.example/posts/?auth_token=s3cret"}
     web.reply("/posts/", Reply(body=json.dumps(body).encode()))
-    with pytest.raises(FetchRefused) as caught:
+    with pytest.raises(FetchRefusedError) as caught:
         cryptopanic(web).poll(SourceState(newest=NOW - timedelta(days=1)), clock())
     assert caught.value.reason == "foreign_page"
 
@@ -198,7 +198,7 @@ def test_cryptopanic_does_not_take_its_key_to_another_host(web: Web, clock: Cloc
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"results": 1}', b"[" * 100_000, b'{"results": [{"ti'])
 def test_api_that_answers_nonsense_is_refused(web: Web, clock: Clock, body: bytes) -> None:
     web.reply("/posts/", Reply(body=body))
-    with pytest.raises(FetchRefused) as caught:
+    with pytest.raises(FetchRefusedError) as caught:
         cryptopanic(web).poll(SourceState(), clock())
     assert caught.value.reason == "malformed"
 
@@ -266,5 +266,5 @@ def test_folder_reads_each_file_once_and_again_when_it_changes(tmp_path: Path, c
 
 
 def test_folder_that_is_missing_fails(tmp_path: Path, clock: Clock) -> None:
-    with pytest.raises(FetchFailed):
+    with pytest.raises(FetchError):
         Folder(SourceConfig(name="files", kind="files", path=tmp_path / "none.json")).poll(SourceState(), clock())

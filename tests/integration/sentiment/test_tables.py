@@ -8,16 +8,16 @@ from tests.property.market import CONFIG
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
-from candlewave.bus.topics import NEWS, NEWS_SENTIMENT, TRADES, TRADES_DLQ
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher
-from candlewave.engine import connect_url
-from candlewave.sentiment.articles import encode
-from candlewave.sentiment.config import load_news_config
-from candlewave.sentiment.entities import Recogniser
-from candlewave.sentiment.extract import OfflineExtractor, to_scores
-from candlewave.sentiment.sources.base import make_article
-from candlewave.sqlmodel.render import render_objects
+from candlewave.contracts.topics import NEWS, NEWS_SENTIMENT, TRADES, TRADES_DLQ
+from candlewave.engine.connect import connect_url
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.services.sentiment.articles import encode
+from candlewave.services.sentiment.config import load_news_config
+from candlewave.services.sentiment.entities import Recogniser
+from candlewave.services.sentiment.extract import OfflineExtractor, to_scores
+from candlewave.services.sentiment.sources.base import make_article
+from candlewave.sqlproject.render import render_objects
 
 
 def install(conn: psycopg.Connection) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from candlewave.embedded import runtime
-from candlewave.embedded.cluster import stop_postmaster
-from candlewave.embedded.ownership import Layout, acquire
-from candlewave.settings import get_settings
+from candlewave.core.settings import get_settings
+from candlewave.engine.embedded import runtime
+from candlewave.engine.embedded.cluster import stop_postmaster
+from candlewave.engine.embedded.ownership import Layout, acquire
 
 _UNSET = ("RISINGWAVE_URL", "KAFKA_BOOTSTRAP_SERVERS", "ADMIN_PORT")
 

@@ -14,14 +14,14 @@ from tests.conftest import FAST
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
-from candlewave.bus.topics import TRADES
-from candlewave.embedded import catalog, runtime
-from candlewave.embedded.backup import BackupError, backup, read_contents, restore
-from candlewave.embedded.ownership import ServerError
-from candlewave.embedded.programs import binary
-from candlewave.embedded.refresh import Refresher
-from candlewave.embedded.server import EmbeddedServer, start
-from candlewave.settings import Settings
+from candlewave.contracts.topics import TRADES
+from candlewave.core.settings import Settings
+from candlewave.engine.embedded import catalog, runtime
+from candlewave.engine.embedded.backup import BackupError, backup, read_contents, restore
+from candlewave.engine.embedded.ownership import ServerError
+from candlewave.engine.embedded.programs import binary
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.engine.embedded.server import EmbeddedServer, start
 
 Contents = dict[str, list[tuple[object, ...]]]
 
@@ -59,7 +59,7 @@ def _drop_everything(server: EmbeddedServer) -> None:
 @pytest.fixture(autouse=True)
 def _unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for the disk."""
-    monkeypatch.setattr("candlewave.embedded.backup.start", partial(start, conf=FAST))
+    monkeypatch.setattr("candlewave.engine.embedded.backup.start", partial(start, conf=FAST))
 
 
 @pytest.fixture
@@ -189,7 +189,9 @@ def test_a_failed_backup_leaves_the_earlier_file(
     settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch, data_dir: Path
 ) -> None:
     file.write_text("earlier")
-    monkeypatch.setattr("candlewave.embedded.backup._without_password", lambda _: "postgresql://nobody@127.0.0.1:1/x")
+    monkeypatch.setattr(
+        "candlewave.engine.embedded.backup._without_password", lambda _: "postgresql://nobody@127.0.0.1:1/x"
+    )
     with pytest.raises(BackupError, match="pg_dump failed"):
         backup(settings, file)
     assert file.read_text() == "earlier"

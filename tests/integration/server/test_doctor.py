@@ -9,12 +9,12 @@ from typer.testing import CliRunner, Result
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.cli import app
-from candlewave.config import load_config
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher
-from candlewave.settings import Settings
-from candlewave.sqlmodel.parameters import fill
-from candlewave.sqlmodel.render import render_objects
+from candlewave.core.config import load_config
+from candlewave.core.settings import Settings
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher
+from candlewave.sqlproject.parameters import fill
+from candlewave.sqlproject.render import render_objects
 
 Doctor = Callable[..., Result]
 

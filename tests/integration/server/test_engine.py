@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from candlewave.embedded import runtime
-from candlewave.engine import EngineError, connect, engine_url, explain, is_risingwave
-from candlewave.settings import Settings, get_settings
+from candlewave.core.settings import Settings, get_settings
+from candlewave.engine.connect import EngineError, connect, engine_url, explain, is_risingwave
+from candlewave.engine.embedded import runtime
 
 
 def _settings(url: str) -> Settings:

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from tests.conftest import FAST
 
-from candlewave.embedded.cluster import is_free, postmaster
-from candlewave.embedded.ownership import DataDirectoryBusy, ServerError, owner_of
-from candlewave.embedded.server import EmbeddedServer, start
+from candlewave.engine.embedded.cluster import is_free, postmaster
+from candlewave.engine.embedded.ownership import DataDirectoryBusyError, ServerError, owner_of
+from candlewave.engine.embedded.server import EmbeddedServer, start
 
 SURVIVING = {**FAST, "synchronous_commit": "on"}
 """What is committed survives a killed process; it need not survive the machine."""
@@ -89,7 +89,7 @@ def test_data_and_port_survive_a_restart(data_dir: Path) -> None:
 
 
 def test_a_second_owner_is_refused_and_told_the_first(running: EmbeddedServer, data_dir: Path) -> None:
-    with pytest.raises(DataDirectoryBusy, match=rf"{data_dir} is in use by process {os.getpid()}"):
+    with pytest.raises(DataDirectoryBusyError, match=rf"{data_dir} is in use by process {os.getpid()}"):
         start(data_dir)
     assert running.running
     assert owner_of(data_dir) == os.getpid()
@@ -121,7 +121,7 @@ def test_a_killed_postmaster_starts_again_with_all_that_was_committed(running: E
 _OWNER = """
 import sys
 from pathlib import Path
-from candlewave.embedded.server import start
+from candlewave.engine.embedded.server import start
 from tests.integration.server.test_server import SURVIVING
 server = start(Path(sys.argv[1]), conf=SURVIVING)
 print(server.pid, server.url, flush=True)

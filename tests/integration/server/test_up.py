@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from tests.integration.server.conftest import Up
 
-from candlewave.embedded.cluster import postmaster
+from candlewave.engine.embedded.cluster import postmaster
 
 Start = Callable[..., Up]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

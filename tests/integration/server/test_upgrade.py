@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from tests.conftest import FAST
 
-from candlewave.embedded import upgrade as module
-from candlewave.embedded.cluster import CONF, major_of
-from candlewave.embedded.ownership import DataDirectoryBusy, ServerError, UpgradeNeeded
-from candlewave.embedded.programs import run
-from candlewave.embedded.server import start
-from candlewave.embedded.upgrade import upgrade
+from candlewave.engine.embedded import upgrade as module
+from candlewave.engine.embedded.cluster import CONF, major_of
+from candlewave.engine.embedded.ownership import DataDirectoryBusyError, ServerError, UpgradeNeededError
+from candlewave.engine.embedded.programs import run
+from candlewave.engine.embedded.server import start
+from candlewave.engine.embedded.upgrade import upgrade
 
 
 def _say(_: str) -> None:
@@ -58,7 +58,9 @@ def _rows(data_dir: Path) -> tuple[object, ...] | None:
 
 
 def test_up_refuses_and_names_the_command(old: Path) -> None:
-    with pytest.raises(UpgradeNeeded, match=r"made by PostgreSQL 16, this is PostgreSQL 18: run `candlewave upgrade`"):
+    with pytest.raises(
+        UpgradeNeededError, match=r"made by PostgreSQL 16, this is PostgreSQL 18: run `candlewave upgrade`"
+    ):
         start(old)
 
 
@@ -87,7 +89,7 @@ def test_whichever_step_fails_the_old_cluster_stays_in_place(old: Path, monkeypa
 
 def test_killed_between_old_and_new_it_goes_on_and_the_old_can_be_kept(old: Path) -> None:
     (old / "postgres").rename(old / "postgres.16")
-    with pytest.raises(UpgradeNeeded, match="from PostgreSQL 16 was interrupted: run `candlewave upgrade` again"):
+    with pytest.raises(UpgradeNeededError, match="from PostgreSQL 16 was interrupted: run `candlewave upgrade` again"):
         start(old)
     assert upgrade(old, _say, keep_old=True)
     assert major_of(old / "postgres.16") == 16
@@ -95,7 +97,7 @@ def test_killed_between_old_and_new_it_goes_on_and_the_old_can_be_kept(old: Path
 
 
 def test_a_running_engine_is_left_alone(data_dir: Path) -> None:
-    with start(data_dir, conf=FAST), pytest.raises(DataDirectoryBusy, match="is in use by process"):
+    with start(data_dir, conf=FAST), pytest.raises(DataDirectoryBusyError, match="is in use by process"):
         upgrade(data_dir, _say)
 
 

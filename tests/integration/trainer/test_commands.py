@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from candlewave.bus.messages import decode_training_request
 from candlewave.bus.postgres import PostgresBus
 from candlewave.cli import app
-from candlewave.embedded import runtime
-from candlewave.embedded.ownership import Layout, acquire
+from candlewave.core.settings import get_settings
+from candlewave.engine.embedded import runtime
+from candlewave.engine.embedded.ownership import Layout, acquire
 from candlewave.ml.registry import CHAMPION, PREVIOUS, open_registry
-from candlewave.settings import get_settings
 
 
 @pytest.fixture

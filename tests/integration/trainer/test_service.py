@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 from candlewave.bus.messages import TrainingRequest, decode_dead_letter, training_request_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
-from candlewave.bus.topics import TOPICS, TRAINING_REQUESTS
 from candlewave.cli import app
-from candlewave.config import Config
+from candlewave.contracts.topics import TOPICS, TRAINING_REQUESTS
+from candlewave.core.config import Config
+from candlewave.core.settings import Settings
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.promote import Decision
 from candlewave.ml.registry import ModelVersion, Registry, RegistryError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import Trained
-from candlewave.settings import Settings
-from candlewave.trainer.service import GROUP, Trainer, train_once
+from candlewave.services.trainer.service import GROUP, Trainer, train_once
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 OWN = TrainSettings()  # type: ignore[call-arg]
@@ -175,7 +175,7 @@ def test_a_training_that_fails_is_tried_again_and_its_request_kept(
 def test_a_registry_that_is_down_is_noticed_before_anything_is_read(
     bus: PostgresBus, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("candlewave.trainer.service.connect", lambda _: pytest.fail("it read first"))
+    monkeypatch.setattr("candlewave.services.trainer.service.connect", lambda _: pytest.fail("it read first"))
     settings = Settings(CANDLEWAVE_DATA_DIR=data_dir)  # type: ignore[call-arg]
     away = Registry("http://127.0.0.1:9", "candlewave", data_dir / "models")
     with pytest.raises(RegistryError, match="cannot look up alias champion"):

@@ -5,8 +5,8 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlewave.sentiment.config import load_news_config
-from candlewave.sentiment.entities import Recogniser
+from candlewave.services.sentiment.config import load_news_config
+from candlewave.services.sentiment.entities import Recogniser
 
 NEWS = load_news_config()
 RECOGNISER = Recogniser(NEWS.assets, ["BTC", "ETH"])

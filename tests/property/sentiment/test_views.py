@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.property.market import CONFIG, reset
 
-from candlewave.embedded import catalog
-from candlewave.embedded.refresh import Refresher, differences
-from candlewave.sqlmodel.ddl import Kind
-from candlewave.sqlmodel.render import render_objects
+from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.refresh import Refresher, differences
+from candlewave.sqlproject.ddl import Kind
+from candlewave.sqlproject.render import render_objects
 
 START = datetime(2024, 1, 1, 3, 50, tzinfo=UTC)  # a run crosses 04:00, where a chunk begins
 GRACE = timedelta(seconds=2)

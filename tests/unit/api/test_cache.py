@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from candlewave.api.cache import SingleFlight
+from candlewave.services.api.cache import SingleFlight
 
 
 class Clock:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from candlewave.api.stream.hub import Event, Hub, Wish
+from candlewave.services.api.stream.hub import Event, Hub, Wish
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

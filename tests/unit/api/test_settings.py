@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from candlewave.api.settings import ApiSettings
+from candlewave.services.api.settings import ApiSettings
 
 
 @pytest.mark.parametrize(

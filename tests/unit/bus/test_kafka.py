@@ -10,9 +10,9 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from candlewave.bus import topics
 from candlewave.bus.kafka import KafkaBus, new_topic
-from candlewave.bus.protocol import BusError, BusUnavailable, Message, PublishFailed
+from candlewave.bus.protocol import BusError, BusUnavailableError, Message, PublishError
+from candlewave.contracts import topics
 
 
 def test_topics_are_created_as_specified() -> None:
@@ -34,9 +34,9 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("candlewave.bus.kafka._ANSWER_SECONDS", 0.2)
     config = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0}
     with KafkaBus(config, delivery_timeout=timedelta(milliseconds=300)) as bus:
-        with pytest.raises(BusUnavailable, match=r"no answer from Kafka at 127\.0\.0\.1:1"):
+        with pytest.raises(BusUnavailableError, match=r"no answer from Kafka at 127\.0\.0\.1:1"):
             bus.partitions("trades")
-        with pytest.raises(PublishFailed, match=r"trades: 2 of 2 messages were not stored: .*imed out"):
+        with pytest.raises(PublishError, match=r"trades: 2 of 2 messages were not stored: .*imed out"):
             bus.publish("trades", [Message(b"1", "k"), Message(b"2", "k")])
 
 
@@ -113,7 +113,9 @@ def test_topics_that_another_service_makes_at_the_same_time_are_waited_for(monke
         bus.ensure_topics([topics.NEWS])
         assert bus.partitions("news") == 4  # the mock knows no other number
         monkeypatch.setattr("candlewave.bus.kafka._ANSWER_SECONDS", 0.5)
-        with pytest.raises(BusUnavailable, match=r"topics news\.dlq were made, but Kafka at .* does not show them"):
+        with pytest.raises(
+            BusUnavailableError, match=r"topics news\.dlq were made, but Kafka at .* does not show them"
+        ):
             bus.ensure_topics([topics.NEWS_DLQ])
 
 

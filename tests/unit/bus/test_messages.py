@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlewave.bus import messages
-from candlewave.bus.messages import Heartbeat, MalformedMessage, Trade
+from candlewave.bus.messages import Heartbeat, MalformedMessageError, Trade
 
 TS = datetime(2024, 1, 1, 0, 0, 59, 123456, tzinfo=UTC)
 TRADE = Trade("kraken", "BTC/USD", "71", 71, TS, "42000.10", "0.00000001", "buy", "live")
@@ -94,7 +94,7 @@ def test_what_is_encoded_is_decoded(record: Trade | Heartbeat) -> None:
     ],
 )
 def test_what_is_not_a_trade_says_why(value: bytes | None, reason: str) -> None:
-    with pytest.raises(MalformedMessage, match=reason):
+    with pytest.raises(MalformedMessageError, match=reason):
         messages.decode_trade(value)
 
 

@@ -9,8 +9,8 @@ import pytest
 from candlewave.bus import open_bus, runtime_url
 from candlewave.bus.kafka import KafkaBus, client_config
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import BusError, BusUnavailable, Message
-from candlewave.settings import Settings
+from candlewave.bus.protocol import BusError, BusUnavailableError, Message
+from candlewave.core.settings import Settings
 
 
 def settings(tmp_path: Path, **values: Any) -> Settings:
@@ -30,7 +30,7 @@ def test_risingwave_without_kafka_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_running_engine_the_way_to_start_it_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BusUnavailable, match=r"runtime\.json is absent.*run `candlewave up`"):
+    with pytest.raises(BusUnavailableError, match=r"runtime\.json is absent.*run `candlewave up`"):
         open_bus(settings(tmp_path))
 
 
@@ -39,17 +39,17 @@ def test_the_embedded_engine_is_found_and_found_again_when_it_moves(tmp_path: Pa
     place.write_text(json.dumps({"url": "postgresql://u:p@127.0.0.1:1/candlewave"}))
     with open_bus(settings(tmp_path)) as bus:
         assert isinstance(bus, PostgresBus)
-        with pytest.raises(BusUnavailable, match="candlewave up"):
+        with pytest.raises(BusUnavailableError, match="candlewave up"):
             bus.publish("trades", [Message(b"x")])
         place.unlink()
-        with pytest.raises(BusUnavailable, match="is absent"):
+        with pytest.raises(BusUnavailableError, match="is absent"):
             bus.publish("trades", [Message(b"x")])
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"url": 7}'])
 def test_a_broken_runtime_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "runtime.json").write_text(text)
-    with pytest.raises(BusUnavailable, match=r"runtime\.json .*run `candlewave up` again"):
+    with pytest.raises(BusUnavailableError, match=r"runtime\.json .*run `candlewave up` again"):
         runtime_url(settings(tmp_path))
 
 

@@ -5,9 +5,15 @@ from collections.abc import Collection
 
 import pytest
 
-from candlewave.bus.protocol import BusError, BusUnavailable, CommitRefused, PartitionsCallback, TopicPartition
+from candlewave.bus.protocol import (
+    BusError,
+    BusUnavailableError,
+    CommitRefusedError,
+    PartitionsCallback,
+    TopicPartition,
+)
 from candlewave.bus.shards import Lease
-from candlewave.bus.topics import SERVICE_LEASES, SINGLETONS
+from candlewave.contracts.topics import SERVICE_LEASES, SINGLETONS
 
 
 class _Subscription:
@@ -45,7 +51,7 @@ def test_a_lease_is_still_gained_after_any_error_of_the_bus(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("candlewave.bus.shards.POLL_SECONDS", 0.0)
-    bus = _Bus(BusUnavailable("gone"), CommitRefused("lost"), BusError("the topic was deleted"))
+    bus = _Bus(BusUnavailableError("gone"), CommitRefusedError("lost"), BusError("the topic was deleted"))
     stop = threading.Event()
     lease = Lease(bus, "monitor", lambda _: stop.set())  # type: ignore[arg-type]
     thread = threading.Thread(target=lease.run, args=(stop,))

@@ -2,8 +2,8 @@
 
 import re
 
-from candlewave.bus import topics
-from candlewave.paths import project_root
+from candlewave.contracts import topics
+from candlewave.core.paths import project_root
 
 
 def test_every_dead_letter_topic_has_its_topic() -> None:

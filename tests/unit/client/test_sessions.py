@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from candlewave.client import ApiError, ApiUnavailable, AsyncClient, Client, calls
+from candlewave.client import ApiError, ApiUnavailableError, AsyncClient, Client, calls
 from candlewave.client.stream import Event, Parser
 
 PROBLEM = {"type": "urn:x", "title": "Unknown market", "status": 404, "detail": "There is no BTX-USD on kraken."}
@@ -74,7 +74,7 @@ def test_it_tries_again_when_asked_to_and_gives_up_in_the_end() -> None:
         asked.append(request)
         raise httpx.ConnectError("refused")
 
-    with pytest.raises(ApiUnavailable, match="cannot be reached: refused"):
+    with pytest.raises(ApiUnavailableError, match="cannot be reached: refused"):
         client(away, attempts=2).get(calls.freshness())
     assert len(asked) == 2
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlewave.embedded.ranges import EVER, inputs_of, merged, outputs_of, project, union
-from candlewave.sqlmodel.header import Bound, Footprint, Reach
+from candlewave.engine.embedded.ranges import EVER, inputs_of, merged, outputs_of, project, union
+from candlewave.sqlproject.header import Bound, Footprint, Reach
 
 MINUTE = 60_000_000
 FILL = Footprint("x", Reach.RANGE, ("k",), None, "t", "t", Bound(), Bound(seconds=240 * 60))

@@ -1,6 +1,6 @@
 import pytest
 
-from candlewave.embedded.translate import TranslationError, translate_query
+from candlewave.engine.embedded.translate import TranslationError, translate_query
 
 
 def test_tumble_becomes_date_bin_on_the_epoch() -> None:

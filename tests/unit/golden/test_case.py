@@ -59,7 +59,7 @@ def test_a_case_may_have_its_own_configuration(tmp_path: Path) -> None:
 
 
 def test_defaults_of_a_partial_configuration_are_the_shipped_ones() -> None:
-    from candlewave.config import Config, load_config
+    from candlewave.core.config import Config, load_config
 
     shipped = load_config()
     assert Config(default_exchange=shipped.default_exchange, exchanges=shipped.exchanges) == shipped

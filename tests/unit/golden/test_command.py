@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from candlewave.paths import project_root
+from candlewave.core.paths import project_root
 
 HEADER = "exchange,symbol,minute,last_ts,heartbeats\n"
 TRADES = "exchange,symbol,trade_id,kind,ts,ingest_ts\n"

@@ -9,8 +9,8 @@ from tests.golden.harness.engines import EmbeddedEngine
 from tests.golden.harness.run import MismatchError, objects_between, run_case
 from tests.golden.harness.table import CaseError
 
-from candlewave.config import load_config
-from candlewave.sqlmodel.render import render_objects
+from candlewave.core.config import load_config
+from candlewave.sqlproject.render import render_objects
 
 TRADES = "exchange,symbol,trade_id,kind,seq,ts,side,price,quantity,origin,ingest_ts\n"
 ONE = "x,A/B,1,trade,1,2024-01-01T00:00:10Z,buy,100,1,live,2024-01-01T00:00:10Z\n"

@@ -9,10 +9,10 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
-from candlewave.config import TIMEFRAME_SECONDS, Config
-from candlewave.embedded import catalog as embedded
-from candlewave.indicators.oracle import Candles, Floats
-from candlewave.sqlmodel.render import SqlObject, render_objects
+from candlewave.core.config import TIMEFRAME_SECONDS, Config
+from candlewave.engine.embedded import catalog as embedded
+from candlewave.services.indicators.oracle import Candles, Floats
+from candlewave.sqlproject.render import SqlObject, render_objects
 
 Key = tuple[str, str, str]
 """Exchange, symbol, timeframe."""

@@ -11,11 +11,11 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.unit.indicators import support
 
-from candlewave.config import Config
-from candlewave.indicators.audit import IndicatorAudit
-from candlewave.indicators.catalog import catalog
-from candlewave.indicators.compare import compare
-from candlewave.indicators.oracle import compute
+from candlewave.core.config import Config
+from candlewave.services.indicators.audit import IndicatorAudit
+from candlewave.services.indicators.compare import compare
+from candlewave.services.indicators.oracle import compute
+from candlewave.sqlproject.catalog.indicators import catalog
 
 KEY = ("kraken", "BTC/USD", "1m")
 T = TypeVar("T")

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from candlewave.config import Config, ConfigError
-from candlewave.indicators.catalog import catalog
-from candlewave.indicators.constants import CHUNK_BARS, TRUNCATION, Layer, Smoothing, template_context
+from candlewave.core.config import Config, ConfigError
+from candlewave.sqlproject.catalog.constants import CHUNK_BARS, TRUNCATION, Layer, Smoothing, template_context
+from candlewave.sqlproject.catalog.indicators import catalog
 
 PERIODS = (2, 3, 9, 12, 14, 26, 50, 200, 500)
 

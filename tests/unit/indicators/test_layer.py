@@ -7,13 +7,13 @@ import psycopg
 import pytest
 from tests.unit.indicators import support
 
-from candlewave.config import Config, IndicatorsConfig
-from candlewave.indicators.audit import OBJECTS
-from candlewave.indicators.catalog import catalog
-from candlewave.indicators.compare import compare
-from candlewave.indicators.constants import Layer
-from candlewave.indicators.oracle import compute
-from candlewave.paths import project_root
+from candlewave.core.config import Config, IndicatorsConfig
+from candlewave.core.paths import project_root
+from candlewave.services.indicators.audit import OBJECTS
+from candlewave.services.indicators.compare import compare
+from candlewave.services.indicators.oracle import compute
+from candlewave.sqlproject.catalog.constants import Layer
+from candlewave.sqlproject.catalog.indicators import catalog
 
 KEY = ("sim", "BTC/USD", "1m")
 

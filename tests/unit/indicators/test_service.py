@@ -9,10 +9,10 @@ import pytest
 from tests.unit.indicators import support
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.config import Config
-from candlewave.indicators import service as indicator_service
-from candlewave.indicators.audit import IndicatorAudit
-from candlewave.settings import Settings
+from candlewave.core.config import Config
+from candlewave.core.settings import Settings
+from candlewave.services.indicators import service as indicator_service
+from candlewave.services.indicators.audit import IndicatorAudit
 from candlewave.telemetry import get_logger
 from candlewave.telemetry.admin import Readiness
 from candlewave.telemetry.service import Service

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from candlewave.bus.messages import Trade
-from candlewave.ingest.archive import ArchiveReader, Format, KrakenLayout, epoch_us, layout_of
-from candlewave.ingest.files import FileProblem, Lines
-from candlewave.ingest.publish import BadRecord
-from candlewave.ingest.times import from_us
-from candlewave.ingest.validate import Refused
+from candlewave.core.times import from_us
+from candlewave.services.ingest.archive import ArchiveReader, Format, KrakenLayout, epoch_us, layout_of
+from candlewave.services.ingest.files import FileFormatError, Lines
+from candlewave.services.ingest.publish import BadRecord
+from candlewave.services.ingest.validate import RejectedTradeError
 
 BTC = "BTC/USD"
 
@@ -92,7 +92,7 @@ def test_binance_files_of_every_age_are_read(tmp_path: Path, header: bool, unit:
     [(Format.BINANCE, "1561939203.1726,10749.4,0.004"), (Format.KRAKEN, "17,84000.10,0.5,42000.05,1740830400000,True")],
 )
 def test_a_file_of_the_other_layout_is_refused_at_once(tmp_path: Path, format_: Format, first: str) -> None:
-    with pytest.raises(FileProblem, match=r"f\.csv, line 1: \d columns instead of"):
+    with pytest.raises(FileFormatError, match=r"f\.csv, line 1: \d columns instead of"):
         read(write(tmp_path / "f.csv", first), format_)
 
 
@@ -122,7 +122,7 @@ def test_times_are_read_exactly_in_any_unit(microseconds: int) -> None:
 def test_any_text_is_a_time_or_refused(text: str) -> None:
     try:
         moment = epoch_us(text, 1_000_000)
-    except Refused:
+    except RejectedTradeError:
         return
     assert from_us(moment).year < 10_000
 
@@ -145,5 +145,5 @@ def test_no_content_makes_a_reader_fail_other_than_by_saying_so(
 ) -> None:
     path = tmp_path / "any.csv"
     path.write_bytes(content)
-    with contextlib.suppress(FileProblem):
+    with contextlib.suppress(FileFormatError):
         assert all(isinstance(r, Trade | BadRecord) for r in read(path, format_))

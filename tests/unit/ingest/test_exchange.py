@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from candlewave.ingest.exchange import PROFILES, Exchange
-from candlewave.ingest.records import Garbage, HistoryUnavailable, RawTrade, UnknownExchange
-from candlewave.ingest.settings import IngestSettings, Mirror
+from candlewave.services.ingest.exchange import PROFILES, Exchange
+from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade, UnknownExchangeError
+from candlewave.services.ingest.settings import IngestSettings, Mirror
 
 T0 = datetime(2026, 4, 1, tzinfo=UTC)
 MS0 = int(T0.timestamp() * 1000)
@@ -89,12 +89,12 @@ def test_an_exchange_with_only_recent_trades_says_how_far_it_goes() -> None:
     newest = TRADES[-1]["timestamp"] / 1000
     found, _ = history("bybit", datetime.fromtimestamp(newest - 60, UTC), datetime.fromtimestamp(newest + 1, UTC))
     assert len(found) == 1_000
-    with pytest.raises(HistoryUnavailable, match="hands out only its newest trades of BTC/USD"):
+    with pytest.raises(HistoryUnavailableError, match="hands out only its newest trades of BTC/USD"):
         history("bybit", T0, T0 + timedelta(hours=3))
 
 
 def test_an_unknown_exchange_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownExchange, match="'mtgox' is not supported; known are kraken, coinbase"):
+    with pytest.raises(UnknownExchangeError, match="'mtgox' is not supported; known are kraken, coinbase"):
         Exchange("mtgox", SETTINGS)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from candlewave.ingest.files import MAX_LINE, FileProblem, Line, Lines
+from candlewave.services.ingest.files import MAX_LINE, FileFormatError, Line, Lines
 
 
 def read(path: Path) -> list[Line]:
@@ -76,17 +76,17 @@ def test_an_endless_line_costs_no_memory_and_only_itself(tmp_path: Path) -> None
 def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "not.gz"
     path.write_bytes(content)
-    with pytest.raises(FileProblem, match="not a gz file"):
+    with pytest.raises(FileFormatError, match="not a gz file"):
         read(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileProblem, match=r"absent\.csv: No such file"):
+    with pytest.raises(FileFormatError, match=r"absent\.csv: No such file"):
         Lines(tmp_path / "absent.csv")
 
 
 def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "broken.zip"
     path.write_bytes(b"PK\x03\x04" + b"\0" * 50)
-    with pytest.raises(FileProblem, match="damaged zip"):
+    with pytest.raises(FileFormatError, match="damaged zip"):
         read(path)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlewave.bus.messages import Trade
-from candlewave.ingest.holes import Hole, Last
-from candlewave.ingest.ledger import State, subtract
-from candlewave.ingest.live import Market
+from candlewave.services.ingest.holes import Hole, Last
+from candlewave.services.ingest.ledger import State, subtract
+from candlewave.services.ingest.live import Market
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

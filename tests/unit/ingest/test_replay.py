@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.fakes.memory_bus import MemoryBus
 
-from candlewave.ingest.files import FileProblem, Lines
-from candlewave.ingest.publish import BadRecord
-from candlewave.ingest.replay import Pacer, Replayed, replay
+from candlewave.services.ingest.files import FileFormatError, Lines
+from candlewave.services.ingest.publish import BadRecord
+from candlewave.services.ingest.replay import Pacer, Replayed, replay
 
 HEADER = "product_id,trade_id,ts,side,price,quantity"
 GRACE = timedelta(seconds=2)
@@ -105,7 +105,7 @@ def test_a_cut_off_file_is_replayed_as_far_as_it_goes(tmp_path: Path) -> None:
 )
 def test_a_file_with_another_header_is_refused_by_name(tmp_path: Path, header: str) -> None:
     path = write(tmp_path / "other.csv", "a,b,c,d,e,f", header=header)
-    with pytest.raises(FileProblem, match=r"other\.csv: the first line must name the columns symbol"):
+    with pytest.raises(FileFormatError, match=r"other\.csv: the first line must name the columns symbol"):
         run(path, MemoryBus())
 
 

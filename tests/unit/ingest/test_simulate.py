@@ -9,7 +9,8 @@ import pytest
 from tests.fakes.memory_bus import MemoryBus
 
 from candlewave.bus.messages import Heartbeat, Trade, decode_trade, encode
-from candlewave.ingest.simulate import (
+from candlewave.core.times import from_us
+from candlewave.services.ingest.simulate import (
     OtherMarketError,
     load_state,
     publish_history,
@@ -18,8 +19,7 @@ from candlewave.ingest.simulate import (
     to_messages,
     trade_id_prefix,
 )
-from candlewave.ingest.simulator import Disturbances, Simulator, concatenate
-from candlewave.ingest.times import from_us
+from candlewave.services.ingest.simulator import Disturbances, Simulator, concatenate
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 GRACE = timedelta(seconds=2)

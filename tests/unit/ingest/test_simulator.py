@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from candlewave.ingest.simulator import (
+from candlewave.core.times import to_us
+from candlewave.services.ingest.simulator import (
     DEFAULT_SYMBOLS,
     MINUTE_US,
     Batch,
@@ -21,7 +22,6 @@ from candlewave.ingest.simulator import (
     make_symbols,
     multiples,
 )
-from candlewave.ingest.times import to_us
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COLUMNS = ("symbol", "seq", "ts_us", "arrival_us", "buy", "price_ticks", "quantity_lots")

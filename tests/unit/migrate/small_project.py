@@ -7,11 +7,11 @@ trades ──> minutes ──> scaled ──> latest
 import shutil
 from pathlib import Path
 
-from candlewave.config import Config
-from candlewave.migrate.history import Branch, Comparison, History, compare
-from candlewave.migrate.plan import make_plan
-from candlewave.migrate.writer import write
-from candlewave.paths import project_root
+from candlewave.core.config import Config
+from candlewave.core.paths import project_root
+from candlewave.engine.migrate.history import Branch, Comparison, History, compare
+from candlewave.engine.migrate.plan import make_plan
+from candlewave.engine.migrate.writer import write
 
 _HEADER = """\
 -- {name}: {purpose}.

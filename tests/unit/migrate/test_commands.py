@@ -8,9 +8,9 @@ from tests.unit.migrate.small_project import SmallProject
 from typer.testing import CliRunner
 
 from candlewave.cli import migrate
-from candlewave.config import load_config
-from candlewave.migrate.history import Branch
-from candlewave.settings import get_settings
+from candlewave.core.config import load_config
+from candlewave.core.settings import get_settings
+from candlewave.engine.migrate.history import Branch
 
 
 class Commands:
@@ -34,8 +34,8 @@ class Commands:
 @pytest.fixture
 def commands(project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> Iterator[Commands]:
     """Commands on a project without revisions, an engine or a configuration of the user's own."""
-    monkeypatch.setattr("candlewave.migrate.history.project_root", lambda: project.root)
-    monkeypatch.setattr("candlewave.config.project_root", lambda: project.root)
+    monkeypatch.setattr("candlewave.engine.migrate.history.project_root", lambda: project.root)
+    monkeypatch.setattr("candlewave.core.config.project_root", lambda: project.root)
     monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(project.root / "data"))
     for name in ("CANDLEWAVE_CONFIG", "RISINGWAVE_URL"):
         monkeypatch.delenv(name, raising=False)

@@ -3,8 +3,8 @@
 import pytest
 from tests.unit.migrate.small_project import SmallProject
 
-from candlewave.migrate.plan import Action, Plan, StoreChangeError, make_plan
-from candlewave.migrate.steps import Abandon, Add, Create, Drop, Keep
+from candlewave.engine.migrate.plan import Action, Plan, StoreChangeError, make_plan
+from candlewave.engine.migrate.steps import Abandon, Add, Create, Drop, Keep
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from candlewave.migrate.state import fingerprint, frozen
+from candlewave.engine.migrate.state import fingerprint, frozen
 
 TEXT = """\
 -- m: a view.

@@ -4,9 +4,9 @@ import re
 
 from prometheus_client import REGISTRY
 
+from candlewave.core.paths import project_root
 from candlewave.ml.settings import TrainSettings
-from candlewave.paths import project_root
-from candlewave.trainer import metrics
+from candlewave.services.trainer import metrics
 
 TEXT = (project_root() / "docs" / "models.md").read_text(encoding="utf-8")
 

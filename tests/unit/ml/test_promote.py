@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.fakes.processes import MINUTE, START
 
-from candlewave.config import load_config
+from candlewave.core.config import load_config
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.judge import OutOfSample, Verdict
 from candlewave.ml.model import QuantileModel

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from tests.fakes.processes import planted
 
-from candlewave.config import Config
+from candlewave.core.config import Config
 from candlewave.ml.folds import trainable, walk_forward
 from candlewave.ml.model import TooLittleDataError
-from candlewave.ml.search import search
 from candlewave.ml.settings import TrainSettings
+from candlewave.ml.tuning import search
 
 CONFIG = Config.model_validate({"predictions": {"horizons_minutes": [1]}})
 OWN = TrainSettings(TRAIN_SEARCH_TRIALS=3, TRAIN_TREES=10, TRAIN_THREADS=1)  # type: ignore[call-arg]

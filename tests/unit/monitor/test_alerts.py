@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from candlewave.monitor.alerts import Alert, AlertBook, Verdict, fingerprint
+from candlewave.services.monitor.alerts import Alert, AlertBook, Verdict, fingerprint
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 LABELS = {"model_name": "candlewave", "horizon_minutes": "5"}

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from candlewave.alert_text import RUNBOOKS, summary
-from candlewave.config import MonitorConfig
-from candlewave.monitor import rules
-from candlewave.monitor.alerts import Verdict
-from candlewave.monitor.rules import DriftRow, ErrorRow, Hits, MarketAge, Readings, Rule, Subject, judge
-from candlewave.paths import project_root
+from candlewave.contracts.alert_text import RUNBOOKS, summary
+from candlewave.core.config import MonitorConfig
+from candlewave.core.paths import project_root
+from candlewave.services.monitor import rules
+from candlewave.services.monitor.alerts import Verdict
+from candlewave.services.monitor.rules import DriftRow, ErrorRow, Hits, MarketAge, Readings, Rule, Subject, judge
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 CLOSED = NOON + timedelta(minutes=5)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from candlewave.config import load_config
-from candlewave.engine import EngineError
-from candlewave.monitor import service as module
-from candlewave.monitor.settings import MonitorSettings
+from candlewave.core.config import load_config
+from candlewave.engine.connect import EngineError
+from candlewave.services.monitor import service as module
+from candlewave.services.monitor.settings import MonitorSettings
 from candlewave.telemetry.logs import get_logger
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from candlewave.monitor.statistics import LEAST_BATCHES, coverage_interval, student_quantile
+from candlewave.services.monitor.statistics import LEAST_BATCHES, coverage_interval, student_quantile
 
 
 @pytest.mark.parametrize(

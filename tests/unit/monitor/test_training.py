@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from prometheus_client import REGISTRY
 
-from candlewave.monitor.alerts import Verdict
-from candlewave.monitor.training import TrainingDesk
+from candlewave.services.monitor.alerts import Verdict
+from candlewave.services.monitor.training import TrainingDesk
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,8 +10,8 @@ from tests.fakes.forecasters import FakeForecaster
 
 from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.forecaster import FeatureMatrix
-from candlewave.predict.forecast import Forecast, Forecasting, select
-from candlewave.predict.models import Models
+from candlewave.services.predictor.forecast import Forecast, Forecasting, select
+from candlewave.services.predictor.models import Models
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 BASELINE = FakeForecaster(model_name="baseline", model_version="b1", feature_names=("b",), width=0.02)

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.fakes.forecasters import FakeForecaster, FakeRegistry, FakeVersion
 
-from candlewave.predict.models import Models, ModelWatch, roles
+from candlewave.services.predictor.models import Models, ModelWatch, roles
 
 BASELINE = FakeForecaster(model_name="baseline", feature_names=("b",))
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from candlewave.predict.schedule import Market, Schedule, Task, batches, newest_due
+from candlewave.services.predictor.schedule import Market, Schedule, Task, batches, newest_due
 
 BTC = Market("kraken", "BTC/USD")
 ETH = Market("kraken", "ETH/USD")

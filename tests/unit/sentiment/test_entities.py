@@ -2,8 +2,8 @@
 
 import pytest
 
-from candlewave.sentiment.config import AssetConfig, load_news_config
-from candlewave.sentiment.entities import MARKET_RELEVANCE, Recogniser
+from candlewave.services.sentiment.config import AssetConfig, load_news_config
+from candlewave.services.sentiment.entities import MARKET_RELEVANCE, Recogniser
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from candlewave.sentiment.evaluate import Labelled, evaluate
+from candlewave.services.sentiment.evaluate import Labelled, evaluate
 
 
 def result(labels: list[float], scores: list[float]):

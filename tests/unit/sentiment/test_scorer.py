@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from candlewave.sentiment.offline.lexicon import inflections, load_lexicon
-from candlewave.sentiment.offline.scorer import OfflineScorer
-from candlewave.sentiment.offline.text import tokenise
+from candlewave.services.sentiment.offline.lexicon import inflections, load_lexicon
+from candlewave.services.sentiment.offline.scorer import OfflineScorer
+from candlewave.services.sentiment.offline.text import tokenise
 
 _NEUTRAL = 0.12
 _HEADLINES = [

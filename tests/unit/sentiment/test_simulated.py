@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 
-from candlewave.sentiment.config import SourceConfig, load_news_config
-from candlewave.sentiment.entities import Recogniser
-from candlewave.sentiment.offline.scorer import OfflineScorer
-from candlewave.sentiment.sources.base import SourceState
-from candlewave.sentiment.sources.simulated import Simulated
+from candlewave.services.sentiment.config import SourceConfig, load_news_config
+from candlewave.services.sentiment.entities import Recogniser
+from candlewave.services.sentiment.offline.scorer import OfflineScorer
+from candlewave.services.sentiment.sources.base import SourceState
+from candlewave.services.sentiment.sources.simulated import Simulated
 
 NOW = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
 SOURCE = Simulated(SourceConfig(name="simulated", kind="simulated"))
@@ -25,7 +25,7 @@ def test_polls_follow_on_each_other_and_repeat_what_they_said() -> None:
 
 
 def test_headlines_are_about_assets_and_of_both_signs() -> None:
-    with as_file(files("candlewave.sentiment") / "news-simulated.toml") as path:
+    with as_file(files("candlewave.services.sentiment") / "news-simulated.toml") as path:
         news = load_news_config(path)
     recogniser, scorer = Recogniser(news.assets), OfflineScorer()
     titles = [a.title for a in SOURCE.poll(SourceState(), NOW).articles]

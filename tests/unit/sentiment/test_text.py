@@ -2,8 +2,8 @@
 
 import pytest
 
-from candlewave.sentiment.articles import canonical_url, same_story, title_words
-from candlewave.sentiment.plain import language, strip_markup
+from candlewave.services.sentiment.articles import canonical_url, same_story, title_words
+from candlewave.services.sentiment.plain import language, strip_markup
 
 
 @pytest.mark.parametrize(

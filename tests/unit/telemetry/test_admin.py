@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from candlewave.telemetry.admin import AdminPortTaken, AdminServer, Readiness
+from candlewave.telemetry.admin import AdminPortTakenError, AdminServer, Readiness
 
 
 @pytest.fixture
@@ -84,5 +84,7 @@ def test_other_paths_say_what_there_is(admin: AdminServer) -> None:
 
 
 def test_a_taken_port_is_explained(admin: AdminServer) -> None:
-    with pytest.raises(AdminPortTaken, match=rf"the admin port {admin.port} on 127.0.0.1 is taken; set ADMIN_PORT"):
+    with pytest.raises(
+        AdminPortTakenError, match=rf"the admin port {admin.port} on 127.0.0.1 is taken; set ADMIN_PORT"
+    ):
         AdminServer("127.0.0.1", admin.port, Readiness())

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from candlewave import __version__
-from candlewave.settings import Settings
+from candlewave.core.settings import Settings
 from candlewave.telemetry import configure_logging, get_logger
 from candlewave.telemetry.redact import redact
 
@@ -31,7 +31,7 @@ def _lines(stream: io.StringIO) -> list[dict[str, object]]:
 
 def test_a_line_says_when_what_who_and_which_version(stream: io.StringIO) -> None:
     configure_logging(Settings(), "trade-to-ohlc", stream)
-    get_logger("candlewave.ingest").info("published", trades=3)
+    get_logger("candlewave.services.ingest").info("published", trades=3)
     (line,) = _lines(stream)
     assert str(line.pop("timestamp")).endswith("Z")
     assert line == {
@@ -39,7 +39,7 @@ def test_a_line_says_when_what_who_and_which_version(stream: io.StringIO) -> Non
         "service": "trade-to-ohlc",
         "version": __version__,
         "event": "published",
-        "logger": "candlewave.ingest",
+        "logger": "candlewave.services.ingest",
         "trades": 3,
     }
 

@@ -23,7 +23,7 @@ class Process:
         source = textwrap.dedent(
             """
             import sys, threading
-            from candlewave.settings import Settings
+            from candlewave.core.settings import Settings
             from candlewave.telemetry.service import Service, run_service
 
             """

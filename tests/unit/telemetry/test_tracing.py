@@ -8,7 +8,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from candlewave.settings import Settings
+from candlewave.core.settings import Settings
 from candlewave.telemetry import tracing
 
 

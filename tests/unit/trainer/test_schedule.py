@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlewave.bus.messages import TrainingRequest
-from candlewave.trainer.schedule import Schedule
+from candlewave.services.trainer.schedule import Schedule
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -1,0 +1,1 @@
+"""What parts agree on: topics, records, the API's documents."""

@@ -1,0 +1,259 @@
+"""What is computed: exchanges, symbols, timeframes, indicator parameters (``candlewave.toml``).
+
+Connections and secrets are in :mod:`candlewave.core.settings`; they never change the SQL's meaning.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from candlewave.core.paths import project_root
+
+TIMEFRAME_SECONDS: dict[str, int] = {
+    "1m": 60,
+    "5m": 300,
+    "15m": 900,
+    "30m": 1800,
+    "1h": 3600,
+    "4h": 14400,
+    "1d": 86400,
+}
+"""Length of a bar of each known timeframe, in seconds. Each divides every longer one."""
+
+Period = Annotated[int, Field(ge=2, le=500)]
+
+
+class ConfigError(ValueError):
+    """``candlewave.toml`` cannot be used; the text says where, what was found and what was expected."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Symbol(_Table):
+    """A market: ``exchange``, ``symbol`` such as BTC/USD, and its ``base`` and ``quote`` assets."""
+
+    exchange: str
+    symbol: str
+    base: str
+    quote: str
+
+
+class ExchangeConfig(_Table):
+    """One exchange and what is watched on it."""
+
+    symbols: list[str] = Field(min_length=1)
+
+    @field_validator("symbols")
+    @classmethod
+    def _base_and_quote(cls, symbols: list[str]) -> list[str]:
+        for symbol in symbols:
+            if not re.fullmatch(r"[A-Z0-9.]+/[A-Z0-9.]+", symbol):
+                raise ValueError(f"symbol {symbol!r} is not of the form BASE/QUOTE, such as BTC/USD")
+        return symbols
+
+
+class CandlesConfig(_Table):
+    """Timeframes, gap filling and closing of candles."""
+
+    timeframes: list[str] = ["1m", "5m", "15m", "1h"]
+    max_fill_minutes: Annotated[int, Field(ge=1, le=1440)] = 240
+    grace_seconds: Annotated[int, Field(ge=0, le=59)] = 2
+
+    @field_validator("timeframes")
+    @classmethod
+    def _known(cls, timeframes: list[str]) -> list[str]:
+        unknown = [t for t in timeframes if t not in TIMEFRAME_SECONDS]
+        if unknown:
+            raise ValueError(f"unknown timeframe {unknown[0]!r}; known are {', '.join(TIMEFRAME_SECONDS)}")
+        if timeframes[:1] != ["1m"] or sorted(set(timeframes), key=TIMEFRAME_SECONDS.__getitem__) != timeframes:
+            raise ValueError(f"timeframes {timeframes} must start with 1m, grow, and not repeat")
+        return timeframes
+
+
+class MacdConfig(_Table):
+    """Periods of MACD, in bars."""
+
+    fast: Period = 12
+    slow: Period = 26
+    signal: Period = 9
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.fast >= self.slow:
+            raise ValueError(f"macd.fast ({self.fast}) must be shorter than macd.slow ({self.slow})")
+        return self
+
+
+class StochRsiConfig(_Table):
+    """Periods of the stochastic RSI, in bars."""
+
+    period: Period = 14
+    k: Annotated[int, Field(ge=1, le=500)] = 3
+    d: Annotated[int, Field(ge=1, le=500)] = 3
+
+
+class StochasticConfig(_Table):
+    """Periods of the stochastic oscillator, in bars."""
+
+    k: Period = 14
+    smooth: Annotated[int, Field(ge=1, le=500)] = 3
+    d: Annotated[int, Field(ge=1, le=500)] = 3
+
+
+class BollingerConfig(_Table):
+    """Period and width of Bollinger bands."""
+
+    period: Period = 20
+    deviations: Annotated[float, Field(gt=0, le=10)] = 2.0
+
+
+class KeltnerConfig(_Table):
+    """Periods and width of the Keltner channel."""
+
+    ema: Period = 20
+    atr: Period = 10
+    multiplier: Annotated[float, Field(gt=0, le=10)] = 2.0
+
+
+class IndicatorsConfig(_Table):
+    """Parameters of every indicator; column names carry them (``ema_12``)."""
+
+    sma: list[Period] = [20, 50]
+    ema: list[Period] = [12, 26, 50, 200]
+    wma: list[Period] = [20]
+    dema: list[Period] = [20]
+    tema: list[Period] = [20]
+    macd: MacdConfig = MacdConfig()
+    rsi: Period = 14
+    stoch_rsi: StochRsiConfig = StochRsiConfig()
+    stochastic: StochasticConfig = StochasticConfig()
+    cci: Period = 20
+    roc: Period = 10
+    mom: Period = 10
+    williams_r: Period = 14
+    adx: Period = 14
+    bollinger: BollingerConfig = BollingerConfig()
+    atr: Period = 14
+    keltner: KeltnerConfig = KeltnerConfig()
+    donchian: Period = 20
+    vwap: Period = 60
+    mfi: Period = 14
+    cmf: Period = 20
+    realised_volatility: Period = 60
+    return_zscore: Period = 60
+    order_flow: Period = 20
+    amihud: Period = 60
+
+
+class PredictionsConfig(_Table):
+    """What is forecast."""
+
+    horizons_minutes: list[Annotated[int, Field(ge=1, le=1440)]] = [1, 5, 15, 60]
+
+
+class MonitorConfig(_Table):
+    """When model-error-monitor raises an alert, and how often it may ask for a training; see docs/monitoring.md.
+
+    Attributes:
+        interval_seconds: time between two evaluations.
+        error_ratio: mean absolute error of an hour against that of the last seven days.
+        error_windows: hours in a row above it.
+        min_forecasts: judged forecasts that a window needs before it counts.
+        skill_windows: hours in a row whose skill is below zero.
+        skill_margin: by how much the point forecast must be worse than the last price, on average over them.
+        coverage_hours: length of the window in which hits of the 80 % interval are counted.
+        psi: median of the population stability indices of the model's important features, each over a day.
+        psi_windows: hours in a row above it.
+        max_model_age_hours: time since the champion was promoted.
+        max_feature_age_seconds: age of a market's newest closed candle that a forecast can be made from.
+        amended_share: share of forecasts whose inputs moved by more than 0.05 afterwards.
+        resolve_after: evaluations in a row without the condition before an alert ends.
+        training_interval_hours: least time between two requests for training.
+    """
+
+    interval_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
+    error_ratio: Annotated[float, Field(gt=1)] = 2.5
+    error_windows: Annotated[int, Field(ge=1, le=168)] = 3
+    min_forecasts: Annotated[int, Field(ge=1)] = 30
+    skill_windows: Annotated[int, Field(ge=1, le=168)] = 6
+    skill_margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    coverage_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    psi: Annotated[float, Field(gt=0)] = 0.2
+    psi_windows: Annotated[int, Field(ge=1, le=168)] = 6
+    max_model_age_hours: Annotated[float, Field(gt=0)] = 336
+    max_feature_age_seconds: Annotated[float, Field(gt=0)] = 300
+    amended_share: Annotated[float, Field(gt=0, le=1)] = 0.05
+    resolve_after: Annotated[int, Field(ge=1, le=100)] = 3
+    training_interval_hours: Annotated[float, Field(gt=0)] = 6
+
+
+class RetentionConfig(_Table):
+    """How long raw trades stay; candles and all above them stay for ever."""
+
+    trades: str | None = None
+
+    @field_validator("trades")
+    @classmethod
+    def _days(cls, text: str | None) -> str | None:
+        if text is not None and not re.fullmatch(r"[1-9]\d* days?", text):
+            raise ValueError(f"retention.trades = {text!r} is not a number of days, such as '365 days'")
+        return text
+
+    @property
+    def trades_seconds(self) -> int | None:
+        """Retention of raw trades in seconds, None for ever."""
+        return None if self.trades is None else int(self.trades.split()[0]) * 86400
+
+
+class Config(_Table):
+    """The whole of ``candlewave.toml``."""
+
+    default_exchange: str = "kraken"
+    exchanges: dict[str, ExchangeConfig] = {}
+    candles: CandlesConfig = CandlesConfig()
+    indicators: IndicatorsConfig = IndicatorsConfig()
+    predictions: PredictionsConfig = PredictionsConfig()
+    monitor: MonitorConfig = MonitorConfig()
+    retention: RetentionConfig = RetentionConfig()
+
+    @property
+    def symbols(self) -> list[Symbol]:
+        """Every configured market, in the file's order."""
+        return [
+            Symbol(exchange=name, symbol=s, base=s.split("/")[0], quote=s.split("/")[1])
+            for name, exchange in self.exchanges.items()
+            for s in exchange.symbols
+        ]
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read ``candlewave.toml``.
+
+    Args:
+        path: the file; the shipped defaults when None.
+
+    Raises:
+        ConfigError: the file is missing, not TOML, or holds an unknown or impossible value.
+    """
+    path = path or project_root() / "candlewave.toml"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    exchanges = raw.pop("exchanges", {})
+    if isinstance(exchanges, dict) and "default" in exchanges:
+        raw["default_exchange"] = exchanges.pop("default")
+    raw["exchanges"] = exchanges
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {where}: {first['msg']} (found {first['input']!r})") from None

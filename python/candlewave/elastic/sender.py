@@ -1,0 +1,135 @@
+"""Empty the outbox into Elasticsearch: at least once, with ids that repeat, through any outage."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from candlewave.bus.messages import dead_letter, encode
+from candlewave.bus.protocol import Bus, BusError, Message, Received, Subscription
+from candlewave.elastic import metrics
+from candlewave.elastic.client import ElasticTooLargeError, ElasticUnavailableError, SearchError, asking
+from candlewave.elastic.outbox import INDEX_COLUMN, OUTBOX, REJECTED, TOPICS
+from candlewave.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+GROUP = "search-sender"
+_BATCH = 1_000
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
+_log = get_logger(__name__)
+
+
+class Sender:
+    """Delivers documents in the order in which they were written.
+
+    Args:
+        bus: of the outbox.
+        client: of Elasticsearch.
+        clock: present time, UTC.
+    """
+
+    def __init__(
+        self, bus: Bus, client: "Elasticsearch", clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._bus, self._client, self._clock = bus, client, clock
+        bus.ensure_topics(TOPICS)
+
+    def run(self, stop: threading.Event) -> None:
+        """Send until ``stop`` is set; pauses grow while Elasticsearch or the bus is away."""
+        failures = 0
+        with self._bus.subscribe(GROUP, [OUTBOX.name]) as subscription:
+            while not stop.is_set():
+                try:
+                    self.step(subscription)
+                except (SearchError, BusError) as error:
+                    pause = min(_FIRST_PAUSE * 2**failures, _LONGEST_PAUSE)
+                    failures = min(failures + 1, 10)
+                    metrics.RETRIES.inc()
+                    _log.warning("documents wait", reason=str(error), again_in_seconds=pause)
+                    stop.wait(pause)
+                    subscription.rewind()
+                else:
+                    failures = 0
+
+    def step(self, subscription: Subscription, timeout: float = 1.0) -> int:
+        """Send what waits, then commit; return how many documents that were.
+
+        Raises:
+            ElasticUnavailableError: Elasticsearch is away or overloaded; nothing was committed.
+            SearchError: it refuses the request as a whole, such as for a wrong password; nothing was committed.
+            BusError: the bus failed; nothing was committed.
+        """
+        messages = subscription.poll(_BATCH, timeout)
+        if messages:
+            self._send_in_parts(messages)
+            subscription.commit()
+        metrics.WAITING.set(sum(self._bus.lag(GROUP, [OUTBOX.name]).values()))
+        return len(messages)
+
+    def _send_in_parts(self, messages: Sequence[Received]) -> None:
+        """Send a batch, and halves of it when it is too large for the server."""
+        try:
+            self._send(messages)
+        except ElasticTooLargeError:
+            if len(messages) == 1:
+                raise
+            middle = len(messages) // 2
+            self._send_in_parts(messages[:middle])
+            self._send_in_parts(messages[middle:])
+
+    def _send(self, messages: Sequence[Received]) -> None:
+        operations = list(_operations(messages))
+        with asking("write documents"):
+            answer = self._client.bulk(operations=operations)
+        refused: list[tuple[Received, dict[str, Any]]] = []
+        for message, item in zip(messages, answer["items"], strict=True):
+            result = item["index"]
+            status = int(result["status"])
+            if status == 429 or status >= 500:
+                raise ElasticUnavailableError(
+                    f"cannot write documents: Elasticsearch answered {status}, {_reason(result)}"
+                )
+            if status >= 400:
+                refused.append((message, result))
+        letters = [
+            dead_letter(
+                OUTBOX.name,
+                message.value,
+                reason=f"Elasticsearch answered {result['status']} for {result['_index']}: {_reason(result)}",
+                source=OUTBOX.name,
+                position=message.position,
+                occurred_at=self._clock(),
+            )
+            for message, result in refused
+        ]
+        if letters:
+            self._bus.publish(REJECTED.name, [Message(encode(letter)) for letter in letters])
+            _log.error("documents refused", count=len(letters), first=letters[0].reason)
+        outcomes = {id(message) for message, _ in refused}
+        for message, item in zip(messages, answer["items"], strict=True):
+            kind = _kind(item["index"]["_index"])
+            metrics.DOCUMENTS.labels(kind, "refused" if id(message) in outcomes else "written").inc()
+
+
+def _operations(messages: Sequence[Received]) -> Iterator[dict[str, Any]]:
+    for message in messages:
+        document = json.loads(message.value or b"{}")
+        yield {"index": {"_index": document.pop(INDEX_COLUMN), "_id": message.key}}
+        yield document
+
+
+def _kind(index: str) -> str:
+    """The day of an index would be a label without end."""
+    return index.rpartition("-")[0] or index
+
+
+def _reason(result: dict[str, Any]) -> str:
+    error = result.get("error")
+    if isinstance(error, dict):
+        cause = error.get("caused_by") or {}
+        return ": ".join(str(text) for text in (error.get("reason"), cause.get("reason")) if text)[:300]
+    return str(error)[:300]

@@ -1,0 +1,208 @@
+"""Connectors that RisingWave has built in: a topic's messages become rows of a table.
+
+Decoding follows RisingWave: a value of the wrong type becomes NULL, a message that is not a JSON object or lacks a key
+column is skipped and counted. So is one with a text that PostgreSQL cannot hold, such as one with NUL in it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from candlewave.engine.embedded.catalog import CatalogError, StoredObject, group_of
+from candlewave.sqlproject.ddl import Column
+from candlewave.telemetry.logs import get_logger
+
+_log = get_logger(__name__)
+_ISO_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
+
+
+@dataclass(frozen=True, slots=True)
+class Pumped:
+    """What one call moved.
+
+    Attributes:
+        messages: messages read from the topic.
+        rows: rows added or changed; a redelivered message of an append-only table adds none.
+        skipped: messages without a usable key, not JSON objects, or with a text that PostgreSQL cannot hold.
+    """
+
+    messages: int
+    rows: int
+    skipped: int
+
+
+def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int) -> Pumped:
+    """Move new messages of a table's topic into it, up to ``limit`` a partition, in the caller's transaction."""
+    connector = table.statement.connector
+    assert connector is not None
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute("SELECT relation FROM bus.topics WHERE topic = %s", [connector.topic])
+        found = cursor.fetchone()
+    if found is None:
+        return Pumped(0, 0, 0)
+    (relation,) = found
+    messages = rows = skipped = 0
+    group = group_of(table.name, schema)
+    for partition, start, last in _spans(conn, group, connector.topic, relation, limit):
+        count, usable, changed = _move(conn, table, schema, relation, (partition, start, last))
+        conn.execute(
+            "INSERT INTO bus.offsets (group_id, topic, partition, next_offset) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (group_id, topic, partition) DO UPDATE SET next_offset = excluded.next_offset",
+            [group, connector.topic, partition, last + 1],
+        )
+        messages, rows, skipped = messages + count, rows + changed, skipped + count - usable
+        if usable < count:
+            _log.warning(
+                "messages skipped: not JSON objects, without a key, or with a text that PostgreSQL cannot hold",
+                topic=connector.topic,
+                table=table.name,
+                messages=count - usable,
+                partition=partition,
+                offsets=f"{start} to {last}",
+            )
+    return Pumped(messages, rows, skipped)
+
+
+def _spans(conn: psycopg.Connection, group: str, topic: str, relation: str, limit: int) -> list[tuple[int, int, int]]:
+    """Return (partition, first offset, last offset) of what to read next.
+
+    Of a backlog all partitions are read up to the same append time: if one symbol ran ahead of the others, the market
+    clock would close minutes that the others still fill.
+    """
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            _query(
+                "WITH reader AS ("
+                " SELECT p.partition, coalesce(o.next_offset, 0) AS start"
+                " FROM (SELECT generate_series(0, t.partitions - 1) AS partition FROM bus.topics AS t"
+                "       WHERE t.topic = %s) AS p"
+                " LEFT JOIN bus.offsets AS o ON o.group_id = %s AND o.topic = %s AND o.partition = p.partition),"
+                " ahead AS MATERIALIZED ("
+                ' SELECT r.partition, r.start, m."offset", m.append_ts,'
+                " count(*) OVER (PARTITION BY r.partition) AS waiting"
+                " FROM reader AS r CROSS JOIN LATERAL ("
+                f'  SELECT b."offset", b.append_ts FROM {relation} AS b'
+                '  WHERE b.partition = r.partition AND b."offset" >= r.start ORDER BY b."offset" LIMIT %s) AS m),'
+                " horizon AS ("
+                " SELECT min(newest) AS until FROM ("
+                "  SELECT max(append_ts) AS newest FROM ahead WHERE waiting = %s GROUP BY partition) AS full_ones)"
+                ' SELECT a.partition, a.start, max(a."offset") FROM ahead AS a CROSS JOIN horizon AS h'
+                " WHERE h.until IS NULL OR a.append_ts <= h.until GROUP BY a.partition, a.start ORDER BY a.partition"
+            ),
+            [topic, group, topic, limit, limit],
+        )
+        return cursor.fetchall()
+
+
+def _move(
+    conn: psycopg.Connection, table: StoredObject, schema: str, relation: str, span: tuple[int, int, int]
+) -> tuple[int, int, int]:
+    """Move one span of messages: all at once when every value is of its type, else value by value.
+
+    Returns:
+        Messages read, messages with a usable key, rows added or changed.
+    """
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        try:
+            with conn.transaction():
+                cursor.execute(_query(_load(table, schema, relation, checked=False)), span)
+                return cursor.fetchone() or (0, 0, 0)
+        except psycopg.DataError:
+            cursor.execute(_query(_load(table, schema, relation, checked=True)), span)
+            return cursor.fetchone() or (0, 0, 0)
+
+
+def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> str:
+    statement = table.statement
+    included = {name: what for what, name in statement.includes.items()}
+    columns = [c for c in statement.columns if c.name not in included]
+    record = ", ".join(f'"{c.name}" {_record_type(c, checked)}' for c in columns)
+    values = [f'{_decoded(c, checked)} AS "{c.name}"' for c in columns]
+    # JSON may escape what no text of PostgreSQL holds: NUL, half a surrogate pair. Reading that as jsonb tells.
+    readable = "m.value IS JSON OBJECT AND pg_input_is_valid(m.value, 'jsonb')"
+    message = f"CASE WHEN {readable} THEN m.value::json END" if checked else "m.value::json"
+    values += [f'{_included(what)} AS "{name}"' for name, what in included.items()]
+    names = [c.name for c in statement.columns]
+    listed = ", ".join(f'"{n}"' for n in names)
+    key = statement.primary_key
+    usable = " AND ".join(f'd."{k}" IS NOT NULL' for k in key) or "true"
+    if statement.append_only or not key or statement.on_conflict == "DO NOTHING":
+        source = f'SELECT {listed} FROM decoded AS d WHERE {usable} ORDER BY "_offset"'
+        conflict = "ON CONFLICT DO NOTHING"
+    else:
+        by_key = ", ".join(f'"{k}"' for k in key)
+        source = (
+            f'SELECT DISTINCT ON ({by_key}) {listed} FROM decoded AS d WHERE {usable} ORDER BY {by_key}, "_offset" DESC'
+        )
+        assign = ", ".join(f'"{n}" = excluded."{n}"' for n in names if n not in key)
+        conflict = f"ON CONFLICT ({by_key}) " + (f"DO UPDATE SET {assign}" if assign else "DO NOTHING")
+    return (
+        f'WITH decoded AS MATERIALIZED (SELECT {", ".join(values)}, m."offset" AS _offset'
+        f" FROM {relation} AS m, json_to_record({message})"
+        f' AS j({record}) WHERE m.partition = %s AND m."offset" BETWEEN %s AND %s),'
+        f' put AS (INSERT INTO "{schema}"."{table.name}" ({listed}) {source} {conflict} RETURNING 1)'
+        f" SELECT count(*), count(*) FILTER (WHERE {usable}), (SELECT count(*) FROM put) FROM decoded AS d"
+    )
+
+
+_SIMPLE = ("BIGINT", "INTEGER", "INT", "SMALLINT", "DOUBLE PRECISION", "REAL", "NUMERIC")
+
+
+def _record_type(column: Column, checked: bool) -> str:
+    if column.type == "JSONB" or column.type.endswith("[]") or column.type == "BOOLEAN":
+        return "json"
+    return column.type if column.type in _SIMPLE and not checked else "text"
+
+
+def _decoded(column: Column, checked: bool) -> str:
+    value = f'j."{column.name}"'
+    match column.type:
+        case "VARCHAR" | "TEXT":
+            return value
+        case "TIMESTAMPTZ":
+            with_zone = f"{value} LIKE '____-__-__T__:__:__%%Z' OR {value} ~ '{_ISO_TIME}'"
+            valid = f"pg_input_is_valid({value}, 'timestamptz')" if checked else "true"
+            return f"CASE WHEN {with_zone} THEN CASE WHEN {valid} THEN {value}::timestamptz END END"
+        case "JSONB":
+            return f"{value}::jsonb"
+        case "BOOLEAN":
+            return f"CASE WHEN json_typeof({value}) = 'boolean' THEN {value}::text::boolean END"
+        case type_ if type_.endswith("[]"):
+            return (
+                f"CASE WHEN json_typeof({value}) = 'array' THEN"
+                f" ARRAY(SELECT CASE WHEN pg_input_is_valid(e, '{type_[:-2]}') THEN e::{type_[:-2]} END"
+                f" FROM json_array_elements_text({value}) AS e) END"
+            )
+        case type_ if type_ in _SIMPLE:
+            if not checked:
+                return value
+            return f"CASE WHEN pg_input_is_valid({value}, '{column.type}') THEN {value}::{column.type} END"
+        case _:
+            raise CatalogError(f"column {column.name}: cannot decode JSON into {column.type}")
+
+
+def _included(what: str) -> str:
+    return {
+        "timestamp": "m.append_ts",
+        "partition": "m.partition::text",
+        "offset": 'm."offset"::text',
+        "key": "convert_to(m.key, 'UTF8')",
+    }[what]
+
+
+def sink_row(columns: Sequence[str], types: dict[str, str], alias: str) -> str:
+    """Return the SQL of a row as JSON text in the form of RisingWave's Kafka sink (times with microseconds and Z)."""
+    values = []
+    for column in columns:
+        value = f'{alias}."{column}"'
+        if types[column] == "timestamp with time zone":
+            value = f"to_char({value} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+        values.append(f'{value} AS "{column}"')
+    return f"(SELECT row_to_json(r)::text FROM (SELECT {', '.join(values)}) AS r)"
+
+
+def _query(text: str) -> sql.SQL:
+    return sql.SQL(text)

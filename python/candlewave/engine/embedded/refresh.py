@@ -1,0 +1,418 @@
+"""Keep the embedded engine's views equal to their queries, without recomputing history.
+
+One call of :meth:`Refresher.run_once` is one transaction: new messages of all topics become rows, the touched keys and
+times travel through the views by their footprints, and each view's touched part is replaced. Readers of any layer see
+all layers move at once.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.protocol import Message
+from candlewave.elastic.outbox import OUTBOX, outbox_message
+from candlewave.engine.embedded.catalog import CatalogError, StoredObject, axis_of, has_bus, load
+from candlewave.engine.embedded.connectors import pump, sink_row
+from candlewave.engine.embedded.ranges import EVER, Ranges, outputs_of, project, union
+from candlewave.engine.embedded.recompute import Change, View, recompute
+from candlewave.engine.embedded.translate import translate_query
+from candlewave.sqlproject.ddl import Kind
+from candlewave.sqlproject.header import Footprint, Reach
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SNAPSHOT_ROWS = 5_000
+_RETAIN_SECONDS = 600.0
+_ANALYZE_ROWS = 1_000
+
+
+@dataclass(slots=True)
+class Stats:
+    """What one refresh did.
+
+    Attributes:
+        messages: messages read from topics.
+        rows: rows that they added or changed in tables.
+        skipped: messages without a usable key.
+        written, deleted: changed rows by view.
+        seconds: wall time by view, and of reading topics as ``topics``.
+    """
+
+    messages: int = 0
+    rows: int = 0
+    skipped: int = 0
+    written: dict[str, int] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def idle(self) -> bool:
+        """True when there was nothing to do."""
+        return not self.messages and not self.seconds
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """The catalog's objects, read once and kept until the catalog changes."""
+
+    version: tuple[int, int]
+    objects: dict[str, StoredObject]
+    views: list[View]
+    sources: list[StoredObject]
+    sinks: dict[str, list[StoredObject]]
+
+
+class Refresher:
+    """Bring the views of one schema up to date.
+
+    Args:
+        conn: connection in autocommit mode, used by nothing else.
+        schema: schema of tables and views.
+        bus: where sinks publish, within the refresh's transaction; without one sinks rest.
+        batch: most messages taken from a topic's partition in one transaction.
+    """
+
+    def __init__(
+        self,
+        conn: psycopg.Connection,
+        schema: str = "public",
+        *,
+        bus: PostgresBus | None = None,
+        batch: int = 25_000,
+    ) -> None:
+        self._conn = conn
+        self._bus = bus
+        self._schema = schema
+        self._batch = batch
+        self._graph: _Graph | None = None
+
+    def run_once(self) -> Stats:
+        """Take what is pending, up to a batch, and bring every view up to date in one transaction."""
+        stats = Stats()
+        with self._conn.transaction():
+            self._conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
+            self._conn.execute(
+                sql.SQL(
+                    "SET LOCAL search_path TO {}, public; SET LOCAL candlewave.bulk = 'on';"
+                    " SET LOCAL synchronous_commit = 'off'; SET LOCAL random_page_cost = 1.1;"
+                    # Row estimates of touched ranges are rough, and a nested loop chosen by them is quadratic.
+                    " SET LOCAL enable_nestloop = off"
+                ).format(sql.Identifier(self._schema))
+            )
+            graph = self._load()
+            started = time.perf_counter()
+            for table in graph.sources if has_bus(self._conn) else ():
+                pumped = pump(self._conn, table, self._schema, self._batch)
+                stats.messages += pumped.messages
+                stats.rows += pumped.rows
+                stats.skipped += pumped.skipped
+                self._analyze_if_grown(table.name, pumped.rows)
+            if self._bus:
+                self._send_snapshots(graph, self._bus)
+            if stats.messages:
+                stats.seconds["topics"] = time.perf_counter() - started
+            self._propagate(graph, self._take_dirty(), stats)
+        return stats
+
+    def run(self, stop: Event) -> None:
+        """Refresh whenever something arrives, until ``stop`` is set.
+
+        A notification wakes it; a poll each second is the safety net for one that was lost. Every ten minutes the bus
+        lets go of what is past its retention.
+        """
+        with psycopg.connect(self._conn.info.dsn, password=self._conn.info.password, autocommit=True) as listener:
+            listener.execute("LISTEN bus; LISTEN embedded_dirty")
+            retained_at = time.monotonic()
+            while not stop.is_set():
+                idle = self.run_once().idle
+                if self._bus and time.monotonic() - retained_at > _RETAIN_SECONDS:
+                    self._bus.retain()
+                    retained_at = time.monotonic()
+                if idle:
+                    for _ in listener.notifies(timeout=1.0, stop_after=1):
+                        pass
+
+    def run_until_idle(self) -> Stats:
+        """Repeat :meth:`run_once` until nothing is pending; return the sums."""
+        total = Stats()
+        while not (stats := self.run_once()).idle:
+            total.messages += stats.messages
+            total.rows += stats.rows
+            total.skipped += stats.skipped
+            for mine, its in ((total.written, stats.written), (total.deleted, stats.deleted)):
+                for name, count in its.items():
+                    mine[name] = mine.get(name, 0) + count
+            for name, seconds in stats.seconds.items():
+                total.seconds[name] = total.seconds.get(name, 0.0) + seconds
+        return total
+
+    def _load(self) -> _Graph:
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "SELECT count(*), coalesce(max(ordinal), 0) FROM embedded.objects WHERE schema_name = %s",
+                [self._schema],
+            )
+            version: tuple[int, int] = cursor.fetchone() or (0, 0)
+        if self._graph is None or self._graph.version != version:
+            objects = load(self._conn, self._schema)
+            self._graph = _read_graph(self._conn, objects, self._schema, version)
+        return self._graph
+
+    def _analyze_if_grown(self, name: str, rows: int) -> None:
+        """Gather statistics when a relation has doubled at once; autovacuum comes too late for a first load.
+
+        Without them PostgreSQL reads a single trade through an index on times instead of the primary key.
+        """
+        if rows < _ANALYZE_ROWS:
+            return
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            relation = sql.Identifier(self._schema, name)
+            cursor.execute(
+                sql.SQL("SELECT reltuples FROM pg_class WHERE oid = {}::regclass").format(
+                    sql.Literal(relation.as_string(self._conn))
+                )
+            )
+            known = cursor.fetchone()
+            if known is not None and rows > known[0]:
+                cursor.execute(sql.SQL("ANALYZE {}").format(relation))
+
+    def _send_snapshots(self, graph: _Graph, bus: PostgresBus) -> None:
+        """Send a new sink every row that its view has already, as RisingWave does; later it gets changes."""
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "UPDATE embedded.objects SET snapshot_due = false WHERE schema_name = %s AND snapshot_due"
+                " RETURNING name",
+                [self._schema],
+            )
+            names = sorted(name for (name,) in cursor)
+        for name in names:
+            sink = graph.objects[name]
+            view = next(view for view in graph.views if view.name == sink.statement.relation)
+            with self._conn.cursor(f"snapshot_{name}", row_factory=tuple_row) as rows:
+                rows.itersize = _SNAPSHOT_ROWS
+                row = sink_row(view.columns, view.types, "w")
+                rows.execute(sql.SQL(f'SELECT {row} FROM "{view.schema}"."{view.name}" AS w'))
+                while chunk := rows.fetchmany(_SNAPSHOT_ROWS):
+                    _publish(bus, self._conn, sink, view, [text for (text,) in chunk])
+
+    def _take_dirty(self) -> dict[tuple[str, str], Ranges]:
+        taken: dict[tuple[str, str], Ranges] = {}
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "WITH taken AS (DELETE FROM embedded.dirty WHERE schema_name = %s"
+                " RETURNING relation, axis, key, lo, hi)"
+                " SELECT relation, axis, key, lower(r), upper(r) FROM ("
+                " SELECT relation, axis, key, unnest(range_agg(int8range(lo, hi))) AS r FROM taken"
+                " GROUP BY relation, axis, key) AS merged",
+                [self._schema],
+            )
+            for relation, axis, key, lo, hi in cursor:
+                taken.setdefault((relation, axis), {}).setdefault(tuple(key), []).append((lo, hi))
+        return taken
+
+    def _propagate(self, graph: _Graph, dirty: Mapping[tuple[str, str], Ranges], stats: Stats) -> None:
+        changes: dict[str, Change] = {}
+        watched = {view.name: view.watched for view in graph.views}
+        clocks = _Clocks(self._conn, self._schema, graph)
+        for view in graph.views:
+            wanted: Ranges = {}
+            whole = False
+            for footprint in view.stored.footprints:
+                if footprint.is_clock:
+                    touched = clocks.touched(footprint, view)
+                elif footprint.input in changes:
+                    touched = project(changes[footprint.input].touched, watched[footprint.input], footprint.keys)
+                else:
+                    touched = dirty.get((footprint.input, axis_of(view.stored, footprint)), {})
+                if touched and footprint.reach is Reach.FULL:
+                    whole = True
+                elif touched:
+                    wanted = union(wanted, outputs_of(footprint, touched) if not footprint.is_clock else touched)
+            if not whole and not wanted:
+                continue
+            started = time.perf_counter()
+            change = recompute(self._conn, view, None if whole else wanted)
+            stats.seconds[view.name] = time.perf_counter() - started
+            stats.written[view.name] = change.written
+            stats.deleted[view.name] = change.deleted
+            self._analyze_if_grown(view.name, change.written)
+            if change.touched:
+                changes[view.name] = change
+            if change.rows and self._bus:
+                for sink in graph.sinks[view.name]:
+                    _publish(self._bus, self._conn, sink, view, change.rows)
+        clocks.save()
+
+
+def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, view: View, rows: list[str]) -> None:
+    """Publish written rows of a view as RisingWave's UPSERT sink does: the key is the JSON of the key columns.
+
+    Documents for Elasticsearch go to the outbox. Deleted rows are not forwarded.
+    """
+    connector = sink.statement.connector
+    assert connector is not None
+    if connector.properties["connector"] == "elasticsearch":
+        columns, delimiter = connector.properties["primary_key"].split(","), connector.properties["delimiter"]
+        times = {name for name, kind in view.types.items() if kind == "timestamp with time zone"}
+        bus.publish_in(conn, OUTBOX.name, (outbox_message(columns, times, delimiter, row) for row in rows))
+        return
+    keys = sorted(connector.properties["primary_key"].split(","))  # in this order RisingWave writes them
+
+    def message(row: str) -> Message:
+        values = json.loads(row)
+        return Message(row.encode(), key=json.dumps({key: values[key] for key in keys}, separators=(",", ":")))
+
+    bus.publish_in(conn, connector.topic, map(message, rows))
+
+
+class _Clocks:
+    """Values of the one-row inputs whose movement touches all keys: as they were at the last refresh, and now."""
+
+    def __init__(self, conn: psycopg.Connection, schema: str, graph: _Graph) -> None:
+        self._conn = conn
+        self._schema = schema
+        self._graph = graph
+        with conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute("SELECT relation, value FROM embedded.clocks WHERE schema_name = %s", [schema])
+            self._before: dict[str, datetime | None] = dict(cursor.fetchall())
+        self._now: dict[str, datetime | None] = {}
+
+    def touched(self, footprint: Footprint, view: View) -> Ranges:
+        """Return the output rows between the old and the new value, for every key."""
+        old, new = self._before.get(footprint.input), self._value(footprint)
+        if old == new:
+            return {}
+        if old is None or new is None:
+            range_ = EVER if new is None else (EVER[0], _micros(new) + footprint.upper.seconds * 1_000_000 + 1)
+        else:
+            range_ = (
+                _micros(min(old, new)) + footprint.lower.seconds * 1_000_000 + 1,
+                _micros(max(old, new)) + footprint.upper.seconds * 1_000_000 + 1,
+            )
+        return {key: [range_] for key in self._keys(footprint, view)}
+
+    def save(self) -> None:
+        """Remember the values that were seen."""
+        for relation, value in self._now.items():
+            if self._before.get(relation) != value:
+                self._conn.execute(
+                    "INSERT INTO embedded.clocks (schema_name, relation, value) VALUES (%s, %s, %s)"
+                    " ON CONFLICT (schema_name, relation) DO UPDATE SET value = excluded.value",
+                    [self._schema, relation, value],
+                )
+
+    def _value(self, footprint: Footprint) -> datetime | None:
+        if footprint.input not in self._now:
+            with self._conn.cursor(row_factory=tuple_row) as cursor:
+                cursor.execute(
+                    sql.SQL("SELECT {} FROM {}").format(
+                        sql.Identifier(footprint.input_time or ""),
+                        sql.Identifier(self._schema, footprint.input),
+                    )
+                )
+                row = cursor.fetchone()
+            self._now[footprint.input] = row[0] if row else None
+        return self._now[footprint.input]
+
+    def _keys(self, footprint: Footprint, view: View) -> list[tuple[str, ...]]:
+        source = footprint.key_source
+        if source not in self._graph.objects:
+            source = next(f.input for f in view.ranged if not f.is_clock)
+        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(key)) for key in footprint.keys)
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                sql.SQL("SELECT DISTINCT {} FROM {}").format(columns, sql.Identifier(self._schema, source or ""))
+            )
+            return cursor.fetchall()
+
+
+def differences(conn: psycopg.Connection, schema: str = "public", tolerance: float = 1e-9) -> list[str]:
+    """Compare every view with a full computation of its query.
+
+    Args:
+        tolerance: largest relative difference of DOUBLE values that counts as equal.
+
+    Returns:
+        A line per differing row: the view, the keys, and the columns with both values.
+    """
+    found: list[str] = []
+    with conn.transaction():
+        conn.execute(sql.SQL("SET LOCAL search_path TO {}, public").format(sql.Identifier(schema)))
+        for view in _read_graph(conn, load(conn, schema), schema, (0, 0)).views:
+            found += _view_differences(conn, view, tolerance)
+    return found
+
+
+def _view_differences(conn: psycopg.Connection, view: View, tolerance: float) -> Iterable[str]:
+    assert view.stored.statement.query is not None
+    on = " AND ".join(f'f."{c}" = o."{c}"' for c in view.keys)
+    checks = [
+        f"""CASE WHEN {_differs(f'f."{c}"', f'o."{c}"', view.types[c], tolerance)}"""
+        f""" THEN format('{c}: kept %%s, computed %%s', o."{c}", f."{c}") END"""
+        for c in view.columns
+        if c not in view.keys
+    ]
+    keys = ", ".join(f'coalesce(f."{c}", o."{c}")::text' for c in view.keys)
+    columns = ", ".join(checks) or "NULL"
+    fresh = translate_query(view.stored.statement.query).replace("%", "%%")
+    query = (
+        f"SELECT concat_ws(' ', {keys}), CASE WHEN f._present IS NULL THEN 'kept, but not computed'"
+        " WHEN o._present IS NULL THEN 'computed, but not kept'"
+        f" ELSE nullif(concat_ws('; ', {columns}), '') END AS what"
+        f" FROM (SELECT q.*, true AS _present FROM ({fresh}) AS q) AS f"
+        f' FULL JOIN (SELECT q.*, true AS _present FROM "{view.schema}"."{view.name}" AS q) AS o ON {on}'
+    )
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(sql.SQL(f"SELECT * FROM ({query}) AS d WHERE what IS NOT NULL"), [])
+        return [f"{view.name} [{key}] {what}" for key, what in cursor]
+
+
+def _differs(fresh: str, kept: str, type_: str, tolerance: float) -> str:
+    if type_ == "double precision":
+        close = f"abs({fresh} - {kept}) <= {tolerance} * greatest(abs({fresh}), abs({kept}))"
+        return f"{fresh} IS DISTINCT FROM {kept} AND NOT coalesce({close}, false)"
+    return f"{fresh} IS DISTINCT FROM {kept}"
+
+
+def _read_graph(conn: psycopg.Connection, objects: list[StoredObject], schema: str, version: tuple[int, int]) -> _Graph:
+    by_name = {o.name: o for o in objects}
+    sinks: dict[str, list[StoredObject]] = {}
+    for stored in objects:
+        if stored.statement.kind is Kind.SINK and stored.statement.relation:
+            sinks.setdefault(stored.statement.relation, []).append(stored)
+    views = []
+    for stored in objects:
+        if stored.statement.kind is not Kind.MATERIALIZED_VIEW:
+            continue
+        types = _column_types(conn, schema, stored.name)
+        readers = [f for o in objects for f in o.footprints if f.input == stored.name and not f.is_clock]
+        wanted = dict.fromkeys(key for f in readers for key in f.keys)
+        unknown = [key for key in wanted if key not in types]
+        if unknown:
+            raise CatalogError(f"{stored.name} has no column {unknown[0]}, which a reader's footprint names")
+        views.append(View(stored, schema, tuple(types), types, tuple(wanted), stored.name in sinks))
+    sources = [o for o in objects if o.statement.kind is Kind.TABLE and o.statement.connector]
+    return _Graph(version, by_name, views, sources, sinks)
+
+
+def _column_types(conn: psycopg.Connection, schema: str, name: str) -> dict[str, str]:
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+            " WHERE attrelid = format('%%I.%%I', %s::text, %s::text)::regclass AND attnum > 0 AND NOT attisdropped"
+            " ORDER BY attnum",
+            [schema, name],
+        )
+        return dict(cursor.fetchall())
+
+
+def _micros(when: datetime) -> int:
+    return (when - _EPOCH) // _MICROSECOND

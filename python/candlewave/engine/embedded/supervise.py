@@ -1,0 +1,145 @@
+"""What ``candlewave up`` does while it runs: own PostgreSQL, keep it alive, and keep the views fresh."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import psycopg
+
+from candlewave import __version__
+from candlewave.core.settings import Settings
+from candlewave.engine.embedded import catalog, runtime
+from candlewave.engine.embedded.server import EmbeddedServer
+from candlewave.telemetry.logs import get_logger
+from candlewave.telemetry.service import Service
+
+_WATCH_SECONDS = 1.0
+_FINISH_SECONDS = 5.0
+"""How long a running refresh may go on after the signal to end; it is rolled back then and done at the next start."""
+
+_log = get_logger(__name__)
+
+
+def run_engine(
+    service: Service, server: EmbeddedServer, *, refresh: bool, on_started: Callable[[EmbeddedServer], None]
+) -> None:
+    """Run the embedded engine until the service has to stop: a main function for ``run_service``.
+
+    Args:
+        server: PostgreSQL, running; it is stopped at the end.
+        refresh: whether views follow their inputs.
+        on_started: called when other commands can find the engine, before the first refresh.
+
+    Raises:
+        ServerError: PostgreSQL died and does not start again.
+    """
+    settings = service.settings
+    service.on_close("postgresql", server.stop)
+    service.readiness.add("postgresql", lambda: None if server.running else "PostgreSQL does not run")
+    _prepare(server)
+    # Removed before PostgreSQL stops, so that nobody is sent to a server that is going away.
+    service.on_close("runtime.json", lambda: runtime.remove(settings.runtime_file))
+    _announce(settings, server)
+    on_started(server)
+    if refresh and settings.elasticsearch_url is not None:
+        sending = threading.Thread(target=_send, args=(server, settings, service.stop), name="search-sender")
+        sending.start()
+        service.on_close("search-sender", sending.join)
+    work = _refresh if refresh else _idle
+    while not service.stop.is_set():
+        try:
+            work(server, service.stop)
+        except psycopg.OperationalError as error:
+            if service.stop.is_set():
+                return
+            _log.warning("lost the connection to PostgreSQL", reason=str(error).strip())
+        _revive(server, service.stop)
+
+
+def _announce(settings: Settings, server: EmbeddedServer) -> None:
+    record = runtime.Runtime(
+        pid=os.getpid(),
+        url=server.url,
+        port=server.port,
+        started_at=datetime.now(UTC),
+        version=__version__,
+    )
+    runtime.write(settings.runtime_file, record)
+
+
+def _prepare(server: EmbeddedServer) -> None:
+    """Create what the bus and the catalog keep in the database, where it is missing."""
+    from candlewave.bus.postgres import PostgresBus
+    from candlewave.contracts.topics import TOPICS
+    from candlewave.elastic import outbox
+
+    with PostgresBus(server.url) as bus:
+        bus.install()
+        bus.ensure_topics([*TOPICS.values(), *outbox.TOPICS])
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        catalog.install(conn)
+
+
+def _idle(server: EmbeddedServer, stop: threading.Event) -> None:
+    while server.running and not stop.wait(_WATCH_SECONDS):
+        pass
+
+
+def _refresh(server: EmbeddedServer, stop: threading.Event) -> None:
+    from candlewave.bus.postgres import PostgresBus
+    from candlewave.engine.embedded.refresh import Refresher
+
+    with (
+        psycopg.connect(server.url, autocommit=True, application_name="candlewave-refresh") as conn,
+        PostgresBus(server.url) as bus,
+        _cancelled_after(conn, stop),
+    ):
+        conn.execute("SET timezone = 'UTC'")
+        _log.info("keeping views fresh")
+        Refresher(conn, bus=bus).run(stop)
+
+
+def _send(server: EmbeddedServer, settings: Settings, stop: threading.Event) -> None:
+    """Deliver the documents of Elasticsearch sinks; PostgreSQL may come and go."""
+    from candlewave.bus.postgres import PostgresBus
+    from candlewave.elastic.client import address, open_client
+    from candlewave.elastic.sender import Sender
+
+    _log.info("sending documents", to=address(settings))
+    with open_client(settings) as client, PostgresBus(server.url) as bus:
+        Sender(bus, client).run(stop)
+
+
+@contextmanager
+def _cancelled_after(conn: psycopg.Connection, stop: threading.Event) -> Iterator[None]:
+    """Cancel the connection's statement some seconds after ``stop`` is set, unless the block has ended by then."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(_WATCH_SECONDS):
+            if ended.is_set():
+                return
+        if not ended.wait(_FINISH_SECONDS):
+            _log.info("a refresh is cancelled; it is done again at the next start")
+            conn.cancel_safe()
+
+    thread = threading.Thread(target=watch, name="cancel-refresh", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _revive(server: EmbeddedServer, stop: threading.Event) -> None:
+    """Start PostgreSQL again when it died; when it lives, give it a moment to recover from a crashed session."""
+    if stop.is_set():
+        return
+    if server.running:
+        stop.wait(_WATCH_SECONDS)
+        return
+    _log.error("PostgreSQL ended unexpectedly, starting it again")
+    server.restart()
+    _log.info("PostgreSQL runs again", port=server.port, pid=server.pid)

@@ -1,0 +1,1 @@
+"""The seven services, each in a room of its own; none imports another."""

@@ -1,0 +1,141 @@
+"""Past forecasts with their outcomes: from SQL, or from Elasticsearch where it is configured."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from candlewave.elastic.client import SearchError
+from candlewave.elastic.reader import Wanted
+from candlewave.elastic.reader import forecasts as read_forecasts
+from candlewave.services.api.parameters import HistoryQuery
+from candlewave.services.api.problems import ProblemError
+from candlewave.services.api.queries import forecasts
+from candlewave.services.api.reader import Reader, Row
+from candlewave.telemetry.logs import get_logger
+
+if TYPE_CHECKING:
+    from elasticsearch import AsyncElasticsearch
+
+_log = get_logger(__name__)
+_RANK = {"champion": 0, "baseline": 1}
+
+
+class History(Protocol):
+    """Where past forecasts are."""
+
+    name: str
+
+    async def rows(
+        self, exchange: str, symbol: str, wanted: HistoryQuery, position: Sequence[str] | None, limit: int
+    ) -> list[Row]:
+        """Return up to ``limit`` forecasts behind ``position``, newest first, with the columns of their outcomes.
+
+        Roles are as asked for, except that ``served`` means all rows of champion and baseline.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class SqlHistory:
+    """Past forecasts from the SQL engine."""
+
+    name = "sql"
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def rows(
+        self, exchange: str, symbol: str, wanted: HistoryQuery, position: Sequence[str] | None, limit: int
+    ) -> list[Row]:
+        """See :class:`History`."""
+        query = forecasts.history(exchange, symbol, wanted, roles_of(wanted), position, limit)
+        return await self._reader.rows(query.text, query.values)
+
+    async def close(self) -> None:
+        """See :class:`History`; the reader is not its own."""
+
+
+class SearchHistory:
+    """Past forecasts from Elasticsearch, where they are kept for longer.
+
+    Args:
+        client: of the server; closed with this.
+    """
+
+    name = "elasticsearch"
+
+    def __init__(self, client: "AsyncElasticsearch") -> None:
+        self._client = client
+
+    async def rows(
+        self, exchange: str, symbol: str, wanted: HistoryQuery, position: Sequence[str] | None, limit: int
+    ) -> list[Row]:
+        """See :class:`History`.
+
+        Raises:
+            ProblemError: 503, Elasticsearch cannot be used now.
+        """
+        asked = Wanted(
+            exchange,
+            symbol,
+            wanted.horizon_minutes,
+            wanted.since,
+            wanted.until,
+            roles_of(wanted),
+            wanted.model_name,
+            wanted.model_version,
+        )
+        try:
+            return await read_forecasts(self._client, asked, position, limit)
+        except SearchError as error:
+            _log.warning("elasticsearch not available", error=str(error))
+            raise ProblemError(
+                503,
+                "history-not-available",
+                "History not available",
+                "Elasticsearch, which keeps past forecasts, does not answer; try again.",
+                headers={"Retry-After": "5"},
+                retry_after_seconds=5,
+            ) from None
+
+    async def close(self) -> None:
+        """See :class:`History`."""
+        await self._client.close()
+
+
+def roles_of(wanted: HistoryQuery) -> list[str]:
+    """Return the roles to read, empty for all."""
+    match wanted.role:
+        case "all":
+            return []
+        case "served":
+            return list(_RANK)
+        case role:
+            return [role]
+
+
+async def read_history(
+    history: History, exchange: str, symbol: str, wanted: HistoryQuery, position: Sequence[str] | None
+) -> list[Row]:
+    """Return a page of forecasts and one more, newest first; ``served`` has one per candle: the champion's if any.
+
+    A position of ``served`` has empty names, and so lies behind all forecasts of its candle.
+    """
+    count = wanted.limit + 1
+    if wanted.role != "served":
+        return await history.rows(exchange, symbol, wanted, position, count)
+    served: list[Row] = []
+    while True:
+        rows = await history.rows(exchange, symbol, wanted, position, 2 * count)
+        complete = len(rows) < 2 * count
+        for row in rows:
+            if served and served[-1]["feature_time"] == row["feature_time"]:
+                if _RANK[row["role"]] < _RANK[served[-1]["role"]]:
+                    served[-1] = row
+            else:
+                served.append(row)
+        if complete:
+            return served[:count]
+        if len(served) > count:  # the last one may lack rows that the next read would bring
+            return served[:count]
+        position = [rows[-1]["feature_time"].isoformat(), rows[-1]["model_name"], rows[-1]["model_version"]]

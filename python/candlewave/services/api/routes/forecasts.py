@@ -1,0 +1,82 @@
+"""Forecasts: those served now, and past ones with what came."""
+
+import math
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Query
+
+from candlewave.contracts.api import LatestForecasts, PastForecasts
+from candlewave.services.api.answers import Answer
+from candlewave.services.api.context import Context, Ctx, check_range, listed
+from candlewave.services.api.history import read_history
+from candlewave.services.api.parameters import HistoryQuery, LatestQuery
+from candlewave.services.api.queries.forecasts import FORECAST, OUTCOME
+from candlewave.services.api.reader import Row
+from candlewave.services.api.routes.common import answers, router
+
+_MINUTE = timedelta(minutes=1)
+_POSITION = ("feature_time", "model_name", "model_version")
+routes = router("forecasts")
+
+
+@routes.get("/predictions/latest", responses=answers(LatestForecasts))
+async def latest(ctx: Ctx, wanted: Annotated[LatestQuery, Query()]) -> Answer:
+    """The forecast that is served for each market and horizon: the champion's, else the baseline's."""
+    rows = await ctx.of_market(await ctx.served(), wanted.symbol, wanted.exchange)
+    if wanted.horizon_minutes is not None:
+        rows = [row for row in rows if row["horizon_minutes"] == wanted.horizon_minutes]
+    # Ages change by themselves; a forecast or a price that changes is a change.
+    tagged = [[row[name] for name in (*FORECAST, "latest_price")] for row in rows]
+    return ctx.answer({"data": [standing(ctx, row) for row in rows]}, tagged=tagged)
+
+
+@routes.get("/predictions", responses=answers(PastForecasts))
+async def history(ctx: Ctx, wanted: Annotated[HistoryQuery, Query()]) -> Answer:
+    """Past forecasts of a market and horizon, newest first, each with what came."""
+    check_range(wanted)
+    exchange, symbol = await ctx.market(wanted.symbol, wanted.exchange)
+    selection = listed(
+        "predictions",
+        exchange,
+        symbol,
+        wanted.horizon_minutes,
+        wanted.role,
+        wanted.model_name,
+        wanted.model_version,
+        wanted.since,
+        wanted.until,
+    )
+    position = ctx.cursors.read(selection, wanted.cursor)
+    key = ("predictions", *selection, wanted.limit, wanted.cursor)
+
+    async def read() -> list[Row]:
+        return await read_history(ctx.history, exchange, symbol, wanted, position)
+
+    rows = await ctx.share(key, ctx.own.cache_seconds, read)
+    # One forecast is served per candle: the others of the candle must not begin the next page.
+    page = ctx.page(rows, wanted, selection, _POSITION, blank=_POSITION[1:] if wanted.role == "served" else ())
+    page["data"] = [_with_outcome(row) for row in page["data"]]
+    return ctx.answer({"exchange": exchange, "symbol": symbol, "horizon_minutes": wanted.horizon_minutes, **page})
+
+
+def standing(ctx: Context, row: Row) -> dict[str, Any]:
+    """Return a served forecast with how it stands at the newest price."""
+    price, reference = row["latest_price"], row["reference_price"]
+    so_far = math.log(price / reference) if price and reference else None
+    now = ctx.clock()
+    return {
+        **{name: row[name] for name in FORECAST},
+        "age_seconds": (now - row["feature_time"] - _MINUTE).total_seconds(),
+        "latest_price": price,
+        "error_so_far": None if so_far is None else row["q50"] - so_far,
+        "is_inside_so_far": None if so_far is None else row["q10"] <= so_far <= row["q90"],
+        "is_due": now >= row["target_time"],
+    }
+
+
+def _with_outcome(row: Row) -> dict[str, Any]:
+    outcome = None
+    if row["realised_return"] is not None:
+        outcome = {name: row[name] for name in OUTCOME}
+    return {**{name: row[name] for name in FORECAST}, "outcome": outcome}

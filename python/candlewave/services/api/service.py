@@ -1,0 +1,109 @@
+"""The service ``predictions-api``: one server process; replicas need nothing from each other but the pepper."""
+
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from candlewave.bus import open_bus
+from candlewave.bus.messages import TrainingRequest, training_request_message
+from candlewave.contracts.topics import TRAINING_REQUESTS
+from candlewave.core.config import Config
+from candlewave.core.settings import Environment, Settings
+from candlewave.engine.connect import engine_url
+from candlewave.services.api.app import Application, create_app
+from candlewave.services.api.history import History, SearchHistory, SqlHistory
+from candlewave.services.api.protocol import Protocol
+from candlewave.services.api.reader import Reader
+from candlewave.services.api.security.pepper import read_pepper
+from candlewave.services.api.settings import ApiSettings
+from candlewave.telemetry.service import Service
+
+_BACKLOG = 2_048
+_LOOK_SECONDS = 0.5
+
+
+def main(service: Service, config: Config, own: ApiSettings, model_name: str) -> None:
+    """Serve until the service stops; the engine may come and go.
+
+    Raises:
+        OSError: the port is taken.
+        PepperError: outside development there is no API_KEY_PEPPER.
+    """
+    app = make_app(service.settings, config, own, model_name)
+    service.readiness.add("engine", lambda: app.reader.problem)
+    listener = socket.create_server((own.host, own.port), backlog=_BACKLOG)
+    server = make_server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http")
+    thread.start()
+    service.log.info(
+        "serving",
+        address=f"http://{own.host}:{listener.getsockname()[1]}/",
+        anonymous=_is_anonymous(service.settings, own),
+    )
+    try:
+        while thread.is_alive() and not service.stop.wait(_LOOK_SECONDS):
+            pass
+    finally:
+        app.hub.close_soon()
+        server.should_exit = True
+        thread.join()
+    if not service.stop.is_set():
+        raise RuntimeError("the HTTP server ended by itself")
+
+
+def make_app(settings: Settings, config: Config, own: ApiSettings, model_name: str) -> Application:
+    """Return the application that settings and configuration describe.
+
+    Raises:
+        PepperError: outside development there is no API_KEY_PEPPER.
+    """
+
+    def ask_training(request: TrainingRequest) -> None:
+        with open_bus(settings) as bus:
+            bus.ensure_topics([TRAINING_REQUESTS])
+            bus.publish(TRAINING_REQUESTS.name, [training_request_message(request)])
+
+    return create_app(
+        lambda: engine_url(settings),
+        config,
+        own,
+        pepper=read_pepper(settings, own),
+        anonymous=_is_anonymous(settings, own),
+        history=_history(settings),
+        model_name=model_name,
+        ask_training=ask_training,
+    )
+
+
+def make_server(app: ASGIApp) -> uvicorn.Server:
+    """Return a server that says nothing itself; the service's log and metrics do."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        loop="uvloop",
+        http=Protocol,
+        ws="none",
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,
+    )
+    return uvicorn.Server(config)
+
+
+def _history(settings: Settings) -> Callable[[Reader], History]:
+    if settings.elasticsearch_url is None:
+        return SqlHistory
+    from candlewave.elastic.client import open_async_client
+
+    return lambda _: SearchHistory(open_async_client(settings))
+
+
+def _is_anonymous(settings: Settings, own: ApiSettings) -> bool:
+    return settings.environment is Environment.DEVELOPMENT if own.anonymous is None else own.anonymous

@@ -1,0 +1,328 @@
+"""Answer for the OHLC layer: are its objects there, is it fresh, and are its candles what the trades say.
+
+Candles are computed again in plain Python from raw ``trades``, sharing nothing with the SQL.
+"""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from prometheus_client import Counter, Gauge
+from psycopg.rows import tuple_row
+
+from candlewave.core.config import TIMEFRAME_SECONDS
+from candlewave.telemetry.metrics import FRESHNESS
+
+OBJECTS = (
+    "trades",
+    "clock_minutes",
+    "clock_days",
+    "feed_clock",
+    "market_clock",
+    "candles_1m_live",
+    "candles_1m",
+    "candles",
+    "late_trades",
+    "trades_rejected",
+)
+"""What the layer consists of, for the check against the head migration."""
+
+MINUTE = timedelta(minutes=1)
+_FUTURE = timedelta(seconds=2)
+_SUM_TOLERANCE = 1e-12
+_EXACT = ("open", "high", "low", "close", "trades")
+_SUMS = ("volume", "turnover", "buy_volume")
+
+AUDITED = Counter("candlewave_ohlc_audited_candles_total", "Candles computed again from raw trades")
+DIFFERENCES = Counter(
+    "candlewave_ohlc_audit_differences_total", "Candles that differ from their raw trades", ["exchange", "symbol"]
+)
+DEVIATIONS = Gauge("candlewave_ohlc_deviating_objects", "Objects of the layer that differ from the head migration")
+LATE = Gauge(
+    "candlewave_ohlc_late_trades", "Live trades that came after their minute had closed", ["exchange", "symbol"]
+)
+REJECTED = Gauge("candlewave_ohlc_rejected_rows", "Rows of trades that no candle can use", ["reason"])
+FILLED = Gauge(
+    "candlewave_ohlc_filled_minutes", "Closed minutes without a trade within the last day", ["exchange", "symbol"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """The values of a candle that are audited; times in UTC."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    open_time: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    turnover: float
+    trades: int
+    buy_volume: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value of a stored candle that is not what its trades give."""
+
+    candle: Candle
+    column: str
+    stored: float | None
+    computed: float | None
+
+    def __str__(self) -> str:
+        """Name candle, column and both values."""
+        c = self.candle
+        return (
+            f"{c.exchange} {c.symbol} {c.timeframe} {c.open_time:%Y-%m-%dT%H:%MZ} {self.column}: "
+            f"stored {self.stored!r}, from trades {self.computed!r}"
+        )
+
+
+class OhlcAudit:
+    """Check the layer; call :meth:`measure` and :meth:`sample` now and then.
+
+    Args:
+        conn: connection in autocommit mode.
+        max_fill: longest silence that is filled with candles.
+        structure: tells what deviates from the head migration, a line each; None skips that check.
+        rng: decides the sample.
+        on_difference: called for each difference, for instance to log it.
+        clock: the present time.
+    """
+
+    def __init__(
+        self,
+        conn: psycopg.Connection,
+        max_fill: timedelta,
+        *,
+        structure: Callable[[psycopg.Connection], Sequence[str]] | None = None,
+        rng: random.Random | None = None,
+        on_difference: Callable[[Difference], None] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._conn = conn
+        self._max_fill = max_fill
+        self._structure = structure
+        self._rng = rng or random.Random()
+        self._on_difference = on_difference
+        self._clock = clock
+
+    def deviations(self) -> list[str]:
+        """Return what differs from the head migration, and set the metric."""
+        lines = [] if self._structure is None else list(self._structure(self._conn))
+        DEVIATIONS.set(len(lines))
+        return lines
+
+    def measure(self) -> None:
+        """Set the metrics of freshness, late trades, rejected rows and filled minutes."""
+        now = self._clock()
+        closed = self._rows("SELECT closed_until FROM market_clock")
+        if closed and closed[0][0] is not None:
+            FRESHNESS.newest("candles", closed[0][0])
+        for exchange, symbol, last_trade in self._rows("SELECT exchange, symbol, last_trade_ts FROM feed_clock"):
+            if last_trade is not None:
+                FRESHNESS.newest("trades", last_trade, exchange, symbol)
+        for exchange, symbol, count in self._rows(
+            "SELECT exchange, symbol, count(*) FROM late_trades GROUP BY exchange, symbol"
+        ):
+            LATE.labels(exchange, symbol).set(count)
+        for reason, count in self._rows("SELECT reason, count(*) FROM trades_rejected GROUP BY reason"):
+            REJECTED.labels(reason).set(count)
+        for exchange, symbol, count in self._rows(
+            "SELECT exchange, symbol, count(CASE WHEN is_filled THEN 1 END) FROM candles"
+            " WHERE timeframe = '1m' AND open_time >= %s GROUP BY exchange, symbol",
+            [now - timedelta(days=1)],
+        ):
+            FILLED.labels(exchange, symbol).set(count)
+
+    def sample(
+        self, count: int, exchange: str | None = None, symbol: str | None = None
+    ) -> tuple[int, list[Difference]]:
+        """Compute up to ``count`` random closed candles again; return how many, and what differs.
+
+        ``exchange`` and ``symbol`` choose the markets, all if None. Half of the candles are of the last two hours,
+        where mistakes are made. Stored candle and trades are read in one snapshot.
+        """
+        differences: list[Difference] = []
+        audited = 0
+        markets = self._rows(
+            "SELECT exchange, symbol, timeframe, min(open_time), max(open_time) FROM candles"
+            " GROUP BY exchange, symbol, timeframe ORDER BY exchange, symbol, timeframe"
+        )
+        markets = [m for m in markets if exchange in (None, m[0]) and symbol in (None, m[1])]
+        if not markets:
+            return 0, []
+        for number in range(count):
+            exchange, symbol, timeframe, first, last = self._rng.choice(markets)
+            if number % 2:
+                first = max(first, last - timedelta(hours=2))
+            moment = first + (last - first) * self._rng.random()
+            with self._snapshot():
+                candle = self._stored(exchange, symbol, timeframe, moment)
+                computed = None if candle is None else self.compute(candle)
+            if candle is None or computed is None:
+                continue
+            audited += 1
+            AUDITED.inc()
+            found = compare(candle, computed)
+            if found:
+                DIFFERENCES.labels(exchange, symbol).inc()
+            differences += found
+        for difference in differences:
+            if self._on_difference is not None:
+                self._on_difference(difference)
+        return audited, differences
+
+    def compute(self, stored: Candle) -> Candle | None:
+        """Return what a candle should be by its raw trades; None when some of them have expired."""
+        seconds = TIMEFRAME_SECONDS[stored.timeframe]
+        begin = stored.open_time
+        rows = self._rows(
+            "SELECT ts, seq, trade_id, price, quantity, side, ingest_ts FROM trades"
+            " WHERE exchange = %s AND symbol = %s AND kind = 'trade' AND ts >= %s AND ts < %s",
+            [stored.exchange, stored.symbol, begin - self._max_fill - MINUTE, begin + timedelta(seconds=seconds)],
+        )
+        usable = sorted((r for r in rows if _usable(r)), key=lambda r: (r[0], r[1], r[2]))
+        inside = [r for r in usable if r[0] >= begin]
+        earlier = [r for r in usable if r[0] < begin]
+        if not inside:
+            return None
+        prices = [r[3] for r in inside]
+        # A longer bar whose first minute is empty opens with what was carried into that minute.
+        carried = None
+        if earlier and inside[0][0] >= begin + MINUTE:
+            last_minute = earlier[-1][0].replace(second=0, microsecond=0)
+            carried = earlier[-1][3] if begin - last_minute <= self._max_fill else None
+        around = prices if carried is None else [carried, *prices]
+        sides = [r[5] for r in inside]
+        return Candle(
+            stored.exchange,
+            stored.symbol,
+            stored.timeframe,
+            begin,
+            around[0],
+            max(around),
+            min(around),
+            prices[-1],
+            math.fsum(r[4] for r in inside),
+            math.fsum(r[3] * r[4] for r in inside),
+            len(inside),
+            math.fsum(r[4] for r in inside if r[5] == "buy") if None not in sides else None,
+        )
+
+    def _stored(self, exchange: str, symbol: str, timeframe: str, moment: datetime) -> Candle | None:
+        rows = self._rows(
+            "SELECT exchange, symbol, timeframe, open_time, open, high, low, close, volume, turnover, trades,"
+            " buy_volume FROM candles WHERE exchange = %s AND symbol = %s AND timeframe = %s AND open_time >= %s"
+            " AND NOT is_filled ORDER BY open_time LIMIT 1",
+            [exchange, symbol, timeframe, moment],
+        )
+        return Candle(*rows[0]) if rows else None
+
+    def _snapshot(self) -> Any:
+        return _Snapshot(self._conn)
+
+    def _rows(self, query: LiteralString, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(query, parameters)
+            return cursor.fetchall()
+
+
+class _Snapshot:
+    """A read-only transaction in which all queries see one state, on either engine."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+
+    def __enter__(self) -> None:
+        self._conn.execute("START TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def __exit__(self, *_: object) -> None:
+        self._conn.execute("COMMIT")
+
+
+def compare(stored: Candle, computed: Candle) -> list[Difference]:
+    """Return the columns in which a candle is wrong: prices and counts exactly, sums to 1e-12 of their size."""
+    wrong = []
+    for column in (*_EXACT, *_SUMS):
+        left, right = getattr(stored, column), getattr(computed, column)
+        same = left == right
+        if not same and column in _SUMS and left is not None and right is not None:
+            same = math.isclose(left, right, rel_tol=_SUM_TOLERANCE, abs_tol=0.0)
+        if not same:
+            wrong.append(Difference(stored, column, left, right))
+    return wrong
+
+
+def _usable(row: tuple[Any, ...]) -> bool:
+    ts, seq, trade_id, price, quantity, _, ingest_ts = row
+    numbers = price is not None and quantity is not None and 0 < price < math.inf and 0 < quantity < math.inf
+    return numbers and None not in (ts, seq, trade_id, ingest_ts) and bool(ts <= ingest_ts + _FUTURE)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeComparison:
+    """Our candles beside the exchange's own.
+
+    Attributes:
+        compared: candles both have.
+        differing: lines about those that differ.
+        only_here, only_there: candles that one side lacks; the exchange's empty ones do not count.
+    """
+
+    compared: int
+    differing: list[str]
+    only_here: int
+    only_there: int
+
+
+def compare_with_exchange(
+    ours: Sequence[Candle], theirs: Sequence[Sequence[Any]], tolerance: float = 1e-9
+) -> ExchangeComparison:
+    """Compare candles of one market with an exchange's rows: [time in ms, open, high, low, close, volume].
+
+    Prices must be equal as numbers; volumes to ``tolerance``, as exchanges round them.
+    """
+    there = {int(row[0]): [float(v) for v in row[1:6]] for row in theirs}
+    here = {int(c.open_time.timestamp() * 1000): c for c in ours}
+    both = sorted(here.keys() & there.keys())
+    lines = []
+    for moment in both:
+        candle, row = here[moment], there[moment]
+        mine = [candle.open, candle.high, candle.low, candle.close]
+        # Some exchanges give an empty candle no prices of its own.
+        wrong = candle.trades > 0 and mine != row[:4]
+        if wrong or not math.isclose(candle.volume, row[4], rel_tol=tolerance, abs_tol=tolerance):
+            lines.append(
+                f"{candle.exchange} {candle.symbol} {candle.timeframe} {candle.open_time:%Y-%m-%dT%H:%MZ}: "
+                f"ours {[*mine, candle.volume]}, the exchange's {row}"
+            )
+    return ExchangeComparison(
+        len(both),
+        lines,
+        sum(here[m].trades > 0 for m in here.keys() - there.keys()),
+        sum(there[m][4] > 0 for m in there.keys() - here.keys()),
+    )
+
+
+def stored_candles(
+    conn: psycopg.Connection, exchange: str, symbol: str, timeframe: str, begin: datetime, end: datetime
+) -> list[Candle]:
+    """Return the closed candles of a range, filled ones too."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            "SELECT exchange, symbol, timeframe, open_time, open, high, low, close, volume, turnover, trades,"
+            " buy_volume FROM candles WHERE exchange = %s AND symbol = %s AND timeframe = %s"
+            " AND open_time >= %s AND open_time < %s ORDER BY open_time",
+            [exchange, symbol, timeframe, begin, end],
+        )
+        return [Candle(*row) for row in cursor]

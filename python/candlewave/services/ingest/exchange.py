@@ -1,0 +1,437 @@
+"""Exchanges through ccxt: live trades over websockets, past trades over REST, in one shape for all of them.
+
+ccxt turns trades into its own form; this module takes prices and times from as near to the wire as possible,
+keeps garbage from breaking a connection, and knows how each exchange's history is paged.
+"""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import ccxt
+import ccxt.pro
+from aiohttp import WSMsgType
+from ccxt.async_support.base.ws.cache import ArrayCache
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from candlewave.core.times import from_us, to_us
+from candlewave.services.ingest import metrics
+from candlewave.services.ingest.archive import epoch_us
+from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade, UnknownExchangeError
+from candlewave.services.ingest.settings import IngestSettings, Mirror
+from candlewave.services.ingest.validate import RejectedTradeError
+
+CONNECTION_ERRORS = (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError)
+"""What ends a connection, as ccxt raises it."""
+
+RETRIED = (ccxt.NetworkError, ccxt.BadResponse)
+_GARBAGE = (ccxt.BaseError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+_PAGE = 1_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What must be known of an exchange beyond ccxt.
+
+    Attributes:
+        ccxt_id: its class in ccxt.
+        running_ids: True when trade ids of a market count 1, 2, 3, … so that a jump is a hole.
+        options: ccxt options that make ids of websocket and REST the same.
+        history: how past trades are paged, see :class:`Exchange`.
+        maker_side: True when the exchange states the maker's side, which ccxt turns round over REST only.
+    """
+
+    ccxt_id: str
+    running_ids: bool
+    history: str
+    options: dict[str, Any] = field(default_factory=dict)
+    maker_side: bool = False
+
+
+PROFILES = {
+    "kraken": Profile("kraken", running_ids=True, history="kraken"),
+    "coinbase": Profile("coinbaseexchange", running_ids=True, history="older_ids", maker_side=True),
+    "binance": Profile(
+        "binance",
+        running_ids=True,
+        history="newer_ids",
+        # Single trades cannot be paged without an API key; aggregate trades can, and are streamed too.
+        options={
+            "defaultType": "spot",
+            "fetchTradesMethod": "publicGetAggTrades",
+            "watchTrades": {"name": "aggTrade"},
+            "watchTradesForSymbols": {"name": "aggTrade"},
+        },
+    ),
+    "bybit": Profile("bybit", running_ids=False, history="recent", options={"defaultType": "spot"}),
+}
+
+
+class Exchange:
+    """One exchange: ``watch`` gives live trades, ``history`` past ones.
+
+    Args:
+        name: a key of :data:`PROFILES`.
+        settings: addresses and patience.
+
+    Raises:
+        UnknownExchangeError: there is no profile of that name.
+    """
+
+    def __init__(self, name: str, settings: IngestSettings | None = None) -> None:
+        settings = settings or IngestSettings()  # type: ignore[call-arg]
+        if name not in PROFILES:
+            raise UnknownExchangeError(f"exchange {name!r} is not supported; known are {', '.join(PROFILES)}")
+        self.name = name
+        self.profile = PROFILES[name]
+        self._settings = settings
+        self._on_record: Callable[[RawTrade | Garbage], None] = lambda _: None
+        self.last_message_at: float | None = None
+        self.client = self._make_client(settings.exchange_urls.get(name))
+
+    @property
+    def running_ids(self) -> bool:
+        """True when a jump in a market's trade ids is a hole."""
+        return self.profile.running_ids
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.client.close()
+
+    async def load_markets(self) -> None:
+        """Fetch what is traded, once; retried through outages."""
+        await self.call(self.client.load_markets)
+
+    def unknown_symbols(self, symbols: Sequence[str]) -> list[str]:
+        """Return the symbols that the exchange does not trade; markets must be loaded."""
+        return [s for s in symbols if s not in self.client.markets]
+
+    async def watch(self, symbols: Sequence[str], on_record: Callable[[RawTrade | Garbage], None]) -> None:
+        """Subscribe to trades and hand over each as it arrives; ends only by an error.
+
+        Raises:
+            ccxt.BaseError: the connection is lost, or the exchange refuses.
+        """
+        self._on_record = on_record
+        wanted = list(symbols)
+        if self.profile.ccxt_id == "kraken":
+            while True:
+                await self.client.watch_multi_helper("trade", "trade", wanted)
+        self._tap(wanted)
+        while True:
+            await self.client.watch_trades_for_symbols(wanted)
+
+    async def disconnect(self) -> None:
+        """Drop the websocket connections, so that the next :meth:`watch` makes new ones."""
+        self._on_record = lambda _: None
+        if self.client.clients:
+            await self.client.close_ws_clients()
+
+    def seconds_since_message(self) -> float | None:
+        """Return how long ago anything was heard on a websocket; None when none is connected."""
+        heard = [c.last_message_at for c in (self.client.clients or {}).values() if c.last_message_at]
+        return (self.client.milliseconds() - max(heard)) / 1000 if heard else None
+
+    async def call(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Call the exchange, again and again with growing, random pauses while it is unreachable or says "too many".
+
+        Raises:
+            ccxt.BaseError: it refuses, or was unreachable for too long.
+        """
+        s = self._settings
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(RETRIED),
+            wait=wait_random_exponential(multiplier=s.retry_first_seconds, max=s.retry_most_seconds),
+            stop=stop_after_delay(s.request_give_up_seconds),
+            before_sleep=self._count_refusal,
+            reraise=True,
+        ):
+            with attempt:
+                return await function(*args)
+        raise AssertionError("tenacity ends by a result or an exception")
+
+    def history(
+        self, symbol: str, begin: datetime, end: datetime, *, before_id: int | None = None
+    ) -> AsyncIterator[list[RawTrade]]:
+        """Yield pages of the trades with ``begin <= ts < end``, oldest first, and possibly some around them.
+
+        Args:
+            symbol: the market; markets must be loaded.
+            begin, end: the range in event time.
+            before_id: when the trade ids are known, the first id past the range; saves requests on some
+            exchanges.
+
+        Raises:
+            HistoryUnavailableError: the exchange does not reach back to ``begin``.
+            ccxt.BaseError: it refuses, or was unreachable for too long.
+        """
+        pages = {
+            "kraken": self._kraken_pages,
+            "newer_ids": self._newer_id_pages,
+            "older_ids": self._older_id_pages,
+            "recent": self._recent_page,
+        }[self.profile.history]
+        return pages(symbol, begin, end, before_id)
+
+    async def candles(self, symbol: str, timeframe: str, begin: datetime, count: int) -> list[list[Any]]:
+        """Return the exchange's own candles: [time in ms, open, high, low, close, volume], numbers as texts."""
+        rows = await self.call(lambda: self.client.fetch_ohlcv(symbol, timeframe, to_us(begin) // 1000, count))
+        return list(rows)
+
+    # -- history, by the ways exchanges page it ------------------------------------------------------------
+
+    async def _kraken_pages(
+        self, symbol: str, begin: datetime, end: datetime, _: int | None
+    ) -> AsyncIterator[list[RawTrade]]:
+        """Kraken gives trades after ``since``, an exclusive time in ns, and the time to go on from."""
+        market = self.client.market(symbol)["id"]
+        since = to_us(begin) * 1_000 - 1
+        while True:
+            result = await self.call(self._kraken_trades, market, since)
+            rows = [self._kraken_row(symbol, row) for row in result[0]]
+            if rows:
+                yield rows
+            since, before = result[1], since
+            if len(rows) == 0 or since <= before or since >= to_us(end) * 1_000:
+                return
+
+    async def _kraken_trades(self, market: str, since: int) -> tuple[list[Any], int]:
+        response = await self.client.publicGetTrades({"pair": market, "since": str(since), "count": _PAGE})
+        try:
+            result = response["result"]
+            rows = next(value for key, value in result.items() if key != "last")
+            return list(rows), int(result["last"])
+        except (TypeError, KeyError, StopIteration, ValueError, AttributeError) as error:
+            raise ccxt.BadResponse(f"kraken Trades: {str(response)[:200]!r} is not the documented answer") from error
+
+    @staticmethod
+    def _kraken_row(symbol: str, row: Any) -> RawTrade:
+        payload = _payload(row)
+        if not isinstance(row, list) or len(row) < 7:
+            return RawTrade(symbol, None, None, None, None, None, payload)
+        side = {"b": "buy", "s": "sell"}.get(row[3], row[3])
+        return RawTrade(symbol, row[6], _kraken_time(row[2]), row[0], row[1], side, payload)
+
+    async def _newer_id_pages(
+        self, symbol: str, begin: datetime, end: datetime, _: int | None
+    ) -> AsyncIterator[list[RawTrade]]:
+        """Binance: the first page by time, in windows of an hour while nothing is found, then on by id."""
+        since, until = to_us(begin) // 1_000, to_us(end) // 1_000
+        page: list[Any] = []
+        while not page and since < until:
+            page = await self._fetch_trades(symbol, since, {})
+            since += 3_600_000
+        while page:
+            yield [self._raw(t) for t in page]
+            newest = page[-1]
+            if newest["timestamp"] >= until:
+                return
+            page = await self._fetch_trades(symbol, None, {"fromId": int(newest["id"]) + 1})
+
+    async def _older_id_pages(
+        self, symbol: str, begin: datetime, end: datetime, before_id: int | None
+    ) -> AsyncIterator[list[RawTrade]]:
+        """Coinbase gives the trades before an id. Find the first id of the range by halving, then step forward."""
+        if before_id is None:
+            newest = await self._fetch_trades(symbol, None, {})
+            if not newest:
+                return
+            before_id = int(newest[-1]["id"]) + 1
+            before_id = (
+                await self._first_id(symbol, end, before_id) if newest[-1]["timestamp"] >= _ms(end) else before_id
+            )
+        first = await self._first_id(symbol, begin, before_id)
+        while first < before_id:
+            upto = min(first + _PAGE, before_id)
+            page = await self._fetch_trades(symbol, None, {"after": upto})
+            rows = [t for t in page if first <= int(t["id"]) < upto]
+            if rows:
+                yield [self._raw(t) for t in rows]
+            first = upto
+
+    async def _first_id(self, symbol: str, moment: datetime, above: int) -> int:
+        """Return the smallest id whose trade is not before ``moment``, at most ``above``."""
+        low, high = 1, above
+        while low < high:
+            middle = (low + high) // 2
+            page = await self._fetch_trades(symbol, None, {"after": middle + 1}, limit=1)
+            if not page or page[-1]["timestamp"] < _ms(moment):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    async def _recent_page(
+        self, symbol: str, begin: datetime, end: datetime, _: int | None
+    ) -> AsyncIterator[list[RawTrade]]:
+        """Bybit gives only its newest trades."""
+        page = await self._fetch_trades(symbol, None, {})
+        if page and page[0]["timestamp"] > _ms(begin):
+            raise HistoryUnavailableError(
+                f"{self.name} hands out only its newest trades of {symbol}, the oldest of them at "
+                f"{page[0]['datetime']}; load the time before from an archive"
+            )
+        if page:
+            yield [self._raw(t) for t in page if t["timestamp"] < _ms(end)]
+
+    async def _fetch_trades(
+        self, symbol: str, since: int | None, params: dict[str, Any], limit: int = _PAGE
+    ) -> list[Any]:
+        page = await self.call(lambda: self.client.fetch_trades(symbol, since, limit, dict(params)))
+        return sorted(page, key=lambda t: (t["timestamp"], len(t["id"]), t["id"]))
+
+    # -- live ----------------------------------------------------------------------------------------------
+
+    def _make_client(self, mirror: Mirror | None) -> Any:
+        outer = self
+        base = getattr(ccxt.pro, self.profile.ccxt_id)
+
+        class Client(base):  # type: ignore[misc, valid-type]
+            """The exchange's class of ccxt with its message handler guarded."""
+
+            def client(self, url: str) -> Any:
+                known = url in (self.clients or {})
+                made = super().client(url)
+                if not known:
+                    outer._guard(made)
+                return made
+
+        if self.profile.ccxt_id == "kraken":
+            Client.handle_trades = lambda _self, client, message: outer._kraken_frame(client, message)
+            Client.handle_error_message = lambda _self, client, message: outer._kraken_error(client, message)
+        config: dict[str, Any] = {"enableRateLimit": True, "options": dict(self.profile.options)}
+        if self._settings.request_interval_ms is not None:
+            config["rateLimit"] = self._settings.request_interval_ms
+        client = Client(config)
+        client.number = str
+        if mirror is not None:
+            client.urls["api"] = _mirrored(client.urls["api"], mirror, ws=False)
+        return client
+
+    def _guard(self, client: Any) -> None:
+        """Keep a frame that cannot be read from silently ending the connection's receive loop."""
+        handle = client.handle_message
+
+        def guarded(message: Any) -> None:
+            if message.type == WSMsgType.TEXT and message.data[:1] not in ("{", "[") and message.data != "pong":
+                self._on_record(Garbage(message.data.encode("utf-8", "surrogatepass"), "frame is not JSON"))
+                return
+            try:
+                handle(message)
+            except _GARBAGE as error:
+                data = message.data if isinstance(message.data, str | bytes) else repr(message.data)
+                payload = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+                self._on_record(Garbage(payload, f"frame cannot be read: {type(error).__name__}: {error}"))
+
+        client.handle_message = guarded
+
+    def _tap(self, symbols: Sequence[str]) -> None:
+        """Hear every trade when ccxt stores it: waiting for its results would miss those of other symbols."""
+        outer = self
+
+        class Tap(ArrayCache):  # type: ignore[misc]
+            def append(self, item: dict[str, Any]) -> None:
+                super().append(item)
+                outer._on_record(outer._raw(item))
+
+        for symbol in symbols:
+            self.client.trades[symbol] = Tap(_PAGE)
+
+    def _kraken_frame(self, client: Any, message: Any) -> None:
+        """Read a frame of Kraken's trade channel, each trade by itself and under its own symbol."""
+        data = message.get("data")
+        if not isinstance(data, list):
+            self._on_record(Garbage(_payload(message), "trade frame without a list of trades"))
+            return
+        symbols = set()
+        snapshot = message.get("type") == "snapshot"
+        for trade in sorted(data, key=_kraken_order):
+            payload = _payload(trade)
+            if not isinstance(trade, dict):
+                self._on_record(Garbage(payload, "trade is not an object"))
+                continue
+            symbol = trade.get("symbol")
+            symbols.add(symbol)
+            identity, ts, price, quantity, side = map(trade.get, ("trade_id", "timestamp", "price", "qty", "side"))
+            self._on_record(RawTrade(symbol, identity, ts, price, quantity, side, payload, snapshot))
+        for symbol in symbols:
+            client.resolve(None, f"trade@{symbol}")
+
+    def _kraken_error(self, client: Any, message: Any) -> bool:
+        """Let a refused subscription end the watch: ccxt would leave it waiting for ever."""
+        error = message.get("error")
+        if error is not None:
+            client.reject(ccxt.ExchangeError(f"kraken refused {message.get('method')}: {error}"))
+        return error is None
+
+    def _raw(self, trade: dict[str, Any]) -> RawTrade:
+        info = trade.get("info")
+        ts: object = None
+        text = trade.get("datetime")
+        if isinstance(text, str) and text.endswith("Z"):
+            ts = text
+        elif isinstance(trade.get("timestamp"), int):
+            ts = from_us(trade["timestamp"] * 1_000)
+        fine = info.get("time") if isinstance(info, dict) else None
+        if isinstance(fine, str) and fine.endswith("Z") and "T" in fine:
+            ts = fine
+        side = trade.get("side")
+        if self.profile.maker_side and isinstance(info, dict):
+            side = {"buy": "sell", "sell": "buy"}.get(str(info.get("side")), info.get("side"))
+        return RawTrade(
+            trade.get("symbol"),
+            trade.get("id"),
+            ts,
+            trade.get("price"),
+            trade.get("amount"),
+            side,
+            _payload(info if info is not None else trade),
+        )
+
+    def _count_refusal(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
+            metrics.RATE_LIMITED.labels(self.name).inc()
+
+
+def _kraken_order(trade: Any) -> int:
+    identity = trade.get("trade_id") if isinstance(trade, dict) else None
+    return identity if isinstance(identity, int) else 0
+
+
+def _kraken_time(value: Any) -> object:
+    try:
+        return from_us(epoch_us(str(value), 1_000_000))
+    except RejectedTradeError:
+        return str(value)
+
+
+def _ms(moment: datetime) -> int:
+    return to_us(moment + timedelta(microseconds=999)) // 1_000
+
+
+def _payload(value: Any) -> bytes:
+    return json.dumps(value, default=repr, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _mirrored(urls: Any, mirror: Mirror, *, ws: bool) -> Any:
+    """Return ccxt's addresses with scheme and host of the mirror's."""
+    if isinstance(urls, dict):
+        return {k: _mirrored(v, mirror, ws=ws or k == "ws") for k, v in urls.items()}
+    target = mirror.ws if ws else mirror.rest
+    if not isinstance(urls, str) or target is None:
+        return urls
+    there, path = urlsplit(target), urlsplit(urls)
+    return urlunsplit((there.scheme, there.netloc, path.path, path.query, ""))

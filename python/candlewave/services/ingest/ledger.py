@@ -1,0 +1,176 @@
+"""The ledger of loaded history, table ``loaded_ranges``: what came from an archive, what from the exchange's API.
+
+An archive and the API give the same trade different ids, so a range loaded from both would count twice. The
+ledger refuses that, and remembers how far an interrupted load has come.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import psycopg
+from psycopg.rows import tuple_row
+
+_COLUMNS = "exchange, symbol, source, range_from, range_to, state, reached, trades, updated_at"
+
+
+class Source(StrEnum):
+    """Where history is loaded from."""
+
+    ARCHIVE = "archive"
+    API = "api"
+
+
+class State(StrEnum):
+    """How far a load is: begun but not ended (or interrupted), or complete."""
+
+    LOADING = "loading"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRange:
+    """One range of one market.
+
+    Attributes:
+        exchange, symbol: the market.
+        source: where its trades come from.
+        begin, end: the range in event time, end exclusive, UTC.
+        state: complete or not.
+        reached: where an interrupted load goes on; its meaning is the loader's.
+        trades: how many were loaded so far.
+    """
+
+    exchange: str
+    symbol: str
+    source: Source
+    begin: datetime
+    end: datetime
+    state: State = State.LOADING
+    reached: str = ""
+    trades: int = 0
+
+    def overlaps(self, begin: datetime, end: datetime) -> bool:
+        """Tell whether the ranges share a moment."""
+        return self.begin < end and begin < self.end
+
+    def __str__(self) -> str:
+        """Name market, range and source."""
+        return f"{self.exchange} {self.symbol} {_short(self.begin)} to {_short(self.end)} ({self.source}, {self.state})"
+
+
+class AlreadyLoadedError(ValueError):
+    """A range must not be loaded; the text says why and what to do instead."""
+
+
+class Ledger:
+    """Read and write the ledger.
+
+    Args:
+        conn: connection in autocommit mode.
+    """
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+
+    def ranges(self, exchange: str, symbol: str) -> list[LoadedRange]:
+        """Return a market's ranges, oldest first."""
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                f"SELECT {_COLUMNS} FROM loaded_ranges WHERE exchange = %s AND symbol = %s ORDER BY range_from",
+                [exchange, symbol],
+            )
+            return [
+                LoadedRange(
+                    row[0],
+                    row[1],
+                    Source(row[2]),
+                    row[3].astimezone(UTC),
+                    row[4].astimezone(UTC),
+                    State(row[5]),
+                    row[6] or "",
+                    row[7] or 0,
+                )
+                for row in cursor
+            ]
+
+    def record(self, loaded: LoadedRange) -> LoadedRange:
+        """Write a range, over what was written for its begin before; return it."""
+        self._conn.execute(
+            f"INSERT INTO loaded_ranges ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                loaded.exchange,
+                loaded.symbol,
+                loaded.source.value,
+                loaded.begin,
+                loaded.end,
+                loaded.state.value,
+                loaded.reached,
+                loaded.trades,
+                datetime.now(UTC),
+            ],
+        )
+        return loaded
+
+    def finish(self, loaded: LoadedRange) -> LoadedRange:
+        """Mark a range as complete."""
+        return self.record(replace(loaded, state=State.DONE, reached=""))
+
+    def refuse_conflicts(self, exchange: str, symbol: str, source: Source, begin: datetime, end: datetime) -> None:
+        """Check that loading a range would count nothing twice.
+
+        Raises:
+            AlreadyLoadedError: a part of it was loaded from the other source, or holds trades of a live feed or
+            replay
+                that an archive would add a second time.
+        """
+        for other in self.ranges(exchange, symbol):
+            if other.source is not source and other.overlaps(begin, end):
+                raise AlreadyLoadedError(
+                    f"{exchange} {symbol}: {_short(begin)} to {_short(end)} cannot be loaded from the {source}, "
+                    f"because {_short(other.begin)} to {_short(other.end)} was loaded from the {other.source}, which "
+                    f"has other trade ids: its trades would count twice. Choose a range outside of it, or go on with "
+                    f"the {other.source}."
+                )
+        if source is Source.ARCHIVE and (found := self._foreign_trade(exchange, symbol, begin, end)):
+            raise AlreadyLoadedError(
+                f"{exchange} {symbol}: {_short(begin)} to {_short(end)} cannot be loaded from an archive, because "
+                f"trades of the {found[0]} feed are stored there (the first at {_short(found[1])}): they would count "
+                "twice. Choose a range outside of them, or load it from the API (without --archive)."
+            )
+
+    def missing(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """Return the parts of a range that no complete load covers, oldest first."""
+        done = [r for r in self.ranges(exchange, symbol) if r.state is State.DONE]
+        return subtract((begin, end), [(r.begin, r.end) for r in done])
+
+    def _foreign_trade(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> tuple[str, datetime] | None:
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "SELECT origin, ts FROM trades WHERE exchange = %s AND symbol = %s AND kind = 'trade'"
+                " AND origin <> 'backfill' AND ts >= %s AND ts < %s ORDER BY ts LIMIT 1",
+                [exchange, symbol, begin, end],
+            )
+            return cursor.fetchone()
+
+
+def subtract(
+    whole: tuple[datetime, datetime], parts: Iterable[tuple[datetime, datetime]]
+) -> list[tuple[datetime, datetime]]:
+    """Return what is left of ``whole`` without ``parts``, oldest first."""
+    left, end = whole
+    rest = []
+    for begin, until in sorted(parts):
+        if begin > left:
+            rest.append((left, min(begin, end)))
+        left = max(left, until)
+        if left >= end:
+            break
+    if left < end:
+        rest.append((left, end))
+    return [(a, b) for a, b in rest if a < b]
+
+
+def _short(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")

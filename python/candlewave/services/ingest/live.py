@@ -1,0 +1,568 @@
+"""Live trades: what exchanges send becomes an unbroken, validated sequence on the bus.
+
+Per exchange one connection is watched; when it breaks it is made anew, ever more slowly. A jump in a
+market's running trade ids, or a reconnect of an exchange without them, is a *hole*: it is written to the
+ledger before the first trade after it is published, and filled over REST. So nothing is lost by a crash at
+any moment, and what comes twice has the same id.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import ccxt
+import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from candlewave.bus.messages import Heartbeat, Trade, heartbeat, to_messages
+from candlewave.bus.protocol import Bus, BusError, Message
+from candlewave.contracts.topics import TRADES, TRADES_DLQ
+from candlewave.services.ingest import metrics
+from candlewave.services.ingest.backfill import TradeChecker, check_raw
+from candlewave.services.ingest.exchange import CONNECTION_ERRORS, Exchange
+from candlewave.services.ingest.heartbeats import CompleteRange, LiveFeed
+from candlewave.services.ingest.holes import Hole, Last
+from candlewave.services.ingest.ledger import LoadedRange, State
+from candlewave.services.ingest.publish import BadRecord, count_published, to_dead_letter, utc_now
+from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade
+from candlewave.services.ingest.settings import IngestSettings
+from candlewave.services.ingest.validate import Reject, Validator
+
+_RESET = timedelta(minutes=1)
+_ALIVE_SECONDS = 15.0
+_HEARTBEAT_CHECK = 0.5
+_BATCH = 500
+_QUEUE = 20_000
+
+
+class Store(Protocol):
+    """What live ingest asks of the engine; called from worker threads."""
+
+    def last(self, exchange: str, symbol: str, *, numeric: bool) -> Last | None:
+        """Return the newest stored trade of a market: highest running number, or latest time."""
+
+    def holes(self, exchange: str, symbol: str) -> list[Hole]:
+        """Return the holes of a market that are not filled yet."""
+
+    def record(self, entry: LoadedRange) -> None:
+        """Write a row of the ledger."""
+
+
+Item = Trade | Heartbeat | BadRecord | Hole
+
+
+class Outbox:
+    """The bounded queue between feeds and the bus, and the task that empties it.
+
+    Args:
+        bus: where to; called from a thread, so that a slow bus does not stop the feeds.
+        store: takes holes before the trades after them go out.
+        on_hole: called when a hole is on record.
+        limit: most items waiting.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        store: Store,
+        settings: IngestSettings,
+        on_hole: Callable[[Hole], None],
+        *,
+        limit: int = _QUEUE,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._settings = settings
+        self._on_hole = on_hole
+        self._limit = limit
+        self._clock = clock
+        self._items: deque[Item] = deque()
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.failing = False
+
+    @property
+    def full(self) -> bool:
+        """True when the bus is too slow to take more."""
+        return len(self._items) >= self._limit
+
+    def put(self, item: Item) -> None:
+        """Add an item; the caller looks at :attr:`full` first, holes are always taken."""
+        self._items.append(item)
+        metrics.QUEUED.set(len(self._items))
+        self._filled.set()
+        self._empty.clear()
+        if self.full:
+            self._room.clear()
+
+    async def put_waiting(self, item: Item) -> None:
+        """Add an item when there is room."""
+        while self.full:
+            self._room.clear()
+            await self._room.wait()
+        self.put(item)
+
+    async def drain(self) -> None:
+        """Return when everything is published."""
+        await self._empty.wait()
+
+    async def run(self) -> None:
+        """Publish batches until cancelled; a bus or engine that is away is waited for."""
+        while True:
+            await self._filled.wait()
+            batch = [self._items.popleft() for _ in range(min(_BATCH, len(self._items)))]
+            try:
+                await self._persist(batch)
+            except asyncio.CancelledError:
+                self._items.extendleft(reversed(batch))
+                raise
+            metrics.QUEUED.set(len(self._items))
+            if not self.full:
+                self._room.set()
+            if not self._items:
+                self._filled.clear()
+                self._empty.set()
+
+    async def _persist(self, batch: Sequence[Item]) -> None:
+        for hole in [item for item in batch if isinstance(item, Hole)]:
+            await self._insist(lambda hole=hole: self._store.record(hole.entry()))  # type: ignore[misc]
+            self._on_hole(hole)
+        records = [item for item in batch if isinstance(item, Trade | Heartbeat)]
+        letters = [to_dead_letter(item, self._clock()) for item in batch if isinstance(item, BadRecord)]
+        if letters:
+            await self._insist(lambda: self._bus.publish(TRADES_DLQ.name, letters))
+        if records:
+            messages: list[Message] = to_messages(records)
+            await self._insist(lambda: self._bus.publish(TRADES.name, messages))
+            count_published(records)
+
+    async def _insist(self, action: Callable[[], None]) -> None:
+        """Run in a thread, again until it works."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type((BusError, OSError, ConnectionError)),
+            wait=wait_random_exponential(
+                multiplier=self._settings.retry_first_seconds, max=self._settings.retry_most_seconds
+            ),
+            before_sleep=lambda _: self._set_failing(True),
+        ):
+            with attempt:
+                await asyncio.to_thread(action)
+        self._set_failing(False)
+
+    def _set_failing(self, failing: bool) -> None:
+        self.failing = failing
+
+
+class Market:
+    """The order of one market's trades: what is new, what was seen, where something is missing."""
+
+    def __init__(self, exchange: str, symbol: str, last: Last | None, *, running_ids: bool) -> None:
+        self.exchange = exchange
+        self.symbol = symbol
+        self.last = last
+        self._running_ids = running_ids
+        self._recent: deque[str] = deque(maxlen=2_000)
+        self._recent_set: set[str] = set()
+        # What was stored before this process may have been followed by trades nobody saw.
+        self.broken = last is not None
+
+    def take(self, trade: Trade) -> tuple[bool, Hole | None]:
+        """Tell whether a trade is new, and what is missing right before it."""
+        here = Last(int(trade.trade_id) if self._running_ids else None, trade.trade_id, trade.ts)
+        previous = self.last
+        if self._seen(here):
+            return False, None
+        hole = None
+        if previous is not None:
+            if previous.number is not None and here.number is not None:
+                if here.number > previous.number + 1:
+                    hole = Hole(self.exchange, self.symbol, previous, here)
+            elif self.broken and here.ts > previous.ts:
+                hole = Hole(self.exchange, self.symbol, previous, here)
+        self.broken = False
+        self.last = here
+        return True, hole
+
+    def _seen(self, here: Last) -> bool:
+        last = self.last
+        if here.number is not None:
+            if last is None or last.number is None or here.number > last.number:
+                return False
+            # Ids that go back while time goes on are a fresh count of the exchange's, not old trades.
+            return here.ts <= last.ts + _RESET
+        if here.trade_id in self._recent_set or (last is not None and here.trade_id == last.trade_id):
+            return True
+        if len(self._recent) == self._recent.maxlen:
+            self._recent_set.discard(self._recent[0])
+        self._recent.append(here.trade_id)
+        self._recent_set.add(here.trade_id)
+        # Before this process's first trade only time tells what is stored already.
+        return self.broken and last is not None and here.ts < last.ts
+
+
+class ExchangeFeed:
+    """Keep one exchange's symbols flowing into the outbox: watch, reconnect, fill holes, send heartbeats.
+
+    Args:
+        exchange: the connection; closed at the end of :meth:`run`.
+        symbols: the markets to watch.
+        outbox: takes everything.
+        store: knows what is stored.
+        grace: how long after a minute's end its candle closes.
+        settings: patience between attempts.
+        log: called with an event name and details.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        symbols: Collection[str],
+        outbox: Outbox,
+        store: Store,
+        grace: timedelta,
+        settings: IngestSettings,
+        log: Callable[..., None] = lambda _event, **_details: None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._exchange = exchange
+        self.symbols = sorted(symbols)
+        self._outbox = outbox
+        self._store = store
+        self._grace = grace
+        self._settings = settings
+        self._log = log
+        self._clock = clock
+        self._validator = Validator(exchange.name, set(symbols), "live")
+        self._markets: dict[str, Market] = {}
+        self._fills: set[asyncio.Task[None]] = set()
+        self._heartbeats: LiveFeed | None = None
+        self._frames = 0
+        self._started = clock()
+
+    @property
+    def alive(self) -> bool:
+        """True while something has been heard from the exchange lately."""
+        silent = self._exchange.seconds_since_message()
+        return silent is not None and silent < _ALIVE_SECONDS
+
+    async def run(self) -> None:
+        """Run until cancelled.
+
+        Raises:
+            HistoryUnavailableError: the exchange does not trade one of the symbols.
+        """
+        try:
+            await self._exchange.load_markets()
+            if unknown := self._exchange.unknown_symbols(self.symbols):
+                raise HistoryUnavailableError(f"{self._exchange.name} does not trade {', '.join(unknown)}")
+            await self._load_markets_state()
+            self._heartbeats = LiveFeed(self.symbols, self._grace, self._clock())
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch())
+                tasks.create_task(self._beat())
+        finally:
+            for task in self._fills:
+                task.cancel()
+            await asyncio.gather(*self._fills, return_exceptions=True)
+            metrics.CONNECTED.labels(self._exchange.name).set(0)
+            await self._exchange.close()
+
+    def fill(self, hole: Hole) -> None:
+        """Begin to fill a hole."""
+        metrics.HOLES.labels(hole.exchange, hole.symbol).inc()
+        task = asyncio.create_task(self._fill(hole))
+        self._fills.add(task)
+        metrics.OPEN_HOLES.labels(hole.exchange).set(len(self._fills))
+        task.add_done_callback(self._filled)
+
+    def _filled(self, task: asyncio.Task[None]) -> None:
+        self._fills.discard(task)
+        metrics.OPEN_HOLES.labels(self._exchange.name).set(len(self._fills))
+
+    async def _load_markets_state(self) -> None:
+        name = self._exchange.name
+        for symbol in self.symbols:
+            async for attempt in self._attempts("store_unavailable"):
+                with attempt:
+                    last = await asyncio.to_thread(self._store.last, name, symbol, numeric=self._exchange.running_ids)
+                    holes = await asyncio.to_thread(self._store.holes, name, symbol)
+            self._markets[symbol] = Market(name, symbol, last, running_ids=self._exchange.running_ids)
+            for hole in holes:
+                self.fill(hole)
+
+    def _attempts(self, event: str) -> AsyncRetrying:
+        s = self._settings
+        return AsyncRetrying(
+            retry=retry_if_exception_type((BusError, OSError, ConnectionError)),
+            wait=wait_random_exponential(multiplier=s.retry_first_seconds, max=s.retry_most_seconds),
+            before_sleep=lambda state: self._log(event, exchange=self._exchange.name, attempt=state.attempt_number),
+        )
+
+    async def _watch(self) -> None:
+        """Watch, and connect anew: after exponential, random pauses while connections give nothing."""
+        while True:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(CONNECTION_ERRORS),
+                wait=wait_random_exponential(
+                    multiplier=self._settings.retry_first_seconds, max=self._settings.retry_most_seconds
+                ),
+                before_sleep=self._before_retry,
+            ):
+                with attempt:
+                    await self._watch_once()
+            await asyncio.sleep(random.uniform(0.5, 1.0) * self._settings.retry_first_seconds)
+
+    async def _watch_once(self) -> None:
+        """Watch until the connection breaks; return if it gave anything, so that the pauses begin small again."""
+        heard = self._frames
+        try:
+            await self._exchange.watch(self.symbols, self._receive)
+        except CONNECTION_ERRORS as error:
+            if self._frames == heard:
+                raise
+            self._reconnecting(error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # ccxt cancels its waiters when it closes a broken connection.
+            self._reconnecting(None)
+        finally:
+            await self._broken()
+
+    def _before_retry(self, state: RetryCallState) -> None:
+        self._reconnecting(state.outcome.exception() if state.outcome else None)
+
+    def _reconnecting(self, error: BaseException | None) -> None:
+        name = self._exchange.name
+        metrics.RECONNECTS.labels(name).inc()
+        self._log("reconnecting", exchange=name, error=str(error))
+
+    async def _broken(self) -> None:
+        metrics.CONNECTED.labels(self._exchange.name).set(0)
+        for market in self._markets.values():
+            market.broken = True
+        await self._exchange.disconnect()
+
+    def _receive(self, record: RawTrade | Garbage) -> None:
+        """Take what the exchange sent; called by ccxt, must not wait."""
+        now = self._clock()
+        name = self._exchange.name
+        self._frames += 1
+        position = f"{self._started.isoformat()} record {self._frames}"
+        if isinstance(record, Garbage):
+            self._reject(BadRecord(f"{name} websocket", position, record.payload, Reject("unreadable", record.reason)))
+            return
+        checked = check_raw(self._validator, record, now)
+        if isinstance(checked, Reject):
+            self._reject(BadRecord(f"{name} websocket", position, record.payload, checked))
+            return
+        if record.snapshot:
+            checked = msgspec.structs.replace(checked, origin="backfill")
+        market = self._markets[checked.symbol]
+        if self._outbox.full:
+            # Drop it: the next trade that fits shows the hole, which REST fills when the bus is well again.
+            market.broken = True
+            return
+        try:
+            new, hole = market.take(checked)
+        except ValueError:
+            self._reject(BadRecord(name, position, record.payload, Reject("bad_trade_id", "trade id is no number")))
+            return
+        if not new:
+            return
+        if hole is not None:
+            self._log("hole", exchange=name, symbol=hole.symbol, after=hole.after.trade_id, before=hole.before.trade_id)
+            self._outbox.put(hole)
+        self._outbox.put(checked)
+        if self._heartbeats is not None:
+            self._heartbeats.trade(checked.symbol, checked.ts, now)
+        metrics.CONNECTED.labels(name).set(1)
+        metrics.LAG.labels(name, checked.symbol).set((now - checked.ts).total_seconds())
+        metrics.LAST_TRADE.labels(name, checked.symbol).set(checked.ts.timestamp())
+
+    def _reject(self, bad: BadRecord) -> None:
+        metrics.REJECTED.labels(bad.reject.code).inc()
+        self._log("rejected", source=bad.source, position=bad.position, reason=bad.reject.text)
+        if not self._outbox.full:
+            self._outbox.put(bad)
+
+    async def _beat(self) -> None:
+        """Send the heartbeats that the feed owes while it is alive."""
+        name = self._exchange.name
+        while True:
+            await asyncio.sleep(_HEARTBEAT_CHECK)
+            alive = self.alive
+            metrics.CONNECTED.labels(name).set(int(alive))
+            if alive and self._heartbeats is not None:
+                for symbol, ts in self._heartbeats.due(self._clock()):
+                    await self._outbox.put_waiting(heartbeat(name, symbol, ts))
+
+    async def _fill(self, hole: Hole) -> None:
+        """Publish the trades of a hole and heartbeats for its empty minutes; keep trying until it is done."""
+        while True:
+            try:
+                count = await self._fill_once(hole)
+                break
+            except HistoryUnavailableError as error:
+                self._log("hole_not_fillable", symbol=hole.symbol, error=str(error))
+                return
+            except ccxt.BaseError as error:
+                self._log("hole_waits", symbol=hole.symbol, error=str(error))
+                await asyncio.sleep(self._settings.retry_most_seconds)
+        await self._outbox.drain()
+        entry = replace(hole.entry(State.DONE), trades=count)
+        async for attempt in self._attempts("store_unavailable"):
+            with attempt:
+                await asyncio.to_thread(self._store.record, entry)
+        self._log("hole_filled", exchange=hole.exchange, symbol=hole.symbol, trades=count)
+
+    async def _fill_once(self, hole: Hole) -> int:
+        after, before = hole.after, hole.before
+        checker = TradeChecker(hole.exchange, {hole.symbol}, self._clock)
+        minutes = CompleteRange([hole.symbol], after.ts)
+        minutes.advance(hole.symbol, after.ts)
+        seen: set[str] = {after.trade_id, before.trade_id}
+        end = before.ts + timedelta(milliseconds=1)
+        pages = self._exchange.history(hole.symbol, after.ts - timedelta(milliseconds=1), end, before_id=before.number)
+        async for page in pages:
+            for raw in page:
+                record = checker.check(raw)
+                if isinstance(record, BadRecord):
+                    self._reject(record)
+                    continue
+                if record.trade_id in seen or not _inside(record, after, before):
+                    continue
+                seen.add(record.trade_id)
+                for symbol, minute in minutes.advance(hole.symbol, record.ts):
+                    await self._outbox.put_waiting(heartbeat(hole.exchange, symbol, minute, "backfill"))
+                await self._outbox.put_waiting(record)
+        for symbol, minute in minutes.finish(before.ts):
+            await self._outbox.put_waiting(heartbeat(hole.exchange, symbol, minute, "backfill"))
+        filled = len(seen) - 2
+        metrics.FILLED.labels(hole.exchange, hole.symbol).inc(filled)
+        return filled
+
+
+def _inside(trade: Trade, after: Last, before: Last) -> bool:
+    if after.number is not None and before.number is not None:
+        return after.number < int(trade.trade_id) < before.number
+    return after.ts <= trade.ts <= before.ts
+
+
+class LiveIngest:
+    """Run the feeds of all exchanges for the symbols that this replica owns.
+
+    Args:
+        bus: where trades go.
+        store: what is stored.
+        markets: configured symbols by exchange.
+        grace: how long after a minute's end its candle closes.
+        settings: addresses and patience.
+        log: called with an event name and details.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        store: Store,
+        markets: Mapping[str, Collection[str]],
+        grace: timedelta,
+        settings: IngestSettings,
+        log: Callable[..., None] = lambda _event, **_details: None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._store = store
+        self._markets = {exchange: frozenset(symbols) for exchange, symbols in markets.items()}
+        self._grace = grace
+        self._settings = settings
+        self._log = log
+        self._clock = clock
+        self._owned: dict[str, frozenset[str]] = {}
+        self._feeds: dict[str, tuple[ExchangeFeed, asyncio.Task[None]]] = {}
+        self._outbox = Outbox(bus, store, settings, self._on_hole, clock=clock)
+        self._changing = asyncio.Lock()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps this replica from doing its work; None when every owned exchange is heard and the bus keeps up."""
+        silent = [e for e in self._owned if e not in self._feeds or not self._feeds[e][0].alive]
+        if silent:
+            return f"not heard: {', '.join(sorted(silent))}"
+        if self._outbox.failing or self._outbox.full:
+            return "the bus or the engine does not take what comes"
+        return None
+
+    async def own(self, owns: Callable[[str, str], bool]) -> None:
+        """Watch exactly the (exchange, symbol) for which ``owns`` holds; return when all others are silent."""
+        async with self._changing:
+            wanted = {e: frozenset(s for s in symbols if owns(e, s)) for e, symbols in self._markets.items()}
+            for exchange, symbols in wanted.items():
+                metrics.OWNED.labels(exchange).set(len(symbols))
+                if symbols != self._owned.get(exchange, frozenset()):
+                    await self._stop_feed(exchange)
+                    if symbols:
+                        self._start_feed(exchange, symbols)
+            self._owned = {e: s for e, s in wanted.items() if s}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until ``stop``, then stop the feeds and publish what they have given.
+
+        Raises:
+            HistoryUnavailableError: an exchange does not trade a configured symbol.
+        """
+        publisher = asyncio.create_task(self._outbox.run())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            ends: set[asyncio.Future[Any]] = {stopping, publisher, self._failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if publisher.done():
+                publisher.result()
+            if self._failed.done():
+                self._failed.result()
+            await self.own(lambda _exchange, _symbol: False)
+        finally:
+            for exchange in list(self._feeds):
+                await self._stop_feed(exchange)
+            stopping.cancel()
+            publisher.cancel()
+            await asyncio.gather(stopping, publisher, return_exceptions=True)
+
+    def _start_feed(self, exchange: str, symbols: frozenset[str]) -> None:
+        connection = Exchange(exchange, self._settings)
+        feed = ExchangeFeed(
+            connection, symbols, self._outbox, self._store, self._grace, self._settings, self._log, self._clock
+        )
+        task = asyncio.create_task(feed.run())
+        task.add_done_callback(self._feed_ended)
+        self._feeds[exchange] = (feed, task)
+        self._log("feed_started", exchange=exchange, symbols=sorted(symbols))
+
+    async def _stop_feed(self, exchange: str) -> None:
+        """End a feed and publish what it has given, so that its next owner finds it stored."""
+        feed, task = self._feeds.pop(exchange, (None, None))
+        if feed is None or task is None:
+            return
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await self._outbox.drain()
+        self._log("feed_stopped", exchange=exchange)
+
+    def _feed_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self._failed.done():
+            self._failed.set_exception(error)
+
+    def _on_hole(self, hole: Hole) -> None:
+        if hole.exchange in self._feeds:
+            self._feeds[hole.exchange][0].fill(hole)

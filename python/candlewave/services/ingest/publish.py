@@ -1,0 +1,138 @@
+"""Put trades, heartbeats and dead letters on the bus in batches, and count them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from candlewave.bus.messages import Heartbeat, Origin, Trade, dead_letter, encode, heartbeat, to_messages
+from candlewave.bus.protocol import Bus, Message
+from candlewave.contracts.topics import TRADES, TRADES_DLQ
+from candlewave.services.ingest import metrics
+from candlewave.services.ingest.validate import Reject
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that cannot be a trade.
+
+    Attributes:
+        source: the file or feed it came from.
+        position: where in the source, such as ``line 12``.
+        payload: its bytes.
+        reject: why.
+    """
+
+    source: str
+    position: str
+    payload: bytes
+    reject: Reject
+
+    def __str__(self) -> str:
+        """Say where and why in one line."""
+        return f"{self.source}, {self.position}: {self.reject.text}"
+
+
+def utc_now() -> datetime:
+    """Return the present time in UTC."""
+    return datetime.now(UTC)
+
+
+class Publisher:
+    """Collect records and publish them ``batch`` at a time; not thread-safe.
+
+    Dead letters go out before the trades of the same batch. Call :meth:`flush` at the end.
+
+    Args:
+        bus: where to.
+        origin: path of the heartbeats made here.
+        batch: most messages in one publish.
+        on_reject: called for each bad record, for instance to print it.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        origin: Origin,
+        *,
+        batch: int = 5_000,
+        on_reject: Callable[[BadRecord], None] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._bus = bus
+        self._origin: Origin = origin
+        self._batch = batch
+        self._on_reject = on_reject
+        self._clock = clock
+        self._records: list[Trade | Heartbeat] = []
+        self._letters: list[Message] = []
+        self.trades = 0
+        self.heartbeats = 0
+        self.rejected: Counter[str] = Counter()
+
+    def trade(self, trade: Trade) -> None:
+        """Add a trade; publish when the batch is full."""
+        self._records.append(trade)
+        if len(self._records) >= self._batch:
+            self.flush()
+
+    def heartbeats_at(self, exchange: str, moments: Iterable[tuple[str, datetime]]) -> None:
+        """Add a heartbeat for each (symbol, time)."""
+        for symbol, ts in moments:
+            self._records.append(heartbeat(exchange, symbol, ts, self._origin))
+            if len(self._records) >= self._batch:
+                self.flush()
+
+    def reject(self, bad: BadRecord) -> None:
+        """Add a dead letter."""
+        self._letters.append(to_dead_letter(bad, self._clock()))
+        self.rejected[bad.reject.code] += 1
+        metrics.REJECTED.labels(bad.reject.code).inc()
+        if self._on_reject is not None:
+            self._on_reject(bad)
+        if len(self._letters) >= self._batch:
+            self.flush()
+
+    def flush(self) -> None:
+        """Publish what is collected; return when the bus has it.
+
+        Raises:
+            BusError: the bus did not take it; everything is kept, so that the call can be repeated.
+        """
+        if self._letters:
+            self._bus.publish(TRADES_DLQ.name, self._letters)
+            self._letters = []
+        if self._records:
+            self._bus.publish(TRADES.name, to_messages(self._records))
+            trades = count_published(self._records)
+            self.trades += trades
+            self.heartbeats += len(self._records) - trades
+            self._records = []
+
+
+def to_dead_letter(bad: BadRecord, now: datetime) -> Message:
+    """Return the message of topic ``trades.dlq`` for a bad record."""
+    letter = dead_letter(
+        TRADES.name,
+        bad.payload,
+        reason=bad.reject.text,
+        source=bad.source,
+        position=bad.position,
+        occurred_at=now,
+    )
+    return Message(encode(letter), bad.source)
+
+
+def count_published(records: Sequence[Trade | Heartbeat]) -> int:
+    """Add published records to the metrics; return how many are trades."""
+    by_market = Counter(
+        (r.exchange, r.symbol, r.origin) if isinstance(r, Trade) else (r.exchange, None, None) for r in records
+    )
+    trades = 0
+    for (exchange, symbol, origin), count in by_market.items():
+        if symbol is None:
+            metrics.HEARTBEATS.labels(exchange).inc(count)
+        else:
+            metrics.PUBLISHED.labels(exchange, symbol, origin).inc(count)
+            trades += count
+    return trades

@@ -1,0 +1,39 @@
+"""What exchanges give before it is validated, and why they may not give it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RawTrade:
+    """A trade as an exchange gave it, not validated.
+
+    Attributes:
+        symbol, trade_id, ts, price, quantity, side: arguments of :meth:`Validator.check`.
+        payload: what the exchange sent for it, as JSON bytes.
+        snapshot: True when it happened before the subscription and was sent along with it.
+    """
+
+    symbol: object
+    trade_id: object
+    ts: object
+    price: object
+    quantity: object
+    side: object
+    payload: bytes
+    snapshot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """A frame or record that could not even be read as a trade."""
+
+    payload: bytes
+    reason: str
+
+
+class UnknownExchangeError(ValueError):
+    """There is no profile for an exchange."""
+
+
+class HistoryUnavailableError(RuntimeError):
+    """An exchange does not hand out the wanted past; the text says how far it goes."""

@@ -1,0 +1,121 @@
+"""The service ``trade-to-ohlc``: live ingest, its share of symbols, and the audit of the OHLC layer."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+
+import psycopg
+
+from candlewave.bus import open_bus
+from candlewave.bus.messages import market_key
+from candlewave.bus.protocol import Bus
+from candlewave.bus.shards import ShardOwnership
+from candlewave.contracts.topics import INGEST_SHARDS, TRADES, TRADES_DLQ
+from candlewave.core.config import Config
+from candlewave.engine.connect import EngineError, connect
+from candlewave.engine.migrate import MigrationError
+from candlewave.services.ingest.audit import OBJECTS, OhlcAudit
+from candlewave.services.ingest.live import LiveIngest
+from candlewave.services.ingest.settings import IngestSettings
+from candlewave.services.ingest.store import EngineStore, register_symbols
+from candlewave.telemetry.service import Service
+
+GROUP = "trade-to-ohlc"
+_AUDIT_SECONDS = 30.0
+_AUDIT_SAMPLE = 20
+_HAND_OVER_SECONDS = 15.0
+
+
+def main(service: Service, config: Config) -> None:
+    """Run until the service stops.
+
+    Raises:
+        EngineError, BusError: the engine or the bus cannot be reached at the start.
+    """
+    bus = open_bus(service.settings)
+    service.on_close("bus", bus.close)
+    bus.ensure_topics([TRADES, TRADES_DLQ, INGEST_SHARDS])
+    store = EngineStore(lambda: connect(service.settings))
+    service.on_close("store", store.close)
+    with connect(service.settings) as conn:
+        for exchange, market in config.exchanges.items():
+            register_symbols(conn, exchange, market.symbols)
+    auditor = threading.Thread(target=_audit, args=(service, config), name="ohlc-audit")
+    auditor.start()
+    service.on_close("audit", auditor.join)
+    try:
+        asyncio.run(_ingest(service, config, bus, store))
+    finally:
+        service.stop.set()
+
+
+async def _ingest(service: Service, config: Config, bus: Bus, store: EngineStore) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    ingest = LiveIngest(
+        bus,
+        store,
+        {name: market.symbols for name, market in config.exchanges.items()},
+        timedelta(seconds=config.candles.grace_seconds),
+        IngestSettings(),  # type: ignore[call-arg]
+        service.log.info,
+    )
+    service.readiness.add("feeds", lambda: ingest.problem)
+
+    def change(owned: frozenset[int]) -> None:
+        """Take on and give up symbols; another replica takes over what is given up as soon as this returns."""
+        service.log.info("owned shards changed", shards=sorted(owned))
+        if not stop.is_set():
+            moved = asyncio.run_coroutine_threadsafe(
+                ingest.own(lambda exchange, symbol: shards.owns(market_key(exchange, symbol))), loop
+            )
+            moved.result(_HAND_OVER_SECONDS)
+
+    shards = ShardOwnership(bus, GROUP, change)
+    sharing_ends = threading.Event()
+    sharing = asyncio.create_task(asyncio.to_thread(shards.run, sharing_ends))
+    stopping = asyncio.create_task(_when_set(service.stop, stop))
+    try:
+        await ingest.run(stop)
+    finally:
+        stop.set()
+        sharing_ends.set()
+        stopping.cancel()
+        await sharing
+
+
+async def _when_set(event: threading.Event, then: asyncio.Event) -> None:
+    while not event.is_set():
+        await asyncio.sleep(0.1)
+    then.set()
+
+
+def _audit(service: Service, config: Config) -> None:
+    """Audit a sample now and then, until the service stops; the engine may come and go."""
+    while not service.stop.is_set():
+        try:
+            with connect(service.settings) as conn:
+                audit = OhlcAudit(
+                    conn,
+                    timedelta(minutes=config.candles.max_fill_minutes),
+                    structure=deviations_from_head,
+                    on_difference=lambda d: service.log.error("candle differs from its trades", difference=str(d)),
+                )
+                for line in audit.deviations():
+                    service.log.error("layer deviates from the head migration", deviation=line)
+                while not service.stop.is_set():
+                    audit.measure()
+                    audited, differences = audit.sample(_AUDIT_SAMPLE)
+                    service.log.info("audited candles", audited=audited, differences=len(differences))
+                    service.stop.wait(_AUDIT_SECONDS)
+        except (psycopg.Error, EngineError, MigrationError) as error:
+            service.log.warning("audit waits for the engine", error=str(error))
+            service.stop.wait(_AUDIT_SECONDS)
+
+
+def deviations_from_head(conn: psycopg.Connection) -> Sequence[str]:
+    """Return what of the OHLC layer differs from the head migration."""
+    from candlewave.engine.migrate.head import head_matches
+
+    return head_matches(conn, OBJECTS)

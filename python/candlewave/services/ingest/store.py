@@ -1,0 +1,159 @@
+"""What ingest asks of the engine: stored trades, known symbols, the ledger, and whether views have caught up."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from candlewave.engine.connect import EngineError
+from candlewave.services.ingest.holes import Hole, Last
+from candlewave.services.ingest.ledger import Ledger, LoadedRange
+from candlewave.services.ingest.replay import MarketEnd
+
+T = TypeVar("T")
+Connect = Callable[[], psycopg.Connection]
+
+
+class StoreUnavailableError(ConnectionError):
+    """The engine cannot be reached now; the same call may succeed later."""
+
+
+class ViewsTimeoutError(RuntimeError):
+    """The views did not show in time what was published; the text says what is missing."""
+
+
+class EngineStore:
+    """A :class:`candlewave.services.ingest.live.Store` on the engine; safe for use from several threads.
+
+    Args:
+        connect: opens an autocommit connection; called again after one was lost.
+    """
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._conn: psycopg.Connection | None = None
+        self._lock = threading.Lock()
+
+    def last(self, exchange: str, symbol: str, *, numeric: bool) -> Last | None:
+        """Return the newest stored trade of the exchange's own: highest running number, or latest time.
+
+        Raises:
+            StoreUnavailableError: the engine is away.
+        """
+        order: LiteralString = "seq DESC" if numeric else "ts DESC, trade_id"
+        query: LiteralString = (
+            "SELECT t.trade_id, t.seq, t.ts FROM trades AS t JOIN feed_clock AS c"
+            " ON c.exchange = t.exchange AND c.symbol = t.symbol"
+            " WHERE t.exchange = %s AND t.symbol = %s AND t.kind = 'trade' AND t.origin <> 'replay'"
+            " AND t.trade_id NOT LIKE 'a:%%' AND t.ts >= c.last_trade_ts - INTERVAL '1 hour'"
+            f" ORDER BY {order} LIMIT 1"
+        )
+        row = self._run(lambda conn: _one(conn, query, [exchange, symbol]))
+        return None if row is None else Last(row[1] if numeric else None, row[0], row[2])
+
+    def holes(self, exchange: str, symbol: str) -> list[Hole]:
+        """Return the holes of a market that are not filled yet.
+
+        Raises:
+            StoreUnavailableError: the engine is away.
+        """
+        entries = self._run(lambda conn: Ledger(conn).ranges(exchange, symbol))
+        return [hole for hole in map(Hole.from_entry, entries) if hole is not None]
+
+    def record(self, entry: LoadedRange) -> None:
+        """Write a row of the ledger.
+
+        Raises:
+            StoreUnavailableError: the engine is away.
+        """
+        self._run(lambda conn: Ledger(conn).record(entry))
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            if self._conn is not None:
+                self._conn.close()
+                self._conn = None
+
+    def _run(self, action: Callable[[psycopg.Connection], T]) -> T:
+        with self._lock:
+            try:
+                if self._conn is None or self._conn.closed:
+                    self._conn = self._connect()
+                return action(self._conn)
+            except (psycopg.OperationalError, EngineError) as error:
+                raise StoreUnavailableError(f"the engine cannot be reached: {error}") from error
+
+
+def register_symbols(conn: psycopg.Connection, exchange: str, symbols: Iterable[str]) -> None:
+    """Add markets to table ``symbols``; those that are there stay as they are."""
+    for symbol in symbols:
+        base, _, quote = symbol.partition("/")
+        conn.execute(
+            "INSERT INTO symbols (exchange, symbol, base, quote) VALUES (%s, %s, %s, %s)",
+            [exchange, symbol, base, quote],
+        )
+
+
+def wait_until_visible(
+    conn: psycopg.Connection,
+    markets: Sequence[MarketEnd],
+    timeout: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Return when every market's last trade is stored and its last minute is in ``candles``.
+
+    Args:
+        conn: connection in autocommit mode.
+        markets: where the published trades end.
+        timeout: seconds to wait at most.
+        clock, sleep: for tests.
+
+    Raises:
+        ViewsTimeoutError: it took longer.
+    """
+    deadline = clock() + timeout
+    pause = 0.02
+    waiting = list(markets)
+    while True:
+        waiting = [market for market in waiting if not _visible(conn, market)]
+        if not waiting:
+            return
+        if clock() > deadline:
+            names = ", ".join(f"{m.exchange} {m.symbol} up to {m.last_minute:%Y-%m-%d %H:%MZ}" for m in waiting[:5])
+            raise ViewsTimeoutError(
+                f"the views do not show everything after {timeout:g} s; missing: {names}. The trades are published; "
+                "see that the engine runs (`candlewave doctor`), or wait longer with --timeout."
+            )
+        sleep(pause)
+        pause = min(pause * 1.5, 0.5)
+
+
+def _visible(conn: psycopg.Connection, market: MarketEnd) -> bool:
+    """Tell whether a market's end has gone through all layers, which move together."""
+    row = _one(
+        conn,
+        "SELECT (SELECT count(*) FROM trades WHERE exchange = %(exchange)s AND symbol = %(symbol)s"
+        " AND trade_id IN (%(trade)s, %(heartbeat)s)),"
+        " (SELECT count(*) FROM candles WHERE exchange = %(exchange)s AND symbol = %(symbol)s"
+        " AND timeframe = '1m' AND open_time = %(minute)s)",
+        {
+            "exchange": market.exchange,
+            "symbol": market.symbol,
+            "trade": market.last_trade_id,
+            "heartbeat": market.heartbeat_id,
+            "minute": market.last_minute,
+        },
+    )
+    return row is not None and tuple(row) == (2, 1)
+
+
+def _one(conn: psycopg.Connection, query: LiteralString, parameters: Any) -> tuple[Any, ...] | None:
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(query, parameters)
+        return cursor.fetchone()

@@ -1,0 +1,185 @@
+"""Bring alerts to receivers, whatever these do: what was not taken is offered again.
+
+Alertmanager wants the present state again and again; :class:`AlertmanagerSender` keeps it. A webhook wants each change
+once; :class:`WebhookRelay` reads them from topic ``alerts`` as a consumer group of its own, whose offset moves when the
+webhook has answered, so that a restart forgets nothing and repeats at most the last batch.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from candlewave.bus.messages import MalformedMessageError
+from candlewave.bus.protocol import Bus, BusError, CommitRefusedError, Received
+from candlewave.contracts.topics import ALERTS
+from candlewave.services.monitor import metrics
+from candlewave.services.monitor.alerts import Alert
+from candlewave.services.monitor.receivers import DeliveryError, Poster, alertmanager_body
+from candlewave.services.monitor.records import read_alert
+from candlewave.telemetry import get_logger
+
+WEBHOOK_GROUP = "model-error-monitor.webhook"
+_FIRST_PAUSE = 1.0
+_MOST_PAUSE = 60.0
+_POLL_SECONDS = 1.0
+_LOOK_SECONDS = 0.2
+_MOST_ALERTS = 100
+
+_log = get_logger(__name__)
+
+
+def pause(failures: int) -> float:
+    """Return the seconds to wait after so many failures in a row."""
+    return min(_MOST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
+
+
+class AlertmanagerSender:
+    """Keep one Alertmanager informed: changes at once, what fires at each interval, failures with growing pauses.
+
+    Args:
+        poster: of the address that takes alerts.
+        resend: the interval.
+        clock: present time, UTC.
+    """
+
+    def __init__(self, poster: Poster, resend: timedelta, clock: Callable[[], datetime]) -> None:
+        self._poster = poster
+        self._resend = resend
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._firing: Sequence[Alert] = ()
+        self._ended: dict[str, Alert] = {}
+        self._next: datetime | None = None
+        self._failures = 0
+
+    def update(self, firing: Sequence[Alert], changes: Sequence[Alert]) -> None:
+        """Take over what fires now, and what began or ended; changes are sent with the next :meth:`step`."""
+        with self._lock:
+            self._firing = list(firing)
+            for alert in self._firing:
+                self._ended.pop(alert.fingerprint, None)
+            self._ended.update((alert.fingerprint, alert) for alert in changes if alert.status == "resolved")
+            if changes:
+                self._next = None
+
+    def step(self) -> bool:
+        """Send if it is time; return whether the receiver has everything it should."""
+        now = self._clock()
+        with self._lock:
+            if self._next is not None and now < self._next:
+                return self._failures == 0
+            ended = list(self._ended.values())
+            batch = [*self._firing, *ended]
+            self._next = now + self._resend
+        if not batch:
+            self._failures = 0
+            return True
+        try:
+            self._poster.post(alertmanager_body(batch, now, self._resend))
+        except DeliveryError as error:
+            self._failures += 1
+            with self._lock:
+                self._next = now + timedelta(seconds=min(pause(self._failures), self._resend.total_seconds()))
+            _log.warning("alerts wait for their receiver", receiver=self._poster.name, error=str(error))
+            return False
+        self._failures = 0
+        with self._lock:
+            for alert in ended:
+                if self._ended.get(alert.fingerprint) is alert:
+                    del self._ended[alert.fingerprint]
+        return True
+
+    def run(self, stop: threading.Event) -> None:
+        """Send until ``stop`` is set, and once more what is waiting then."""
+        try:
+            while not stop.wait(_LOOK_SECONDS):
+                self.step()
+            self.step()
+        finally:
+            self._poster.close()
+
+
+class WebhookRelay:
+    """Post what topic ``alerts`` brings.
+
+    Args:
+        bus: either bus.
+        poster: of the webhook.
+        body: makes the request's body from alerts.
+        max_age: older alerts are skipped: a webhook that is new gets no history.
+        clock: present time, UTC.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        poster: Poster,
+        body: Callable[[Sequence[Alert]], dict[str, Any]],
+        max_age: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._poster = poster
+        self._body = body
+        self._max_age = max_age
+        self._clock = clock
+        self._subscription = bus.subscribe(WEBHOOK_GROUP, [ALERTS.name])
+        self._failures = 0
+
+    def step(self, timeout: float = _POLL_SECONDS) -> float:
+        """Relay what is there; return the seconds to wait before the next step.
+
+        Raises:
+            BusUnavailableError: try again later.
+        """
+        received = self._subscription.poll(_MOST_ALERTS, timeout)
+        if not received:
+            return 0.0
+        alerts = self._readable(received)
+        try:
+            if alerts:
+                self._poster.post(self._body(alerts))
+        except DeliveryError as error:
+            self._failures += 1
+            self._subscription.rewind()
+            _log.warning("alerts wait for their receiver", receiver=self._poster.name, error=str(error))
+            return pause(self._failures)
+        self._failures = 0
+        try:
+            self._subscription.commit()
+        except CommitRefusedError as error:
+            _log.warning("another monitor repeats these alerts", error=str(error))
+        return 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Relay until ``stop`` is set; the bus may come and go."""
+        try:
+            while not stop.is_set():
+                try:
+                    wait = self.step()
+                except BusError as error:
+                    _log.warning("the webhook waits for the bus", error=str(error))
+                    wait = _FIRST_PAUSE
+                stop.wait(wait)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the group and close the connections."""
+        self._subscription.close()
+        self._poster.close()
+
+    def _readable(self, received: Sequence[Received]) -> list[Alert]:
+        alerts = []
+        for message in received:
+            try:
+                alert = read_alert(message.value)
+            except MalformedMessageError as error:
+                _log.error("not an alert", position=message.position, error=str(error))
+                metrics.NOTIFICATIONS.labels(self._poster.name, "malformed").inc()
+                continue
+            if self._clock() - alert.occurred_at > self._max_age:
+                metrics.NOTIFICATIONS.labels(self._poster.name, "expired").inc()
+            else:
+                alerts.append(alert)
+        return alerts

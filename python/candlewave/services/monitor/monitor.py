@@ -1,0 +1,174 @@
+"""One evaluation: read the views, judge, store what changed, tell receivers, ask for a training."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import nan
+
+import psycopg
+
+from candlewave.bus.messages import TrainingRequest, training_request_message
+from candlewave.bus.protocol import Bus
+from candlewave.contracts.alert_text import summary
+from candlewave.contracts.topics import ALERTS, TRAINING_REQUESTS
+from candlewave.core.config import Config
+from candlewave.services.monitor import metrics
+from candlewave.services.monitor.alerts import Alert, AlertBook, Verdict
+from candlewave.services.monitor.delivery import AlertmanagerSender
+from candlewave.services.monitor.reading import firing_alerts, last_training_request, read
+from candlewave.services.monitor.records import alert_message
+from candlewave.services.monitor.rules import ErrorRow, Readings, judge
+from candlewave.services.monitor.training import TrainingDesk
+from candlewave.telemetry import get_logger, tracing
+
+_log = get_logger(__name__)
+
+_ALERTS = metrics.Family(metrics.ALERTS)
+_MODEL = {
+    "mae": metrics.Family(metrics.MAE),
+    "bias": metrics.Family(metrics.BIAS),
+    "coverage": metrics.Family(metrics.COVERAGE),
+    "skill": metrics.Family(metrics.SKILL),
+    "interval_skill": metrics.Family(metrics.INTERVAL_SKILL),
+}
+_DRIFT = metrics.Family(metrics.DRIFT)
+
+
+@dataclass
+class Evaluation:
+    """What one evaluation found and did.
+
+    Attributes:
+        verdicts: of every rule; none when there are no data yet.
+        changes: alerts that began or ended.
+        request: the training that was asked for.
+    """
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    changes: list[Alert] = field(default_factory=list)
+    request: TrainingRequest | None = None
+
+
+class Monitor:
+    """The active monitor: what fires is taken over from the tables, so that a restart or another replica goes on.
+
+    Args:
+        conn: to the engine.
+        bus: where alerts and requests are stored.
+        config: thresholds.
+        model_name: the registered model.
+        senders: get what fires after each evaluation.
+        clock: present time, UTC.
+
+    Raises:
+        psycopg.Error: the engine is away, or lacks a table.
+    """
+
+    def __init__(
+        self,
+        conn: psycopg.Connection,
+        bus: Bus,
+        config: Config,
+        model_name: str,
+        senders: Sequence[AlertmanagerSender] = (),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._conn = conn
+        self._bus = bus
+        self._config = config
+        self._senders = senders
+        self._clock = clock
+        self._book = AlertBook(config.monitor.resolve_after, firing_alerts(conn))
+        self._desk = TrainingDesk(
+            model_name,
+            timedelta(hours=config.monitor.training_interval_hours),
+            lambda: last_training_request(conn, model_name),
+        )
+        self._tell([])
+
+    @property
+    def firing(self) -> list[Alert]:
+        """The alerts that fire now."""
+        return self._book.firing
+
+    def evaluate(self) -> Evaluation:
+        """Evaluate all rules once.
+
+        Raises:
+            psycopg.Error: the engine is away, or lacks a view.
+            BusError: the bus did not store an alert or a request; the next evaluation proposes it again.
+        """
+        with metrics.CYCLE_SECONDS.time(), tracing.tracer(__name__).start_as_current_span("evaluate") as span:
+            now = self._clock()
+            readings = read(self._conn, self._config, now)
+            if readings is None:
+                return Evaluation()
+            verdicts = judge(readings, self._config.monitor)
+            changes = self._book.judge(verdicts, now)
+            if changes:
+                self._bus.publish(ALERTS.name, map(alert_message, changes))
+                self._book.accept(changes)
+            self._tell(changes)
+            export(readings)
+            request = self._desk.consider(verdicts, now)
+            if request is not None:
+                self._bus.publish(TRAINING_REQUESTS.name, [training_request_message(request)])
+                self._desk.accept(request)
+                _log.warning("training asked for", request_id=request.request_id, reason=request.reason)
+            span.set_attribute("candlewave.alerts", len(self._book.firing))
+        by_fingerprint = {verdict.fingerprint: verdict for verdict in verdicts}
+        for alert in changes:
+            cause = by_fingerprint.get(alert.fingerprint)
+            _log.warning(
+                f"alert {alert.status}",
+                rule=alert.rule,
+                severity=alert.severity,
+                labels=dict(alert.labels),
+                value=alert.value,
+                summary=summary(alert.rule, alert.labels, alert.value),
+                evidence=None if cause is None else dict(cause.evidence),
+            )
+        return Evaluation(verdicts, changes, request)
+
+    def _tell(self, changes: Sequence[Alert]) -> None:
+        firing = self._book.firing
+        counts = Counter((alert.rule, alert.severity) for alert in firing)
+        _ALERTS.replace({labels: float(count) for labels, count in counts.items()})
+        for sender in self._senders:
+            sender.update(firing, changes)
+
+
+def export(readings: Readings) -> None:
+    """Set the ``candlewave_model_*`` gauges: the newest row of each model, market, horizon and span."""
+    newest: dict[tuple[str, ...], ErrorRow] = {}
+    for row in readings.errors:
+        labels = (
+            row.exchange,
+            row.symbol,
+            str(row.subject.horizon_minutes),
+            row.subject.model_name,
+            row.subject.model_version,
+            row.span,
+        )
+        if labels not in newest or newest[labels].hour < row.hour:
+            newest[labels] = row
+    for name, family in _MODEL.items():
+        values = ((labels, getattr(row, name)) for labels, row in newest.items())
+        family.replace({labels: value for labels, value in values if value is not None})
+    version = None if readings.champion is None else readings.champion[1]
+    drift: dict[tuple[str, ...], float] = {}
+    for found in sorted(readings.drift, key=lambda row: row.hour):
+        if found.model_version == version:
+            drift[(found.feature,)] = found.worst
+    _DRIFT.replace(drift)
+    metrics.AMENDED.set(readings.amended / readings.judged if readings.judged else nan)
+
+
+def withdraw(senders: Sequence[AlertmanagerSender]) -> None:
+    """Another replica reports from now on: export nothing, and let nothing end."""
+    for family in (_ALERTS, _DRIFT, *_MODEL.values()):
+        family.replace({})
+    metrics.AMENDED.set(nan)
+    for sender in senders:
+        sender.update([], [])

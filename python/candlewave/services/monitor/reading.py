@@ -1,0 +1,193 @@
+"""What the monitor reads from the evaluation views, the clocks, and its own records."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+
+import msgspec
+import psycopg
+from psycopg.rows import tuple_row
+
+from candlewave.core.config import Config
+from candlewave.services.monitor.alerts import Alert
+from candlewave.services.monitor.rules import DriftRow, ErrorRow, Hits, MarketAge, Readings, Subject
+from candlewave.services.predictor.reading import due_candles
+from candlewave.services.predictor.schedule import Market
+
+_DAY = timedelta(days=1)
+_REMEMBERED = timedelta(hours=1)
+_SPARE_HOURS = 4
+_LEAST_DRIFT_ROWS = 240  # the index of fewer rows is noise
+_MINUTE = timedelta(minutes=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def read(conn: psycopg.Connection, config: Config, now: datetime) -> Readings | None:
+    """Return what the views say now; None when there is no trade yet.
+
+    Windows of data end at the markets' clock, so that an outage of the feed does not empty them; ages end at the wall
+    clock.
+
+    Args:
+        conn: to the engine.
+        config: thresholds say how far back to read.
+        now: wall clock, UTC.
+
+    Raises:
+        psycopg.Error: the engine is away, or a view is missing.
+    """
+    rows = _all(conn, "SELECT closed_until FROM market_clock WHERE closed_until IS NOT NULL")
+    if not rows:
+        return None
+    closed_until: datetime = rows[0][0]
+    limits = config.monitor
+    served, champion = _served(conn, closed_until)
+    hours = max(limits.skill_windows, limits.error_windows, limits.psi_windows) + _SPARE_HOURS
+    since = closed_until - timedelta(hours=hours)
+    hits, judged, amended = _outcomes(
+        conn, closed_until - timedelta(hours=limits.coverage_hours), closed_until - _DAY, served
+    )
+    return Readings(
+        now=now,
+        closed_until=closed_until,
+        champion=champion,
+        champion_since=None if champion is None else _promoted_at(conn, *champion),
+        served=served,
+        errors=_errors(conn, since),
+        hits=hits,
+        drift=_drift(conn, since),
+        judged=judged,
+        amended=amended,
+        markets=_markets(conn, config, now),
+    )
+
+
+def firing_alerts(conn: psycopg.Connection) -> list[Alert]:
+    """Return the alerts that fired when the last record was written."""
+    rows = _all(
+        conn,
+        "SELECT fingerprint, rule, severity, labels, value, status, occurred_at FROM ("
+        " SELECT fingerprint, rule, severity, labels, value, status, occurred_at,"
+        " row_number() OVER (PARTITION BY fingerprint ORDER BY occurred_at DESC, status DESC) AS age"
+        " FROM alerts) AS numbered WHERE age = 1 AND status = 'firing'",
+    )
+    return [
+        Alert(identity, rule, severity, _json(labels), value, status, occurred_at, occurred_at)
+        for identity, rule, severity, labels, value, status, occurred_at in rows
+    ]
+
+
+def last_training_request(conn: psycopg.Connection, model_name: str) -> datetime | None:
+    """Return when a training of a model was last asked for, by anybody."""
+    rows = _all(conn, "SELECT max(requested_at) FROM training_requests WHERE model_name = %s", [model_name])
+    when: datetime | None = rows[0][0]
+    return when
+
+
+def _served(conn: psycopg.Connection, closed_until: datetime) -> tuple[frozenset[Subject], tuple[str, str] | None]:
+    rows = _all(
+        conn,
+        "SELECT model_name, model_version, horizon_minutes, role, max(made_at) FROM served_predictions"
+        " WHERE feature_time > %s GROUP BY model_name, model_version, horizon_minutes, role",
+        [closed_until - _DAY],
+    )
+    champions = [(made_at, (name, version)) for name, version, _, role, made_at in rows if role == "champion"]
+    return (
+        frozenset(Subject(name, version, horizon) for name, version, horizon, _, _ in rows),
+        max(champions)[1] if champions else None,
+    )
+
+
+def _promoted_at(conn: psycopg.Connection, name: str, version: str) -> datetime | None:
+    rows = _all(
+        conn,
+        "SELECT max(occurred_at) FROM model_events WHERE event IN ('promoted', 'rolled_back')"
+        " AND model_name = %s AND model_version = %s",
+        [name, version],
+    )
+    when: datetime | None = rows[0][0]
+    return when
+
+
+def _errors(conn: psycopg.Connection, since: datetime) -> list[ErrorRow]:
+    rows = _all(
+        conn,
+        "SELECT exchange, symbol, model_name, model_version, horizon_minutes, span, hour, forecasts, mae, bias,"
+        " coverage, skill, interval_skill FROM model_error WHERE hour >= %s AND forecasts > 0",
+        [since],
+    )
+    return [
+        ErrorRow(exchange, symbol, Subject(name, version, horizon), *figures)
+        for exchange, symbol, name, version, horizon, *figures in rows
+    ]
+
+
+def _outcomes(
+    conn: psycopg.Connection, hits_since: datetime, amended_since: datetime, served: frozenset[Subject]
+) -> tuple[dict[Subject, Hits], int, int]:
+    """Return coverage by served subject and minute, and how many of the judged forecasts had amended inputs.
+
+    Forecasts made at their target time or later, when a predictor catches up, are not judged.
+    """
+    rows = _all(
+        conn,
+        "SELECT model_name, model_version, horizon_minutes, feature_time,"
+        " sum(CASE WHEN is_covered THEN 1 ELSE 0 END), count(*), sum(CASE WHEN inputs_amended THEN 1 ELSE 0 END)"
+        " FROM prediction_outcomes WHERE feature_time >= %s AND made_at < target_time AND is_covered IS NOT NULL"
+        " GROUP BY model_name, model_version, horizon_minutes, feature_time ORDER BY feature_time",
+        [min(hits_since, amended_since)],
+    )
+    found: dict[Subject, tuple[list[int], list[float], list[int]]] = defaultdict(lambda: ([], [], []))
+    judged = amended = 0
+    for name, version, horizon, feature_time, covered, count, changed in rows:
+        subject = Subject(name, version, horizon)
+        if subject in served and feature_time >= hits_since:
+            minutes, hits, counts = found[subject]
+            minutes.append((feature_time - _EPOCH) // _MINUTE)
+            hits.append(int(covered) / int(count))
+            counts.append(int(count))
+        if feature_time >= amended_since:
+            judged += int(count)
+            amended += int(changed)
+    return {subject: Hits(*series) for subject, series in found.items()}, judged, amended
+
+
+def _drift(conn: psycopg.Connection, since: datetime) -> list[DriftRow]:
+    rows = _all(
+        conn,
+        "SELECT model_version, feature, hour, avg(psi), max(psi) FROM feature_drift"
+        " WHERE hour >= %s AND rows >= %s AND psi IS NOT NULL GROUP BY model_version, feature, hour",
+        [since, _LEAST_DRIFT_ROWS],
+    )
+    return [DriftRow(*row) for row in rows]
+
+
+def _markets(conn: psycopg.Connection, config: Config, now: datetime) -> list[MarketAge]:
+    """Return the markets that should be forecast: those configured, and others until an hour after their last one."""
+    newest = {
+        Market(exchange, symbol): (feature_time, made_at)
+        for exchange, symbol, feature_time, made_at in _all(
+            conn,
+            "SELECT exchange, symbol, max(feature_time), max(made_at) FROM latest_predictions"
+            " WHERE role = 'baseline' GROUP BY exchange, symbol",
+        )
+    }
+    wanted = {Market(market.exchange, market.symbol) for market in config.symbols}
+    wanted |= {market for market, (_, made_at) in newest.items() if now - made_at < _REMEMBERED}
+    due = due_candles(conn, timedelta(seconds=config.candles.grace_seconds))
+    return [
+        MarketAge(*market, due[market], newest[market][0] if market in newest else None)
+        for market in sorted(wanted & set(due))
+    ]
+
+
+def _all(conn: psycopg.Connection, query: LiteralString, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(query, parameters or None).fetchall()
+
+
+def _json(value: Any) -> dict[str, str]:
+    """Return a JSON object, which drivers give as text or as a dictionary."""
+    found = msgspec.json.decode(value) if isinstance(value, str | bytes) else value
+    return {str(name): str(text) for name, text in dict(found).items()}

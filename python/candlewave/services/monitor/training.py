@@ -1,0 +1,80 @@
+"""When to ask for a training: an alert that a new model may end, and none asked for too recently."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from candlewave.bus.messages import TrainingRequest
+from candlewave.contracts.alert_text import summary
+from candlewave.services.monitor import metrics
+from candlewave.services.monitor.alerts import Verdict
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TrainingDesk:
+    """Ask for at most one training in an interval, whoever asked for the last one.
+
+    Args:
+        model_name: the registered model.
+        interval: least time between two requests.
+        stored: returns when a training was asked for last, by anybody; None if never. Others ask while this one runs.
+    """
+
+    def __init__(self, model_name: str, interval: timedelta, stored: Callable[[], datetime | None]) -> None:
+        self._model_name = model_name
+        self._interval = interval
+        self._stored = stored
+        self._own: datetime | None = None
+        self._withheld: set[str] = set()
+
+    def consider(self, verdicts: Iterable[Verdict], now: datetime) -> TrainingRequest | None:
+        """Return the request that the alerts of these verdicts call for, None when there is no need or it is too soon.
+
+        An alert that lasts asks again after the interval. Two monitors that both believe to be the active one make
+        the same request.
+        """
+        causes = sorted(
+            (verdict for verdict in verdicts if verdict.holds and verdict.training),
+            key=lambda verdict: (verdict.rule, verdict.fingerprint),
+        )
+        if not causes:
+            self._withheld.clear()
+            return None
+        # An own request may not have reached the table yet.
+        asked = [when for when in (self._own, self._stored()) if when is not None]
+        if asked and now - max(asked) < self._interval:
+            for cause in causes:
+                if cause.fingerprint not in self._withheld:
+                    self._withheld.add(cause.fingerprint)
+                    metrics.TRAINING_WITHHELD.labels(cause.rule).inc()
+            return None
+        period = (now - _EPOCH) // self._interval
+        key = f"{self._model_name}|{period}|{','.join(cause.fingerprint for cause in causes)}"
+        return TrainingRequest(
+            f"monitor-{hashlib.sha256(key.encode()).hexdigest()[:16]}",
+            self._model_name,
+            causes[0].rule,
+            {"alerts": _evidence(causes)},
+            now,
+        )
+
+    def accept(self, request: TrainingRequest) -> None:
+        """Note a request that is stored."""
+        self._own = request.requested_at
+        self._withheld.clear()
+        metrics.TRAINING_REQUESTS.labels(request.reason).inc()
+
+
+def _evidence(causes: Sequence[Verdict]) -> list[dict[str, object]]:
+    return [
+        {
+            "fingerprint": cause.fingerprint,
+            "rule": cause.rule,
+            "labels": dict(cause.labels),
+            "value": cause.value,
+            "summary": summary(cause.rule, cause.labels, cause.value),
+            **cause.evidence,
+        }
+        for cause in causes
+    ]

@@ -1,0 +1,108 @@
+"""What the predictor reads: clocks, how far it has come, and the feature rows of given candles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import LiteralString
+
+import numpy as np
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from candlewave.ml.forecaster import FeatureMatrix
+from candlewave.services.predictor.schedule import Market, Task, newest_due
+
+_CLOCKS: LiteralString = (
+    "SELECT f.exchange, f.symbol, f.last_ts, m.closed_until FROM feed_clock AS f JOIN market_clock AS m"
+    " ON m.clock_id = 1 WHERE m.closed_until IS NOT NULL AND f.last_ts IS NOT NULL"
+)
+_LAST: LiteralString = (
+    "SELECT exchange, symbol, max(feature_time) FROM latest_predictions"
+    " WHERE role = 'baseline' AND horizon_minutes = %s GROUP BY exchange, symbol"
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Feature rows of tasks.
+
+    Attributes:
+        matrix: those to forecast from.
+        usable: their tasks, in the matrix's order.
+        found: every task whose row exists.
+        silent: tasks during which the feed was away; their close is only the last one known.
+    """
+
+    matrix: FeatureMatrix
+    usable: list[Task]
+    found: list[Task]
+    silent: list[Task]
+
+
+def due_candles(conn: psycopg.Connection, grace: timedelta) -> dict[Market, datetime]:
+    """Return the open time of the newest candle of each market that can be forecast from."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(_CLOCKS)
+        return {
+            Market(exchange, symbol): newest_due(last_ts, closed_until, grace)
+            for exchange, symbol, last_ts, closed_until in cursor
+        }
+
+
+def last_forecasts(conn: psycopg.Connection, horizon: int) -> dict[Market, datetime]:
+    """Return the newest candle that each market was forecast from.
+
+    The baseline's forecast over the longest horizon is published last: where it is, all others of the candle are.
+    """
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(_LAST, [horizon])
+        return {Market(exchange, symbol): when for exchange, symbol, when in cursor}
+
+
+def read_features(conn: psycopg.Connection, names: tuple[str, ...], tasks: Sequence[Task]) -> Rows:
+    """Read the feature rows of candles, by key: both engines look each up without reading any other row.
+
+    RisingWave does so only when every column of the key is compared with one of the candles' list, timeframe included.
+
+    Args:
+        conn: to the engine.
+        names: the columns to read, in order.
+        tasks: at least one.
+    """
+    candles = sql.SQL(", ").join(
+        sql.SQL("({}::varchar, {}::varchar, '1m'::varchar, {}::timestamptz)").format(*map(sql.Literal, task))
+        for task in tasks
+    )
+    query = sql.SQL(
+        "SELECT f.exchange, f.symbol, f.open_time, c.close, c.feed_state, {columns}"
+        " FROM (VALUES {candles}) AS due (exchange, symbol, timeframe, open_time)"
+        " JOIN features AS f ON f.exchange = due.exchange AND f.symbol = due.symbol AND f.open_time = due.open_time"
+        " JOIN candles AS c ON c.exchange = due.exchange AND c.symbol = due.symbol"
+        " AND c.timeframe = due.timeframe AND c.open_time = due.open_time"
+        " ORDER BY f.open_time, f.exchange, f.symbol"
+    ).format(columns=sql.SQL(", ").join(sql.Identifier("f", name) for name in names), candles=candles)
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        rows = cursor.execute(query).fetchall()
+    found = [Task(row[0], row[1], row[2]) for row in rows]
+    silent = [task for task, row in zip(found, rows, strict=True) if row[4] == "no_feed" or row[3] is None]
+    left_out = set(silent)
+    kept = [(task, row) for task, row in zip(found, rows, strict=True) if task not in left_out]
+    return Rows(to_matrix([row for _, row in kept], names), [task for task, _ in kept], found, silent)
+
+
+def to_matrix(rows: Sequence[Sequence[object]], names: tuple[str, ...]) -> FeatureMatrix:
+    """Return rows of (exchange, symbol, open_time, close, feed_state, features …) as a matrix; None becomes NaN."""
+    return FeatureMatrix(
+        exchange=np.array([row[0] for row in rows], dtype=object),
+        symbol=np.array([row[1] for row in rows], dtype=object),
+        open_time=np.array([_naive(row[2]) for row in rows], dtype="datetime64[us]"),
+        close=np.array([row[3] for row in rows], dtype=np.float64),
+        names=names,
+        values=np.array([row[5:] for row in rows], dtype=np.float64).reshape(len(rows), len(names)),
+    )
+
+
+def _naive(moment: object) -> datetime:
+    assert isinstance(moment, datetime)
+    return moment.replace(tzinfo=None)

@@ -1,0 +1,111 @@
+"""Read topic ``news``, score each article, publish to ``news_sentiment``: at least once, with keys that repeat."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from candlewave.bus.messages import MalformedMessageError, dead_letter
+from candlewave.bus.messages import encode as encode_letter
+from candlewave.bus.protocol import (
+    Bus,
+    BusUnavailableError,
+    CommitRefusedError,
+    Message,
+    PublishError,
+    Received,
+    Subscription,
+)
+from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
+from candlewave.services.sentiment import metrics
+from candlewave.services.sentiment.articles import Article, decode_article, encode
+from candlewave.services.sentiment.extract import Extractor, to_scores
+
+GROUP = "sentiment-extractor"
+_AGAIN_SECONDS = 1.0
+
+
+class Scoring:
+    """The second half of the extractor.
+
+    Args:
+        bus: topics in and out.
+        extractor: finds sentiment; what it fails at goes to the dead-letter topic.
+        clock: present time, UTC; becomes ``scored_at``.
+        say: logs an event with fields.
+        batch: most articles read at a time; they must be scored within the bus's patience of five minutes.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        extractor: Extractor,
+        *,
+        clock: Callable[[], datetime],
+        say: Callable[..., None],
+        batch: int = 24,
+    ) -> None:
+        self._bus = bus
+        self._extractor = extractor
+        self._clock = clock
+        self._say = say
+        self._batch = batch
+
+    def run(self, stop: threading.Event) -> None:
+        """Score until ``stop`` is set, through outages of the bus."""
+        with self._bus.subscribe(GROUP, [NEWS.name]) as subscription:
+            while not stop.is_set():
+                try:
+                    self.step(subscription)
+                except (BusUnavailableError, PublishError, CommitRefusedError) as error:
+                    self._say("scoring waits for the bus", error=str(error))
+                    subscription.rewind()
+                    stop.wait(_AGAIN_SECONDS)
+
+    def step(self, subscription: Subscription, timeout: float = 1.0) -> int:
+        """Score what has arrived, publish, then commit; return how many messages that were.
+
+        Raises:
+            BusError: the bus failed; nothing of it was committed.
+        """
+        messages = subscription.poll(self._batch, timeout)
+        if messages:
+            self.process(messages)
+            subscription.commit()
+        return len(messages)
+
+    def process(self, messages: list[Received]) -> None:
+        """Score and publish messages."""
+        articles: list[tuple[Received, Article]] = []
+        for message in messages:
+            try:
+                articles.append((message, decode_article(message.value)))
+            except MalformedMessageError as error:
+                self._reject(message, f"not an article: {error}")
+        out: list[Message] = []
+        extractions = self._extractor.extract([article for _, article in articles])
+        for (message, article), extraction in zip(articles, extractions, strict=True):
+            if extraction is None:
+                self._reject(message, "no extractor could read it")
+                continue
+            if extraction.skipped is not None:
+                metrics.SKIPPED.labels(extraction.skipped).inc()
+            elif not extraction.findings:
+                metrics.SKIPPED.labels("no asset").inc()
+            for score in to_scores(article, extraction, self._clock):
+                out.append(Message(encode(score), score.asset))
+                metrics.SCORES.labels(score.extractor).inc()
+        if out:
+            self._bus.publish(NEWS_SENTIMENT.name, out)
+
+    def _reject(self, message: Received, reason: str) -> None:
+        letter = dead_letter(
+            NEWS.name,
+            message.value,
+            reason=reason,
+            source=f"topic {NEWS.name}",
+            position=message.position,
+            occurred_at=self._clock(),
+        )
+        self._bus.publish(NEWS_DLQ.name, [Message(encode_letter(letter), NEWS.name)])
+        metrics.SKIPPED.labels("dead letter").inc()
+        self._say("message rejected", position=message.position, reason=reason)

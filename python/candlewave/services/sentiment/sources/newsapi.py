@@ -1,0 +1,73 @@
+"""NewsAPI's search over many papers."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from candlewave.services.sentiment.articles import Article
+from candlewave.services.sentiment.config import SourceConfig
+from candlewave.services.sentiment.fetch import Fetcher
+from candlewave.services.sentiment.sources.api import MAX_PAGES, read_items, read_object
+from candlewave.services.sentiment.sources.base import (
+    BadItem,
+    Batch,
+    SourceState,
+    in_order,
+    make_article,
+    newest,
+    parse_time,
+    text_of,
+)
+
+_PAGE = 100
+_OVERLAP = timedelta(hours=1)
+_FIRST = timedelta(days=1)
+
+
+class NewsApi:
+    """Articles since the newest known, with an hour's overlap, as they are indexed late."""
+
+    replays = False
+
+    def __init__(self, config: SourceConfig, fetcher: Fetcher, key: str) -> None:
+        assert config.url is not None
+        self.name = config.name
+        self.poll_seconds = config.poll_seconds
+        self._url = config.url
+        self._query = config.query or "cryptocurrency"
+        self._key = key
+        self._allow_private = config.allow_private
+        self._fetcher = fetcher
+
+    def poll(self, state: SourceState, now: datetime) -> Batch:
+        """Ask once; see :class:`candlewave.services.sentiment.sources.base.Source`."""
+        since = state.newest - _OVERLAP if state.newest else now - _FIRST
+        articles: list[Article] = []
+        bad: list[BadItem] = []
+        for page in range(1, MAX_PAGES + 1):
+            query = {
+                "q": self._query,
+                "from": since.strftime("%Y-%m-%dT%H:%M:%S"),
+                "sortBy": "publishedAt",
+                "pageSize": _PAGE,
+                "page": page,
+            }
+            answer = self._fetcher.get(
+                f"{self._url}?{urlencode(query)}", {"X-Api-Key": self._key}, allow_private=self._allow_private
+            )
+            found, wrong = read_items(read_object(answer.body), "articles", lambda item: self._article(item, now))
+            articles += found
+            bad += wrong
+            if len(found) + len(wrong) < _PAGE:
+                break
+        return Batch(in_order(articles), SourceState(newest=newest(state, articles)), bad)
+
+    def _article(self, item: dict[str, Any], now: datetime) -> Article:
+        return make_article(
+            source=self.name,
+            url=text_of(item, "url"),
+            title=text_of(item, "title"),
+            summary=text_of(item, "description"),
+            published=parse_time(item.get("publishedAt")),
+            now=now,
+        )

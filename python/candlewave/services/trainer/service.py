@@ -1,0 +1,248 @@
+"""The service ``model-trainer``: of several replicas one trains, the others stand by."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+
+from candlewave.bus import BusError, open_bus
+from candlewave.bus.messages import MalformedMessageError, dead_letter, decode_training_request, encode
+from candlewave.bus.protocol import Bus, CommitRefusedError, Message, Received, Subscription
+from candlewave.bus.shards import Lease
+from candlewave.contracts.topics import (
+    FEATURE_REFERENCE,
+    MODEL_EVENTS,
+    SERVICE_LEASES,
+    TRAINING_REQUESTS,
+    TRAINING_REQUESTS_DLQ,
+)
+from candlewave.core.config import Config
+from candlewave.core.settings import Settings
+from candlewave.engine.connect import EngineError, connect, explain
+from candlewave.ml.feature_set import NoFeaturesError
+from candlewave.ml.model import TooLittleDataError
+from candlewave.ml.registry import CHAMPION, Registry, RegistryError, artifact_root, open_registry
+from candlewave.ml.settings import TrainSettings
+from candlewave.ml.train import Trained, read_training_data, train
+from candlewave.ml.tuning import search
+from candlewave.services.trainer import metrics
+from candlewave.services.trainer.schedule import Schedule
+from candlewave.telemetry.service import Service
+
+GROUP = "model-trainer"
+_STANDBY_SECONDS = 1.0
+_PAUSE_SECONDS = 5.0
+
+
+class StoppedError(Exception):
+    """The service ends in the middle of a training, of which nothing remains."""
+
+
+class Trainer:
+    """Reads requests, trains when it is time, commits requests that were answered.
+
+    Args:
+        bus: where requests come from, and rejected ones go.
+        registry: the newest version in it says when the last training was.
+        run: trains on what was known at a moment, for a reason.
+        own: name of the model, and intervals.
+        clock: present time.
+        log: logs an event with fields; ``warn`` does so with more weight.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        registry: Registry,
+        run: Callable[[str, datetime], Trained],
+        own: TrainSettings,
+        *,
+        clock: Callable[[], datetime],
+        log: Callable[..., None],
+        warn: Callable[..., None],
+    ) -> None:
+        self._bus, self._registry, self._run, self._own = bus, registry, run, own
+        self._clock, self._log, self._warn = clock, log, warn
+        last = registry.newest()
+        self._schedule = Schedule(
+            own.every, timedelta(minutes=own.least_pause_minutes), None if last is None else last.train_end
+        )
+        if last is not None and last.train_end is not None:
+            metrics.LAST_SUCCESS.set(last.train_end.timestamp())
+        self._tell_champion()
+
+    def step(self, requests: Subscription, timeout: float = 1.0) -> Trained | None:
+        """Read what was asked for, and train if it is time.
+
+        Raises:
+            BusError, psycopg.Error, EngineError, RegistryError: one of them is down; nothing was committed.
+            StoppedError: by ``run``.
+        """
+        read = requests.poll(timeout=timeout)
+        for message in read:
+            self._take(message)
+        trained = self._train_if_due()
+        if (read or trained) and not self._schedule.waiting:
+            requests.commit()
+        return trained
+
+    def _take(self, message: Received) -> None:
+        try:
+            request = decode_training_request(message.value)
+        except MalformedMessageError as error:
+            letter = dead_letter(
+                TRAINING_REQUESTS.name,
+                message.value,
+                reason=str(error),
+                source=TRAINING_REQUESTS.name,
+                position=message.position,
+                occurred_at=self._clock(),
+            )
+            self._bus.publish(TRAINING_REQUESTS_DLQ.name, [Message(encode(letter))])
+            metrics.REQUESTS.labels("rejected").inc()
+            self._warn("request rejected", position=message.position, reason=str(error))
+            return
+        if request.model_name != self._own.model_name:
+            metrics.REQUESTS.labels("other_model").inc()
+            return
+        taken = self._schedule.ask(request)
+        metrics.REQUESTS.labels("taken" if taken else "answered").inc()
+        self._log("training asked for", request_id=request.request_id, reason=request.reason, answered=not taken)
+
+    def _train_if_due(self) -> Trained | None:
+        end = self._clock()
+        reason = self._schedule.due(end)
+        if reason is None:
+            return None
+        self._log("training", reason=reason)
+        begun = time.perf_counter()
+        try:
+            trained = self._run(reason, end)
+        except (TooLittleDataError, NoFeaturesError) as error:
+            pause = self._schedule.failed(self._clock())
+            metrics.RUNS.labels("too_little_data").inc()
+            self._warn("too little data to train on", reason=str(error), again_in_seconds=pause.total_seconds())
+            return None
+        except (psycopg.Error, EngineError, BusError, RegistryError) as error:
+            pause = self._schedule.failed(self._clock())
+            metrics.RUNS.labels("failed").inc()
+            text = explain(error) if isinstance(error, psycopg.Error) else str(error)
+            self._warn("training failed", reason=text, again_in_seconds=pause.total_seconds())
+            return None
+        metrics.RUN_SECONDS.observe(time.perf_counter() - begun)
+        decision = "promoted" if trained.decision.promoted else "rejected"
+        metrics.RUNS.labels(decision).inc()
+        metrics.PROMOTIONS.labels(decision).inc()
+        metrics.LAST_SUCCESS.set(end.timestamp())
+        self._schedule.done(end)
+        self._tell_champion()
+        return trained
+
+    def _tell_champion(self) -> None:
+        champion = self._registry.metadata(CHAMPION)
+        metrics.CHAMPION_CREATED.set(0 if champion is None else champion.created_at.timestamp())
+
+
+def main(service: Service, config: Config, own: TrainSettings) -> None:
+    """Run until the service stops; engine, bus and registry may come and go.
+
+    Raises:
+        BusError: the bus cannot be reached at the start.
+    """
+    bus = open_bus(service.settings)
+    service.on_close("bus", bus.close)
+    bus.ensure_topics([TRAINING_REQUESTS, TRAINING_REQUESTS_DLQ, MODEL_EVENTS, FEATURE_REFERENCE, SERVICE_LEASES])
+    lease = Lease(bus, "trainer", lambda held: service.log.info("trainer lease", held=held))
+    keeping = threading.Thread(target=lease.run, args=(service.stop,), name="lease")
+    keeping.start()
+    service.on_close("lease", keeping.join)
+    registry = open_registry(service.settings, own.model_name)
+    problem: list[str | None] = [None]
+    service.readiness.add("registry", lambda: problem[0])
+    try:
+        while not service.stop.is_set():
+            if not lease.held:
+                problem[0] = None
+                service.stop.wait(_STANDBY_SECONDS)
+                continue
+            try:
+                _work(service, config, own, bus, registry, lease, problem)
+            except StoppedError:
+                service.log.info("training was interrupted; nothing was registered")
+            except (BusError, RegistryError) as error:
+                problem[0] = str(error)
+                service.log.warning("waiting", reason=str(error))
+                service.stop.wait(_PAUSE_SECONDS)
+    finally:
+        service.stop.set()
+
+
+def _work(
+    service: Service,
+    config: Config,
+    own: TrainSettings,
+    bus: Bus,
+    registry: Registry,
+    lease: Lease,
+    problem: list[str | None],
+) -> None:
+    """Train while this process holds the lease."""
+
+    def go_on(_: int = 0) -> None:
+        if service.stop.is_set() or not lease.held:
+            raise StoppedError
+
+    def run(reason: str, end: datetime) -> Trained:
+        return train_once(service.settings, config, own, bus, registry, reason, end, on_rows=go_on, on_fit=go_on)
+
+    trainer = Trainer(
+        bus, registry, run, own, clock=lambda: datetime.now(UTC), log=service.log.info, warn=service.log.warning
+    )
+    problem[0] = None
+    with bus.subscribe(GROUP, [TRAINING_REQUESTS.name]) as requests:
+        while not service.stop.is_set() and lease.held:
+            try:
+                trainer.step(requests)
+            except (
+                CommitRefusedError
+            ):  # the training took longer than the bus's patience; requests come again as answered
+                service.log.info("requests are read again after a long training")
+
+
+def train_once(
+    settings: Settings,
+    config: Config,
+    own: TrainSettings,
+    bus: Bus,
+    registry: Registry,
+    reason: str,
+    end: datetime,
+    *,
+    on_rows: Callable[[int], None] = lambda _: None,
+    on_fit: Callable[[], None] = lambda: None,
+) -> Trained:
+    """Read, train, register, decide, tell. See :func:`candlewave.ml.train.train`.
+
+    Raises:
+        TooLittleDataError, NoFeaturesError: there is nothing to train on.
+        psycopg.Error, EngineError, BusError, RegistryError: one of them is down.
+    """
+    registry.metadata(CHAMPION)  # one that is down is noticed now, not when the work is done
+    with connect(settings) as conn:
+        data, warnings = read_training_data(conn, config, own, end, on_rows=on_rows)
+    parameters = search(data, config, own, on_fit=on_fit).parameters if own.search_trials else own.boosting
+    return train(
+        data,
+        bus,
+        registry,
+        config,
+        own,
+        reason=reason,
+        end=end,
+        warnings=warnings,
+        parameters=parameters,
+        artifact_root=artifact_root(settings),
+        on_fit=on_fit,
+    )

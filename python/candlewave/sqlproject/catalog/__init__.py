@@ -1,0 +1,1 @@
+"""What the SQL project offers by name: indicators and the constants of their smoothing."""

@@ -1,0 +1,154 @@
+"""Render the templates of ``sql/`` with ``candlewave.toml``: the text that RisingWave gets, in dependency order."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
+
+from candlewave.core.config import TIMEFRAME_SECONDS, Config
+from candlewave.core.paths import project_root
+from candlewave.sqlproject.catalog.constants import template_context
+from candlewave.sqlproject.ddl import DdlError, Kind, Statement, parse_statement
+from candlewave.sqlproject.header import Header, parse_header, split_header
+
+_SUFFIX = ".sql.j2"
+
+
+class RenderError(ValueError):
+    """A template cannot be rendered or read; the text names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class SqlObject:
+    """One rendered object: a table, view or sink.
+
+    Attributes:
+        path: template, relative to ``sql/``.
+        text: header and statement as sent to RisingWave, with ``${...}`` deploy-time parameters still in it.
+    """
+
+    name: str
+    path: str
+    text: str
+    header: Header
+    statement: Statement
+
+    @property
+    def kind(self) -> Kind:
+        """What the object is."""
+        return self.statement.kind
+
+    @property
+    def layer(self) -> str:
+        """Folder below ``sql/``, such as ``views/ohlc``."""
+        return str(Path(self.path).parent)
+
+    @cached_property
+    def inputs(self) -> frozenset[str]:
+        """Names of the relations it reads."""
+        if self.statement.relation:
+            return frozenset({self.statement.relation})
+        return relations(self.statement.query) if self.statement.query else frozenset()
+
+
+@lru_cache(maxsize=1024)
+def relations(query: str) -> frozenset[str]:
+    """Return the relations that a query reads, not its own CTEs.
+
+    Raises:
+        RenderError: sqlglot cannot read the query.
+    """
+    try:
+        tree = parse_one(query, dialect="risingwave")
+    except SqlglotError as error:
+        raise RenderError(f"cannot read query: {error}") from None
+    ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
+    names = {table.name for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)}
+    for function in tree.find_all(exp.Anonymous):
+        if function.name.upper() in ("TUMBLE", "HOP"):
+            names.add(function.expressions[0].name)
+    return frozenset(names - ctes)
+
+
+def render_objects(config: Config, root: Path | None = None) -> list[SqlObject]:
+    """Render every object, each after all it reads; equal ranks in order of name.
+
+    Args:
+        config: candles, indicators and the rest of ``candlewave.toml``.
+        root: the ``sql`` folder; the project's own when None.
+
+    Raises:
+        RenderError: a template fails, names are doubled, or dependencies form a circle.
+    """
+    root = root or project_root() / "sql"
+    environment = Environment(
+        loader=FileSystemLoader(root),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        autoescape=False,
+    )
+    environment.globals.update(_context(config))
+    objects: dict[str, SqlObject] = {}
+    for file in sorted(root.rglob(f"*{_SUFFIX}")):
+        path = file.relative_to(root).as_posix()
+        if path.startswith("macros/"):
+            continue
+        sql_object = _render(environment, path)
+        if sql_object.name in objects:
+            raise RenderError(f"{path}: {sql_object.name} is also made by {objects[sql_object.name].path}")
+        objects[sql_object.name] = sql_object
+    return in_dependency_order(objects)
+
+
+def in_dependency_order(objects: dict[str, SqlObject]) -> list[SqlObject]:
+    """Sort objects so that each follows what it reads."""
+    sorter: TopologicalSorter[str] = TopologicalSorter(
+        {name: sorted(objects[name].inputs & objects.keys()) for name in sorted(objects)}
+    )
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise RenderError(f"objects read each other in a circle: {' -> '.join(error.args[1])}") from None
+    ordered: list[SqlObject] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        ordered += [objects[name] for name in ready]
+        sorter.done(*ready)
+    return ordered
+
+
+def downstream(objects: list[SqlObject], names: set[str]) -> set[str]:
+    """Return ``names`` and everything that reads them, directly or not. ``objects`` is in dependency order."""
+    reached = set(names)
+    for sql_object in objects:
+        if sql_object.inputs & reached:
+            reached.add(sql_object.name)
+    return reached
+
+
+def _context(config: Config) -> dict[str, object]:
+    return {
+        "config": config,
+        "timeframes": [{"name": name, "seconds": TIMEFRAME_SECONDS[name]} for name in config.candles.timeframes],
+        **template_context(config),
+    }
+
+
+def _render(environment: Environment, path: str) -> SqlObject:
+    name = Path(path).name.removesuffix(_SUFFIX)
+    try:
+        text = environment.get_template(path).render().strip() + "\n"
+        comment, body = split_header(text)
+        header = parse_header(comment, name)
+        statement = parse_statement(body)
+    except (TemplateError, DdlError, ValueError) as error:
+        raise RenderError(f"sql/{path}: {error}") from error
+    if statement.name != name:
+        raise RenderError(f"sql/{path}: makes {statement.name}, the file name says {name}")
+    return SqlObject(name, path, text, header, statement)

@@ -1,0 +1,48 @@
+"""Each rule catches the models that violate it, and nothing else; the shipped SQL is clean.
+
+``models/<code>/`` holds models that violate exactly that rule; what they read is in ``models/base/``.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from candlewave.core.config import Config, load_config
+from candlewave.sqlproject.lint import RULES, lint
+
+MODELS = Path(__file__).parent / "models"
+VIOLATING = sorted(path for path in MODELS.rglob("*.sql.j2") if path.parent.name != "base")
+
+
+def lint_with_base(model: Path, folder: Path) -> list[tuple[str, str]]:
+    for path in [*sorted((MODELS / "base").iterdir()), model]:
+        shutil.copy(path, folder / path.name)
+    findings = lint(Config(), folder)
+    return [(f.code, f.text) for f in findings if f.path in (f"sql/{model.name}", "sql")]
+
+
+@pytest.mark.parametrize("model", VIOLATING, ids=[f"{path.parent.name}/{path.name[:-7]}" for path in VIOLATING])
+def test_rule_catches_the_model(model: Path, tmp_path: Path) -> None:
+    findings = lint_with_base(model, tmp_path)
+    assert {code for code, _ in findings} == {model.parent.name}, findings
+
+
+def test_every_rule_has_a_model_that_violates_it() -> None:
+    assert {path.parent.name for path in VIOLATING} == set(RULES)
+
+
+def test_the_models_that_others_read_are_clean(tmp_path: Path) -> None:
+    for path in (MODELS / "base").iterdir():
+        shutil.copy(path, tmp_path / path.name)
+    assert lint(Config(), tmp_path) == []
+
+
+def test_shipped_sql_is_clean() -> None:
+    assert [str(finding) for finding in lint(load_config())] == []
+
+
+def test_every_rule_gives_its_reason() -> None:
+    for code, rule in RULES.items():
+        assert rule.code == code
+        assert len((rule.__doc__ or "").strip().splitlines()) >= 3, code

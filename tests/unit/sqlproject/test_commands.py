@@ -1,0 +1,108 @@
+"""`candlewave lint` and `candlewave render`."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from candlewave.cli import app
+from candlewave.core.settings import Settings, get_settings
+from candlewave.sqlproject import lint as lint_package
+from candlewave.sqlproject.lint import Finding
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.alias), raising=False)
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+def test_lint_of_the_shipped_sql() -> None:
+    result = runner.invoke(app, ["lint"])
+    assert (result.exit_code, result.output) == (0, f"sql/: no violation of {len(lint_package.RULES)} rules\n")
+
+
+def test_lint_lists_findings_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = [Finding("sql/a.sql.j2", 3, "CW003", "a: selects *"), Finding("sql/b.sql.j2", None, "CW005", "b: frame")]
+    monkeypatch.setattr(lint_package, "lint", lambda _config: findings)
+    result = runner.invoke(app, ["lint"])
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        "sql/a.sql.j2:3: CW003 a: selects *",
+        "sql/b.sql.j2: CW005 b: frame",
+        "2 violations; `candlewave lint --explain CW003` says why a rule is there",
+    ]
+
+
+def test_lint_explains_a_rule() -> None:
+    result = runner.invoke(app, ["lint", "--explain", "cw008"])
+    assert result.exit_code == 0
+    assert result.output.startswith("CW008: No WATERMARK")
+    assert "global" in result.output
+
+
+def test_lint_knows_its_rules() -> None:
+    assert [line.split()[0] for line in runner.invoke(app, ["lint", "--rules"]).output.splitlines()] == list(
+        lint_package.RULES
+    )
+    result = runner.invoke(app, ["lint", "--explain", "CW999"])
+    assert (result.exit_code, "there is no rule CW999; rules are CW001" in result.output) == (1, True)
+
+
+def test_render_prints_what_risingwave_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka:9093")
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("KAFKA_SASL_MECHANISM", "PLAIN")
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "me")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hunter2")
+    result = runner.invoke(app, ["render", "trades"])
+    assert result.exit_code == 0
+    assert "properties.bootstrap.server = 'kafka:9093'" in result.output
+    assert "properties.sasl.password = '***'" in result.output
+    assert "hunter2" not in result.output
+    assert "CREATE TABLE" in result.output
+    assert "candles" not in result.output.split("CREATE TABLE")[1]
+    assert "'hunter2'" in runner.invoke(app, ["render", "trades", "--show-secrets"]).output
+
+
+def test_render_without_kafka_leaves_the_parameters() -> None:
+    result = runner.invoke(app, ["render", "candles_sink"])
+    assert result.exit_code == 0
+    assert "${kafka_properties}" in result.stdout
+    assert "KAFKA_BOOTSTRAP_SERVERS is not set" in result.stderr
+
+
+def test_render_prints_what_the_embedded_engine_gets() -> None:
+    output = runner.invoke(app, ["render", "trades", "candles_1m_live", "--engine", "embedded"]).output
+    assert "PRIMARY KEY (exchange, symbol, trade_id));" in output
+    assert "APPEND ONLY" not in output
+    assert "first row of a key wins" in output
+    assert "filled from topic trades" in output
+    assert "DATE_BIN(INTERVAL '1 MINUTE', r.ts" in output
+    assert "TUMBLE(" not in output
+
+
+def test_render_writes_files(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["render", "candles", "candles_1m", "--out", str(tmp_path / "sql")])
+    assert result.exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "sql").iterdir()) == ["candles.sql", "candles_1m.sql"]
+    assert (tmp_path / "sql" / "candles.sql").read_text().startswith("-- candles: ")
+
+
+def test_render_of_an_unknown_object_names_the_known() -> None:
+    result = runner.invoke(app, ["render", "candels"])
+    assert result.exit_code == 1
+    assert "there is no object candels; objects are " in result.output
+
+
+def test_render_says_what_a_login_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka:9093")
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    result = runner.invoke(app, ["render", "trades"])
+    assert result.exit_code == 1
+    assert "SASL_SSL needs KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD" in result.output
