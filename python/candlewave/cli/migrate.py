@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from candlewave.core.config import Config
     from candlewave.engine.migrate.history import Comparison, History
     from candlewave.engine.migrate.migrator import Migrator
-    from candlewave.engine.migrate.plan import Plan
+    from candlewave.engine.migrate.revisions_plan import Plan
 
 migrate_app = typer.Typer(help="Apply migrations to the engine.", invoke_without_command=True)
 
@@ -342,7 +342,7 @@ def _ensure_topics() -> None:
 
 
 def _plan_of(comparison: "Comparison") -> "Plan":
-    from candlewave.engine.migrate.plan import make_plan
+    from candlewave.engine.migrate.revisions_plan import make_plan
 
     return make_plan(comparison.before, comparison.rendered)
 
@@ -350,7 +350,7 @@ def _plan_of(comparison: "Comparison") -> "Plan":
 def _print_plan(console: "Console", made: "Plan") -> None:
     from rich.table import Table
 
-    from candlewave.engine.migrate.plan import Action
+    from candlewave.engine.migrate.revisions_plan import Action
 
     colours = {
         Action.CREATED: "green",

@@ -106,6 +106,19 @@ def render_objects(config: Config, root: Path | None = None) -> list[SqlObject]:
     return in_dependency_order(objects)
 
 
+@lru_cache(maxsize=1024)
+def from_text(text: str) -> SqlObject:
+    """Read an object back from its rendered text; its path is empty.
+
+    Raises:
+        DdlError: the statement is not one that candlewave uses.
+        HeaderError: the header is malformed.
+    """
+    comment, body = split_header(text)
+    statement = parse_statement(body)
+    return SqlObject(statement.name, "", text, parse_header(comment, statement.name), statement)
+
+
 def in_dependency_order(objects: dict[str, SqlObject]) -> list[SqlObject]:
     """Sort objects so that each follows what it reads."""
     sorter: TopologicalSorter[str] = TopologicalSorter(

@@ -10,7 +10,7 @@ from candlewave.core.config import Config
 from candlewave.engine.migrate import MigrationError
 from candlewave.engine.migrate.head import head_matches
 from candlewave.engine.migrate.lease import LeaseError
-from candlewave.engine.migrate.plan import StoreChangeError
+from candlewave.engine.migrate.revisions_plan import StoreChangeError
 from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget
 from candlewave.sqlproject.ddl import Kind
 

@@ -12,7 +12,7 @@ from candlewave.core.settings import Settings
 from candlewave.engine.migrate.head import head_matches
 from candlewave.engine.migrate.history import Branch, History, compare
 from candlewave.engine.migrate.migrator import Migrator
-from candlewave.engine.migrate.plan import make_plan
+from candlewave.engine.migrate.revisions_plan import make_plan
 from candlewave.engine.migrate.state import is_store
 from candlewave.engine.migrate.writer import write
 from candlewave.sqlproject.parameters import fill

@@ -10,7 +10,7 @@ from pathlib import Path
 from candlewave.core.config import Config
 from candlewave.core.paths import project_root
 from candlewave.engine.migrate.history import Branch, Comparison, History, compare
-from candlewave.engine.migrate.plan import make_plan
+from candlewave.engine.migrate.revisions_plan import make_plan
 from candlewave.engine.migrate.writer import write
 
 _HEADER = """\

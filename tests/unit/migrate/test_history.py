@@ -9,8 +9,8 @@ from tests.unit.migrate.small_project import SmallProject
 from candlewave.core.config import Config, load_config
 from candlewave.core.paths import project_root
 from candlewave.engine.migrate.history import Branch, History, HistoryError, compare
-from candlewave.engine.migrate.state import fingerprint
 from candlewave.engine.migrate.writer import write
+from candlewave.sqlproject.fingerprint import fingerprint
 from candlewave.sqlproject.render import render_objects
 
 OWN = Config.model_validate({"indicators": {"rsi": 7}})
@@ -107,7 +107,7 @@ def test_own_branch_forks_from_the_shipped_head_and_then_stands_alone(two: Small
 
 
 def test_own_branch_may_start_from_nothing(two: SmallProject) -> None:
-    from candlewave.engine.migrate.plan import make_plan
+    from candlewave.engine.migrate.revisions_plan import make_plan
 
     own = two.compare(OWN)[1]
     write(two.history, Branch.LOCAL, make_plan({}, own.rendered), "mine", down_revision=None)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from candlewave.engine.migrate.state import fingerprint, frozen
+from candlewave.sqlproject.fingerprint import fingerprint
+from candlewave.sqlproject.render import from_text
 
 TEXT = """\
 -- m: a view.
@@ -20,7 +21,7 @@ SELECT symbol, 'a  b' AS label, count(*) AS n FROM t GROUP BY symbol
 
 def changed(old: str, new: str) -> bool:
     assert old in TEXT
-    return fingerprint(frozen(TEXT)) != fingerprint(frozen(TEXT.replace(old, new)))
+    return fingerprint(from_text(TEXT)) != fingerprint(from_text(TEXT.replace(old, new)))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_meaning_counts(old: str, new: str) -> None:
 
 def test_fingerprint_never_changes_between_versions() -> None:
     """Databases keep it: another value for the same text would rebuild every object of every installation."""
-    assert fingerprint(frozen(TEXT)) == "692c55481e38981aa7717f0413334eb17741c760bac16fb378552c75c7cb2c2d"
+    assert fingerprint(from_text(TEXT)) == "692c55481e38981aa7717f0413334eb17741c760bac16fb378552c75c7cb2c2d"
 
 
 def test_parameters_are_part_of_the_text_and_their_values_are_not() -> None:
@@ -62,4 +63,4 @@ def test_parameters_are_part_of_the_text_and_their_values_are_not() -> None:
         "-- s: a sink.\n-- grain: x\n-- keys: symbol\n-- event time: none\n-- late data: x\n-- readers: x\n"
         "CREATE SINK s FROM m WITH (connector = 'kafka', topic = '${topic_prefix}s') FORMAT PLAIN ENCODE JSON\n"
     )
-    assert fingerprint(frozen(sink)) != fingerprint(frozen(sink.replace("${topic_prefix}", "")))
+    assert fingerprint(from_text(sink)) != fingerprint(from_text(sink.replace("${topic_prefix}", "")))

@@ -7,8 +7,8 @@ from alembic.ddl.postgresql import PostgresqlImpl
 
 from candlewave.engine.migrate import MigrationError
 from candlewave.engine.migrate.runner import Runner
-from candlewave.engine.migrate.state import frozen
 from candlewave.engine.migrate.steps import Abandon, Add, Create, Drop, Keep, Step
+from candlewave.sqlproject.render import from_text
 
 
 class RisingWaveImpl(PostgresqlImpl):
@@ -31,12 +31,12 @@ class ScriptPrinter:
                 case Drop(kind, name):
                     write(f"DROP {kind.upper()} {name};\n")
                 case Add(text, columns):
-                    table = frozen(text)
+                    table = from_text(text)
                     for column in table.statement.columns:
                         if column.name in columns:
                             write(f'ALTER TABLE {table.name} ADD COLUMN "{column.name}" {column.type};\n')
                 case Keep(text):
-                    write(f"-- table {frozen(text).name} stays as it is\n")
+                    write(f"-- table {from_text(text).name} stays as it is\n")
                 case Abandon(name):
                     write(f"-- table {name} stays, no longer managed\n")
 

@@ -8,8 +8,9 @@ from candlewave.core.settings import get_settings
 from candlewave.engine.connect import is_risingwave
 from candlewave.engine.migrate.history import History
 from candlewave.engine.migrate.optional import left_out
-from candlewave.engine.migrate.state import State, fingerprint
+from candlewave.engine.migrate.state import State
 from candlewave.engine.migrate.targets import READY, EmbeddedTarget, RisingWaveTarget, Target
+from candlewave.sqlproject.fingerprint import fingerprint
 from candlewave.sqlproject.parameters import fill
 
 

@@ -18,7 +18,8 @@ from candlewave.core.config import Config
 from candlewave.core.paths import project_root
 from candlewave.core.settings import Settings
 from candlewave.engine.migrate import MigrationError
-from candlewave.engine.migrate.state import State, after, fingerprint, ordered
+from candlewave.engine.migrate.state import State, after, ordered
+from candlewave.sqlproject.fingerprint import fingerprint
 from candlewave.sqlproject.render import render_objects
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from candlewave.engine.migrate.head import deviations
 from candlewave.engine.migrate.history import History
 from candlewave.engine.migrate.lease import Lease, RowLease, SessionLease
 from candlewave.engine.migrate.optional import left_out
-from candlewave.engine.migrate.plan import make_all
+from candlewave.engine.migrate.revisions_plan import make_all
 from candlewave.engine.migrate.runner import Permissions, Progress, Runner
 from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget, Target
 

@@ -1,101 +1,302 @@
-"""What must happen to get from one state of the SQL objects to another."""
+"""What must happen on an engine so that it has the objects of ``sql/``: the comparison, not the doing."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from candlewave.engine.migrate import MigrationError
-from candlewave.engine.migrate.state import State, fingerprint, is_store
-from candlewave.engine.migrate.steps import Abandon, Add, Create, Drop, Keep, Step
+from candlewave.engine.migrate.state import State, is_store, ordered
 from candlewave.sqlproject.ddl import Column, Kind
-from candlewave.sqlproject.render import SqlObject, downstream
+from candlewave.sqlproject.fingerprint import fingerprint
+from candlewave.sqlproject.lineage import Lineage, trace
+from candlewave.sqlproject.render import SqlObject, from_text
+
+READY = "ready"
+"""State of a recorded object that was made completely."""
 
 
 class StoreChangeError(MigrationError):
     """A table's definition changed in a way that ALTER TABLE … ADD COLUMN cannot express."""
 
 
+class Mode(StrEnum):
+    """How computed objects are replaced."""
+
+    BESIDE = "beside"
+    """The new one is built while the old one serves, then they are swapped."""
+    IN_PLACE = "in place"
+    """The old one is dropped first: no extra space, but a gap."""
+
+
 class Action(StrEnum):
     """What happens to an object."""
 
-    CREATED = "created"
-    ALTERED = "altered"
+    ADDED = "added"
+    CHANGED = "changed"
+    """Its own statement changed."""
     REBUILT = "rebuilt"
-    DROPPED = "dropped"
+    """Its statement is the same, but something that it reads changed."""
+    REMOVED = "removed"
+    ALTERED = "altered"
+    """A table gains columns."""
     ABANDONED = "abandoned"
+    """A table is no longer in sql/; it stays with its rows."""
+    REPAIRED = "repaired"
+    """Missing or half-made on the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an engine says about one object.
+
+    Attributes:
+        sha256: fingerprint that it was made with.
+        text: what it was made from; None on engines migrated by 0.1.0, which kept no text.
+        state: ``ready`` when it was made completely.
+        exists: the engine has it.
+        rows: number of rows, None when unknown.
+        seconds: how long its last build took.
+        bytes: size on disk.
+    """
+
+    name: str
+    kind: Kind
+    sha256: str
+    text: str | None = None
+    state: str = READY
+    exists: bool = True
+    rows: int | None = None
+    seconds: float | None = None
+    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object's part in a plan, with the reason in words."""
+    """One object's part in a plan.
+
+    Attributes:
+        reason: one sentence without a full stop.
+        because_of: input columns that changed, as ``input.column``.
+        added_columns: of an altered table, or of a changed view.
+        rows, seconds: what is computed again and how long that took last time, None when unknown.
+        resends: of a sink: True when every row is sent again, False when it is made again without that; else None.
+        cheap: only metadata change, as for a plain view.
+    """
 
     name: str
     kind: Kind
     action: Action
     reason: str
+    because_of: tuple[str, ...] = ()
+    old_text: str | None = None
+    new_text: str | None = None
+    added_columns: tuple[str, ...] = ()
+    rows: int | None = None
+    seconds: float | None = None
+    resends: bool | None = None
+    cheap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changes in the order in which they are made, and the steps of both directions."""
+    """Changes in the order in which they are made: inputs before readers; removals last, readers before inputs.
 
-    changes: tuple[Change, ...]
-    upgrade: tuple[Step, ...]
-    downgrade: tuple[Step, ...]
-    rereads_trades: tuple[str, ...]
-    """Existing views that are computed again from ``trades``, so from what has not expired."""
+    Attributes:
+        space_bytes: extra space while old and new exist beside each other, None when unknown.
+        refill: existing views that are computed again from ``trades`` although trades expire, so that older rows
+            would be lost unless the history is loaded again.
+    """
+
+    changes: tuple[Change, ...] = ()
+    space_bytes: int | None = 0
+    refill: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True when there is nothing to do."""
+        return not self.changes
+
+    @property
+    def rebuilt(self) -> tuple[str, ...]:
+        """Existing materialized views whose rows are computed again."""
+        return tuple(change.name for change in self.changes if _computes_again(change))
+
+    def to_json(self) -> dict[str, object]:
+        """Return the plan as values that JSON knows; docs/migrations.md describes the keys."""
+        return {
+            "changes": [asdict(change) for change in self.changes],
+            "rebuilt": list(self.rebuilt),
+            "space_bytes": self.space_bytes,
+            "refill": list(self.refill),
+        }
 
 
-def make_plan(before: State, after: State) -> Plan:
-    """Plan the way from ``before`` to ``after``.
+def make_plan(
+    recorded: Mapping[str, Recorded],
+    wanted: State,
+    *,
+    readers_follow_names: bool,
+    mode: Mode = Mode.BESIDE,
+) -> Plan:
+    """Plan the way from what an engine has to ``wanted``.
 
-    A changed view is rebuilt with everything that reads it: an engine drops nothing that is still read, and a view
-    keeps reading what it was made on. A table only ever gains columns.
+    Args:
+        recorded: what the engine has, by name.
+        wanted: what it should have, without what it may do without (:func:`~.optional.left_out`).
+        readers_follow_names: a reader finds its input by name (the embedded engine). Otherwise it keeps reading the
+            relation that it was made on (RisingWave), so readers of a replaced relation are replaced too.
 
     Raises:
-        StoreChangeError: a table changed in another way.
+        StoreChangeError: a table changed in another way than by new columns.
     """
-    changed = {name for name in before.keys() & after.keys() if fingerprint(before[name]) != fingerprint(after[name])}
-    altered: dict[str, tuple[Column, ...]] = {}
-    for name in sorted(changed):
-        if is_store(before[name]) or is_store(after[name]):
-            altered[name] = added_columns(before[name], after[name])
-    created = [name for name in after if name not in before]
-    removed = {name for name in before if name not in after}
-    abandoned = {name for name in removed if is_store(before[name])}
-    dropped = removed - abandoned
-    edited = changed - altered.keys()
-    reached = downstream(list(before.values()), edited | dropped)
-    rebuilt = {name for name in reached if name in before and name in after and not is_store(after[name])}
-
-    changes = [Change(n, before[n].kind, Action.DROPPED, "no longer in sql/") for n in reversed(before) if n in dropped]
-    changes += [Change(n, after[n].kind, Action.ALTERED, _altered_reason(columns)) for n, columns in altered.items()]
-    for name, sql_object in after.items():
-        if name in rebuilt:
-            changes.append(Change(name, sql_object.kind, Action.REBUILT, _rebuilt_reason(sql_object, edited, rebuilt)))
-        elif name in created:
-            changes.append(Change(name, sql_object.kind, Action.CREATED, _created_reason(sql_object)))
-    changes += [
-        Change(n, before[n].kind, Action.ABANDONED, "no longer in sql/; the table stays with its rows")
-        for n in sorted(abandoned)
-    ]
-    upgrade: list[Step] = [Drop(str(before[n].kind), n) for n in reversed(before) if n in rebuilt | dropped]
-    upgrade += [
-        Add(after[n].text, tuple(c.name for c in columns)) if columns else Keep(after[n].text)
-        for n, columns in altered.items()
-    ]
-    upgrade += [Create(o.text) for n, o in after.items() if n in rebuilt or n in created]
-    upgrade += [Abandon(n) for n in sorted(abandoned)]
-    downgrade: list[Step] = [Drop(str(after[n].kind), n) for n in reversed(after) if n in rebuilt or n in created]
-    downgrade += [Keep(before[n].text) for n in altered]
-    downgrade += [Create(o.text) for n, o in before.items() if n in rebuilt | removed]
-    rereads = tuple(n for n, o in after.items() if n in rebuilt and "trades" in o.inputs)
-    return Plan(tuple(changes), tuple(upgrade), tuple(downgrade), rereads)
+    return _Planner(recorded, wanted, readers_follow_names, mode).plan()
 
 
-def make_all(state: State) -> tuple[Step, ...]:
-    """Return the steps that would make every view anew; the runner skips those that are as they should be."""
-    drops = [Drop(str(o.kind), o.name) for o in reversed(state.values()) if not is_store(o)]
-    return (*drops, *(Create(o.text) for o in state.values()))
+class _Planner:
+    def __init__(self, recorded: Mapping[str, Recorded], wanted: State, readers_follow_names: bool, mode: Mode) -> None:
+        self._recorded = recorded
+        self._wanted = wanted
+        self._by_name = readers_follow_names
+        self._mode = mode
+        self._known = _known_state(recorded, wanted)
+        unknown = {name: record.sha256 for name, record in recorded.items() if name not in self._known}
+        self._before = trace(self._known.values(), unknown)
+        self._after = trace(wanted.values())
+        self._replaced: set[str] = set()
+        """Relations that another one takes the place of."""
+
+    def plan(self) -> Plan:
+        changes = [change for o in self._wanted.values() if (change := self._change(o)) is not None]
+        gone = [name for name in reversed(self._known) if name not in self._wanted]
+        gone += sorted(name for name in self._recorded if name not in self._wanted and name not in self._known)
+        changes += [self._gone(name) for name in gone]
+        again = [change for change in changes if _computes_again(change)]
+        return Plan(tuple(changes), self._space(again), self._refill(again))
+
+    def _change(self, sql_object: SqlObject) -> Change | None:
+        record = self._recorded.get(sql_object.name)
+        if record is None:
+            return self._made(sql_object, Action.ADDED, "new in sql/")
+        if not record.exists:
+            return self._made(sql_object, Action.REPAIRED, "missing on the engine")
+        if record.state != READY:
+            return self._made(sql_object, Action.REPAIRED, "only half made on the engine")
+        if record.sha256 == fingerprint(sql_object):
+            return self._affected(sql_object)
+        if is_store(sql_object) or record.kind is Kind.TABLE:
+            return self._altered(sql_object, record)
+        gained = tuple(c for c in self._columns(self._after, sql_object.name) if c not in self._old_columns(record))
+        return self._made(sql_object, Action.CHANGED, "its definition changed", added_columns=gained)
+
+    def _affected(self, sql_object: SqlObject) -> Change | None:
+        """Return how an object with an unchanged statement follows its inputs."""
+        if is_store(sql_object):
+            return None
+        causes = self._causes(sql_object)
+        replaced = sorted(sql_object.inputs & self._replaced)
+        unresolved = self._after[sql_object.name].unresolved
+        if causes and unresolved:
+            reason = f"could not resolve its columns ({unresolved}), so every one counts as changed"
+        elif causes:
+            reason = f"reads {_some(causes)}"
+        elif replaced and not self._by_name:
+            reason = f"keeps reading the old {_some(replaced)}"
+        elif replaced and sql_object.kind is Kind.VIEW:
+            reason = f"is created again on the new {_some(replaced)}"
+        else:
+            return None
+        return self._made(sql_object, Action.REBUILT, reason, because_of=tuple(causes), values_differ=bool(causes))
+
+    def _made(
+        self,
+        sql_object: SqlObject,
+        action: Action,
+        reason: str,
+        *,
+        because_of: tuple[str, ...] = (),
+        added_columns: tuple[str, ...] = (),
+        values_differ: bool = True,
+    ) -> Change:
+        name = sql_object.name
+        record = self._recorded.get(name)
+        if record is not None and not is_store(sql_object):
+            self._replaced.add(name)
+        resends = values_differ if sql_object.kind is Kind.SINK else None
+        if resends is not None:
+            reason += "; every row is sent" if resends else "; nothing is sent again"
+            reason += " again" if resends and action is not Action.ADDED else ""
+        return Change(
+            name,
+            sql_object.kind,
+            action,
+            reason,
+            because_of=because_of,
+            old_text=self._known[name].text if name in self._known else None,
+            new_text=sql_object.text,
+            added_columns=added_columns,
+            rows=record.rows if record else None,
+            seconds=record.seconds if record else None,
+            resends=resends,
+            cheap=sql_object.kind is Kind.VIEW,
+        )
+
+    def _altered(self, sql_object: SqlObject, record: Recorded) -> Change:
+        name = sql_object.name
+        if record.kind is not sql_object.kind:
+            raise _refusal(name, f"it is a {record.kind} and would become a {sql_object.kind}")
+        old = self._known.get(name)
+        columns = added_columns(old, sql_object) if old else ()
+        reason = _altered_reason(columns) if old else "its definition changed since candlewave 0.1.0"
+        return Change(
+            name,
+            sql_object.kind,
+            Action.ALTERED,
+            reason,
+            old_text=old.text if old else None,
+            new_text=sql_object.text,
+            added_columns=tuple(column.name for column in columns),
+            rows=record.rows,
+            cheap=True,
+        )
+
+    def _gone(self, name: str) -> Change:
+        record = self._recorded[name]
+        old_text = self._known[name].text if name in self._known else None
+        if record.kind is Kind.TABLE:
+            reason = "no longer in sql/; the table stays with its rows"
+            return Change(name, record.kind, Action.ABANDONED, reason, old_text=old_text, rows=record.rows, cheap=True)
+        return Change(
+            name, record.kind, Action.REMOVED, "no longer in sql/", old_text=old_text, rows=record.rows, cheap=True
+        )
+
+    def _causes(self, sql_object: SqlObject) -> list[str]:
+        """Return the input columns that the object reads and whose values may differ."""
+        reads = self._after[sql_object.name].reads | self._before[sql_object.name].reads
+        return sorted(
+            f"{name}.{column}"
+            for name, column in reads
+            if self._columns(self._before, name).get(column) != self._columns(self._after, name).get(column)
+        )
+
+    def _old_columns(self, record: Recorded) -> Mapping[str, str]:
+        return self._columns(self._before, record.name) or self._columns(self._after, record.name)
+
+    @staticmethod
+    def _columns(lineages: Mapping[str, Lineage], name: str) -> Mapping[str, str]:
+        return lineages[name].columns if name in lineages else {}
+
+    def _space(self, again: Iterable[Change]) -> int | None:
+        if self._mode is Mode.IN_PLACE:
+            return 0
+        sizes = [self._recorded[change.name].bytes for change in again]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    def _refill(self, again: Iterable[Change]) -> tuple[str, ...]:
+        trades = self._wanted.get("trades")
+        connector = trades.statement.connector if trades else None
+        if connector is None or "retention_seconds" not in connector.properties:
+            return ()
+        return tuple(change.name for change in again if "trades" in self._wanted[change.name].inputs)
 
 
 def added_columns(before: SqlObject, after: SqlObject) -> tuple[Column, ...]:
@@ -133,33 +334,43 @@ def added_columns(before: SqlObject, after: SqlObject) -> tuple[Column, ...]:
     return tuple(column for column in new.columns if column.name not in known)
 
 
+def _known_state(recorded: Mapping[str, Recorded], wanted: State) -> State:
+    """Return what the engine was made from, as far as it is known: by its text, or because it equals what is wanted."""
+    known = []
+    for name, record in recorded.items():
+        if record.text is not None:
+            known.append(from_text(record.text))
+        elif name in wanted and fingerprint(wanted[name]) == record.sha256:
+            known.append(wanted[name])
+    return ordered(known)
+
+
+def _computes_again(change: Change) -> bool:
+    """Tell whether rows that exist are computed again."""
+    return change.kind is Kind.MATERIALIZED_VIEW and change.action in (
+        Action.CHANGED, Action.REBUILT, Action.REPAIRED
+    )  # fmt: skip
+
+
 def _refusal(name: str, what: str) -> StoreChangeError:
     return StoreChangeError(
-        f"{name}: {what}. Its rows cannot be computed again, so a migration only adds columns to it. "
-        "Leave the definition as it was, or make a table of another name; for a database that does not exist yet, "
-        "`candlewave migration --new-database` starts a branch of your own with this definition."
+        f"{name}: {what}. The rows of a table cannot be computed again, so a table only gains columns. "
+        "Leave its definition as it was, or create a table with another name."
     )
 
 
 def _altered_reason(columns: tuple[Column, ...]) -> str:
     if not columns:
         return "the same columns in another order; nothing is altered"
-    return "adds " + ", ".join(f"{column.name} {column.type}" for column in columns)
+    return "gains " + ", ".join(f"{column.name} {column.type}" for column in columns)
 
 
-def _created_reason(sql_object: SqlObject) -> str:
-    return "new in sql/; every row is sent" if sql_object.kind is Kind.SINK else "new in sql/"
+def _some(names: list[str], limit: int = 4) -> str:
+    """Return names for a sentence, only the first few of many."""
+    if len(names) > limit + 1:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return ", ".join(names)
 
 
-def _rebuilt_reason(sql_object: SqlObject, edited: set[str], rebuilt: set[str]) -> str:
-    if sql_object.name in edited:
-        reason = "its definition changed"
-    else:
-        reason = f"reads {_list(sorted(sql_object.inputs & rebuilt))}"
-    if sql_object.kind is Kind.SINK:
-        reason += "; every row is sent again"
-    return reason
-
-
-def _list(names: tuple[str, ...] | list[str]) -> str:
+def _list(names: tuple[str, ...]) -> str:
     return ", ".join(names)

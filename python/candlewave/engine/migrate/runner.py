@@ -19,13 +19,14 @@ from candlewave.engine.embedded.translate import TranslationError
 from candlewave.engine.migrate import MigrationError
 from candlewave.engine.migrate.lease import Lease
 from candlewave.engine.migrate.optional import left_out
-from candlewave.engine.migrate.plan import StoreChangeError
-from candlewave.engine.migrate.state import fingerprint, frozen, is_store, ordered
+from candlewave.engine.migrate.revisions_plan import StoreChangeError
+from candlewave.engine.migrate.state import is_store, ordered
 from candlewave.engine.migrate.steps import Abandon, Add, Create, Drop, Keep, Step
 from candlewave.engine.migrate.targets import CREATING, READY, Record, Target
 from candlewave.sqlproject.ddl import Kind
+from candlewave.sqlproject.fingerprint import fingerprint
 from candlewave.sqlproject.header import split_header
-from candlewave.sqlproject.render import SqlObject, downstream
+from candlewave.sqlproject.render import SqlObject, downstream, from_text
 
 _PARAMETER = re.compile(r"\$\{\w+\}")
 
@@ -85,7 +86,7 @@ class Runner:
         Raises:
             MigrationError: a step is refused by the engine or by the rules for tables.
         """
-        wanted = ordered(frozen(step.text) for step in steps if isinstance(step, Create))
+        wanted = ordered(from_text(step.text) for step in steps if isinstance(step, Create))
         existing, records = self._target.existing(), self._target.records()
         absent = left_out(wanted, self._fill) - existing.keys()
         wanted = {name: o for name, o in wanted.items() if name not in absent}
@@ -108,12 +109,12 @@ class Runner:
                 case Drop(_, name):
                     self._drop(name, existing)
                 case Create(text):
-                    sql_object = frozen(text)
+                    sql_object = from_text(text)
                     self._create(sql_object, filled[sql_object.name], revision or "", existing, records)
                 case Add(text, columns):
-                    self._add(frozen(text), columns, revision or "", existing)
+                    self._add(from_text(text), columns, revision or "", existing)
                 case Keep(text):
-                    self._keep(frozen(text), revision or "")
+                    self._keep(from_text(text), revision or "")
                 case Abandon(name):
                     self._progress.step(f"keep table {name}, no longer managed")
                     self._target.forget(name)
@@ -152,9 +153,9 @@ class Runner:
             case Drop(_, name):
                 return (name in existing or name in records) and (name not in wanted or name in rebuilt)
             case Create(text):  # one that is left out is not among the rebuilt
-                return frozen(text).name in rebuilt
+                return from_text(text).name in rebuilt
             case Add(text) | Keep(text):
-                return not self._is_done(frozen(text), existing, records)
+                return not self._is_done(from_text(text), existing, records)
             case Abandon(name):
                 return name in records
 

@@ -5,9 +5,9 @@ import textwrap
 from pathlib import Path
 
 from candlewave.engine.migrate.history import Branch, History, HistoryError
-from candlewave.engine.migrate.plan import Action, Plan
-from candlewave.engine.migrate.state import frozen
+from candlewave.engine.migrate.revisions_plan import Action, Plan
 from candlewave.engine.migrate.steps import Abandon, Add, Create, Drop, Keep, Step
+from candlewave.sqlproject.render import from_text
 
 
 def write(history: History, branch: Branch, plan: Plan, message: str, *, down_revision: str | None) -> Path:
@@ -69,7 +69,7 @@ class _Names:
                 return f"Abandon({name!r})"
 
     def _name(self, text: str, suffix: str) -> str:
-        return self.by_text.setdefault(text, frozen(text).name.upper() + suffix)
+        return self.by_text.setdefault(text, from_text(text).name.upper() + suffix)
 
 
 def _summary(plan: Plan) -> str:

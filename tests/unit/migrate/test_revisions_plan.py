@@ -3,7 +3,7 @@
 import pytest
 from tests.unit.migrate.small_project import SmallProject
 
-from candlewave.engine.migrate.plan import Action, Plan, StoreChangeError, make_plan
+from candlewave.engine.migrate.revisions_plan import Action, Plan, StoreChangeError, make_plan
 from candlewave.engine.migrate.steps import Abandon, Add, Create, Drop, Keep
 
 
