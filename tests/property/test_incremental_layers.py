@@ -79,9 +79,12 @@ def test_all_layers_hold_something(conn: psycopg.Connection) -> None:
         apply_step(conn, step)
     Refresher(conn).run_until_idle()
     assert differences(conn) == []
-    views = ("input_amendments", "forecast_inputs", "drift_hours", "feature_drift", "outcome_hours", "model_error")
+    views = (
+        *("input_amendments", "amended_hours", "forecast_inputs", "drift_hours", "feature_drift"),
+        *("outcome_hours", "model_error"),
+    )
     assert {view for view in views if not layers.state(conn, view)} == set()
-    assert any(row["inputs_amended"] for row in layers.state(conn, "prediction_outcomes").values())
+    assert {row["inputs_amended"] for row in layers.state(conn, "input_amendments").values()} == {False, True}
 
 
 def every_kind_of_step() -> Iterator[tuple]:

@@ -78,7 +78,7 @@ PREDICTION_ERRORS = Index(
             ),
             _NUMBER,
         ),
-        **dict.fromkeys(("is_covered", "is_direction_right", "inputs_amended"), _TRUTH),
+        **dict.fromkeys(("is_covered", "is_direction_right"), _TRUTH),
     },
 )
 ALERTS = Index(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _TIMES = ("feature_time", "target_time", "made_at")
 OUTCOME = (
     "realised_price", "realised_return", "error", "absolute_error", "last_price_absolute_error", "pinball",
-    "is_covered", "is_direction_right", "inputs_amended",
+    "is_covered", "is_direction_right",
 )  # fmt: skip
 """Fields that a forecast gets when it falls due; None until then."""
 

@@ -239,7 +239,6 @@ def error(minute: int = 0) -> Message:
         pinball=0.0033,
         is_covered=False,
         is_direction_right=False,
-        inputs_amended=False,
     )
 
 

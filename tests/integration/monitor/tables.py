@@ -19,8 +19,9 @@ CREATE TABLE latest_predictions (
 CREATE VIEW served_predictions AS SELECT * FROM latest_predictions;
 CREATE TABLE prediction_outcomes (
     exchange text, symbol text, horizon_minutes int, feature_time timestamptz, model_name text, model_version text,
-    is_covered boolean, inputs_amended boolean, made_at timestamptz, target_time timestamptz
+    is_covered boolean, made_at timestamptz, target_time timestamptz
 );
+CREATE TABLE input_amendments (exchange text, symbol text, feature_time timestamptz, inputs_amended boolean);
 CREATE TABLE model_error (
     exchange text, symbol text, horizon_minutes int, model_name text, model_version text, span text,
     hour timestamptz, forecasts bigint, mae float8, bias float8, coverage float8, skill float8, interval_skill float8
@@ -76,7 +77,7 @@ class Tables:
         self.conn.execute("DELETE FROM prediction_outcomes WHERE model_version = %s", [version])
         self.conn.execute(
             "INSERT INTO prediction_outcomes SELECT 'kraken', 'BTC/USD', 5, %s::timestamptz - i * INTERVAL '1 minute',"
-            f" 'candlewave', %s, {escaped}, false, now(), 'infinity' FROM generate_series(7, %s) AS i",
+            f" 'candlewave', %s, {escaped}, now(), 'infinity' FROM generate_series(7, %s) AS i",
             [self.closed_until, version, minutes],
         )
 

@@ -215,7 +215,10 @@ def test_figures_of_the_views_are_exported_and_withdrawn(
 ) -> None:
     tables.errors(mae=0.25, interval_skill=0.5)
     tables.outcomes("true", minutes=60)
-    conn.execute("UPDATE prediction_outcomes SET inputs_amended = true WHERE extract(minute FROM feature_time) < 10")
+    conn.execute(
+        "INSERT INTO input_amendments SELECT exchange, symbol, feature_time, extract(minute FROM feature_time) < 10"
+        " FROM prediction_outcomes WHERE extract(minute FROM feature_time) < 20"
+    )
     for symbol, psi, rows in (("BTC/USD", 0.15, 240), ("ETH/USD", 0.1, 240), ("SOL/USD", 9.0, 239)):
         conn.execute(
             "INSERT INTO feature_drift VALUES ('3', 'kraken', %s, 'rsi_14_1m', %s, %s, %s)",

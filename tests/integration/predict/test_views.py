@@ -127,6 +127,7 @@ def test_a_late_trade_changes_the_features_and_not_what_was_used(market: Market)
     assert any(value != before[0][0][name] for name, value in zip(names, now, strict=True))
     assert market.conn.execute('SELECT "values" FROM prediction_inputs ORDER BY symbol').fetchall() == before
     amended = market.conn.execute(
-        "SELECT symbol, inputs_amended FROM prediction_outcomes WHERE horizon_minutes = 1 ORDER BY symbol"
+        "SELECT symbol, inputs_amended FROM prediction_outcomes JOIN input_amendments"
+        " USING (exchange, symbol, feature_time) WHERE horizon_minutes = 1 ORDER BY symbol"
     ).fetchall()
     assert amended == [("S000/USD", True), ("S001/USD", False)]

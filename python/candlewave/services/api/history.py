@@ -139,3 +139,13 @@ async def read_history(
         if len(served) > count:  # the last one may lack rows that the next read would bring
             return served[:count]
         position = [rows[-1]["feature_time"].isoformat(), rows[-1]["model_name"], rows[-1]["model_version"]]
+
+
+async def mark_amended(reader: Reader, exchange: str, symbol: str, rows: list[Row]) -> list[Row]:
+    """Add to forecasts of a market whether their inputs were amended later (``inputs_amended``)."""
+    if not rows:
+        return rows
+    times = [row["feature_time"] for row in rows]
+    query = forecasts.amended(exchange, symbol, min(times), max(times))
+    amended = {row["feature_time"] for row in await reader.rows(query.text, query.values)}
+    return [{**row, "inputs_amended": row["feature_time"] in amended} for row in rows]

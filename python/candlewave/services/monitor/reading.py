@@ -132,10 +132,12 @@ def _outcomes(
     """
     rows = _all(
         conn,
-        "SELECT model_name, model_version, horizon_minutes, feature_time,"
-        " sum(CASE WHEN is_covered THEN 1 ELSE 0 END), count(*), sum(CASE WHEN inputs_amended THEN 1 ELSE 0 END)"
-        " FROM prediction_outcomes WHERE feature_time >= %s AND made_at < target_time AND is_covered IS NOT NULL"
-        " GROUP BY model_name, model_version, horizon_minutes, feature_time ORDER BY feature_time",
+        "SELECT o.model_name, o.model_version, o.horizon_minutes, o.feature_time,"
+        " sum(CASE WHEN o.is_covered THEN 1 ELSE 0 END), count(*), sum(CASE WHEN a.inputs_amended THEN 1 ELSE 0 END)"
+        " FROM prediction_outcomes AS o LEFT JOIN input_amendments AS a"
+        " ON o.exchange = a.exchange AND o.symbol = a.symbol AND o.feature_time = a.feature_time"
+        " WHERE o.feature_time >= %s AND o.made_at < o.target_time AND o.is_covered IS NOT NULL"
+        " GROUP BY o.model_name, o.model_version, o.horizon_minutes, o.feature_time ORDER BY o.feature_time",
         [min(hits_since, amended_since)],
     )
     found: dict[Subject, tuple[list[int], list[float], list[int]]] = defaultdict(lambda: ([], [], []))

@@ -1,6 +1,7 @@
 """Forecasts and their outcomes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from psycopg.sql import SQL, Literal
 
@@ -13,7 +14,7 @@ FORECAST = (
 )  # fmt: skip
 OUTCOME = (
     "realised_price", "realised_return", "error", "absolute_error", "last_price_absolute_error", "pinball",
-    "is_covered", "is_direction_right", "inputs_amended",
+    "is_covered", "is_direction_right",
 )  # fmt: skip
 POSITION = (("feature_time", "timestamptz"), ("model_name", "varchar"), ("model_version", "varchar"))
 _KEY = ("exchange", "symbol", "horizon_minutes", "feature_time", "model_name", "model_version")
@@ -60,3 +61,12 @@ def history(
         SQL(" AND ").join([SQL("o.{0} = p.{0}").format(SQL(name)) for name in _KEY]),
     )
     return Query(text, where.values)
+
+
+def amended(exchange: str, symbol: str, first: datetime, last: datetime) -> Query:
+    """Return the query of the candles from ``first`` to ``last`` whose features have moved since they were used."""
+    text = SQL(
+        "SELECT feature_time FROM input_amendments WHERE exchange = %s AND symbol = %s"
+        " AND feature_time >= %s AND feature_time <= %s AND inputs_amended"
+    ).format()
+    return Query(text, [exchange, symbol, first, last])

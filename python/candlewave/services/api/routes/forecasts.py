@@ -9,7 +9,7 @@ from fastapi import Query
 from candlewave.contracts.api import LatestForecasts, PastForecasts
 from candlewave.services.api.answers import Answer
 from candlewave.services.api.context import Context, Ctx, check_range, listed
-from candlewave.services.api.history import read_history
+from candlewave.services.api.history import mark_amended, read_history
 from candlewave.services.api.parameters import HistoryQuery, LatestQuery
 from candlewave.services.api.queries.forecasts import FORECAST, OUTCOME
 from candlewave.services.api.reader import Row
@@ -51,7 +51,8 @@ async def history(ctx: Ctx, wanted: Annotated[HistoryQuery, Query()]) -> Answer:
     key = ("predictions", *selection, wanted.limit, wanted.cursor)
 
     async def read() -> list[Row]:
-        return await read_history(ctx.history, exchange, symbol, wanted, position)
+        found = await read_history(ctx.history, exchange, symbol, wanted, position)
+        return await mark_amended(ctx.reader, exchange, symbol, found)
 
     rows = await ctx.share(key, ctx.own.cache_seconds, read)
     # One forecast is served per candle: the others of the candle must not begin the next page.
@@ -78,5 +79,5 @@ def standing(ctx: Context, row: Row) -> dict[str, Any]:
 def _with_outcome(row: Row) -> dict[str, Any]:
     outcome = None
     if row["realised_return"] is not None:
-        outcome = {name: row[name] for name in OUTCOME}
+        outcome = {name: row[name] for name in (*OUTCOME, "inputs_amended")}
     return {**{name: row[name] for name in FORECAST}, "outcome": outcome}
