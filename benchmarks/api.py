@@ -20,14 +20,13 @@ import psycopg
 from benchmarks.embedded import open_engine
 from benchmarks.page import GRACE, HISTORY, LAYERS, MINUTE
 from benchmarks.report import Row
-from candlewave.bus.messages import Trade, encode, heartbeat, to_message
+from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import Message
+from candlewave.contracts.records import Prediction, Trade, heartbeat
 from candlewave.core.config import Config, load_config
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.services.ingest.simulate import to_messages
 from candlewave.services.ingest.simulator import Simulator
-from candlewave.services.predictor.records import Prediction
 from candlewave.telemetry.progress import progress
 
 LATEST = "/v1/predictions/latest?exchange=simulated&symbol=BTC-USD"
@@ -125,7 +124,7 @@ class _Market:
             for moment in (now - number * MINUTE for number in range(601, 0, -1))
             for horizon in config.predictions.horizons_minutes
         ]
-        bus.publish("predictions", [Message(encode(f), "simulated|BTC/USD") for f in forecasts])
+        bus.publish("predictions", [to_message(f) for f in forecasts])
         self._refresher.run_until_idle()
         self._ts, self._count = now + GRACE, 0
 

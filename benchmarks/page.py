@@ -14,8 +14,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks.embedded import open_engine
 from benchmarks.report import Row
-from candlewave.bus.messages import heartbeat, to_message
+from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
+from candlewave.contracts.records import heartbeat
 from candlewave.core.config import Config, load_config
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.ml.baseline import LastPriceBaseline

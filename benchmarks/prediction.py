@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from benchmarks.embedded import memory_of, open_engine
 from benchmarks.report import Row
-from candlewave.bus.messages import heartbeat, to_message
+from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
+from candlewave.contracts.records import heartbeat
 from candlewave.contracts.topics import PREDICTIONS
 from candlewave.core.config import load_config
 from candlewave.engine.embedded import catalog

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Page
 from tests.integration.predict.layers import Market, open_market
 
-from candlewave.bus.protocol import Message
+from candlewave.bus.messages import to_message
+from candlewave.contracts.records import Article, AssetScore
 from candlewave.core.config import Config
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import feature_names, volatility_feature
@@ -23,11 +24,9 @@ from candlewave.services.api.app import Application
 from candlewave.services.api.service import make_server
 from candlewave.services.ingest.simulator import SimulatedSymbol, Simulator
 from candlewave.services.monitor.alerts import Alert, fingerprint
-from candlewave.services.monitor.records import alert_message
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.predictor import Predictor
 from candlewave.services.predictor.schedule import Schedule
-from candlewave.services.sentiment.articles import Article, AssetScore, encode
 
 MINUTE = timedelta(minutes=1)
 SYMBOLS = (
@@ -82,7 +81,7 @@ class World:
         labels = {"model_name": "candlewave", "model_version": "7", "horizon_minutes": str(horizon)}
         now = datetime.now(UTC)
         alert = Alert(fingerprint(rule, labels), rule, "warning", labels, 0.62, "firing", now, now)
-        self.market.bus.publish("alerts", [alert_message(alert)])
+        self.market.bus.publish("alerts", [to_message(alert.record())])
         self.market.refresher.run_until_idle()
 
     def news(self, headlines: Sequence[tuple[str, str, float]]) -> None:
@@ -112,8 +111,8 @@ class World:
                 fetched_at=when,
                 scored_at=when,
             )
-            self.market.bus.publish("news", [Message(encode(article), article.article_id)])
-            self.market.bus.publish("news_sentiment", [Message(encode(scored), article.article_id)])
+            self.market.bus.publish("news", [to_message(article)])
+            self.market.bus.publish("news_sentiment", [to_message(scored)])
         self.market.refresher.run_until_idle()
 
     def last_price(self, symbol: str = "BTC/USD") -> float:

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 
-from candlewave.bus.messages import (
-    DeadLetter,
-    Heartbeat,
-    Trade,
-    decode_dead_letter,
-    decode_trade,
-)
+import msgspec
+
 from candlewave.bus.protocol import Message
+from candlewave.contracts.records import DeadLetter, Heartbeat, Trade, decode
+
+_trades: msgspec.json.Decoder[Trade | Heartbeat] = msgspec.json.Decoder(Trade | Heartbeat)
 
 
 class MemoryBus:
@@ -26,7 +24,7 @@ class MemoryBus:
 
     @property
     def records(self) -> list[Trade | Heartbeat]:
-        return [decode_trade(m.value) for m in self.messages.get("trades", [])]
+        return [_trades.decode(m.value or b"") for m in self.messages.get("trades", [])]
 
     @property
     def trades(self) -> list[Trade]:
@@ -38,4 +36,4 @@ class MemoryBus:
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        return [decode_dead_letter(m.value) for m in self.messages.get("trades.dlq", [])]
+        return [decode(DeadLetter, m.value) for m in self.messages.get("trades.dlq", [])]

@@ -141,7 +141,7 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_event
     from candlewave.bus.protocol import BusError
     from candlewave.cli.common import fail, load_settings
     from candlewave.contracts.topics import MODEL_EVENTS
-    from candlewave.ml.records import event_message
+    from candlewave.ml.messages import event_message
     from candlewave.ml.registry import CHAMPION, PREVIOUS, RegistryError, open_registry
 
     settings, own = load_settings(), load_train_settings()
@@ -179,13 +179,14 @@ def _ask(settings: "Settings", own: "TrainSettings", reason: str) -> None:
     from uuid import uuid4
 
     from candlewave.bus import open_bus
-    from candlewave.bus.messages import TrainingRequest, training_request_message
+    from candlewave.bus.messages import to_message
+    from candlewave.contracts.records import TrainingRequest
     from candlewave.contracts.topics import TRAINING_REQUESTS
 
     request = TrainingRequest(f"cli-{uuid4().hex[:16]}", own.model_name, reason, {}, datetime.now(UTC))
     with open_bus(settings) as bus:
         bus.ensure_topics([TRAINING_REQUESTS])
-        bus.publish(TRAINING_REQUESTS.name, [training_request_message(request)])
+        bus.publish(TRAINING_REQUESTS.name, [to_message(request)])
     typer.echo(f"Asked for a training of {own.model_name}: request {request.request_id}.")
 
 

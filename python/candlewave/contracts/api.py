@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Role = Literal["champion", "challenger", "baseline"]
+from candlewave.contracts.records import Role
+
 LogReturn = Annotated[float, Field(description="Natural logarithm of a price ratio")]
 Price = Annotated[float, Field(description="In the quote currency")]
 Share = Annotated[float, Field(description="Fraction; 1 is all")]

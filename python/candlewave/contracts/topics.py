@@ -1,4 +1,7 @@
-"""Every topic of candlewave: the single source of truth for both buses and for the Kubernetes manifests."""
+"""Every topic of candlewave, for both buses; ``make k8s-topics`` writes the manifests from it.
+
+Their records are in :mod:`candlewave.contracts.records`.
+"""
 
 from datetime import timedelta
 
@@ -28,54 +31,42 @@ class TopicSpec(msgspec.Struct, frozen=True):
 _WEEK = timedelta(days=7)
 _MONTH = timedelta(days=30)
 
-TRADES = TopicSpec("trades", 6, _WEEK, log_append_time=True)
-TRADES_DLQ = TopicSpec("trades.dlq", 1, _MONTH)
-NEWS = TopicSpec("news", 3, _MONTH)
-NEWS_DLQ = TopicSpec("news.dlq", 1, _MONTH)
-NEWS_SENTIMENT = TopicSpec("news_sentiment", 3, _MONTH)
-PREDICTIONS = TopicSpec("predictions", 3, _MONTH)
-PREDICTION_INPUTS = TopicSpec("prediction_inputs", 3, _MONTH)
-FEATURE_REFERENCE = TopicSpec("feature_reference", 1, _MONTH)
-TRAINING_REQUESTS = TopicSpec("training_requests", 1, _MONTH)
-TRAINING_REQUESTS_DLQ = TopicSpec("training_requests.dlq", 1, _MONTH)
-MODEL_EVENTS = TopicSpec("model_events", 1, _MONTH)
-ALERTS = TopicSpec("alerts", 1, _MONTH)
-CANDLES = TopicSpec("candles", 3, compact=True)
-TECHNICAL_INDICATORS = TopicSpec("technical_indicators", 3, compact=True)
+TOPICS: dict[str, TopicSpec] = {}
+"""All topics by name."""
 
-INGEST_SHARDS = TopicSpec("ingest-shards", 12, timedelta(days=1))
+
+def _topic(
+    name: str,
+    partitions: int,
+    retention: timedelta | None = None,
+    *,
+    compact: bool = False,
+    log_append_time: bool = False,
+) -> TopicSpec:
+    TOPICS[name] = TopicSpec(name, partitions, retention, compact, log_append_time)
+    return TOPICS[name]
+
+
+TRADES = _topic("trades", 6, _WEEK, log_append_time=True)
+TRADES_DLQ = _topic("trades.dlq", 1, _MONTH)
+NEWS = _topic("news", 3, _MONTH)
+NEWS_DLQ = _topic("news.dlq", 1, _MONTH)
+NEWS_SENTIMENT = _topic("news_sentiment", 3, _MONTH)
+PREDICTIONS = _topic("predictions", 3, _MONTH)
+PREDICTION_INPUTS = _topic("prediction_inputs", 3, _MONTH)
+FEATURE_REFERENCE = _topic("feature_reference", 1, _MONTH)
+TRAINING_REQUESTS = _topic("training_requests", 1, _MONTH)
+TRAINING_REQUESTS_DLQ = _topic("training_requests.dlq", 1, _MONTH)
+MODEL_EVENTS = _topic("model_events", 1, _MONTH)
+ALERTS = _topic("alerts", 1, _MONTH)
+CANDLES = _topic("candles", 3, compact=True)
+TECHNICAL_INDICATORS = _topic("technical_indicators", 3, compact=True)
+
+INGEST_SHARDS = _topic("ingest-shards", 12, timedelta(days=1))
 """No records: the owner of a partition connects the symbols that hash to it."""
 
 SINGLETONS = ("monitor", "auditor", "trainer")
 """Work with one active member at a time; the position in this tuple is its partition of service-leases."""
 
-SERVICE_LEASES = TopicSpec("service-leases", len(SINGLETONS), timedelta(days=1))
+SERVICE_LEASES = _topic("service-leases", len(SINGLETONS), timedelta(days=1))
 """No records: the owner of a partition is the active member of that singleton."""
-
-TOPICS: dict[str, TopicSpec] = {
-    spec.name: spec
-    for spec in (
-        TRADES,
-        TRADES_DLQ,
-        NEWS,
-        NEWS_DLQ,
-        NEWS_SENTIMENT,
-        PREDICTIONS,
-        PREDICTION_INPUTS,
-        FEATURE_REFERENCE,
-        TRAINING_REQUESTS,
-        TRAINING_REQUESTS_DLQ,
-        MODEL_EVENTS,
-        ALERTS,
-        CANDLES,
-        TECHNICAL_INDICATORS,
-        INGEST_SHARDS,
-        SERVICE_LEASES,
-    )
-}
-"""All topics by name."""
-
-
-def dead_letter_topic(topic: str) -> str:
-    """Return the name of the topic that takes what ``topic`` cannot."""
-    return topic + DEAD_LETTER_SUFFIX

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from candlewave.bus.messages import dead_letter, encode
-from candlewave.bus.protocol import Bus, BusError, Message, Received, Subscription
+from candlewave.bus.messages import to_message
+from candlewave.bus.protocol import Bus, BusError, Received, Subscription
+from candlewave.contracts.records import dead_letter
 from candlewave.elastic import metrics
 from candlewave.elastic.client import ElasticTooLargeError, ElasticUnavailableError, SearchError, asking
 from candlewave.elastic.outbox import INDEX_COLUMN, OUTBOX, REJECTED, TOPICS
@@ -107,7 +108,7 @@ class Sender:
             for message, result in refused
         ]
         if letters:
-            self._bus.publish(REJECTED.name, [Message(encode(letter)) for letter in letters])
+            self._bus.publish(REJECTED.name, [to_message(letter) for letter in letters])
             _log.error("documents refused", count=len(letters), first=letters[0].reason)
         outcomes = {id(message) for message, _ in refused}
         for message, item in zip(messages, answer["items"], strict=True):

@@ -9,6 +9,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from candlewave.bus.protocol import Bus
+from candlewave.contracts.records import ModelEventKind
 from candlewave.contracts.topics import FEATURE_REFERENCE, MODEL_EVENTS
 from candlewave.core.config import Config
 from candlewave.ml import tracking
@@ -18,9 +19,9 @@ from candlewave.ml.feature_set import feature_set_id, require_volatility, volati
 from candlewave.ml.folds import Fold, walk_forward
 from candlewave.ml.forecaster import FeatureMismatchError, require_features
 from candlewave.ml.judge import OutOfSample, Verdict, judge
+from candlewave.ml.messages import event_message, reference_messages
 from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon
 from candlewave.ml.promote import Decision, against, decide
-from candlewave.ml.records import Event, event_message, reference_messages
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion, Registry, RegistryError
 from candlewave.ml.scores import Interval
 from candlewave.ml.settings import TrainSettings
@@ -237,7 +238,7 @@ def train(
     importance = _mean_importance(model)
     bus.publish(FEATURE_REFERENCE.name, reference_messages(version.version, data.names, data.values, importance))
     before = {alias: registry.metadata(alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
-    became: Event = "promoted" if decision.promoted else "rejected"
+    became: ModelEventKind = "promoted" if decision.promoted else "rejected"
     try:
         if decision.promoted:
             registry.promote(version.version, decision.served)

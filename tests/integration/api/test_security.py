@@ -7,7 +7,7 @@ import psycopg
 from tests.integration.api.conftest import Serve, bearer, issue
 from tests.integration.api.test_errors import problem
 
-from candlewave.bus.messages import TrainingRequest
+from candlewave.contracts.records import TrainingRequest
 from candlewave.services.api.security import keys
 
 NOW = datetime.now(UTC)

@@ -16,9 +16,9 @@ import psycopg
 import pytest
 from tests.fakes.elasticsearch import FakeElasticsearch, all_documents
 
-from candlewave.bus.messages import decode_dead_letter
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusError, Message, TopicPartition
+from candlewave.contracts.records import DeadLetter, decode
 from candlewave.contracts.topics import TOPICS
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
@@ -133,7 +133,7 @@ def test_refused_documents_are_kept_with_the_reason_and_the_others_arrive(
     assert send(bus, elastic) == 3
     assert len(elastic.documents("predictions-2026.03.02")) == 2
     with bus.subscribe("test", [REJECTED.name]) as subscription:
-        [letter] = [decode_dead_letter(m.value) for m in subscription.poll(timeout=5)]
+        [letter] = [decode(DeadLetter, m.value) for m in subscription.poll(timeout=5)]
     assert letter.reason == (
         "Elasticsearch answered 400 for predictions-2026.03.02: failed to parse field [q50] of type [double]: 'much'"
     )

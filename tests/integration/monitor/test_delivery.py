@@ -12,18 +12,19 @@ from prometheus_client import REGISTRY
 from tests.integration.monitor.conftest import Clock
 from tests.integration.sentiment.web import Reply, Request, Web
 
+from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusError, BusUnavailableError, Message, Received
+from candlewave.contracts.records import AlertStatus
 from candlewave.contracts.topics import ALERTS
-from candlewave.services.monitor.alerts import Alert, Status, fingerprint
+from candlewave.services.monitor.alerts import Alert, fingerprint
 from candlewave.services.monitor.delivery import AlertmanagerSender, WebhookRelay, pause
 from candlewave.services.monitor.receivers import Poster, alertmanager_url, body_for
-from candlewave.services.monitor.records import alert_message
 
 RESEND = timedelta(seconds=60)
 
 
-def alert(status: Status, at: datetime, horizon: int = 5, began: datetime | None = None) -> Alert:
+def alert(status: AlertStatus, at: datetime, horizon: int = 5, began: datetime | None = None) -> Alert:
     labels = {"model_name": "candlewave", "model_version": "3", "horizon_minutes": str(horizon)}
     return Alert(fingerprint("coverage", labels), "coverage", "warning", labels, 0.62, status, at, began or at)
 
@@ -148,11 +149,11 @@ class TestWebhook:
         self, bus: PostgresBus, web: Web, clock: Clock
     ) -> None:
         web.reply("/hook", Reply(204))
-        bus.publish("alerts", [alert_message(alert("firing", clock.now))])
+        bus.publish("alerts", [to_message(alert("firing", clock.now).record())])
         first = self.relay(bus, web, clock)
         first.step()
         first.close()
-        bus.publish("alerts", [alert_message(alert("resolved", clock.now))])
+        bus.publish("alerts", [to_message(alert("resolved", clock.now).record())])
         second = self.relay(bus, web, clock)
         second.step()
         second.step(0.0)
@@ -166,7 +167,7 @@ class TestWebhook:
         """Field by field as Alertmanager 0.25 sent an alert of ours, but for its addresses and keys of groups."""
         web.reply("/hook", Reply())
         ended = alert("resolved", clock.now, horizon=60, began=clock.now - timedelta(minutes=1))
-        bus.publish("alerts", [alert_message(alert("firing", clock.now)), alert_message(ended)])
+        bus.publish("alerts", [to_message(alert("firing", clock.now).record()), to_message(ended.record())])
         relay = self.relay(bus, web, clock)
         relay.step()
         relay.close()
@@ -202,11 +203,11 @@ class TestWebhook:
         self, bus: PostgresBus, web: Web, clock: Clock
     ) -> None:
         web.reply("/hook", Reply(500), Reply(500), Reply(500), Reply())
-        bus.publish("alerts", [alert_message(alert("firing", clock.now))])
+        bus.publish("alerts", [to_message(alert("firing", clock.now).record())])
         relay = self.relay(bus, web, clock)
         assert [relay.step(), relay.step()] == [pause(1), pause(2)]
         relay.close()
-        bus.publish("alerts", [alert_message(alert("resolved", clock.now))])
+        bus.publish("alerts", [to_message(alert("resolved", clock.now).record())])
         relay = self.relay(bus, web, clock)
         assert relay.step() == pause(1)
         assert relay.step() == 0.0
@@ -223,9 +224,9 @@ class TestWebhook:
         bus.publish(
             "alerts",
             [
-                alert_message(alert("firing", clock.now - timedelta(hours=25))),
+                to_message(alert("firing", clock.now - timedelta(hours=25)).record()),
                 Message(b"{}", "x"),
-                alert_message(alert("firing", clock.now, horizon=60)),
+                to_message(alert("firing", clock.now, horizon=60).record()),
             ],
         )
         relay = self.relay(bus, web, clock)
@@ -247,7 +248,7 @@ class TestWebhook:
             return Reply()
 
         web.answers["/hook"] = answer
-        bus.publish("alerts", [alert_message(alert("firing", clock.now))])
+        bus.publish("alerts", [to_message(alert("firing", clock.now).record())])
         relay = self.relay(bus, web, clock)
         troubles: list[BusError] = [BusUnavailableError("gone"), BusError("the topic was deleted")]
         poll = relay._subscription.poll
@@ -266,7 +267,7 @@ class TestWebhook:
 
     def test_slack_gets_a_text(self, bus: PostgresBus, web: Web, clock: Clock) -> None:
         web.reply("/hook", Reply(body=b"ok"))
-        bus.publish("alerts", [alert_message(alert("firing", clock.now))])
+        bus.publish("alerts", [to_message(alert("firing", clock.now).record())])
         relay = self.relay(bus, web, clock, "slack")
         relay.step()
         relay.close()

@@ -21,9 +21,9 @@ from candlewave.services.ingest.simulator import RegimeChange, Simulator, make_s
 from candlewave.services.monitor.alerts import Alert
 from candlewave.services.monitor.monitor import Monitor
 from candlewave.services.predictor.forecast import Forecast, Forecasting
+from candlewave.services.predictor.messages import input_messages, prediction_messages
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.reading import read_features
-from candlewave.services.predictor.records import input_messages, prediction_messages
 from candlewave.services.predictor.schedule import Task
 from candlewave.services.trainer.service import GROUP, Trainer
 

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from candlewave.bus.messages import heartbeat, to_message
+from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
+from candlewave.contracts.records import heartbeat
 from candlewave.contracts.topics import TOPICS
 from candlewave.core.config import Config
 from candlewave.engine.connect import connect_url

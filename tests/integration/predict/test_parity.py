@@ -12,8 +12,8 @@ from candlewave.core.config import load_config
 from candlewave.ml.dataset import read_dataset
 from candlewave.ml.feature_set import feature_names, feature_set_id
 from candlewave.services.ingest.simulator import Disturbances, Simulator, make_symbols
+from candlewave.services.predictor.messages import input_messages
 from candlewave.services.predictor.reading import read_features
-from candlewave.services.predictor.records import input_messages
 from candlewave.services.predictor.schedule import Task
 
 START = datetime(2026, 5, 4, tzinfo=UTC)

@@ -8,7 +8,8 @@ import pytest
 from tests.fakes.forecasters import FakeForecaster
 from tests.integration.predict.layers import Market, open_market
 
-from candlewave.bus.messages import Trade, to_message
+from candlewave.bus.messages import to_message
+from candlewave.contracts.records import Trade
 from candlewave.core.config import load_config
 from candlewave.ml.feature_set import feature_names
 from candlewave.ml.forecaster import FeatureMatrix

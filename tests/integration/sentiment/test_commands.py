@@ -12,8 +12,8 @@ import pytest
 from tests.integration.sentiment.web import Reply, Web
 
 from candlewave.bus.postgres import PostgresBus
+from candlewave.contracts.records import AssetScore, decode
 from candlewave.contracts.topics import NEWS_SENTIMENT
-from candlewave.services.sentiment.articles import decode_score
 
 COMMAND = [sys.executable, "-m", "candlewave"]
 
@@ -99,7 +99,7 @@ def test_service_turns_a_feed_into_scores_and_ends_in_order(
     finally:
         service.send_signal(signal.SIGTERM)
         log = service.communicate(timeout=30)[0]
-    assert decode_score(found.value).asset == "SOL"
+    assert decode(AssetScore, found.value).asset == "SOL"
     assert service.returncode == 0
     events = [json.loads(line) for line in log.splitlines()]
     assert [e["reason"] for e in events if e["event"] == "source is off"] == ["CRYPTOPANIC_API_KEY is not set"]

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.sentiment.conftest import Clock
 from tests.integration.sentiment.web import Reply, Request, Web
 
-from candlewave.services.sentiment.articles import Article
+from candlewave.contracts.records import Article
 from candlewave.services.sentiment.config import load_news_config
 from candlewave.services.sentiment.entities import Recogniser
 from candlewave.services.sentiment.extract import Extraction, OfflineExtractor, WithFallback

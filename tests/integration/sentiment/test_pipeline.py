@@ -12,11 +12,10 @@ import pytest
 from tests.integration.sentiment.conftest import Clock
 from tests.integration.sentiment.web import Reply, Web
 
-from candlewave.bus.messages import decode_dead_letter
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusUnavailableError, Message
+from candlewave.contracts.records import Article, AssetScore, DeadLetter, decode
 from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
-from candlewave.services.sentiment.articles import Article, decode_article, decode_score
 from candlewave.services.sentiment.collect import Collector
 from candlewave.services.sentiment.config import SourceConfig, load_news_config
 from candlewave.services.sentiment.entities import Recogniser
@@ -70,7 +69,7 @@ def messages(bus: PostgresBus, topic: str) -> list[bytes]:
 
 
 def titles(bus: PostgresBus) -> list[str]:
-    return sorted(decode_article(m).title for m in messages(bus, NEWS.name))
+    return sorted(decode(Article, m).title for m in messages(bus, NEWS.name))
 
 
 def test_article_is_published_once_however_often_it_is_seen(
@@ -136,7 +135,7 @@ def test_hostile_source_does_not_keep_others_back(web: Web, build: Build, bus: P
 def test_what_is_no_article_goes_to_the_dead_letters(web: Web, build: Build, bus: PostgresBus) -> None:
     web.reply("/paper", Reply(body=rss("", "Good")))
     build().collect()
-    letter = decode_dead_letter(messages(bus, NEWS_DLQ.name)[0])
+    letter = decode(DeadLetter, messages(bus, NEWS_DLQ.name)[0])
     assert (letter.topic, letter.source, letter.position, letter.reason) == (
         "news",
         "paper",
@@ -192,7 +191,7 @@ def test_killed_collector_publishes_after_its_restart(
     found = messages(bus, NEWS.name)
     assert len(found) == copies
     assert len(set(found)) == 1
-    assert decode_article(found[0]).title == "Bitcoin rises"
+    assert decode(Article, found[0]).title == "Bitcoin rises"
 
 
 def scoring(bus: PostgresBus, clock: Clock, extractor: object = None) -> Scoring:
@@ -221,7 +220,7 @@ def test_articles_become_scores_per_asset(web: Web, build: Build, bus: PostgresB
     build().collect()
     clock.advance(seconds=5)
     score_all(bus, scoring(bus, clock))
-    scores = [decode_score(m) for m in messages(bus, NEWS_SENTIMENT.name)]
+    scores = [decode(AssetScore, m) for m in messages(bus, NEWS_SENTIMENT.name)]
     assert sorted((s.asset, s.score > 0, s.relevance) for s in scores) == [
         ("BTC", False, 0.25),
         ("ETH", False, 0.25),
@@ -249,7 +248,7 @@ def test_article_no_extractor_can_read_goes_to_the_dead_letters(
     web.reply("/paper", Reply(body=rss("Bitcoin rises")))
     build().collect()
     score_all(bus, scoring(bus, clock, Failing()))
-    assert [decode_dead_letter(m).reason for m in messages(bus, NEWS_DLQ.name)] == ["no extractor could read it"]
+    assert [decode(DeadLetter, m).reason for m in messages(bus, NEWS_DLQ.name)] == ["no extractor could read it"]
 
 
 def test_scores_that_were_not_published_are_made_again(
@@ -270,5 +269,5 @@ def test_scores_that_were_not_published_are_made_again(
 
     monkeypatch.setattr(bus, "publish", sometimes)
     scoring(bus, clock).run(stop)
-    assert [decode_score(m).asset for m in messages(bus, NEWS_SENTIMENT.name)] == ["BTC"]
+    assert [decode(AssetScore, m).asset for m in messages(bus, NEWS_SENTIMENT.name)] == ["BTC"]
     assert sum(bus.lag(GROUP, [NEWS.name]).values()) == 0

@@ -6,13 +6,12 @@ import psycopg
 from tests.integration.sentiment.conftest import Clock
 from tests.property.market import CONFIG
 
+from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import Message
 from candlewave.contracts.topics import NEWS, NEWS_SENTIMENT, TRADES, TRADES_DLQ
 from candlewave.engine.connect import connect_url
 from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher
-from candlewave.services.sentiment.articles import encode
 from candlewave.services.sentiment.config import load_news_config
 from candlewave.services.sentiment.entities import Recogniser
 from candlewave.services.sentiment.extract import OfflineExtractor, to_scores
@@ -53,8 +52,8 @@ def test_published_twice_it_is_in_the_tables_once_and_in_its_minute(
             [later, later],
         )
         for _ in range(2):
-            bus.publish(NEWS.name, [Message(encode(article), article.article_id)])
-            bus.publish(NEWS_SENTIMENT.name, [Message(encode(score), score.asset)])
+            bus.publish(NEWS.name, [to_message(article)])
+            bus.publish(NEWS_SENTIMENT.name, [to_message(score)])
             Refresher(conn).run_until_idle()
         assert conn.execute("SELECT title, lang, fetched_at FROM news").fetchall() == [
             ("Bitcoin soars to record high", "en", clock())

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from candlewave.bus.messages import decode_training_request
 from candlewave.bus.postgres import PostgresBus
 from candlewave.cli import app
+from candlewave.contracts.records import TrainingRequest, decode
 from candlewave.core.settings import get_settings
 from candlewave.engine.embedded import runtime
 from candlewave.engine.embedded.ownership import Layout, acquire
@@ -37,7 +37,7 @@ def test_ask_publishes_a_request(bus: PostgresBus) -> None:
     code, output = run("train", "--ask", "--reason", "after the fork")
     assert code == 0, output
     with bus.subscribe("test", ["training_requests"]) as subscription:
-        [request] = [decode_training_request(m.value) for m in subscription.poll(timeout=5)]
+        [request] = [decode(TrainingRequest, m.value) for m in subscription.poll(timeout=5)]
     assert (request.model_name, request.reason) == ("candlewave", "after the fork")
     assert request.request_id in output
 

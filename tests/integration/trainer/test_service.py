@@ -9,10 +9,11 @@ import pytest
 from prometheus_client import REGISTRY
 from typer.testing import CliRunner
 
-from candlewave.bus.messages import TrainingRequest, decode_dead_letter, training_request_message
+from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.cli import app
+from candlewave.contracts.records import DeadLetter, TrainingRequest, decode
 from candlewave.contracts.topics import TOPICS, TRAINING_REQUESTS
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
@@ -77,7 +78,7 @@ class Desk:
         moment = self.now - timedelta(minutes=minutes_ago)
         self.bus.publish(
             TRAINING_REQUESTS.name,
-            [training_request_message(TrainingRequest(identity, model, "coverage", {}, moment))],
+            [to_message(TrainingRequest(identity, model, "coverage", {}, moment))],
         )
 
 
@@ -143,7 +144,7 @@ def test_requests_for_other_models_and_nonsense_are_put_aside(bus: PostgresBus) 
     assert desk.waiting == 0
     assert value("candlewave_trainer_requests_total", outcome="rejected") == before + 1
     with bus.subscribe("test", ["training_requests.dlq"]) as subscription:
-        [letter] = [decode_dead_letter(m.value) for m in subscription.poll(timeout=5)]
+        [letter] = [decode(DeadLetter, m.value) for m in subscription.poll(timeout=5)]
     assert "`$.reason`" in letter.reason or "request_id" in letter.reason
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from candlewave.bus.messages import Trade
+from candlewave.contracts.records import Trade
 from candlewave.core.times import from_us
 from candlewave.services.ingest.archive import ArchiveReader, Format, KrakenLayout, epoch_us, layout_of
 from candlewave.services.ingest.files import FileFormatError, Lines

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlewave.bus.messages import Trade
+from candlewave.contracts.records import Trade
 from candlewave.services.ingest.holes import Hole, Last
 from candlewave.services.ingest.ledger import State, subtract
 from candlewave.services.ingest.live import Market

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.fakes.memory_bus import MemoryBus
 
-from candlewave.bus.messages import Heartbeat, Trade, decode_trade, encode
+from candlewave.contracts.records import Heartbeat, Trade, decode, encode
 from candlewave.core.times import from_us
 from candlewave.services.ingest.simulate import (
     OtherMarketError,
@@ -34,7 +34,7 @@ def test_messages_are_records_of_what_the_columns_say() -> None:
     bus = MemoryBus()
     messages = to_messages(batch, "p.", "backfill", stamp_arrival=True)
     bus.publish("trades", messages)
-    assert [decode_trade(encode(r)) for r in bus.records] == bus.records
+    assert [decode(type(r), encode(r)) for r in bus.records] == bus.records
     prices = batch.prices()
     assert any(isinstance(r, Heartbeat) for r in bus.records)
     for row, (record, message) in enumerate(zip(bus.records, messages, strict=True)):

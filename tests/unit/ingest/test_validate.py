@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from candlewave.bus.messages import Trade
+from candlewave.contracts.records import Trade
 from candlewave.services.ingest.validate import Reject, Validator, normalise_symbol
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlewave.bus.messages import TrainingRequest
+from candlewave.contracts.records import TrainingRequest
 from candlewave.services.trainer.schedule import Schedule
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

@@ -13,8 +13,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from candlewave import __version__
 from candlewave.bus import BusError
-from candlewave.bus.messages import TrainingRequest
 from candlewave.contracts.api import Problem
+from candlewave.contracts.records import TrainingRequest
 from candlewave.core.config import Config
 from candlewave.services.api import problems
 from candlewave.services.api.context import Context

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Request
 from psycopg.sql import Composed
 
-from candlewave.bus.messages import TrainingRequest
+from candlewave.contracts.records import TrainingRequest
 from candlewave.core.config import Config
 from candlewave.services.api.answers import Answer, Memory
 from candlewave.services.api.cache import SingleFlight

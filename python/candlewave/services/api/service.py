@@ -8,7 +8,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from candlewave.bus import open_bus
-from candlewave.bus.messages import TrainingRequest, training_request_message
+from candlewave.bus.messages import to_message
+from candlewave.contracts.records import TrainingRequest
 from candlewave.contracts.topics import TRAINING_REQUESTS
 from candlewave.core.config import Config
 from candlewave.core.settings import Environment, Settings
@@ -64,7 +65,7 @@ def make_app(settings: Settings, config: Config, own: ApiSettings, model_name: s
     def ask_training(request: TrainingRequest) -> None:
         with open_bus(settings) as bus:
             bus.ensure_topics([TRAINING_REQUESTS])
-            bus.publish(TRAINING_REQUESTS.name, [training_request_message(request)])
+            bus.publish(TRAINING_REQUESTS.name, [to_message(request)])
 
     return create_app(
         lambda: engine_url(settings),

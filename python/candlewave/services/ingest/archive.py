@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from candlewave.bus.messages import Trade, format_time
-from candlewave.core.times import from_us
+from candlewave.contracts.records import Trade
+from candlewave.core.times import format_time, from_us
 from candlewave.services.ingest.files import FileFormatError, Line, Lines
 from candlewave.services.ingest.publish import BadRecord, utc_now
 from candlewave.services.ingest.replay import split

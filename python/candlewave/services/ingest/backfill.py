@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from candlewave.bus.messages import Trade
 from candlewave.bus.protocol import Bus
+from candlewave.contracts.records import Trade
 from candlewave.services.ingest.archive import ArchiveReader, Format, layout_of
 from candlewave.services.ingest.files import FileFormatError, Lines
 from candlewave.services.ingest.heartbeats import MINUTE, CompleteRange, minute_of

@@ -19,8 +19,9 @@ import ccxt
 import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from candlewave.bus.messages import Heartbeat, Trade, heartbeat, to_messages
-from candlewave.bus.protocol import Bus, BusError, Message
+from candlewave.bus.messages import to_message
+from candlewave.bus.protocol import Bus, BusError
+from candlewave.contracts.records import Heartbeat, Trade, heartbeat
 from candlewave.contracts.topics import TRADES, TRADES_DLQ
 from candlewave.services.ingest import metrics
 from candlewave.services.ingest.backfill import TradeChecker, check_raw
@@ -141,7 +142,7 @@ class Outbox:
         if letters:
             await self._insist(lambda: self._bus.publish(TRADES_DLQ.name, letters))
         if records:
-            messages: list[Message] = to_messages(records)
+            messages = list(map(to_message, records))
             await self._insist(lambda: self._bus.publish(TRADES.name, messages))
             count_published(records)
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from candlewave.bus.messages import Heartbeat, Origin, Trade, dead_letter, encode, heartbeat, to_messages
+from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, Message
+from candlewave.contracts.records import Heartbeat, Origin, Trade, dead_letter, heartbeat
 from candlewave.contracts.topics import TRADES, TRADES_DLQ
 from candlewave.services.ingest import metrics
 from candlewave.services.ingest.validate import Reject
@@ -103,7 +104,7 @@ class Publisher:
             self._bus.publish(TRADES_DLQ.name, self._letters)
             self._letters = []
         if self._records:
-            self._bus.publish(TRADES.name, to_messages(self._records))
+            self._bus.publish(TRADES.name, map(to_message, self._records))
             trades = count_published(self._records)
             self.trades += trades
             self.heartbeats += len(self._records) - trades
@@ -120,7 +121,7 @@ def to_dead_letter(bad: BadRecord, now: datetime) -> Message:
         position=bad.position,
         occurred_at=now,
     )
-    return Message(encode(letter), bad.source)
+    return to_message(letter)
 
 
 def count_published(records: Sequence[Trade | Heartbeat]) -> int:

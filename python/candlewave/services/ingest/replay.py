@@ -7,8 +7,8 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from candlewave.bus.messages import Trade, heartbeat
 from candlewave.bus.protocol import Bus
+from candlewave.contracts.records import Trade, heartbeat
 from candlewave.services.ingest.files import FileFormatError, Line, Lines
 from candlewave.services.ingest.heartbeats import MINUTE, CompleteRange
 from candlewave.services.ingest.publish import BadRecord, Publisher, utc_now

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from candlewave.bus.messages import Origin
 from candlewave.bus.protocol import Bus, Message
+from candlewave.contracts.records import Origin
 from candlewave.contracts.topics import TRADES
 from candlewave.core.times import from_us
 from candlewave.services.ingest import metrics

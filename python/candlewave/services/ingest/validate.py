@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from candlewave.bus.messages import Origin, Side, Trade
+from candlewave.contracts.records import Origin, Side, Trade
 
 FUTURE = timedelta(seconds=2)
 """How far a trade's time may be ahead of its receipt; the views use the same bound."""

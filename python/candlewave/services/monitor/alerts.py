@@ -5,10 +5,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Self
 
-Severity = Literal["info", "warning", "critical"]
-Status = Literal["firing", "resolved"]
+from candlewave.contracts.records import AlertRecord, AlertStatus, Severity
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,29 @@ class Alert:
     severity: Severity
     labels: Mapping[str, str]
     value: float
-    status: Status
+    status: AlertStatus
     occurred_at: datetime
     began_at: datetime | None = None
+
+    def record(self) -> AlertRecord:
+        """Return the record of this change."""
+        return AlertRecord(
+            self.fingerprint, self.rule, self.severity, dict(self.labels), self.value, self.status, self.occurred_at
+        )
+
+    @classmethod
+    def of(cls, record: AlertRecord) -> Self:
+        """Return the alert of a record, which says when it began only if that is what it tells."""
+        return cls(
+            record.fingerprint,
+            record.rule,
+            record.severity,
+            record.labels,
+            record.value,
+            record.status,
+            record.occurred_at,
+            record.occurred_at if record.status == "firing" else None,
+        )
 
 
 @dataclass
@@ -132,7 +151,7 @@ def fingerprint(rule: str, labels: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _alert(verdict: Verdict, status: Status, at: datetime, began_at: datetime | None) -> Alert:
+def _alert(verdict: Verdict, status: AlertStatus, at: datetime, began_at: datetime | None) -> Alert:
     return Alert(
         verdict.fingerprint, verdict.rule, verdict.severity, verdict.labels, verdict.value, status, at, began_at
     )

@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from candlewave.bus.messages import MalformedMessageError
 from candlewave.bus.protocol import Bus, BusError, CommitRefusedError, Received
+from candlewave.contracts.records import AlertRecord, MalformedMessageError, decode
 from candlewave.contracts.topics import ALERTS
 from candlewave.services.monitor import metrics
 from candlewave.services.monitor.alerts import Alert
 from candlewave.services.monitor.receivers import DeliveryError, Poster, alertmanager_body
-from candlewave.services.monitor.records import read_alert
 from candlewave.telemetry import get_logger
 
 WEBHOOK_GROUP = "model-error-monitor.webhook"
@@ -173,7 +172,7 @@ class WebhookRelay:
         alerts = []
         for message in received:
             try:
-                alert = read_alert(message.value)
+                alert = Alert.of(decode(AlertRecord, message.value))
             except MalformedMessageError as error:
                 _log.error("not an alert", position=message.position, error=str(error))
                 metrics.NOTIFICATIONS.labels(self._poster.name, "malformed").inc()

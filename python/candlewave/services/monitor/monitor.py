@@ -8,16 +8,16 @@ from math import nan
 
 import psycopg
 
-from candlewave.bus.messages import TrainingRequest, training_request_message
+from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus
 from candlewave.contracts.alert_text import summary
+from candlewave.contracts.records import TrainingRequest
 from candlewave.contracts.topics import ALERTS, TRAINING_REQUESTS
 from candlewave.core.config import Config
 from candlewave.services.monitor import metrics
 from candlewave.services.monitor.alerts import Alert, AlertBook, Verdict
 from candlewave.services.monitor.delivery import AlertmanagerSender
 from candlewave.services.monitor.reading import firing_alerts, last_training_request, read
-from candlewave.services.monitor.records import alert_message
 from candlewave.services.monitor.rules import ErrorRow, Readings, judge
 from candlewave.services.monitor.training import TrainingDesk
 from candlewave.telemetry import get_logger, tracing
@@ -107,13 +107,13 @@ class Monitor:
             verdicts = judge(readings, self._config.monitor)
             changes = self._book.judge(verdicts, now)
             if changes:
-                self._bus.publish(ALERTS.name, map(alert_message, changes))
+                self._bus.publish(ALERTS.name, [to_message(alert.record()) for alert in changes])
                 self._book.accept(changes)
             self._tell(changes)
             export(readings)
             request = self._desk.consider(verdicts, now)
             if request is not None:
-                self._bus.publish(TRAINING_REQUESTS.name, [training_request_message(request)])
+                self._bus.publish(TRAINING_REQUESTS.name, [to_message(request)])
                 self._desk.accept(request)
                 _log.warning("training asked for", request_id=request.request_id, reason=request.reason)
             span.set_attribute("candlewave.alerts", len(self._book.firing))

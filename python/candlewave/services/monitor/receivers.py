@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from candlewave import __version__
-from candlewave.bus.messages import format_time
 from candlewave.contracts.alert_text import DOCUMENTATION, RUNBOOKS, summary
+from candlewave.core.times import format_time
 from candlewave.services.monitor import metrics
 from candlewave.services.monitor.alerts import Alert
 

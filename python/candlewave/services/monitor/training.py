@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from candlewave.bus.messages import TrainingRequest
 from candlewave.contracts.alert_text import summary
+from candlewave.contracts.records import TrainingRequest
 from candlewave.services.monitor import metrics
 from candlewave.services.monitor.alerts import Verdict
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from candlewave.contracts.records import Role
 from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, FeatureMismatchError, Forecaster
 from candlewave.services.predictor import metrics
@@ -28,7 +29,7 @@ class Forecast:
     target_time: datetime
     model_name: str
     model_version: str
-    role: str
+    role: Role
     quantiles: tuple[float, float, float]
     prices: tuple[float, float, float]
     reference_price: float
@@ -121,7 +122,7 @@ def select(matrix: FeatureMatrix, names: tuple[str, ...]) -> FeatureMatrix:
 
 def _forecasts(
     model: Forecaster,
-    wanted: Mapping[int, str],
+    wanted: Mapping[int, Role],
     matrix: FeatureMatrix,
     times: Sequence[datetime],
     quantiles: NDArray[np.float64],

@@ -7,14 +7,15 @@ changes as a whole.
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from candlewave.contracts.records import Role
 from candlewave.ml.forecaster import Forecaster
 from candlewave.services.predictor import metrics
 from candlewave.telemetry import get_logger
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
 
 _log = get_logger(__name__)
 
@@ -158,9 +159,9 @@ def _identity(model: Forecaster) -> tuple[str, str]:
     return model.model_name, model.model_version
 
 
-def roles(models: Models, horizons: Sequence[int]) -> list[tuple[Forecaster, dict[int, str]]]:
+def roles(models: Models, horizons: Sequence[int]) -> list[tuple[Forecaster, dict[int, Role]]]:
     """Return each model with its role at each horizon it is asked for; the baseline comes last."""
-    found: list[tuple[Forecaster, dict[int, str]]] = []
+    found: list[tuple[Forecaster, dict[int, Role]]] = []
     if models.champion is not None:
         served = set(models.champion.served_horizons)
         found.append(

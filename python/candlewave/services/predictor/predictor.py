@@ -12,9 +12,9 @@ from candlewave.contracts.topics import PREDICTION_INPUTS, PREDICTIONS
 from candlewave.ml.feature_set import feature_names, feature_set_id
 from candlewave.services.predictor import metrics
 from candlewave.services.predictor.forecast import Forecast, Forecasting
+from candlewave.services.predictor.messages import input_messages, prediction_messages
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.reading import due_candles, last_forecasts, read_features
-from candlewave.services.predictor.records import input_messages, prediction_messages
 from candlewave.services.predictor.schedule import Market, Plan, Schedule, Task, batches
 from candlewave.telemetry import get_logger, tracing
 

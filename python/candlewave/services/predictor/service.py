@@ -8,9 +8,9 @@ from datetime import timedelta
 import psycopg
 
 from candlewave.bus import BusError, open_bus
-from candlewave.bus.messages import market_key
 from candlewave.bus.protocol import Bus
 from candlewave.bus.shards import ShardOwnership
+from candlewave.contracts.records import market_key
 from candlewave.contracts.topics import INGEST_SHARDS, PREDICTION_INPUTS, PREDICTIONS
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings

@@ -1,15 +1,10 @@
-"""Articles and scores as they travel on the bus, and what makes two articles the same."""
+"""What makes two articles the same: their address, or nearly their title."""
 
 import hashlib
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
-import msgspec
-
-from candlewave.bus.messages import decode_record
 
 MAX_TITLE = 500
 MAX_SUMMARY = 2_000
@@ -23,86 +18,6 @@ _WORD = re.compile(r"[^\W_]+")
 _FILLER_WORDS = "a an the of to in on at for and or is are was as by with from its it s after amid"
 _FILLER = frozenset(_FILLER_WORDS.split())
 _SAME_TITLE = 0.75
-
-Time = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class Article(msgspec.Struct, frozen=True, kw_only=True):
-    """A record of topic ``news``.
-
-    Attributes:
-        article_id: the same for the same address, see :func:`article_id`.
-        url: canonical address, empty if the source gives none.
-        title, summary: plain text.
-        source: name of the source in the configuration.
-        lang: ISO 639-1, ``und`` if unknown.
-        published_at: as the source says, never later than ``fetched_at``.
-        fetched_at: when this program saw it first.
-        tags: tickers that the source attached.
-    """
-
-    article_id: str
-    url: str
-    title: str
-    summary: str
-    source: str
-    lang: str
-    published_at: Time
-    fetched_at: Time
-    tags: tuple[str, ...] = ()
-
-
-class AssetScore(msgspec.Struct, frozen=True, kw_only=True):
-    """A record of topic ``news_sentiment``: what an article means for one asset.
-
-    Attributes:
-        score: in [-1, 1].
-        confidence, relevance: in [0, 1].
-        event_type: such as listing, hack, regulation; ``other`` if none was recognised.
-        extractor: ``llm``, ``offline``, or ``fallback``: offline because the language model failed.
-        extractor_version: which model and prompt, or which lexicon.
-        scored_at: when the score became available.
-    """
-
-    article_id: str
-    asset: str
-    score: float
-    confidence: float
-    relevance: float
-    event_type: str
-    extractor: str
-    extractor_version: str
-    published_at: Time
-    fetched_at: Time
-    scored_at: Time
-
-
-_encoder = msgspec.json.Encoder()
-_articles = msgspec.json.Decoder(Article)
-_scores = msgspec.json.Decoder(AssetScore)
-
-
-def encode(record: Article | AssetScore) -> bytes:
-    """Return the JSON bytes of a record."""
-    return _encoder.encode(record)
-
-
-def decode_article(value: bytes | None) -> Article:
-    """Read a record of topic ``news``.
-
-    Raises:
-        MalformedMessageError: not such a record.
-    """
-    return decode_record(_articles, value)
-
-
-def decode_score(value: bytes | None) -> AssetScore:
-    """Read a record of topic ``news_sentiment``.
-
-    Raises:
-        MalformedMessageError: not such a record.
-    """
-    return decode_record(_scores, value)
 
 
 def canonical_url(url: str) -> str:

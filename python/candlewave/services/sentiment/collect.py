@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from candlewave.bus.messages import dead_letter
-from candlewave.bus.messages import encode as encode_letter
-from candlewave.bus.protocol import Bus, Message
+from candlewave.bus.messages import to_message
+from candlewave.bus.protocol import Bus
+from candlewave.contracts.records import Article, dead_letter
 from candlewave.contracts.topics import NEWS, NEWS_DLQ
 from candlewave.services.sentiment import metrics
-from candlewave.services.sentiment.articles import Article, encode
 from candlewave.services.sentiment.fetch import FetchError, FetchRefusedError
 from candlewave.services.sentiment.sources.base import Batch, Source
 from candlewave.services.sentiment.store import Store
@@ -86,7 +85,7 @@ class Collector:
         """
         while articles := self._store.waiting(_PUBLISH_BATCH):
             metrics.WAITING.set(len(articles))
-            self._bus.publish(NEWS.name, [Message(encode(a), a.article_id) for a in articles])
+            self._bus.publish(NEWS.name, [to_message(a) for a in articles])
             self._store.published(articles)
             metrics.PUBLISHED.inc(len(articles))
         metrics.WAITING.set(0)
@@ -127,7 +126,7 @@ class Collector:
                 )
                 for item in batch.bad
             ]
-            self._bus.publish(NEWS_DLQ.name, [Message(encode_letter(letter), source.name) for letter in letters])
+            self._bus.publish(NEWS_DLQ.name, [to_message(letter) for letter in letters])
             metrics.ARTICLES.labels(source.name, "bad").inc(len(letters))
         wanted = [a for a in batch.articles if source.replays or self._fresh(a, now)]
         accepted = self._store.accept(source.name, wanted, batch.state, now)

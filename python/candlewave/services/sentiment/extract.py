@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from candlewave.services.sentiment.articles import Article, AssetScore
+from candlewave.contracts.records import Article, AssetScore
 from candlewave.services.sentiment.entities import Mention, Recogniser
 from candlewave.services.sentiment.offline.scorer import VERSION, OfflineScorer
 
@@ -15,7 +15,7 @@ _READ_LANGUAGES = frozenset({"en", "und"})
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What an article means for one asset; see :class:`candlewave.services.sentiment.articles.AssetScore`."""
+    """What an article means for one asset; see :class:`candlewave.contracts.records.AssetScore`."""
 
     asset: str
     score: float

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from candlewave.contracts.records import Article
 from candlewave.services.sentiment import metrics
-from candlewave.services.sentiment.articles import Article
 from candlewave.services.sentiment.entities import Recogniser
 from candlewave.services.sentiment.extract import Extraction, Finding
 from candlewave.services.sentiment.fetch import Fetcher, FetchError, FetchRefusedError

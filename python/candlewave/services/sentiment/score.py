@@ -4,8 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from candlewave.bus.messages import MalformedMessageError, dead_letter
-from candlewave.bus.messages import encode as encode_letter
+from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import (
     Bus,
     BusUnavailableError,
@@ -15,9 +14,9 @@ from candlewave.bus.protocol import (
     Received,
     Subscription,
 )
+from candlewave.contracts.records import Article, MalformedMessageError, dead_letter, decode
 from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
 from candlewave.services.sentiment import metrics
-from candlewave.services.sentiment.articles import Article, decode_article, encode
 from candlewave.services.sentiment.extract import Extractor, to_scores
 
 GROUP = "sentiment-extractor"
@@ -78,7 +77,7 @@ class Scoring:
         articles: list[tuple[Received, Article]] = []
         for message in messages:
             try:
-                articles.append((message, decode_article(message.value)))
+                articles.append((message, decode(Article, message.value)))
             except MalformedMessageError as error:
                 self._reject(message, f"not an article: {error}")
         out: list[Message] = []
@@ -92,7 +91,7 @@ class Scoring:
             elif not extraction.findings:
                 metrics.SKIPPED.labels("no asset").inc()
             for score in to_scores(article, extraction, self._clock):
-                out.append(Message(encode(score), score.asset))
+                out.append(to_message(score))
                 metrics.SCORES.labels(score.extractor).inc()
         if out:
             self._bus.publish(NEWS_SENTIMENT.name, out)
@@ -106,6 +105,6 @@ class Scoring:
             position=message.position,
             occurred_at=self._clock(),
         )
-        self._bus.publish(NEWS_DLQ.name, [Message(encode_letter(letter), NEWS.name)])
+        self._bus.publish(NEWS_DLQ.name, [to_message(letter)])
         metrics.SKIPPED.labels("dead letter").inc()
         self._say("message rejected", position=message.position, reason=reason)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from candlewave.services.sentiment.articles import Article, decode_article, encode, known_story, title_words
+from candlewave.contracts.records import Article, decode, encode
+from candlewave.services.sentiment.articles import known_story, title_words
 from candlewave.services.sentiment.sources.base import SourceState
 
 _KEEP = timedelta(days=14)
@@ -117,7 +118,7 @@ class Store:
             rows = self._db.execute(
                 "SELECT record FROM articles WHERE record IS NOT NULL ORDER BY number LIMIT ?", [limit]
             ).fetchall()
-        return [decode_article(row[0]) for row in rows]
+        return [decode(Article, row[0]) for row in rows]
 
     def published(self, articles: Sequence[Article]) -> None:
         """Note that the bus has these articles."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from candlewave.bus.messages import TrainingRequest
+from candlewave.contracts.records import TrainingRequest
 
 _FIRST_RETRY = timedelta(seconds=15)
 _LONGEST_RETRY = timedelta(minutes=10)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from candlewave.bus import BusError, open_bus
-from candlewave.bus.messages import MalformedMessageError, dead_letter, decode_training_request, encode
-from candlewave.bus.protocol import Bus, CommitRefusedError, Message, Received, Subscription
+from candlewave.bus.messages import to_message
+from candlewave.bus.protocol import Bus, CommitRefusedError, Received, Subscription
 from candlewave.bus.shards import Lease
+from candlewave.contracts.records import MalformedMessageError, TrainingRequest, dead_letter, decode
 from candlewave.contracts.topics import (
     FEATURE_REFERENCE,
     MODEL_EVENTS,
@@ -90,7 +91,7 @@ class Trainer:
 
     def _take(self, message: Received) -> None:
         try:
-            request = decode_training_request(message.value)
+            request = decode(TrainingRequest, message.value)
         except MalformedMessageError as error:
             letter = dead_letter(
                 TRAINING_REQUESTS.name,
@@ -100,7 +101,7 @@ class Trainer:
                 position=message.position,
                 occurred_at=self._clock(),
             )
-            self._bus.publish(TRAINING_REQUESTS_DLQ.name, [Message(encode(letter))])
+            self._bus.publish(TRAINING_REQUESTS_DLQ.name, [to_message(letter)])
             metrics.REQUESTS.labels("rejected").inc()
             self._warn("request rejected", position=message.position, reason=str(error))
             return

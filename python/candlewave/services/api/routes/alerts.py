@@ -8,7 +8,8 @@ from uuid import uuid4
 from fastapi import Body, Header, Query, Request
 from fastapi.responses import JSONResponse
 
-from candlewave.bus import BusError, messages
+from candlewave.bus import BusError
+from candlewave.contracts import records
 from candlewave.contracts.alert_text import summary
 from candlewave.contracts.api import Alerts, TrainingRequest, TrainingRequestBody
 from candlewave.services.api.answers import Answer
@@ -54,7 +55,7 @@ async def training_request(
     else:
         whose = f"{request.scope['api_key']}|{idempotency_key}"
         identity = f"api-{hashlib.sha256(whose.encode()).hexdigest()[:16]}"
-    wanted = messages.TrainingRequest(identity, ctx.model_name, body.reason, body.evidence, ctx.clock())
+    wanted = records.TrainingRequest(identity, ctx.model_name, body.reason, body.evidence, ctx.clock())
     try:
         await asyncio.to_thread(ctx.ask_training, wanted)
     except BusError:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from candlewave.services.sentiment.articles import Article
+from candlewave.contracts.records import Article
 from candlewave.services.sentiment.fetch import FetchRefusedError
 from candlewave.services.sentiment.sources.base import MAX_ITEMS, BadItem
 

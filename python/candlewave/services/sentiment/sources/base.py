@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from candlewave.services.sentiment.articles import MAX_SUMMARY, MAX_TITLE, Article, article_id, canonical_url
+from candlewave.contracts.records import Article
+from candlewave.services.sentiment.articles import MAX_SUMMARY, MAX_TITLE, article_id, canonical_url
 from candlewave.services.sentiment.plain import language, strip_markup
 
 MAX_ITEMS = 500

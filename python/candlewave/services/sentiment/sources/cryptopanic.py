@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from candlewave.services.sentiment.articles import Article
+from candlewave.contracts.records import Article
 from candlewave.services.sentiment.config import SourceConfig
 from candlewave.services.sentiment.fetch import Fetcher, FetchRefusedError
 from candlewave.services.sentiment.sources.api import MAX_PAGES, reached, read_items, read_object

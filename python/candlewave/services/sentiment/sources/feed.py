@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from candlewave.services.sentiment.articles import Article
+from candlewave.contracts.records import Article
 from candlewave.services.sentiment.config import SourceConfig
 from candlewave.services.sentiment.fetch import Fetcher, FetchRefusedError
 from candlewave.services.sentiment.sources.base import (

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from candlewave.services.sentiment.articles import Article
+from candlewave.contracts.records import Article
 from candlewave.services.sentiment.config import SourceConfig
 from candlewave.services.sentiment.fetch import FetchError, FetchRefusedError
 from candlewave.services.sentiment.sources.base import (

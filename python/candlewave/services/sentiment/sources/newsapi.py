@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from candlewave.services.sentiment.articles import Article
+from candlewave.contracts.records import Article
 from candlewave.services.sentiment.config import SourceConfig
 from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.sources.api import MAX_PAGES, read_items, read_object

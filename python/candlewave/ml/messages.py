@@ -2,16 +2,13 @@
 
 import hashlib
 from datetime import datetime
-from typing import Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from candlewave.bus.messages import Time, encode
+from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Message
-
-Event = Literal["registered", "promoted", "rejected", "rolled_back"]
+from candlewave.contracts.records import FeatureReference, ModelEvent, ModelEventKind
 
 MOST_FEATURES = 20
 """References are published of the most important features only."""
@@ -19,30 +16,10 @@ MOST_FEATURES = 20
 _LEVELS = np.arange(1, 10) / 10
 
 
-class ModelEvent(msgspec.Struct, frozen=True, gc=False):
-    """A record of topic ``model_events``."""
-
-    event_id: str
-    model_name: str
-    model_version: str
-    event: Event
-    reason: str
-    occurred_at: Time
-
-
-class FeatureReference(msgspec.Struct, frozen=True, gc=False):
-    """A record of topic ``feature_reference``: nine inner edges of ten buckets; shares, the first of missing values."""
-
-    model_version: str
-    feature: str
-    edges: list[float]
-    shares: list[float]
-
-
-def event_message(name: str, version: str, event: Event, reason: str, occurred_at: datetime) -> Message:
+def event_message(name: str, version: str, event: ModelEventKind, reason: str, occurred_at: datetime) -> Message:
     """Return the message of topic ``model_events``; a repetition has the same id."""
     identity = hashlib.sha256(f"{name}|{version}|{event}|{occurred_at.isoformat()}".encode()).hexdigest()[:32]
-    return Message(encode(ModelEvent(identity, name, version, event, reason, occurred_at)), name)
+    return to_message(ModelEvent(identity, name, version, event, reason, occurred_at))
 
 
 def reference_messages(
@@ -50,10 +27,7 @@ def reference_messages(
 ) -> list[Message]:
     """Return the messages of topic ``feature_reference`` of the most important features."""
     ranked = sorted((n for n in names if importance.get(n, 0) > 0), key=lambda n: -importance[n])[:MOST_FEATURES]
-    return [
-        Message(encode(reference(version, name, values[:, names.index(name)].astype(np.float64))), version)
-        for name in ranked
-    ]
+    return [to_message(reference(version, name, values[:, names.index(name)].astype(np.float64))) for name in ranked]
 
 
 def reference(version: str, feature: str, values: NDArray[np.float64]) -> FeatureReference:

@@ -1,6 +1,8 @@
-"""The registry of topics against the documented contracts."""
+"""The topics, against the page that documents them and the manifests that are generated from them."""
 
 import re
+
+from scripts.topics import MANIFEST, manifest
 
 from candlewave.contracts import topics
 from candlewave.core.paths import project_root
@@ -9,9 +11,7 @@ from candlewave.core.paths import project_root
 def test_every_dead_letter_topic_has_its_topic() -> None:
     letters = [name for name in topics.TOPICS if name.endswith(topics.DEAD_LETTER_SUFFIX)]
     assert letters
-    for name in letters:
-        assert topics.dead_letter_topic(name.removesuffix(topics.DEAD_LETTER_SUFFIX)) == name
-        assert name.removesuffix(topics.DEAD_LETTER_SUFFIX) in topics.TOPICS
+    assert {name.removesuffix(topics.DEAD_LETTER_SUFFIX) for name in letters} <= set(topics.TOPICS)
 
 
 def test_the_registry_has_the_documented_topics() -> None:
@@ -24,6 +24,10 @@ def test_the_registry_has_the_documented_topics() -> None:
     assert documented & known, "the page has no table of topics"
     assert not {name for name in documented if name in known or name.endswith(".dlq")} - known
     assert known <= documented
+
+
+def test_the_manifests_of_kafka_are_those_of_the_topics() -> None:
+    assert MANIFEST.read_text(encoding="utf-8") == manifest(), "run: make k8s-topics"
 
 
 def test_trades_have_the_brokers_time_and_all_have_partitions() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlewave.ml.records import event_message, reference, reference_messages
+from candlewave.ml.messages import event_message, reference, reference_messages
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 

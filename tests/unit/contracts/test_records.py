@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlewave.bus import messages
-from candlewave.bus.messages import Heartbeat, MalformedMessageError, Trade
+from candlewave.bus.messages import to_message
+from candlewave.contracts import records
+from candlewave.contracts.records import Heartbeat, MalformedMessageError, Trade
+from candlewave.core.times import format_time
 
 TS = datetime(2024, 1, 1, 0, 0, 59, 123456, tzinfo=UTC)
 TRADE = Trade("kraken", "BTC/USD", "71", 71, TS, "42000.10", "0.00000001", "buy", "live")
 
 
 def test_a_trade_is_json_with_exact_decimals_as_text() -> None:
-    assert json.loads(messages.encode(TRADE)) == {
+    assert json.loads(records.encode(TRADE)) == {
         "kind": "trade",
         "exchange": "kraken",
         "symbol": "BTC/USD",
@@ -31,8 +33,8 @@ def test_a_trade_is_json_with_exact_decimals_as_text() -> None:
 
 
 def test_a_heartbeat_has_the_shape_of_a_trade_without_a_price() -> None:
-    beat = messages.heartbeat("kraken", "BTC/USD", TS, "replay")
-    assert json.loads(messages.encode(beat)) == {
+    beat = records.heartbeat("kraken", "BTC/USD", TS, "replay")
+    assert json.loads(records.encode(beat)) == {
         "kind": "heartbeat",
         "exchange": "kraken",
         "symbol": "BTC/USD",
@@ -48,12 +50,12 @@ def test_a_heartbeat_has_the_shape_of_a_trade_without_a_price() -> None:
 
 def test_equal_moments_give_equal_heartbeats_in_any_zone() -> None:
     elsewhere = TS.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    assert messages.heartbeat("kraken", "BTC/USD", elsewhere) == messages.heartbeat("kraken", "BTC/USD", TS)
+    assert records.heartbeat("kraken", "BTC/USD", elsewhere) == records.heartbeat("kraken", "BTC/USD", TS)
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="no time zone"):
-        messages.format_time(datetime(2024, 1, 1))
+        format_time(datetime(2024, 1, 1))
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -71,9 +73,9 @@ trades = st.builds(
 )
 
 
-@given(trades | st.builds(messages.heartbeat, texts, texts, st.datetimes(timezones=st.just(UTC))))
+@given(trades | st.builds(records.heartbeat, texts, texts, st.datetimes(timezones=st.just(UTC))))
 def test_what_is_encoded_is_decoded(record: Trade | Heartbeat) -> None:
-    assert messages.decode_trade(messages.encode(record)) == record
+    assert records.decode(type(record), records.encode(record)) == record
 
 
 @pytest.mark.parametrize(
@@ -83,38 +85,36 @@ def test_what_is_encoded_is_decoded(record: Trade | Heartbeat) -> None:
         (b"", "truncated"),
         (b"not json", "malformed"),
         (b"[1]", "Expected `object`"),
-        (b"{}", "missing required field `kind`"),
+        (b"{}", "missing required field `exchange`"),
         (b'{"kind":"quote"}', "Invalid value 'quote'"),
         (b'{"kind":"trade","exchange":"kraken"}', "missing required field `symbol`"),
-        (messages.encode(TRADE).replace(b'"42000.10"', b"42000.10"), r"Expected `str`, got `float` - at `\$.price`"),
-        (messages.encode(TRADE).replace(b"123456Z", b"123456"), r"Expected `datetime` with a timezone.*\$.ts"),
-        (messages.encode(TRADE).replace(b'"buy"', b'"bid"'), r"Invalid enum value 'bid' - at `\$.side`"),
-        (messages.encode(TRADE)[:-2], "truncated"),
+        (records.encode(TRADE).replace(b'"42000.10"', b"42000.10"), r"Expected `str`, got `float` - at `\$.price`"),
+        (records.encode(TRADE).replace(b"123456Z", b"123456"), r"Expected `datetime` with a timezone.*\$.ts"),
+        (records.encode(TRADE).replace(b'"buy"', b'"bid"'), r"Invalid enum value 'bid' - at `\$.side`"),
+        (records.encode(TRADE)[:-2], "truncated"),
         (b'{"kind":"trade","exchange":"\xff"}', "utf-8"),
     ],
 )
 def test_what_is_not_a_trade_says_why(value: bytes | None, reason: str) -> None:
     with pytest.raises(MalformedMessageError, match=reason):
-        messages.decode_trade(value)
+        records.decode(Trade, value)
 
 
 def test_messages_of_a_market_share_its_key() -> None:
-    beat = messages.heartbeat("kraken", "BTC/USD", TS)
-    batch = messages.to_messages([TRADE, beat])
-    assert [m.key for m in batch] == [messages.market_key("kraken", "BTC/USD")] * 2 == ["kraken|BTC/USD"] * 2
-    assert batch == [messages.to_message(TRADE), messages.to_message(beat)]
-    assert messages.to_message(TRADE, append_ts=TS).append_ts == TS
+    beat = records.heartbeat("kraken", "BTC/USD", TS)
+    assert to_message(TRADE).key == to_message(beat).key == records.market_key("kraken", "BTC/USD") == "kraken|BTC/USD"
+    assert to_message(TRADE, append_ts=TS).append_ts == TS
 
 
-def reject(payload: bytes | None = b"\xff bad", source: str = "a.csv", position: str = "7") -> messages.DeadLetter:
-    return messages.dead_letter(
+def reject(payload: bytes | None = b"\xff bad", source: str = "a.csv", position: str = "7") -> records.DeadLetter:
+    return records.dead_letter(
         "trades", payload, reason="price is negative", source=source, position=position, occurred_at=TS
     )
 
 
 def test_a_dead_letter_keeps_the_bytes_and_says_where_they_came_from() -> None:
     letter = reject()
-    assert json.loads(messages.encode(letter)) == {
+    assert json.loads(records.encode(letter)) == {
         "topic": "trades",
         "id": letter.id,
         "payload_base64": base64.b64encode(b"\xff bad").decode(),
@@ -123,9 +123,9 @@ def test_a_dead_letter_keeps_the_bytes_and_says_where_they_came_from() -> None:
         "position": "7",
         "occurred_at": "2024-01-01T00:00:59.123456Z",
     }
-    assert messages.decode_dead_letter(messages.encode(letter)) == letter
+    assert records.decode(records.DeadLetter, records.encode(letter)) == letter
     assert reject(None).payload_base64 == ""
-    assert messages.dead_letter(
+    assert records.dead_letter(
         "trades.dlq", b"", reason="", source="", position="", occurred_at=TS
     ).topic == "trades"  # fmt: skip
 
@@ -134,8 +134,8 @@ def test_a_dead_letter_keeps_the_bytes_and_says_where_they_came_from() -> None:
 def test_a_dead_letters_id_tells_its_input_and_nothing_else(
     source: str, position: str, payload: bytes, source2: str, position2: str, payload2: bytes
 ) -> None:
-    one = messages.dead_letter_id(source, position, payload)
-    two = messages.dead_letter_id(source2, position2, payload2)
+    one = records.dead_letter_id(source, position, payload)
+    two = records.dead_letter_id(source2, position2, payload2)
     assert (one == two) == ((source, position, payload) == (source2, position2, payload2))
 
 

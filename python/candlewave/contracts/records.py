@@ -1,0 +1,346 @@
+"""The record of every topic, once: JSON on the wire, prices as strings, times in UTC with ``Z``.
+
+``key`` is the key of a record's message: messages of one key keep their order. Decoding checks types and presence;
+what a usable trade or article is (known symbol, positive price, plausible time) is its publisher's business. The
+topics themselves are in :mod:`candlewave.contracts.topics`.
+"""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from candlewave.contracts.topics import DEAD_LETTER_SUFFIX
+from candlewave.core.times import format_time
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A moment with a time zone, microseconds."""
+
+Side = Literal["buy", "sell"]
+Origin = Literal["live", "backfill", "replay"]
+Role = Literal["champion", "challenger", "baseline"]
+ModelEventKind = Literal["registered", "promoted", "rejected", "rolled_back"]
+Severity = Literal["info", "warning", "critical"]
+AlertStatus = Literal["firing", "resolved"]
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class MalformedMessageError(ValueError):
+    """Bytes that are not the expected record; the text is the reason for a dead letter."""
+
+
+class Trade(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="trade"):
+    """A record of topic ``trades``: one trade.
+
+    ``seq`` orders trades of equal ``ts`` inside one market. ``side`` is the taker's, None when the source
+    lacks it. ``price`` and ``quantity`` are exact decimals in text. ``origin`` is the path the trade came by.
+    """
+
+    exchange: str
+    symbol: str
+    trade_id: str
+    seq: int
+    ts: Time
+    price: str
+    quantity: str
+    side: Side | None = None
+    origin: Origin = "live"
+
+    @property
+    def key(self) -> str:
+        """The market: its trades and heartbeats keep their order."""
+        return f"{self.exchange}|{self.symbol}"
+
+
+class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="heartbeat"):
+    """A record of topic ``trades``: the feed of a market was alive at ``ts``, so a quiet market's candles can close.
+
+    See :func:`heartbeat`.
+    """
+
+    exchange: str
+    symbol: str
+    trade_id: str
+    ts: Time
+    origin: Origin = "live"
+    seq: Literal[0] = 0
+    side: None = None
+    price: None = None
+    quantity: None = None
+
+    @property
+    def key(self) -> str:
+        """The market."""
+        return f"{self.exchange}|{self.symbol}"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """A record of a topic ``….dlq``: what could not be used on the way to ``topic``, where it came from, why.
+
+    See :func:`dead_letter`.
+    """
+
+    topic: str
+    id: str
+    payload_base64: str
+    reason: str
+    source: str
+    position: str
+    occurred_at: Time
+
+    @property
+    def key(self) -> str:
+        """The source: its rejects keep their order."""
+        return self.source
+
+
+class Article(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of topic ``news``.
+
+    Attributes:
+        article_id: the same for the same address, see :func:`candlewave.services.sentiment.articles.article_id`.
+        url: canonical address, empty if the source gives none.
+        title, summary: plain text.
+        source: name of the source in the configuration.
+        lang: ISO 639-1, ``und`` if unknown.
+        published_at: as the source says, never later than ``fetched_at``.
+        fetched_at: when this program saw it first.
+        tags: tickers that the source attached.
+    """
+
+    article_id: str
+    url: str
+    title: str
+    summary: str
+    source: str
+    lang: str
+    published_at: Time
+    fetched_at: Time
+    tags: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The article."""
+        return self.article_id
+
+
+class AssetScore(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of topic ``news_sentiment``: what an article means for one asset.
+
+    Attributes:
+        score: in [-1, 1].
+        confidence, relevance: in [0, 1].
+        event_type: such as listing, hack, regulation; ``other`` if none was recognised.
+        extractor: ``llm``, ``offline``, or ``fallback``: offline because the language model failed.
+        extractor_version: which model and prompt, or which lexicon.
+        scored_at: when the score became available.
+    """
+
+    article_id: str
+    asset: str
+    score: float
+    confidence: float
+    relevance: float
+    event_type: str
+    extractor: str
+    extractor_version: str
+    published_at: Time
+    fetched_at: Time
+    scored_at: Time
+
+    @property
+    def key(self) -> str:
+        """The asset."""
+        return self.asset
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """A record of topic ``predictions``; quantiles are log returns."""
+
+    exchange: str
+    symbol: str
+    horizon_minutes: int
+    feature_time: Time
+    target_time: Time
+    model_name: str
+    model_version: str
+    role: Role
+    q10: float
+    q50: float
+    q90: float
+    price_q10: float
+    price_q50: float
+    price_q90: float
+    reference_price: float
+    made_at: Time
+
+    @property
+    def key(self) -> str:
+        """The market."""
+        return market_key(self.exchange, self.symbol)
+
+
+class PredictionInput(msgspec.Struct, frozen=True, gc=False):
+    """A record of topic ``prediction_inputs``: the features of a minute exactly as the models got them."""
+
+    exchange: str
+    symbol: str
+    feature_time: Time
+    feature_set: str
+    values: dict[str, float | None]
+    made_at: Time
+
+    @property
+    def key(self) -> str:
+        """The market."""
+        return market_key(self.exchange, self.symbol)
+
+
+class FeatureReference(msgspec.Struct, frozen=True, gc=False):
+    """A record of topic ``feature_reference``: nine inner edges of ten buckets; shares, the first of missing values."""
+
+    model_version: str
+    feature: str
+    edges: list[float]
+    shares: list[float]
+
+    @property
+    def key(self) -> str:
+        """The version."""
+        return self.model_version
+
+
+class TrainingRequest(msgspec.Struct, frozen=True, gc=False):
+    """A record of topic ``training_requests``: why a training of a registered model is wanted.
+
+    ``reason`` is the name of the alert that began it, or words.
+    """
+
+    request_id: str
+    model_name: str
+    reason: str
+    evidence: dict[str, object]
+    requested_at: Time
+
+    @property
+    def key(self) -> str:
+        """The model."""
+        return self.model_name
+
+
+class ModelEvent(msgspec.Struct, frozen=True, gc=False):
+    """A record of topic ``model_events``."""
+
+    event_id: str
+    model_name: str
+    model_version: str
+    event: ModelEventKind
+    reason: str
+    occurred_at: Time
+
+    @property
+    def key(self) -> str:
+        """The model."""
+        return self.model_name
+
+
+class AlertRecord(msgspec.Struct, frozen=True, gc=False):
+    """A record of topic ``alerts``: an alert began to fire, or ended."""
+
+    fingerprint: str
+    rule: str
+    severity: Severity
+    labels: dict[str, str]
+    value: float
+    status: AlertStatus
+    occurred_at: Time
+
+    @property
+    def key(self) -> str:
+        """The alert."""
+        return self.fingerprint
+
+
+Record = (
+    Trade
+    | Heartbeat
+    | DeadLetter
+    | Article
+    | AssetScore
+    | Prediction
+    | PredictionInput
+    | FeatureReference
+    | TrainingRequest
+    | ModelEvent
+    | AlertRecord
+)
+"""Whatever travels on a topic."""
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(record: Record) -> bytes:
+    """Return the JSON bytes of a record."""
+    return _encoder.encode(record)
+
+
+def decode(kind: type[T], value: bytes | None) -> T:
+    """Read a record of a kind.
+
+    Raises:
+        MalformedMessageError: not such a record; the text says where.
+    """
+    if value is None:
+        raise MalformedMessageError("empty message")
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(str(error)) from None
+
+
+def market_key(exchange: str, symbol: str) -> str:
+    """Return the message key of a market."""
+    return f"{exchange}|{symbol}"
+
+
+def heartbeat(exchange: str, symbol: str, ts: datetime, origin: Origin = "live") -> Heartbeat:
+    """Return the heartbeat of a market at ``ts``; equal moments, in whatever zone, give equal records."""
+    return Heartbeat(exchange, symbol, f"hb:{format_time(ts)}", ts.astimezone(UTC), origin)
+
+
+def dead_letter_id(source: str, position: str, payload: bytes) -> str:
+    """Return the id of a rejected piece of input: the same input gives the same id at every attempt.
+
+    It is the SHA-256 of source, position and bytes; lengths go in first, so that moving a character from one
+    part to the next gives another id.
+    """
+    where = f"{len(source)}:{source}{len(position)}:{position}"
+    return hashlib.sha256(where.encode("utf-8", "surrogatepass") + payload).hexdigest()
+
+
+def dead_letter(
+    topic: str, payload: bytes | None, *, reason: str, source: str, position: str, occurred_at: datetime
+) -> DeadLetter:
+    """Build the record that goes to ``<topic>.dlq``.
+
+    Args:
+        topic: the topic the payload was meant for.
+        payload: the bytes as they came; None as an empty message.
+        reason: complete sentence: what was found, what was expected.
+        source: the feed, file or topic it came from.
+        position: where in the source: a line, an offset, a message number.
+        occurred_at: when it was rejected, with time zone.
+    """
+    payload = payload or b""
+    return DeadLetter(
+        topic=topic.removesuffix(DEAD_LETTER_SUFFIX),
+        id=dead_letter_id(source, position, payload),
+        payload_base64=base64.b64encode(payload).decode("ascii"),
+        reason=reason,
+        source=source,
+        position=position,
+        occurred_at=occurred_at.astimezone(UTC),
+    )

@@ -1,0 +1,62 @@
+"""Forecasts and the vectors they used as messages."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from candlewave.bus.messages import to_message
+from candlewave.bus.protocol import Message
+from candlewave.contracts.records import Prediction, PredictionInput
+from candlewave.ml.forecaster import FeatureMatrix
+from candlewave.services.predictor.forecast import Forecast
+
+
+def prediction_messages(
+    forecasts: Iterable[Forecast], made_at: datetime, headers: dict[str, str] | None
+) -> list[Message]:
+    """Return the messages of topic ``predictions``, in order."""
+    return [
+        to_message(
+            Prediction(
+                f.exchange,
+                f.symbol,
+                f.horizon_minutes,
+                f.feature_time,
+                f.target_time,
+                f.model_name,
+                f.model_version,
+                f.role,
+                *f.quantiles,
+                *f.prices,
+                f.reference_price,
+                made_at,
+            ),
+            headers,
+        )
+        for f in forecasts
+    ]
+
+
+def input_messages(
+    matrix: FeatureMatrix, feature_set: str, made_at: datetime, headers: dict[str, str] | None
+) -> list[Message]:
+    """Return the messages of topic ``prediction_inputs``: the vectors exactly as the models got them."""
+    return [
+        to_message(
+            PredictionInput(
+                exchange,
+                symbol,
+                when.replace(tzinfo=UTC),
+                feature_set,
+                dict(zip(matrix.names, row, strict=True)),
+                made_at,
+            ),
+            headers,
+        )
+        for exchange, symbol, when, row in zip(
+            matrix.exchange.tolist(),
+            matrix.symbol.tolist(),
+            matrix.open_time.astype("datetime64[us]").tolist(),
+            matrix.values.tolist(),
+            strict=True,
+        )
+    ]
