@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -16,6 +17,10 @@ from tests import reaper as reaper_module
 from candlewave.core.settings import Settings, get_settings
 from candlewave.engine.embedded import server as embedded
 from candlewave.engine.embedded.server import EmbeddedServer
+
+hypothesis.settings.register_profile("candlewave", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("candlewave")
+"""An example may take long on a busy machine; on CI the same examples are drawn in every run."""
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
 """PostgreSQL settings for servers whose data need not survive the machine."""

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import CONFIG, PATIENCE, PHONE
 from tests.browser.world import MINUTE, SYMBOLS, Site, Watched, World
-from tests.integration.predict.layers import open_market
+from tests.integration.services.predictor.layers import open_market
 
 from candlewave.engine.embedded.server import EmbeddedServer
 from candlewave.services.api.app import Application, create_app

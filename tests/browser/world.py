@@ -12,7 +12,7 @@ import numpy as np
 import uvicorn
 from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Page
-from tests.integration.predict.layers import Market, open_market
+from tests.integration.services.predictor.layers import Market, open_market
 
 from candlewave.bus.messages import to_message
 from candlewave.contracts.records import Article, AssetScore

@@ -13,7 +13,7 @@ from tests.property.market import MAX_FILL, START, Made, arrive, install_all, la
 
 from candlewave.engine.embedded.refresh import Refresher, differences
 
-PROPERTY = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MINUTE = timedelta(minutes=1)
 
 # Looks one bar ahead: the value at 12:00 is the close of 12:01, which nobody knows then. A hole between two bars is at

@@ -46,7 +46,7 @@ def conn(database: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories, steps, st.integers(1, MINUTES))
 def test_incremental_state_equals_full_computation(
     conn: psycopg.Connection, facts: Facts, steps: list[tuple], half: int

@@ -59,7 +59,7 @@ def conn(database: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_incremental_state_equals_full_computation(conn: psycopg.Connection, steps: list[tuple]) -> None:
     reset(conn)

@@ -23,7 +23,7 @@ from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import read_training_data
 from candlewave.services.predictor.schedule import Task
 
-PROPERTY = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 STEP_BY_STEP = settings(PROPERTY, max_examples=4)
 Fact = TypeVar("Fact", Made, Score)
 STEP = 3 * MINUTE

@@ -189,7 +189,5 @@ def test_every_message_is_delivered_in_order_whatever_happens(postgres_url: str)
 
     run_state_machine_as_test(
         OnThisServer,
-        settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=40, stateful_step_count=25, suppress_health_check=list(HealthCheck)),
     )

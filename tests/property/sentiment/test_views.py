@@ -134,7 +134,7 @@ def found(conn: psycopg.Connection) -> dict[tuple[str, datetime], dict[str, floa
 CHUNK = ("score", "a", "BTC", "v1", 1.0, 1.0, 590, 0)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 @example([("watch", "BTC"), CHUNK, ("clock", 1200), ("score", "a", "BTC", "v2", -0.5, 0.5, 700, 0)])
 @example([("watch", "BTC"), ("clock", 1500), ("score", "b", "BTC", "v2", 1.0, 1.0, 60, 0), ("refresh",), CHUNK])

@@ -10,7 +10,7 @@ from candlewave.ml.folds import tested as in_test
 from candlewave.ml.folds import trainable, walk_forward
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     minutes=st.integers(200, 2_000),
     folds=st.integers(2, 6),

@@ -1,0 +1,216 @@
+"""What the routes answer, compared with the engine's own rows."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+from tests.browser.world import World
+from tests.integration.services.api.conftest import MARKET, Serve
+
+from candlewave.contracts import api as schemas
+
+HISTORY = {**MARKET, "horizon_minutes": "5"}
+
+
+def get(api: httpx.Client, path: str, **parameters: str) -> dict[str, Any]:
+    answer = api.get(f"/v1/{path}", params=parameters)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "model", "filled"),
+    [
+        ("about", {}, schemas.About, None),
+        ("symbols", {}, schemas.Markets, 2),
+        ("freshness", {}, schemas.Freshness, 6),
+        ("candles", MARKET, schemas.Candles, 200),
+        ("candles", {**MARKET, "timeframe": "1h"}, schemas.Candles, 12),
+        ("indicators", {**MARKET, "limit": "3"}, schemas.Indicators, 3),
+        ("indicators/catalog", {}, schemas.IndicatorCatalog, 40),
+        ("features", {**MARKET, "limit": "3"}, schemas.Features, 3),
+        ("features/catalog", {}, schemas.FeatureCatalog, 80),
+        ("predictions/latest", {}, schemas.LatestForecasts, 8),
+        ("predictions", HISTORY, schemas.PastForecasts, 60),
+        ("performance", {}, schemas.Performances, 1),
+        ("performance/history", {**HISTORY, "span": "1h"}, schemas.PerformanceHistory, 1),
+        ("models", {}, schemas.Models, 2),
+        ("sentiment", {"asset": "BTC"}, schemas.Sentiment, 1),
+        ("sentiment/headlines", {"asset": "BTC"}, schemas.Headlines, 3),
+        ("alerts", {}, schemas.Alerts, 1),
+    ],
+)
+def test_answers_have_the_documented_form_and_are_not_empty(
+    api: httpx.Client, path: str, parameters: dict[str, str], model: type[BaseModel], filled: int | None
+) -> None:
+    answer = get(api, path, **parameters)
+    model.model_validate(answer)
+    if filled is not None:
+        assert len(answer["data"]) >= filled
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "key"),
+    [
+        ("candles", MARKET, ("open_time",)),
+        ("candles", {**MARKET, "timeframe": "5m"}, ("open_time",)),
+        ("indicators", {**MARKET, "names": "rsi_14"}, ("open_time",)),
+        ("features", {**MARKET, "names": "rsi_14_1m"}, ("open_time",)),
+        ("predictions", HISTORY, ("feature_time",)),
+        ("predictions", {**HISTORY, "role": "all"}, ("feature_time", "model_name", "model_version")),
+        ("sentiment", {"asset": "BTC"}, ("minute",)),
+        ("sentiment/headlines", {"asset": "BTC"}, ("scored_at", "article_id")),
+        ("alerts", {"status": "all"}, ("occurred_at", "fingerprint")),
+    ],
+)
+def test_pages_bring_every_row_once_newest_first(
+    api: httpx.Client, path: str, parameters: dict[str, str], key: tuple[str, ...]
+) -> None:
+    whole = get(api, path, **parameters, limit="1000")
+    assert whole["next_cursor"] is None
+    rows = [tuple(row[name] for name in key) for row in whole["data"]]
+    assert rows == sorted(set(rows), reverse=True)
+    paged: list[tuple[str, ...]] = []
+    size = max(1, len(rows) // 4)
+    cursor: dict[str, str] = {}
+    while True:
+        page = get(api, path, **parameters, **cursor, limit=str(size))
+        assert len(page["data"]) <= size
+        paged += [tuple(row[name] for name in key) for row in page["data"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    if path == "candles":  # the open bar may have come into being between two pages
+        paged, rows = [r for r in paged if r in rows], [r for r in rows if r in paged]
+    assert paged == rows
+
+
+def test_candles_are_those_of_the_view(api: httpx.Client, world: World) -> None:
+    wanted = world.market.conn.execute(
+        "SELECT open_time, open, high, low, close, trades FROM candles WHERE symbol = 'BTC/USD' AND timeframe = '15m'"
+        " ORDER BY open_time DESC LIMIT 5"
+    ).fetchall()
+    found = get(api, "candles", **MARKET, timeframe="15m", limit="5", include_open="false")["data"]
+    assert [(_time(r["open_time"]), r["open"], r["high"], r["low"], r["close"], r["trades"]) for r in found] == wanted
+    assert not any(row["is_open"] for row in found)
+
+
+def test_open_bars_are_marked_and_know_no_more_than_they_can(api: httpx.Client) -> None:
+    first, second = get(api, "candles", **MARKET, timeframe="1h", limit="2")["data"]
+    assert (first["is_open"], first["is_filled"], first["feed_state"]) == (True, None, None)
+    assert second["is_open"] is False
+
+
+def test_times_bound_a_page(api: httpx.Client) -> None:
+    newest = get(api, "candles", **MARKET, include_open="false", limit="10")["data"]
+    begin, end = newest[7]["open_time"], newest[2]["open_time"]
+    found = get(api, "candles", **MARKET, **{"from": begin, "to": end})["data"]
+    assert [row["open_time"] for row in found] == [row["open_time"] for row in newest[3:8]]
+
+
+def test_served_forecasts_are_the_champions_where_it_serves(api: httpx.Client) -> None:
+    data = get(api, "predictions/latest", **MARKET)["data"]
+    assert {row["horizon_minutes"]: row["role"] for row in data} == {
+        1: "champion",
+        5: "champion",
+        15: "baseline",
+        60: "baseline",
+    }
+    for row in data:
+        assert row["price_q10"] <= row["price_q50"] <= row["price_q90"]
+        assert _time(row["target_time"]) - _time(row["feature_time"]) == timedelta(minutes=row["horizon_minutes"] + 1)
+        assert row["is_due"] == (_time(row["target_time"]) <= datetime.now(_time(row["target_time"]).tzinfo))
+
+
+def test_past_forecasts_have_their_outcomes(api: httpx.Client, world: World) -> None:
+    rows = get(api, "predictions", **HISTORY, limit="200")["data"]
+    assert rows[0]["outcome"] is None
+    judged = [row for row in rows if row["outcome"]]
+    assert judged
+    wanted = world.market.conn.execute(
+        "SELECT realised_price, is_covered FROM prediction_outcomes WHERE symbol = 'BTC/USD' AND horizon_minutes = 5"
+        " AND role = 'champion' AND feature_time = %s",
+        [judged[0]["feature_time"]],
+    ).fetchone()
+    assert (judged[0]["outcome"]["realised_price"], judged[0]["outcome"]["is_covered"]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("role", "found"),
+    [
+        ("served", {"champion"}),
+        ("champion", {"champion"}),
+        ("baseline", {"baseline"}),
+        ("all", {"champion", "baseline"}),
+    ],
+)
+def test_roles_of_past_forecasts(api: httpx.Client, role: str, found: set[str]) -> None:
+    assert {row["role"] for row in get(api, "predictions", **HISTORY, role=role)["data"]} == found
+
+
+def test_performance_can_be_narrowed(api: httpx.Client) -> None:
+    data = get(api, "performance", **HISTORY, span="24h", model_name="candlewave")["data"]
+    assert {(r["symbol"], r["horizon_minutes"], r["span"], r["model_name"]) for r in data} == {
+        ("BTC/USD", 5, "24h", "candlewave")
+    }
+
+
+def test_models_say_what_they_do(api: httpx.Client) -> None:
+    models = {m["model_name"]: m for m in get(api, "models")["data"]}
+    assert models["candlewave"]["roles"][0] == "champion"
+    assert models["candlewave"]["horizons_minutes"] == [1, 5]
+    assert models["baseline"]["horizons_minutes"] == [15, 60]
+
+
+def test_symbols_tell_their_range_and_price(api: httpx.Client, world: World) -> None:
+    [market] = [m for m in get(api, "symbols")["data"] if m["exchange"] == "simulated" and m["symbol"] == "BTC/USD"]
+    assert market["is_synthetic"] is True
+    assert (market["id"], market["base"], market["quote"]) == ("BTC-USD", "BTC", "USD")
+    assert market["last_price"] == world.last_price()
+    assert _time(market["last_candle"]) - _time(market["first_candle"]) >= timedelta(hours=11)
+
+
+def test_alerts_have_a_sentence(api: httpx.Client) -> None:
+    [alert] = get(api, "alerts")["data"]
+    assert alert["rule"] == "coverage"
+    assert "80 % interval held 62.0%" in alert["summary"]
+
+
+def test_an_unchanged_answer_is_304(api: httpx.Client) -> None:
+    for path, parameters in (("candles", {**MARKET, "include_open": "false"}), ("predictions/latest", MARKET)):
+        first = api.get(f"/v1/{path}", params=parameters)
+        again = api.get(f"/v1/{path}", params=parameters, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == first.headers["etag"]
+        other = api.get(f"/v1/{path}", params=parameters, headers={"If-None-Match": 'W/"else"'})
+        assert other.status_code == 200
+
+
+def test_long_answers_are_compressed_when_asked(api: httpx.Client) -> None:
+    plain = api.get("/v1/candles", params=MARKET, headers={"Accept-Encoding": "identity"})
+    packed = api.get("/v1/candles", params=MARKET, headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 3
+    assert packed.json()["symbol"] == plain.json()["symbol"]
+
+
+def test_head_has_the_heads_of_get(api: httpx.Client) -> None:
+    answer = api.head("/v1/symbols")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert "etag" in answer.headers
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def test_two_questions_with_the_same_values_do_not_share_an_answer(serve: Serve) -> None:
+    api = serve(settings={"API_CACHE_SECONDS": "0.9"})
+    moment = get(api, "candles", **MARKET, limit="30", include_open="false")["data"][15]["open_time"]
+    narrow = {**MARKET, "limit": "10", "include_open": "false"}
+    later = get(api, "candles", **narrow, **{"from": moment})["data"]
+    earlier = get(api, "candles", **narrow, to=moment)["data"]
+    assert min(row["open_time"] for row in later) >= moment > max(row["open_time"] for row in earlier)

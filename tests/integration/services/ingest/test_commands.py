@@ -1,0 +1,172 @@
+"""The commands as a user types them: exit codes, what is said, and what is in the views afterwards."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from tests.fakes.kraken import FakeKraken
+from tests.integration.services.ingest.conftest import Engine
+from typer.testing import CliRunner
+
+import candlewave.engine.connect
+from candlewave.cli import ingest
+from candlewave.core.settings import get_settings
+
+HEADER = "product_id,trade_id,ts,side,price,quantity"
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(running: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command against the test's engine, as if ``candlewave up`` had been started in an empty folder."""
+    monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "runtime.json").write_text(json.dumps({"url": running.url}))
+    monkeypatch.setattr(candlewave.engine.connect, "engine_url", lambda _settings: running.url)
+    get_settings.cache_clear()
+    app = typer.Typer()
+    ingest.register(app)
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(a) for a in arguments])
+
+    yield run  # type: ignore[misc]
+    get_settings.cache_clear()
+
+
+def write(path: Path, *rows: str) -> Path:
+    path.write_text("\n".join([HEADER, *rows]) + "\n")
+    return path
+
+
+def test_replay_returns_when_candles_are_there(command: Command, running: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.gz"
+    rows = [f"BTC-USD,{i},2026-01-05T00:{i:02}:10Z,buy,{100 + i},1" for i in range(20)]
+    path.write_bytes(gzip.compress("\n".join([HEADER, *rows]).encode()))
+    result = command("replay", path, "--exchange", "testex")
+    assert result.exit_code == 0, result.output
+    assert "20 trades of 1 markets and 1 heartbeats published" in result.stdout
+    assert "The views show them." in result.stdout
+    assert running.value("SELECT count(*) FROM candles WHERE timeframe = '1m'") == 20
+
+
+def test_replay_names_bad_lines_and_goes_on(command: Command, running: Engine, tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "bad.csv",
+        "BTC-USD,1,2026-01-05T00:00:10Z,buy,100,1",
+        "BTC-USD,2,2026-01-05T00:00:11Z,buy,-100,1",
+        "BTC-USD,3,2999-01-05T00:00:11Z,buy,100,1",
+    )
+    result = command("replay", path, "--exchange", "testex")
+    assert result.exit_code == 0, result.output
+    assert "rejected: bad.csv, line 3: price '-100' is not positive" in result.stderr
+    assert "rejected 2 records: future_time 1, price_not_positive 1" in result.stderr
+    running.wait(lambda: running.value("SELECT count(*) FROM trades_dlq") == 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "words"),
+    [
+        (None, [], "No such file"),
+        ("symbol,price\n", [], "the first line must name the columns"),
+        (f"{HEADER}\n", [], "no usable trade"),
+        (f"{HEADER}\nX-Y,1,2026-01-05T00:00:10Z,buy,1,1\n", ["--strict-symbols"], "no usable trade"),
+    ],
+)
+def test_replay_of_a_useless_file_says_so_and_fails(
+    command: Command, tmp_path: Path, content: str | None, arguments: list[str], words: str
+) -> None:
+    path = tmp_path / "useless.csv"
+    if content is not None:
+        path.write_text(content)
+    result = command("replay", path, "--exchange", "testex", *arguments)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "fast", "nan", "inf"])
+def test_replay_refuses_an_impossible_speed(command: Command, tmp_path: Path, speed: str) -> None:
+    result = command("replay", write(tmp_path / "t.csv"), "--exchange", "testex", f"--speed={speed}")
+    assert result.exit_code == 2
+    assert "neither a positive number nor max" in result.output
+
+
+def test_simulated_history_passes_its_audit_and_a_wrong_candle_does_not(command: Command, running: Engine) -> None:
+    result = command("simulate", "--no-live", "--days", "0.1", "--seed", "5", "--rate", "0.3")
+    assert result.exit_code == 0, result.output
+    assert "synthetic" in result.stdout
+    symbols = "SELECT symbol FROM symbols WHERE exchange = 'simulated' ORDER BY symbol"
+    assert running.rows(symbols) == [("BTC/USD",), ("ETH/USD",), ("SOL/USD",)]
+    running.wait(lambda: (running.value("SELECT count(*) FROM candles WHERE timeframe = '1m'") or 0) > 3 * 140)  # type: ignore[operator]
+    good = command("audit", "--sample", "40")
+    assert good.exit_code == 0, good.output
+    assert "0 values differ" in good.stdout
+    running.conn.execute("UPDATE candles SET high = high + 1")
+    bad = command("audit", "--sample", "5")
+    assert bad.exit_code == 1
+    assert "high: stored" in bad.stdout
+
+
+def test_archives_are_loaded_by_command(command: Command, running: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "XBTUSD.csv"
+    path.write_text("".join(f"{1561939200 + i * 30},100.5,1\n" for i in range(20)) + "junk\n")
+    arguments = ("backfill", "--exchange", "kraken", "--symbol", "btc-usd", "--archive", path)
+    result = command(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "XBTUSD.csv: 20 trades and 1 heartbeats published" in result.stdout
+    assert "kraken BTC/USD 2019-07-01 00:00:00Z to 2019-07-01 00:10:00Z (archive, done)" in result.stdout
+    assert "XBTUSD.csv, line 21: 1 columns instead of 3" in result.stderr
+    assert "already loaded" in command(*arguments).stdout
+    running.wait(lambda: running.value("SELECT count(*) FROM candles WHERE timeframe = '1m'") == 10)
+    refused = command("backfill", "--symbol", "BTC/USD", "--from", "2019-06-30", "--to", "2019-07-02")
+    assert refused.exit_code == 1
+    assert "was loaded from the archive" in refused.stderr
+
+
+def test_the_api_and_the_exchanges_candles_by_command(
+    command: Command, running: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    begin = datetime(2026, 6, 1, tzinfo=UTC)
+    with FakeKraken(["BTC/USD"]) as kraken:
+        monkeypatch.setenv("CANDLEWAVE_EXCHANGE_URLS", json.dumps({"kraken": {"rest": kraken.rest, "ws": kraken.ws}}))
+        monkeypatch.setenv("CANDLEWAVE_EXCHANGE_REQUEST_INTERVAL_MS", "1")
+        for i in range(300):
+            kraken.trade("BTC/USD", begin + timedelta(seconds=4 * i), f"{100 + i % 7}", "0.5", send=False)
+        result = command("backfill", "--symbol", "BTC/USD", "--from", "2026-06-01", "--to", "2026-06-01T00:20")
+        assert result.exit_code == 0, result.output
+        assert "kraken API: 300 trades" in result.stdout
+        running.wait(lambda: running.value("SELECT count(*) FROM candles WHERE timeframe = '5m'") == 4)
+        same = command("audit", "--against", "exchange", "--symbol", "BTC/USD", "--timeframe", "5m", "--hours", "0.33")
+        assert same.exit_code == 0, same.output
+        assert "kraken BTC/USD 5m: 4 candles compared, 0 differ" in same.stdout
+        running.conn.execute("UPDATE candles SET close = close + 1 WHERE timeframe = '5m'")
+        other = command("audit", "--against", "exchange", "--symbol", "BTC/USD", "--timeframe", "5m", "--hours", "0.33")
+        assert other.exit_code == 1
+        assert "4 differ" in other.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--symbol", "BTC/USD"], "--archive"),
+        (["--symbol", "BTCUSD", "--from", "2026-01-01"], "BASE/QUOTE"),
+        (["--symbol", "BTC/USD", "--exchange", "other", "--archive", "f.csv"], "archive layout of other"),
+    ],
+)
+def test_backfill_explains_what_is_missing(command: Command, arguments: list[str], words: str) -> None:
+    result = command("backfill", *arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_an_exchange_that_is_not_supported_is_named(command: Command) -> None:
+    result = command("backfill", "--symbol", "BTC/USD", "--exchange", "mtgox", "--from", "2026-01-01")
+    assert result.exit_code == 1
+    assert "'mtgox' is not supported; known are kraken" in result.stderr

@@ -1,0 +1,314 @@
+"""Live ingest against the fake exchange, through a real bus into a real engine: nothing lost, nothing doubled."""
+
+import asyncio
+import base64
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.fakes.kraken import FakeKraken
+from tests.integration.services.ingest.conftest import Engine
+
+from candlewave.bus.protocol import BusUnavailableError, partition_of
+from candlewave.contracts.records import market_key
+from candlewave.services.ingest import metrics
+from candlewave.services.ingest.live import LiveIngest
+from candlewave.services.ingest.settings import IngestSettings, Mirror
+from candlewave.services.ingest.store import EngineStore
+
+BTC, ETH = "BTC/USD", "ETH/USD"
+GRACE = timedelta(seconds=2)
+
+
+@pytest.fixture
+def kraken() -> Iterator[FakeKraken]:
+    with FakeKraken([BTC, ETH]) as fake:
+        yield fake
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Running:
+    """Live ingest on a thread of its own, as a service would run it."""
+
+    def __init__(self, engine: Engine, kraken: FakeKraken, bus: Any = None) -> None:
+        self._settings = IngestSettings(
+            exchange_urls={"kraken": Mirror(rest=kraken.rest, ws=kraken.ws)},
+            retry_first_seconds=0.05,
+            retry_most_seconds=0.2,
+            request_interval_ms=1,
+        )
+        self._bus = bus or engine.bus
+        self._store = EngineStore(engine.connect)
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._started = threading.Event()
+        self.ingest: LiveIngest
+        self.error: BaseException | None = None
+        self.events: list[tuple[str, dict[str, object]]] = []
+        self._thread = threading.Thread(target=self._run)
+
+    def start(self, owns: Callable[[str, str], bool] = lambda _e, _s: True) -> "Running":
+        self._thread.start()
+        assert self._started.wait(10)
+        self.own(owns)
+        return self
+
+    def own(self, owns: Callable[[str, str], bool]) -> None:
+        asyncio.run_coroutine_threadsafe(self.ingest.own(owns), self._loop).result(20)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        self._store.close()
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self.ingest = LiveIngest(
+                self._bus,
+                self._store,
+                {"kraken": [BTC, ETH]},
+                GRACE,
+                self._settings,
+                lambda event, **details: self.events.append((event, details)),
+            )
+            self._started.set()
+            await self.ingest.run(self._stop)
+
+        try:
+            self._loop.run_until_complete(main())
+        except Exception as error:  # noqa: BLE001 (shown by the test)
+            self.error = error
+        finally:
+            self._loop.close()
+
+
+@contextmanager
+def live(engine: Engine, kraken: FakeKraken, bus: Any = None) -> Iterator[Running]:
+    running = Running(engine, kraken, bus).start()
+    try:
+        kraken.wait_for(lambda k: k.subscribers(BTC) == 1 and k.subscribers(ETH) == 1)
+        yield running
+    finally:
+        running.stop()
+    assert running.error is None
+
+
+def stored(engine: Engine, symbol: str) -> list[int]:
+    rows = engine.rows(
+        "SELECT trade_id FROM trades WHERE exchange = 'kraken' AND symbol = %s AND kind = 'trade' ORDER BY seq", symbol
+    )
+    return [int(str(row[0])) for row in rows]
+
+
+def wait_for_trades(engine: Engine, kraken: FakeKraken, symbol: str = BTC) -> None:
+    """Return when the engine has exactly the exchange's trades, each once."""
+    wanted = [t.trade_id for t in kraken.trades[symbol]]
+    try:
+        engine.wait(lambda: stored(engine, symbol) == wanted)
+    except TimeoutError:
+        assert stored(engine, symbol) == wanted
+
+
+def published(engine: Engine) -> list[tuple[object, ...]]:
+    """Every trade message on the bus, as (key, id, origin): here doublings would show."""
+    relation = engine.value("SELECT relation FROM bus.topics WHERE topic = 'trades'")
+    return engine.rows(
+        "SELECT key, value::jsonb ->> 'trade_id', value::jsonb ->> 'origin'"
+        f" FROM {relation} WHERE value::jsonb ->> 'kind' = 'trade' ORDER BY partition, \"offset\""
+    )
+
+
+def test_trades_flow_from_the_exchange_into_the_engine(running: Engine, kraken: FakeKraken) -> None:
+    with live(running, kraken):
+        for i in range(20):
+            kraken.trade(BTC, now(), f"{64000 + i}.1", "0.5", "sell")
+            kraken.trade(ETH, now(), "3200.25", "1.5")
+        wait_for_trades(running, kraken, BTC)
+        wait_for_trades(running, kraken, ETH)
+    row = running.rows("SELECT price, quantity, side, origin FROM trades WHERE symbol = %s AND seq = 3", BTC)
+    assert row == [(64002.1, 0.5, "sell", "live")]
+    assert len(published(running)) == 40
+
+
+def test_after_a_disconnect_the_hole_is_filled_and_nothing_is_doubled(running: Engine, kraken: FakeKraken) -> None:
+    kraken.snapshot = 0
+    with live(running, kraken) as service:
+        for _ in range(5):
+            kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+        kraken.refuse_websockets(2)
+        kraken.disconnect()
+        kraken.wait_for(lambda k: k.refused == 2)
+        for i in range(2_500):
+            kraken.trade(BTC, now(), f"{100 + i / 100}", send=False)
+        kraken.wait_for(lambda k: k.subscribers(BTC) == 1)
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+        engine_state = "SELECT state, trades FROM loaded_ranges WHERE symbol = %s"
+        running.wait(lambda: running.rows(engine_state, BTC) == [("done", 2_500)])
+    ids = [row[1] for row in published(running)]
+    assert len(ids) == len(set(ids)) == 2_506
+    origins = [row[2] for row in published(running)]
+    assert origins.count("backfill") == 2_500
+    assert [e for e, _ in service.events].count("reconnecting") >= 3
+
+
+def test_a_sequence_hole_without_a_disconnect_is_filled(running: Engine, kraken: FakeKraken) -> None:
+    with live(running, kraken):
+        kraken.trade(BTC, now())
+        for _ in range(3):
+            kraken.trade(BTC, now(), send=False)
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+
+
+def test_duplicates_are_published_once(running: Engine, kraken: FakeKraken) -> None:
+    with live(running, kraken):
+        trades = [kraken.trade(BTC, now()) for _ in range(5)]
+        for trade in trades:
+            kraken.send_again(BTC, trade)
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+    assert len(published(running)) == 6
+
+
+def test_garbage_becomes_dead_letters_and_stops_nothing(running: Engine, kraken: FakeKraken) -> None:
+    good = {"symbol": BTC, "side": "buy", "qty": 1.0, "ord_type": "limit", "timestamp": now().isoformat()}
+    with live(running, kraken):
+        kraken.trade(BTC, now())
+        kraken.send_raw("{not json")
+        kraken.send_raw("<html>maintenance</html>")
+        kraken.send_raw(b"\xff\xfe\x00")
+        kraken.send(None, {"channel": "trade", "type": "update", "data": [17]})
+        kraken.send(None, {"channel": "trade", "type": "update", "data": None})
+        kraken.send(None, {"channel": "trade", "type": "update", "data": [{**good, "trade_id": 2, "price": "abc"}]})
+        kraken.send(None, {"channel": "trade", "type": "update", "data": [{**good, "trade_id": 3, "price": -1.0}]})
+        kraken.send(None, {"channel": "trade", "type": "update", "data": [{**good, "price": 1.0}]})
+        kraken.send(
+            None,
+            {"channel": "trade", "type": "update", "data": [{**good, "symbol": "X/Y", "trade_id": 1, "price": 1.0}]},
+        )
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+        running.wait(lambda: running.value("SELECT count(*) FROM trades_dlq") == 9)
+    assert kraken.connections_made == 1, "no garbage may break the connection"
+    payloads = [base64.b64decode(str(row[0])) for row in running.rows("SELECT payload_base64 FROM trades_dlq")]
+    assert b"{not json" in payloads
+    assert b"\xff\xfe\x00" in payloads
+    reasons = [str(row[0]) for row in running.rows("SELECT reason FROM trades_dlq ORDER BY reason")]
+    assert "price 'abc' is not a decimal number" in reasons
+    assert "symbol X/Y of kraken is not configured" in reasons
+
+
+def test_rate_limits_and_garbage_over_rest_make_it_wait_and_try_again(running: Engine, kraken: FakeKraken) -> None:
+    before = metrics.RATE_LIMITED.labels("kraken")._value.get()
+    with live(running, kraken):
+        kraken.trade(BTC, now())
+        kraken.limit_rest(2, "429")
+        kraken.limit_rest(2, "EAPI:Rate limit exceeded")
+        kraken.limit_rest(1, "garbage")
+        kraken.trade(BTC, now(), send=False)
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+    assert kraken.requests["refused Trades"] == 5
+    assert metrics.RATE_LIMITED.labels("kraken")._value.get() - before == 4
+
+
+def test_a_restart_goes_on_from_the_last_stored_id(running: Engine, kraken: FakeKraken) -> None:
+    kraken.snapshot = 0
+    with live(running, kraken):
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+    running.wait(lambda: running.value("SELECT count(*) FROM feed_clock WHERE last_trade_ts IS NOT NULL") == 1)
+    for _ in range(4):
+        kraken.trade(BTC, now(), send=False)
+    with live(running, kraken):
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+    assert len(published(running)) == 6
+
+
+def test_a_hole_that_was_on_record_at_a_crash_is_filled_by_the_next_start(running: Engine, kraken: FakeKraken) -> None:
+    kraken.snapshot = 0
+    with live(running, kraken) as service:
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+        kraken.limit_rest(10_000)
+        kraken.trade(BTC, now(), send=False)
+        kraken.trade(BTC, now())
+        running.wait(lambda: running.value("SELECT count(*) FROM loaded_ranges WHERE state = 'loading'") == 1)
+        running.wait(lambda: stored(running, BTC) == [1, 3])
+    assert "hole" in [event for event, _ in service.events]
+    kraken._rate_limits.clear()
+    with live(running, kraken):
+        wait_for_trades(running, kraken)
+
+
+def test_two_replicas_share_the_symbols_and_hand_over_without_doubling(running: Engine, kraken: FakeKraken) -> None:
+    def share(wanted: str) -> Callable[[str, str], bool]:
+        return lambda _exchange, symbol: symbol == wanted
+
+    first = Running(running, kraken).start(lambda _e, _s: True)
+    second = Running(running, kraken).start(lambda _e, _s: False)
+    try:
+        kraken.wait_for(lambda k: k.subscribers(BTC) == 1 and k.subscribers(ETH) == 1)
+        kraken.trade(BTC, now())
+        kraken.trade(ETH, now())
+        wait_for_trades(running, kraken, BTC)
+        wait_for_trades(running, kraken, ETH)
+        first.own(share(BTC))
+        second.own(share(ETH))
+        kraken.wait_for(lambda k: k.subscribers(BTC) == 1 and k.subscribers(ETH) == 1)
+        for _ in range(10):
+            kraken.trade(BTC, now())
+            kraken.trade(ETH, now())
+        wait_for_trades(running, kraken, BTC)
+        wait_for_trades(running, kraken, ETH)
+    finally:
+        first.stop()
+        second.stop()
+    rows = published(running)
+    assert len(rows) == len(set(rows)) == 22
+
+
+def test_markets_hash_to_shards_by_their_key() -> None:
+    keys = {market_key("kraken", f"S{i}/USD") for i in range(200)}
+    assert {partition_of(key, 12) for key in keys} == set(range(12))
+
+
+def test_a_bus_that_is_away_loses_nothing(running: Engine, kraken: FakeKraken) -> None:
+    class Failing:
+        failures = 3
+
+        def publish(self, topic: str, messages: Any) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise BusUnavailableError("away")
+            running.bus.publish(topic, messages)
+
+    with live(running, kraken, Failing()) as service:
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+        assert service.ingest.problem is None
+
+
+def test_a_quiet_live_feed_sends_heartbeats(running: Engine, kraken: FakeKraken) -> None:
+    with live(running, kraken):
+        kraken.trade(BTC, now())
+        running.wait(lambda: running.value("SELECT count(*) FROM trades WHERE kind = 'heartbeat'") >= 2, timeout=40)
+    symbols = {row[0] for row in running.rows("SELECT symbol FROM trades WHERE kind = 'heartbeat'")}
+    assert symbols == {BTC, ETH}
+
+
+def test_an_unknown_symbol_ends_the_service_with_its_name(running: Engine) -> None:
+    with FakeKraken([BTC]) as kraken:
+        service = Running(running, kraken).start()
+        service._thread.join(20)
+        assert "kraken does not trade ETH/USD" in str(service.error)

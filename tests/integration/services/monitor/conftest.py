@@ -1,0 +1,42 @@
+"""Fixtures of the error monitor: an HTTP server that plays the receivers, a clock in the test's hand, a bus."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.integration.services.sentiment.web import Web, serve
+
+from candlewave.bus.postgres import PostgresBus
+from candlewave.contracts.topics import ALERTS, SERVICE_LEASES, TRAINING_REQUESTS
+
+
+class Clock:
+    """The present, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **parts: float) -> None:
+        self.now += timedelta(**parts)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def bus(database: str) -> Iterator[PostgresBus]:
+    with PostgresBus(database) as opened:
+        opened.install()
+        opened.ensure_topics([ALERTS, TRAINING_REQUESTS, SERVICE_LEASES])
+        yield opened
