@@ -109,7 +109,7 @@ class _Desk(threading.Thread):
         self, dsn: str, password: str, bus: PostgresBus, models: Models, per_minute: int, stop: threading.Event
     ) -> None:
         super().__init__(name="predictor")
-        config, own = load_config(), PredictSettings()  # type: ignore[call-arg]
+        config, own = load_config(), PredictSettings.load()
         self._dsn, self._password, self._stop_event = dsn, password, stop
         self._predictor = Predictor(
             bus,

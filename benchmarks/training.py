@@ -183,7 +183,7 @@ def _apart(open_time: NDArray[np.datetime64], horizon: int) -> NDArray[np.bool_]
 
 def training(days: float) -> list[Row]:
     """Return the rows of the table; each run has a process of its own, so that its peak of memory is its own."""
-    own = TrainSettings()  # type: ignore[call-arg]
+    own = TrainSettings.load()
     parameters = own.boosting
     larger = replace(
         parameters, trees=parameters.trees * _LARGER, learning_rate=parameters.learning_rate / _LARGER**0.5

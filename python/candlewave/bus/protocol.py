@@ -17,9 +17,10 @@ from typing import NamedTuple, Protocol, Self
 import msgspec
 
 from candlewave.contracts.topics import TopicSpec
+from candlewave.core.errors import CandlewaveError
 
 
-class BusError(RuntimeError):
+class BusError(CandlewaveError):
     """The bus cannot do what was asked; the text says what to do about it."""
 
 

@@ -1,7 +1,5 @@
 """The ``candlewave`` command. Each module of this package adds its commands; heavy imports stay inside them."""
 
-import sys
-
 import typer
 
 from candlewave.cli import (
@@ -19,10 +17,11 @@ from candlewave.cli import (
     sentiment,
     training,
 )
-from candlewave.cli.common import in_words
+from candlewave.cli.common import CommandGroup
 
 app = typer.Typer(
     name="candlewave",
+    cls=CommandGroup,
     help="SQL-first streaming price forecasts: candles, indicators and predictions on RisingWave.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -46,11 +45,5 @@ for module in (
 
 
 def main() -> None:
-    """Run the command line; a wrong setting ends it with what was expected, and never shows the value."""
-    from pydantic import ValidationError
-
-    try:
-        app()
-    except ValidationError as error:
-        typer.echo(f"error: {in_words(error)}", err=True)
-        sys.exit(1)
+    """Run the command line."""
+    app()

@@ -24,39 +24,16 @@ def predictions_api() -> None:
 
     API_* variables set keys, limits and times (docs/api.md).
     """
-    from pydantic import ValidationError
-
-    from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.cli.training import load_train_settings
-    from candlewave.core.config import load_config
-    from candlewave.services.api.security.pepper import PepperError
+    from candlewave.cli.common import load_project
+    from candlewave.ml.settings import TrainSettings
     from candlewave.services.api.service import main
-    from candlewave.services.api.settings import load_api_settings
-    from candlewave.telemetry.service import Service, run_service
+    from candlewave.services.api.settings import ApiSettings
+    from candlewave.telemetry.service import run_service
 
-    settings = load_settings()
-    with explained():
-        config = load_config(settings.config_file)
-    try:
-        own = load_api_settings()
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg'].removeprefix('Value error, ')}")
-    model_name = load_train_settings().model_name
-    problem: list[str] = []
-
-    def run(service: Service) -> None:
-        try:
-            main(service, config, own, model_name)
-        except PepperError as error:
-            problem.append(str(error))
-        except OSError as error:
-            problem.append(f"cannot listen on {own.host}:{own.port}: {error.strerror or error}")
-        if problem:
-            service.log.error("cannot serve", reason=problem[0])
-
-    code = run_service("predictions-api", settings, run)
-    raise typer.Exit(1 if problem else code)
+    settings, config = load_project()
+    api_settings, model_name = ApiSettings.load(), TrainSettings.load().model_name
+    code = run_service("predictions-api", settings, lambda service: main(service, config, api_settings, model_name))
+    raise typer.Exit(code)
 
 
 def create(
@@ -65,15 +42,15 @@ def create(
         list[str] | None, typer.Option(help="read, train; several are possible.", show_default="read")
     ] = None,
     expires: Annotated[
-        str | None, typer.Option(help="Lifetime, such as 90d, 12h; for ever if left out.", show_default=False)
+        str | None, typer.Option(help="Lifetime, such as 90d, 12h; unlimited if left out.", show_default=False)
     ] = None,
 ) -> None:
     """Make a key and show it, once: the engine keeps only its hash."""
-    from candlewave.cli.common import explained, fail, load_settings
+    from candlewave.cli.common import fail, load_settings
     from candlewave.engine.connect import connect
     from candlewave.services.api.security import keys
-    from candlewave.services.api.security.pepper import PepperError, read_pepper
-    from candlewave.services.api.settings import load_api_settings
+    from candlewave.services.api.security.pepper import read_pepper
+    from candlewave.services.api.settings import ApiSettings
 
     scopes = scope or ["read"]
     unknown = [text for text in scopes if text not in keys.SCOPES]
@@ -82,12 +59,9 @@ def create(
     if not _NAME.fullmatch(name) or not name.isprintable():
         fail(f"name {name[:100]!r}: expected 1 to 100 printable characters, not only spaces")
     settings = load_settings()
-    try:
-        pepper = read_pepper(settings, load_api_settings())
-    except PepperError as error:
-        fail(str(error))
+    pepper = read_pepper(settings, ApiSettings.load())
     text, key = keys.make_key(pepper, name, scopes, _lifetime(expires), datetime.now(UTC))
-    with explained(), connect(settings) as conn:
+    with connect(settings) as conn:
         keys.store(conn, key)
     typer.echo(text)
     until = f"until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "until it is revoked"
@@ -99,11 +73,11 @@ def list_keys() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from candlewave.cli.common import explained, load_settings
+    from candlewave.cli.common import load_settings
     from candlewave.engine.connect import connect
     from candlewave.services.api.security import keys
 
-    with explained(), connect(load_settings()) as conn:
+    with connect(load_settings()) as conn:
         found = keys.stored(conn)
     if not found:
         typer.echo("There is no key. `candlewave apikey create NAME` makes one.")
@@ -126,11 +100,11 @@ def list_keys() -> None:
 
 def revoke(prefix: Annotated[str, typer.Argument(help="As `candlewave apikey list` shows it.")]) -> None:
     """End a key; every replica refuses it within two seconds."""
-    from candlewave.cli.common import explained, fail, load_settings
+    from candlewave.cli.common import fail, load_settings
     from candlewave.engine.connect import connect
     from candlewave.services.api.security import keys
 
-    with explained(), connect(load_settings()) as conn:
+    with connect(load_settings()) as conn:
         found = keys.revoke(conn, prefix)
     if not found:
         fail(f"no key with prefix {prefix} holds")

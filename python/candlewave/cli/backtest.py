@@ -46,29 +46,23 @@ def backtest(
     Prints whether the median beats the last price, with block-bootstrap confidence intervals, and writes a report with
     plots and a toy strategy (docs/backtest.md).
     """
-    from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.cli.training import load_train_settings
-    from candlewave.core.config import load_config
-    from candlewave.ml.feature_set import NoFeaturesError
-    from candlewave.ml.model import TooLittleDataError
+    from candlewave.cli.common import load_project
+    from candlewave.ml.settings import TrainSettings
 
-    settings, own = load_settings(), load_train_settings()
+    settings, config = load_project()
     given = {"days": train_days, "every_hours": every_hours}
-    own = own.model_copy(update={name: value for name, value in given.items() if value is not None})
-    try:
-        with explained():
-            config = load_config(settings.config_file)
-            found = _run(settings, config, own, days, end, fee_bps, slippage_bps, inputs=inputs, report=report)
-    except (NoFeaturesError, TooLittleDataError) as error:
-        fail(str(error))
-    _show(found)
-    typer.echo(f"{found.statement}\nReport: {report}")
+    train_settings = TrainSettings.load().model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
+    result = _run(settings, config, train_settings, days, end, fee_bps, slippage_bps, inputs=inputs, report=report)
+    _show(result)
+    typer.echo(f"{result.statement}\nReport: {report}")
 
 
 def _run(
     settings: "Settings",
     config: "Config",
-    own: "TrainSettings",
+    train_settings: "TrainSettings",
     days: float,
     end: datetime | None,
     fee_bps: float,
@@ -97,30 +91,30 @@ def _run(
                     else "there are no features yet: start `candlewave trade-to-ohlc` or a backfill"
                 )
             last = newest + timedelta(minutes=1)
-        steps = plan(config, own, last - timedelta(days=days), last)
+        steps = plan(config, train_settings, last - timedelta(days=days), last)
         command = [
             "candlewave", "backtest", "--days", f"{days:g}", "--end", f"{last:%Y-%m-%dT%H:%M:%S}",
-            "--train-days", f"{own.days:g}", "--every-hours", f"{own.every_hours:g}",
+            "--train-days", f"{train_settings.days:g}", "--every-hours", f"{train_settings.every_hours:g}",
             "--fee-bps", f"{fee_bps:g}", "--slippage-bps", f"{slippage_bps:g}", *(["--inputs"] if inputs else []),
         ]  # fmt: skip
         with progress("Training and forecasting", len(steps.steps), "trainings") as bar:
-            found = backtest(
+            result = backtest(
                 conn,
                 config,
                 steps,
-                own.boosting,
+                train_settings.boosting,
                 Costs(fee_bps, slippage_bps),
                 command=shlex.join(command),
                 source=source,
                 on_step=bar.advance,
             )
-    write_report(found, report)
-    return found
+    write_report(result, report)
+    return result
 
 
-def _show(found: "Backtest") -> None:
+def _show(result: "Backtest") -> None:
     from rich.console import Console
 
     from candlewave.cli.training import verdict_table
 
-    Console(width=None if sys.stdout.isatty() else 160).print(verdict_table(found.verdicts))
+    Console(width=None if sys.stdout.isatty() else 160).print(verdict_table(result.verdicts))

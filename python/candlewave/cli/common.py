@@ -1,15 +1,30 @@
-"""What commands share: errors in words, on standard error."""
+"""What commands share: settings and configuration, and errors in words on standard error."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+import errno
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
+
+from candlewave.core.errors import CandlewaveError, in_words
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
+    from candlewave.core.config import Config
     from candlewave.core.settings import Settings
+
+
+class CommandGroup(TyperGroup):
+    """Commands that end with exit code 1 and a text, not a traceback, when a person can do something about an error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            text = _words(error)
+            if text is None:
+                raise
+            fail(text)
 
 
 def fail(text: str) -> NoReturn:
@@ -18,44 +33,36 @@ def fail(text: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn errors that a person can do something about into their text and exit code 1."""
-    import psycopg
-
-    from candlewave.core.config import ConfigError
-    from candlewave.engine.connect import EngineError, explain
-    from candlewave.engine.embedded.backup import BackupError
-    from candlewave.engine.embedded.ownership import ServerError
-    from candlewave.engine.embedded.runtime import EngineNotRunningError
-
-    try:
-        yield
-    except (ServerError, BackupError, EngineNotRunningError, EngineError, ConfigError) as error:
-        fail(str(error))
-    except psycopg.Error as error:
-        fail(explain(error))
-
-
 def load_settings(*, connects: bool = True) -> "Settings":
-    """Return the settings; a wrong one ends the command with its name and what was expected, never its value.
+    """Return the settings.
 
     A command that only prints SQL (``connects`` false) may know a broker without an engine.
-    """
-    from pydantic import ValidationError
 
+    Raises:
+        pydantic.ValidationError: one of them is wrong.
+    """
     from candlewave.core.settings import get_settings
 
-    try:
-        settings = get_settings()
-    except ValidationError as error:
-        fail(in_words(error))
+    settings = get_settings()
     if connects and settings.kafka_bootstrap_servers and settings.embedded:
         fail(
             "KAFKA_BOOTSTRAP_SERVERS is set but RISINGWAVE_URL is not: the embedded engine has a bus of its own. "
             "Set both, or neither"
         )
     return settings
+
+
+def load_project(*, connects: bool = True) -> "tuple[Settings, Config]":
+    """Return the settings, as :func:`load_settings` does, and what ``candlewave.toml`` says.
+
+    Raises:
+        ConfigError: ``candlewave.toml`` cannot be used.
+        pydantic.ValidationError: a setting is wrong.
+    """
+    from candlewave.core.config import load_config
+
+    settings = load_settings(connects=connects)
+    return settings, load_config(settings.config_file)
 
 
 def embedded_settings(command: str) -> "Settings":
@@ -66,11 +73,17 @@ def embedded_settings(command: str) -> "Settings":
     return settings
 
 
-def in_words(error: "ValidationError") -> str:
-    """Return what is wrong with settings: their names and what was expected, never their values."""
-    lines = []
-    for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(str(part) for part in problem["loc"])
-        words = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{where}: {words}" if where else words)
-    return "; ".join(lines)
+def _words(error: Exception) -> str | None:
+    """Return an error's text for people; None for a fault of candlewave itself, whose traceback is needed."""
+    if isinstance(error, CandlewaveError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:  # the reader of a closed pipe has seen enough
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    import psycopg
+    from pydantic import ValidationError
+
+    from candlewave.engine.connect import explain
+
+    if isinstance(error, ValidationError):
+        return in_words(error)
+    return explain(error) if isinstance(error, psycopg.Error) else None

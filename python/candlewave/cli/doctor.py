@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from candlewave.cli.common import embedded_settings, explained, load_settings
+from candlewave.cli.common import embedded_settings, load_settings
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -36,7 +36,7 @@ def doctor(context: typer.Context) -> None:
     settings = embedded_settings("doctor")
     from candlewave.engine.connect import connect
 
-    with explained(), connect(settings) as conn:
+    with connect(settings) as conn:
         rows = conn.execute(
             "SELECT schema_name, name FROM embedded.objects WHERE full_recompute ORDER BY schema_name, name"
         ).fetchall()
@@ -61,7 +61,7 @@ def clock(
     from candlewave.engine.connect import connect
 
     now = datetime.now(UTC)
-    with explained(), connect(settings) as conn:
+    with connect(settings) as conn:
         ahead = conn.execute(_AHEAD, {"now": now}).fetchall()
         for exchange, symbol, last in ahead:
             typer.echo(f"{exchange} {symbol}: newest event {last:%Y-%m-%d %H:%M:%S} UTC, {last - now} ahead of now")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from candlewave.cli import doctor, sql
-from candlewave.cli.common import embedded_settings, explained, fail
+from candlewave.cli.common import embedded_settings, fail
 
 if TYPE_CHECKING:
     from candlewave.core.settings import Settings
@@ -51,7 +51,7 @@ def up(
     if "admin_port" not in settings.model_fields_set:
         # The default port is left to the services that run beside it.
         settings = settings.model_copy(update={"admin_port": 0})
-    with explained(), start(settings.data_dir, port=port) as server:
+    with start(settings.data_dir, port=port) as server:
         code = run_service(
             "up",
             settings,
@@ -72,18 +72,17 @@ def down() -> None:
     from candlewave.engine.embedded.ownership import Layout, acquire, owner_of
 
     layout = Layout(settings.data_dir.absolute())
-    with explained():
-        owner = owner_of(settings.data_dir)
-        if owner is not None:
-            _end(owner, settings)
-            typer.echo(f"Stopped the engine (process {owner}).")
-        orphan = postmaster(layout.cluster)
-        if orphan is not None:
-            with acquire(layout):
-                stop_postmaster(layout.cluster)
-            typer.echo(f"Stopped PostgreSQL (process {orphan.pid}), whose owner had been killed.")
-        elif owner is None:
-            typer.echo(f"The engine of {settings.data_dir} is not running.")
+    owner = owner_of(settings.data_dir)
+    if owner is not None:
+        _end(owner, settings)
+        typer.echo(f"Stopped the engine (process {owner}).")
+    orphan = postmaster(layout.cluster)
+    if orphan is not None:
+        with acquire(layout):
+            stop_postmaster(layout.cluster)
+        typer.echo(f"Stopped PostgreSQL (process {orphan.pid}), whose owner had been killed.")
+    elif owner is None:
+        typer.echo(f"The engine of {settings.data_dir} is not running.")
 
 
 def backup(file: Annotated[Path, typer.Argument(help="File to write; an earlier one is replaced at the end.")]) -> None:
@@ -94,9 +93,8 @@ def backup(file: Annotated[Path, typer.Argument(help="File to write; an earlier 
     settings = embedded_settings("backup")
     from candlewave.engine.embedded.backup import backup as make
 
-    with explained():
-        made = make(settings, file)
-    typer.echo(f"Wrote {file}: {len(made.tables)} tables, {made.size / 1e6:,.1f} MB.")
+    written = make(settings, file)
+    typer.echo(f"Wrote {file}: {len(written.tables)} tables, {written.size / 1e6:,.1f} MB.")
 
 
 def restore(
@@ -110,8 +108,7 @@ def restore(
     settings = embedded_settings("restore")
     from candlewave.engine.embedded.backup import restore as put_back
 
-    with explained():
-        restored = put_back(settings, file, force=force)
+    restored = put_back(settings, file, force=force)
     typer.echo(f"Restored {len(restored.tables)} tables from {file}. Start the engine with `candlewave up`.")
 
 
@@ -129,8 +126,7 @@ def upgrade(
     from candlewave.engine.embedded.programs import MAJOR
     from candlewave.engine.embedded.upgrade import upgrade as bring
 
-    with explained():
-        done = bring(settings.data_dir, typer.echo, keep_old=keep_old)
+    done = bring(settings.data_dir, typer.echo, keep_old=keep_old)
     verb = "is now" if done else "is already"
     typer.echo(f"{settings.data_dir} {verb} at PostgreSQL {MAJOR}.")
 

@@ -14,15 +14,9 @@ def technical_indicators() -> None:
     The views compute the indicators; this service exports their freshness and alerts on any difference. Of several
     replicas one audits, the others stand by.
     """
-    from candlewave.cli.common import load_settings
-    from candlewave.core.config import ConfigError, load_config
+    from candlewave.cli.common import load_project
     from candlewave.services.indicators.service import main
     from candlewave.telemetry.service import run_service
 
-    settings = load_settings()
-    try:
-        config = load_config(settings.config_file)
-    except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    settings, config = load_project()
     raise typer.Exit(run_service("technical-indicators", settings, lambda service: main(service, config)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from candlewave.cli.common import fail, load_settings
+from candlewave.cli.common import fail, load_project
 
 if TYPE_CHECKING:
     from candlewave.core.config import Config
@@ -53,7 +53,7 @@ def trade_to_ohlc() -> None:
     from candlewave.services.ingest.service import main
     from candlewave.telemetry.service import run_service
 
-    settings, config = _project()
+    settings, config = load_project()
     raise typer.Exit(run_service("trade-to-ohlc", settings, lambda service: main(service, config)))
 
 
@@ -89,7 +89,7 @@ def backfill(
     from candlewave.services.ingest.ledger import Ledger
     from candlewave.services.ingest.validate import normalise_symbol
 
-    settings, config = _project()
+    settings, config = load_project()
     name = exchange or config.default_exchange
     market = normalise_symbol(symbol)
     if market is None:
@@ -102,7 +102,7 @@ def backfill(
     rejects = _Rejects()
     until = _utc(end) if end else datetime.now(UTC)
     total, unit = (None, "trades") if begin is None else (_minutes(_utc(begin), until), "minutes of market time")
-    with _explained(), _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", total, unit) as bar:
+    with _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", total, unit) as bar:
         connection = None if begin is None else Exchange(name)
         _known_symbol(conn, name, market, config)
         done = _Counter(bar)
@@ -154,14 +154,14 @@ def replay(
     from candlewave.services.ingest.replay import replay as run
     from candlewave.services.ingest.store import register_symbols, wait_until_visible
 
-    settings, config = _project()
+    settings, config = load_project()
     factor = _speed(speed)
     known = None
     if strict_symbols:
         listed = config.exchanges.get(exchange)
         known = frozenset(listed.symbols if listed else ())
     rejects = _Rejects()
-    with _explained(), Lines(file) as lines, _connected(settings) as (bus, conn):
+    with Lines(file) as lines, _connected(settings) as (bus, conn):
         with _progress(f"Replay {file.name}", lines.total_bytes, "bytes") as bar:
             done = _Counter(bar)
             result = run(
@@ -217,17 +217,11 @@ def simulate(
     second live run with the same options goes on where the first ended, filling the time between; with other options it
     is refused.
     """
-    from candlewave.services.ingest.simulate import (
-        OtherMarketError,
-        load_state,
-        publish_history,
-        publish_live,
-        save_state,
-    )
+    from candlewave.services.ingest.simulate import load_state, publish_history, publish_live, save_state
     from candlewave.services.ingest.simulator import EXCHANGE, Disturbances, RegimeChange, Simulator
     from candlewave.services.ingest.store import register_symbols
 
-    settings, config = _project()
+    settings, config = load_project()
     markets = _markets(symbols, rate)
     options = {
         "markets": [f"{m.symbol} {m.rate:g}" for m in markets],
@@ -238,12 +232,9 @@ def simulate(
     }
     path = settings.data_dir / "simulator.json"
     now = datetime.now(UTC)
-    try:
-        found = None if fresh or not live else load_state(path, options)
-    except OtherMarketError as error:
-        fail(str(error))
-    start = found[0] if found else (now - timedelta(days=days)).replace(second=0, microsecond=0)
-    with _explained(), _connected(settings) as (bus, conn), _stop_signals() as stop:
+    state = None if fresh or not live else load_state(path, options)
+    start = state[0] if state else (now - timedelta(days=days)).replace(second=0, microsecond=0)
+    with _connected(settings) as (bus, conn), _stop_signals() as stop:
         simulator = Simulator(
             markets,
             start=start,
@@ -252,10 +243,10 @@ def simulate(
             signal=signal,
             change=RegimeChange(_utc(change_at)) if change_at else None,
         )
-        if found:
-            simulator.restore(found[1])
+        if state:
+            simulator.restore(state[1])
         register_symbols(conn, EXCHANGE, [m.symbol for m in markets])
-        if live and not found:
+        if live and not state:
             # Were it killed within the history, the next run would make the same trades again, with the same ids.
             save_state(path, simulator, options)
         history = (now - start).total_seconds() / 60
@@ -305,8 +296,8 @@ def audit(
     from candlewave.engine.connect import connect
     from candlewave.services.ingest.audit import OhlcAudit
 
-    settings, config = _project()
-    with _explained(), connect(settings) as conn:
+    settings, config = load_project()
+    with connect(settings) as conn:
         if against is _Against.TRADES:
             checker = OhlcAudit(conn, timedelta(minutes=config.candles.max_fill_minutes))
             audited, differences = checker.sample(sample, exchange, symbol)
@@ -434,47 +425,6 @@ def _stop_signals() -> Iterator[Any]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn the errors a user can act on into one line and exit code 1."""
-    import psycopg
-
-    from candlewave.bus.protocol import BusError
-    from candlewave.core.config import ConfigError
-    from candlewave.engine.connect import EngineError, explain
-    from candlewave.services.ingest.files import FileFormatError
-    from candlewave.services.ingest.ledger import AlreadyLoadedError
-    from candlewave.services.ingest.records import HistoryUnavailableError, UnknownExchangeError
-    from candlewave.services.ingest.store import ViewsTimeoutError
-
-    try:
-        yield
-    except psycopg.Error as error:
-        text = explain(error)
-    except (
-        AlreadyLoadedError,
-        BusError,
-        ConfigError,
-        EngineError,
-        FileFormatError,
-        HistoryUnavailableError,
-        UnknownExchangeError,
-        ViewsTimeoutError,
-    ) as error:
-        text = str(error)
-    else:
-        return
-    fail(text)
-
-
-def _project() -> tuple["Settings", "Config"]:
-    from candlewave.core.config import load_config
-
-    settings = load_settings()
-    with _explained():
-        return settings, load_config(settings.config_file)
 
 
 def _retention(config: "Config") -> timedelta | None:

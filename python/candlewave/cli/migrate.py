@@ -150,22 +150,14 @@ def migrate(
 
 def _install_search(console: "Console") -> None:
     """Index templates must be there before a sink writes its first document."""
-    from pydantic import ValidationError
-
-    from candlewave.cli.common import fail, load_settings
-    from candlewave.elastic.client import SearchError, open_client
+    from candlewave.cli.common import load_settings
+    from candlewave.elastic.client import open_client
     from candlewave.elastic.install import install
     from candlewave.elastic.settings import SearchSettings
 
-    try:
-        own = SearchSettings()  # type: ignore[call-arg]
-    except ValidationError as error:
-        fail(error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, "))
-    try:
-        with open_client(load_settings(), own) as client:
-            install(client, own, console.print)
-    except SearchError as error:
-        fail(str(error))
+    search_settings = SearchSettings.load()
+    with open_client(load_settings(), search_settings) as client:
+        install(client, search_settings, console.print)
 
 
 @migrate_app.command()
@@ -273,8 +265,9 @@ def _explained() -> Iterator[None]:
     from pydantic import ValidationError
 
     from candlewave.bus import BusError
-    from candlewave.cli.common import fail, in_words
+    from candlewave.cli.common import fail
     from candlewave.core.config import ConfigError
+    from candlewave.core.errors import in_words
     from candlewave.engine.connect import EngineError
     from candlewave.engine.migrate import MigrationError
     from candlewave.sqlproject.render import RenderError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from candlewave.cli import migrate
-from candlewave.cli.common import explained, fail, load_settings
+from candlewave.cli.common import fail, load_project
 
 if TYPE_CHECKING:
     from candlewave.core.settings import Settings
@@ -35,7 +35,6 @@ def lint(
     rules: Annotated[bool, typer.Option("--rules", help="List the rules.")] = False,
 ) -> None:
     """Check the SQL models in sql/; needs no engine. Exit code 1 when a rule is violated."""
-    from candlewave.core.config import load_config
     from candlewave.sqlproject.lint import RULES
     from candlewave.sqlproject.lint import lint as check
 
@@ -48,8 +47,8 @@ def lint(
             fail(f"there is no rule {explain}; rules are {', '.join(RULES)}")
         typer.echo(f"{explain.upper()}: {inspect.getdoc(RULES[explain.upper()])}")
         return
-    with explained():
-        findings = check(load_config(load_settings(connects=False).config_file))
+    _, config = load_project(connects=False)
+    findings = check(config)
     for finding in findings:
         typer.echo(str(finding))
     if findings:
@@ -66,29 +65,21 @@ def render(
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print passwords, not ***.")] = False,
 ) -> None:
     """Print the SQL that an engine gets for the objects of sql/, in dependency order."""
-    from candlewave.core.config import load_config
-    from candlewave.engine.embedded.translate import TranslationError
-    from candlewave.sqlproject.parameters import ParameterError
-    from candlewave.sqlproject.render import RenderError, render_objects
+    from candlewave.sqlproject.render import render_objects
 
-    settings = load_settings(connects=False)
-    with explained():
-        config = load_config(settings.config_file)
-    try:
-        known = {o.name: o for o in render_objects(config)}
-        unknown = [name for name in objects or () if name not in known]
-        if unknown:
-            fail(f"there is no object {unknown[0]}; objects are {', '.join(known)}")
-        wanted = [o for o in known.values() if not objects or o.name in objects]
-        if engine is Engine.EMBEDDED:
-            texts = {o.name: _embedded_text(o) for o in wanted}
-        elif settings.kafka_bootstrap_servers is None:
-            texts = {o.name: o.text for o in wanted}
-            typer.echo("KAFKA_BOOTSTRAP_SERVERS is not set: deploy-time parameters are left as ${name}", err=True)
-        else:
-            texts = {o.name: _filled(o.text, settings, mask_secrets=not show_secrets) for o in wanted}
-    except (RenderError, ParameterError, TranslationError) as error:
-        fail(str(error))
+    settings, config = load_project(connects=False)
+    known = {o.name: o for o in render_objects(config)}
+    unknown = [name for name in objects or () if name not in known]
+    if unknown:
+        fail(f"there is no object {unknown[0]}; objects are {', '.join(known)}")
+    wanted = [o for o in known.values() if not objects or o.name in objects]
+    if engine is Engine.EMBEDDED:
+        texts = {o.name: _embedded_text(o) for o in wanted}
+    elif settings.kafka_bootstrap_servers is None:
+        texts = {o.name: o.text for o in wanted}
+        typer.echo("KAFKA_BOOTSTRAP_SERVERS is not set: deploy-time parameters are left as ${name}", err=True)
+    else:
+        texts = {o.name: _filled(o.text, settings, mask_secrets=not show_secrets) for o in wanted}
     if out is None:
         typer.echo("\n\n".join(f"{text.rstrip()};" for text in texts.values()))
         return

@@ -20,34 +20,21 @@ def model_error_monitor(
     Thresholds are in candlewave.toml, table "monitor". ALERTMANAGER_URL and ALERT_WEBHOOK_URL say who is told. Of
     several replicas one evaluates, the others stand by. See docs/monitoring.md.
     """
-    from pydantic import ValidationError
-
-    from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.core.config import load_config
-    from candlewave.services.monitor.settings import MonitorSettings
-    from candlewave.telemetry.service import run_service
-
-    settings = load_settings()
-    with explained():
-        config = load_config(settings.config_file)
-    try:
-        own = MonitorSettings.load()
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
-    if not once:
-        from candlewave.services.monitor.service import main
-
-        raise typer.Exit(run_service("model-error-monitor", settings, lambda service: main(service, config, own)))
-
     from rich.console import Console
     from rich.table import Table
 
+    from candlewave.cli.common import load_project
     from candlewave.contracts.alert_text import summary
-    from candlewave.services.monitor.service import judge_once
+    from candlewave.services.monitor.service import judge_once, main
+    from candlewave.services.monitor.settings import MonitorSettings
+    from candlewave.telemetry.service import run_service
 
-    with explained():
-        verdicts = judge_once(settings, config)
+    settings, config = load_project()
+    monitor_settings = MonitorSettings.load()
+    if not once:
+        code = run_service("model-error-monitor", settings, lambda service: main(service, config, monitor_settings))
+        raise typer.Exit(code)
+    verdicts = judge_once(settings, config)
     if verdicts is None:
         typer.echo("There are no trades yet: start `candlewave trade-to-ohlc`, or `candlewave simulate`.")
         return

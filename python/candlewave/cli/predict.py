@@ -23,47 +23,29 @@ def price_predictor(
     PREDICT_* variables set how often the clock is looked at, how far it catches up and how old candles may be
     (docs/predictions.md). Replicas share the markets.
     """
-    from pydantic import ValidationError
-
-    from candlewave.bus.protocol import BusError
-    from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.core.config import load_config
+    from candlewave.cli.common import load_project
+    from candlewave.services.predictor.service import main, predict_once
     from candlewave.services.predictor.settings import PredictSettings
     from candlewave.telemetry.service import run_service
 
-    settings = load_settings()
-    with explained():
-        config = load_config(settings.config_file)
-    try:
-        own = PredictSettings()  # type: ignore[call-arg]
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
-    if not once:
-        from candlewave.services.predictor.service import main
-
-        raise typer.Exit(run_service("price-predictor", settings, lambda service: main(service, config, own)))
-
-    from candlewave.ml.feature_set import NoFeaturesError
-    from candlewave.services.predictor.service import predict_once
-
-    try:
-        with explained():
-            done = predict_once(settings, config, own)
-    except (BusError, NoFeaturesError) as error:
-        fail(str(error))
-    _show(done)
+    settings, config = load_project()
+    predict_settings = PredictSettings.load()
+    if once:
+        _show(predict_once(settings, config, predict_settings))
+        return
+    code = run_service("price-predictor", settings, lambda service: main(service, config, predict_settings))
+    raise typer.Exit(code)
 
 
-def _show(done: "Cycle") -> None:
+def _show(cycle: "Cycle") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    if done.forecasts:
+    if cycle.forecasts:
         table = Table(title="Forecasts that were published; quantiles 10, 50 and 90 % of the price, times in UTC")
         for heading in ("market", "candle", "ahead", "model", "role", "last", "10 %", "50 %", "90 %"):
             table.add_column(heading, justify="right" if heading.endswith("%") or heading == "last" else "left")
-        for f in done.forecasts:
+        for f in cycle.forecasts:
             table.add_row(
                 f"{f.exchange} {f.symbol}",
                 f"{f.feature_time:%Y-%m-%d %H:%M}",
@@ -82,5 +64,5 @@ def _show(done: "Cycle") -> None:
         "no_feed": "its feed was away during the minute",
         "warming_up": "too little history: its volatility is not known yet",
     }
-    for market, reason in sorted(set(done.skipped)):
+    for market, reason in sorted(set(cycle.skipped)):
         typer.echo(f"left out {' '.join(market)}: {reasons[reason]}")

@@ -150,7 +150,7 @@ def _show(
     from rich.table import Table
 
     from candlewave.cli.common import fail
-    from candlewave.client import ApiError, ApiUnavailableError, Client
+    from candlewave.client import ApiUnavailableError, Client
 
     try:
         with Client(url, key or None, attempts=2) as client:
@@ -160,8 +160,6 @@ def _show(
         fail(f"--url, --key: {error}")
     except ApiUnavailableError as error:
         fail(f"{url}: {error}. `make demo` or `candlewave predictions-api` serves the API")
-    except ApiError as error:
-        fail(str(error))
     if as_json:
         typer.echo(answer.model_dump_json(indent=1))
         return

@@ -21,22 +21,17 @@ def sentiment_extractor() -> None:
     CANDLEWAVE_NEWS_CONFIG names a file of sources and assets (docs/sentiment.md); keys of news APIs and of the language
     model come from the environment or from secret files.
     """
-    from candlewave.cli.common import load_settings
-    from candlewave.core.config import ConfigError, load_config
-    from candlewave.services.sentiment.config import NewsConfigError, load_news_config
+    from candlewave.cli.common import load_project
+    from candlewave.services.sentiment.config import load_news_config
     from candlewave.services.sentiment.service import main
     from candlewave.services.sentiment.settings import SentimentSettings
     from candlewave.telemetry.service import run_service
 
-    settings = load_settings()
-    try:
-        config = load_config(settings.config_file)
-        own = SentimentSettings.load()
-        news = load_news_config(own.news_config)
-    except (ConfigError, NewsConfigError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    raise typer.Exit(run_service("sentiment-extractor", settings, lambda service: main(service, config, news, own)))
+    settings, config = load_project()
+    news_settings = SentimentSettings.load()
+    news = load_news_config(news_settings.news_config)
+    code = run_service("sentiment-extractor", settings, lambda service: main(service, config, news, news_settings))
+    raise typer.Exit(code)
 
 
 def evaluate(
@@ -54,15 +49,11 @@ def evaluate(
     import time
 
     from candlewave.cli.common import load_settings
-    from candlewave.services.sentiment.evaluate import EvaluationError, read_labelled, save_plot, score_all
     from candlewave.services.sentiment.evaluate import evaluate as compare
+    from candlewave.services.sentiment.evaluate import read_labelled, save_plot, score_all
     from candlewave.services.sentiment.offline.scorer import OfflineScorer
 
-    try:
-        labelled = read_labelled(file)
-    except EvaluationError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    labelled = read_labelled(file)
     scorer = OfflineScorer()
     begin = time.perf_counter()
     scores = score_all(labelled, lambda text: scorer.score(text).score)
@@ -96,16 +87,12 @@ def score(
     asset: Annotated[str | None, typer.Option(help="Score for this asset, such as BTC.")] = None,
 ) -> None:
     """Score one headline with the offline scorer, and say why."""
-    from candlewave.services.sentiment.config import NewsConfigError, load_news_config
+    from candlewave.services.sentiment.config import load_news_config
     from candlewave.services.sentiment.entities import Recogniser
     from candlewave.services.sentiment.offline.scorer import OfflineScorer
     from candlewave.services.sentiment.settings import SentimentSettings
 
-    try:
-        recogniser = Recogniser(load_news_config(SentimentSettings.load().news_config).assets)
-    except NewsConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    recogniser = Recogniser(load_news_config(SentimentSettings.load().news_config).assets)
     mentions = recogniser.find(text, "")
     focus = recogniser.names(asset.upper()) if asset else frozenset()
     others = frozenset().union(*(recogniser.names(m.asset) for m in mentions if asset and m.asset != asset.upper()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from candlewave.cli.common import explained, fail, load_settings
+from candlewave.cli.common import fail, load_settings
 
 if TYPE_CHECKING:
     import psycopg
@@ -37,7 +37,7 @@ def sql(
         from candlewave.engine.connect import connect
 
         settings = load_settings()
-        with explained(), connect(settings) as conn:
+        with connect(settings) as conn:
             # Without parameters PostgreSQL takes several statements at once.
             cursor = conn.execute(command.encode())
             while True:
@@ -56,10 +56,8 @@ def _prompt() -> None:
     from candlewave.engine.connect import engine_url
     from candlewave.engine.embedded.programs import binary
 
-    settings = load_settings()
-    with explained():
-        url = engine_url(settings)
-        psql = binary("psql")
+    url = engine_url(load_settings())
+    psql = binary("psql")
     typer.echo(url, err=True)
     parts = conninfo_to_dict(url)
     password = str(parts.pop("password", "") or "")

@@ -59,30 +59,21 @@ def train(
 
     TRAIN_* variables set history, folds and LightGBM (docs/models.md).
     """
-    from candlewave.bus.protocol import BusError
-    from candlewave.cli.common import explained, fail, load_settings
-    from candlewave.core.config import load_config
-    from candlewave.ml.feature_set import NoFeaturesError
-    from candlewave.ml.model import TooLittleDataError
-    from candlewave.ml.registry import RegistryError
+    from candlewave.cli.common import fail, load_project
+    from candlewave.ml.settings import TrainSettings
 
-    settings, own = load_settings(), load_train_settings()
-    own = own.model_copy(
+    settings, config = load_project()
+    train_settings = TrainSettings.load().model_copy(
         update={name: value for name, value in (("days", days), ("search_trials", search)) if value is not None}
     )
     now = datetime.now(UTC)
     moment = end.replace(tzinfo=UTC) if end is not None else now
     if moment > now:  # the next training would wait until then
         fail(f"--end {moment:%Y-%m-%d %H:%M} UTC lies in the future: it is now {now:%Y-%m-%d %H:%M} UTC")
-    try:
-        with explained():
-            config = load_config(settings.config_file)
-            if ask:
-                _ask(settings, own, reason)
-            else:
-                _train(settings, config, own, reason, moment, inputs, dry_run)
-    except (BusError, NoFeaturesError, RegistryError, TooLittleDataError) as error:
-        fail(str(error))
+    if ask:
+        _ask(settings, train_settings.model_name, reason)
+    else:
+        _train(settings, config, train_settings, reason, moment, inputs, dry_run)
 
 
 def model_trainer() -> None:
@@ -91,15 +82,14 @@ def model_trainer() -> None:
     TRAIN_* variables set interval, history, folds and LightGBM (docs/models.md). Of several replicas one trains, the
     others stand by.
     """
-    from candlewave.cli.common import explained, load_settings
-    from candlewave.core.config import load_config
+    from candlewave.cli.common import load_project
+    from candlewave.ml.settings import TrainSettings
     from candlewave.services.trainer.service import main
     from candlewave.telemetry.service import run_service
 
-    settings, own = load_settings(), load_train_settings()
-    with explained():
-        config = load_config(settings.config_file)
-    raise typer.Exit(run_service("model-trainer", settings, lambda service: main(service, config, own)))
+    settings, config = load_project()
+    train_settings = TrainSettings.load()
+    raise typer.Exit(run_service("model-trainer", settings, lambda service: main(service, config, train_settings)))
 
 
 def list_models() -> None:
@@ -108,15 +98,12 @@ def list_models() -> None:
     from rich.table import Table
 
     from candlewave.cli.common import fail, load_settings
-    from candlewave.ml.registry import RegistryError, open_registry
+    from candlewave.ml.registry import open_registry
 
     settings = load_settings()
     if settings.mlflow_tracking_uri is None and not settings.data_dir.exists():
         fail(f"there is no {settings.data_dir} (CANDLEWAVE_DATA_DIR): `make demo` or `candlewave up` makes it")
-    try:
-        versions = open_registry(settings, load_train_settings().model_name).versions()
-    except RegistryError as error:
-        fail(str(error))
+    versions = open_registry(settings).versions()
     if not versions:
         typer.echo("No model is registered: the baseline serves. `candlewave train` trains one.")
         return
@@ -138,44 +125,27 @@ def list_models() -> None:
 def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_events.")] = "by hand") -> None:
     """Make the champion before the present one serve again; a second rollback takes the first one back."""
     from candlewave.bus import open_bus
-    from candlewave.bus.protocol import BusError
     from candlewave.cli.common import fail, load_settings
     from candlewave.contracts.topics import MODEL_EVENTS
     from candlewave.ml.messages import event_message
-    from candlewave.ml.registry import CHAMPION, PREVIOUS, RegistryError, open_registry
+    from candlewave.ml.registry import CHAMPION, PREVIOUS, open_registry
+    from candlewave.ml.settings import TrainSettings
 
-    settings, own = load_settings(), load_train_settings()
-    try:
-        registry = open_registry(settings, own.model_name)
-        present, before = registry.metadata(CHAMPION), registry.metadata(PREVIOUS)
-        if present is None or before is None:
-            fail("there is no champion before the present one")
-        text = f"version {before.version} instead of {present.version}: {reason}"
-        with open_bus(settings) as bus:
-            bus.ensure_topics([MODEL_EVENTS])  # fails before anything is changed when the bus is away
-            registry.promote(before.version, before.served_horizons)
-            event = event_message(own.model_name, before.version, "rolled_back", text, datetime.now(UTC))
-            bus.publish(MODEL_EVENTS.name, [event])
-    except (RegistryError, BusError) as error:
-        fail(str(error))
+    settings, model_name = load_settings(), TrainSettings.load().model_name
+    registry = open_registry(settings, model_name)
+    present, before = registry.metadata(CHAMPION), registry.metadata(PREVIOUS)
+    if present is None or before is None:
+        fail("there is no champion before the present one")
+    text = f"version {before.version} instead of {present.version}: {reason}"
+    with open_bus(settings) as bus:
+        bus.ensure_topics([MODEL_EVENTS])  # fails before anything is changed when the bus is away
+        registry.promote(before.version, before.served_horizons)
+        event = event_message(model_name, before.version, "rolled_back", text, datetime.now(UTC))
+        bus.publish(MODEL_EVENTS.name, [event])
     typer.echo(f"Version {before.version} is the champion again; predictors follow within seconds.")
 
 
-def load_train_settings() -> "TrainSettings":
-    """Return the settings of training; a wrong one ends the command with its name and what was expected."""
-    from pydantic import ValidationError
-
-    from candlewave.cli.common import fail
-    from candlewave.ml.settings import TrainSettings
-
-    try:
-        return TrainSettings()  # type: ignore[call-arg]
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        fail(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
-
-
-def _ask(settings: "Settings", own: "TrainSettings", reason: str) -> None:
+def _ask(settings: "Settings", model_name: str, reason: str) -> None:
     from uuid import uuid4
 
     from candlewave.bus import open_bus
@@ -183,17 +153,17 @@ def _ask(settings: "Settings", own: "TrainSettings", reason: str) -> None:
     from candlewave.contracts.records import TrainingRequest
     from candlewave.contracts.topics import TRAINING_REQUESTS
 
-    request = TrainingRequest(f"cli-{uuid4().hex[:16]}", own.model_name, reason, {}, datetime.now(UTC))
+    request = TrainingRequest(f"cli-{uuid4().hex[:16]}", model_name, reason, {}, datetime.now(UTC))
     with open_bus(settings) as bus:
         bus.ensure_topics([TRAINING_REQUESTS])
         bus.publish(TRAINING_REQUESTS.name, [to_message(request)])
-    typer.echo(f"Asked for a training of {own.model_name}: request {request.request_id}.")
+    typer.echo(f"Asked for a training of {model_name}: request {request.request_id}.")
 
 
 def _train(
     settings: "Settings",
     config: "Config",
-    own: "TrainSettings",
+    train_settings: "TrainSettings",
     reason: str,
     end: datetime,
     inputs: bool,
@@ -206,21 +176,21 @@ def _train(
     from candlewave.ml.train import examine, fits, read_training_data, train
     from candlewave.telemetry.progress import progress
 
-    registry = None if dry_run else open_registry(settings, own.model_name)
+    registry = None if dry_run else open_registry(settings, train_settings.model_name)
     if registry is not None:
         registry.metadata(CHAMPION)  # one that is down is noticed before the work
     with progress("Reading training data", None, "rows") as bar, connect(settings) as conn:
         data, warnings = read_training_data(
-            conn, config, own, end, source="inputs" if inputs else "features", on_rows=bar.advance
+            conn, config, train_settings, end, source="inputs" if inputs else "features", on_rows=bar.advance
         )
     for warning in warnings:
         typer.echo(f"note: {warning}", err=True)
-    parameters = _search(data, config, own) if own.search_trials else own.boosting
+    parameters = _search(data, config, train_settings) if train_settings.search_trials else train_settings.boosting
     markets = len(set(data.markets.tolist()))
-    boosters = fits(config, own, markets, final=not dry_run)
+    boosters = fits(config, train_settings, markets, final=not dry_run)
     if registry is None:
         with progress("Training", boosters, "boosters") as bar:
-            examined = examine(data, config, own, parameters, warnings, on_fit=bar.advance)
+            examined = examine(data, config, train_settings, parameters, warnings, on_fit=bar.advance)
         _show(examined.verdicts)
         return
     with open_bus(settings) as bus, progress("Training", boosters, "boosters") as bar:
@@ -230,7 +200,7 @@ def _train(
             bus,
             registry,
             config,
-            own,
+            train_settings,
             reason=reason,
             end=end,
             warnings=warnings,
@@ -243,12 +213,12 @@ def _train(
     typer.echo(f"Version {trained.version} is registered and {what}: {trained.decision.reason}.")
 
 
-def _search(data: "Dataset", config: "Config", own: "TrainSettings") -> "BoostingParameters":
+def _search(data: "Dataset", config: "Config", train_settings: "TrainSettings") -> "BoostingParameters":
     from candlewave.ml.tuning import search
     from candlewave.telemetry.progress import progress
 
-    with progress("Searching parameters", own.search_trials, "trials") as bar:
-        found = search(data, config, own, on_trial=bar.advance)
+    with progress("Searching parameters", train_settings.search_trials, "trials") as bar:
+        found = search(data, config, train_settings, on_trial=bar.advance)
     typer.echo(
         f"Best of {found.trials} trials: pinball loss {found.loss:.4f} of the baseline's"
         f" ({found.shipped_loss:.4f} with the parameters as set): {found.parameters}"

@@ -1,9 +1,10 @@
 """What goes wrong when the API is asked."""
 
 from candlewave.contracts.api import Problem
+from candlewave.core.errors import CandlewaveError
 
 
-class ApiError(RuntimeError):
+class ApiError(CandlewaveError):
     """The API refused; the text is its own words.
 
     Attributes:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from candlewave.contracts.topics import DEAD_LETTER_SUFFIX
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.times import format_time
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -28,7 +29,7 @@ AlertStatus = Literal["firing", "resolved"]
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class MalformedMessageError(ValueError):
+class MalformedMessageError(CandlewaveError, ValueError):
     """Bytes that are not the expected record; the text is the reason for a dead letter."""
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from candlewave.core.errors import CandlewaveError, in_words
 from candlewave.core.paths import project_root
 
 TIMEFRAME_SECONDS: dict[str, int] = {
@@ -26,7 +27,7 @@ TIMEFRAME_SECONDS: dict[str, int] = {
 Period = Annotated[int, Field(ge=2, le=500)]
 
 
-class ConfigError(ValueError):
+class ConfigError(CandlewaveError):
     """``candlewave.toml`` cannot be used; the text says where, what was found and what was expected."""
 
 
@@ -254,6 +255,4 @@ def load_config(path: Path | None = None) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where}: {first['msg']} (found {first['input']!r})") from None
+        raise ConfigError(f"{path}: {in_words(error, show_values=True)}") from None

@@ -9,6 +9,8 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_SECRETS = Path("/run/secrets")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "placeholder", "example", "todo", "xxx"}
 
 
@@ -20,14 +22,26 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-class Settings(BaseSettings):
-    """Settings shared by every command and service.
+class EnvironmentSettings(BaseSettings):
+    """Settings whose fields are environment variables of the names given as aliases.
 
-    Each field is an environment variable of the name given as alias. Secrets may also come as files named like the
-    variable in lower case, in the folder ``/run/secrets``.
+    Secrets may also come as files named like the variable in lower case, in the folder ``/run/secrets``.
     """
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment and ``/run/secrets``.
+
+        Raises:
+            pydantic.ValidationError: a setting is wrong.
+        """
+        return cls(_secrets_dir=_SECRETS if _SECRETS.is_dir() else None)  # type: ignore[call-arg]
+
+
+class Settings(EnvironmentSettings):
+    """Settings shared by every command and service."""
 
     environment: Environment = Field(Environment.DEVELOPMENT, alias="CANDLEWAVE_ENV")
     data_dir: Path = Field(Path(".candlewave"), alias="CANDLEWAVE_DATA_DIR")
@@ -62,6 +76,13 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @field_validator("log_level")
+    @classmethod
+    def _is_level(cls, value: str) -> str:
+        if value.upper() not in _LOG_LEVELS:
+            raise ValueError(f"expected one of {', '.join(_LOG_LEVELS)}")
+        return value.upper()
+
     @field_validator("elasticsearch_url")
     @classmethod
     def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
@@ -92,5 +113,4 @@ def _is_placeholder(secret: str) -> bool:
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
     """Return the process's settings, read once from the environment and ``/run/secrets``."""
-    secrets = Path("/run/secrets")
-    return Settings(_secrets_dir=secrets if secrets.is_dir() else None)  # type: ignore[call-arg]
+    return Settings.load()

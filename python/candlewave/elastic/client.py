@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
 from candlewave.elastic.settings import SearchSettings
 
@@ -16,7 +17,7 @@ OLDEST = 8
 """Oldest major version of the server."""
 
 
-class SearchError(RuntimeError):
+class SearchError(CandlewaveError):
     """Elasticsearch refused, or cannot be reached; the text says what was tried and what it answered."""
 
 
@@ -97,7 +98,7 @@ def require_version(client: "Elasticsearch") -> str:
 
 
 def _options(settings: Settings, own: SearchSettings | None) -> dict[str, Any]:
-    own = own or SearchSettings()  # type: ignore[call-arg]
+    own = own or SearchSettings.load()
     logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # a line for each request
     host = address(settings)
     assert settings.elasticsearch_url is not None

@@ -3,19 +3,18 @@
 from typing import Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from candlewave.core.settings import EnvironmentSettings
 
 
-class SearchSettings(BaseSettings):
-    """Each field is an environment variable of the name given as alias.
+class SearchSettings(EnvironmentSettings):
+    """See :class:`candlewave.core.settings.EnvironmentSettings`.
 
     Attributes:
         hot_days: age at which a day's index is merged, made read-cheap, and moves to warm nodes.
         delete_days: age at which it goes.
         timeout_seconds: for each request.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
 
     hot_days: int = Field(7, alias="SEARCH_HOT_DAYS", ge=1)
     delete_days: int = Field(365, alias="SEARCH_DELETE_DAYS", ge=2)

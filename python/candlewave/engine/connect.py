@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
 from candlewave.engine.embedded import runtime
 
@@ -18,7 +19,7 @@ NOTICE_LOSS: dict[str, Any] = {
 """Connection parameters: that the engine's machine is gone is noticed within half a minute, not after hours."""
 
 
-class EngineError(RuntimeError):
+class EngineError(CandlewaveError):
     """The SQL engine cannot be used; the text says why and what to do."""
 
 

@@ -7,6 +7,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from candlewave.core.config import Config
+from candlewave.core.errors import CandlewaveError
 
 KEYS = ("exchange", "symbol", "open_time", "close_time", "available_at")
 """Columns of ``features`` that say which row it is; the others are features."""
@@ -15,7 +16,7 @@ DEFAULT_VOLATILITY = "volatility_60_1m"
 """Feature that scales returns, with the shipped ``indicators.realised_volatility``; see :func:`volatility_feature`."""
 
 
-class NoFeaturesError(RuntimeError):
+class NoFeaturesError(CandlewaveError):
     """The engine has no view ``features``, or not the one that the configuration asks for."""
 
 

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from candlewave.core.errors import CandlewaveError
+
 QUANTILES = (0.1, 0.5, 0.9)
 """Levels of every forecast; the outer two bound the 80 % interval."""
 
@@ -68,7 +70,7 @@ class Forecaster(Protocol):
         ...
 
 
-class FeatureMismatchError(ValueError):
+class FeatureMismatchError(CandlewaveError):
     """The features at hand are not those the model was trained on; the text says which differ."""
 
 

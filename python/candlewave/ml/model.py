@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.ml.baseline import DEFAULT_SPREAD, LastPriceBaseline
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import trainable
@@ -33,7 +34,7 @@ _LEAST_FITTED = 20
 _LEAST_APART = 30
 
 
-class TooLittleDataError(ValueError):
+class TooLittleDataError(CandlewaveError):
     """There are not enough rows to train; the text says how many there are and how many are needed."""
 
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
 from candlewave.ml.model import QuantileModel, load_model
 from candlewave.telemetry import get_logger
@@ -37,7 +38,7 @@ _COMPLETE = "complete"
 _log = get_logger(__name__)
 
 
-class RegistryError(RuntimeError):
+class RegistryError(CandlewaveError):
     """The registry cannot be used; the text says what was tried and what it answered."""
 
 
@@ -336,7 +337,7 @@ def open_registry(settings: Settings, name: str | None = None) -> Registry:
         uri = settings.mlflow_tracking_uri.get_secret_value()
     else:
         uri = f"sqlite:///{_database(data / 'mlflow')}"
-    return Registry(uri, name or TrainSettings().model_name, data / "models")  # type: ignore[call-arg]
+    return Registry(uri, name or TrainSettings.load().model_name, data / "models")
 
 
 def _database(folder: Path) -> Path:

@@ -3,14 +3,14 @@
 from datetime import timedelta
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from candlewave.core.settings import EnvironmentSettings
 from candlewave.ml.baseline import BASELINE
 from candlewave.ml.model import BoostingParameters
 
 
-class TrainSettings(BaseSettings):
-    """Each field is an environment variable of the name given as alias.
+class TrainSettings(EnvironmentSettings):
+    """See :class:`candlewave.core.settings.EnvironmentSettings`.
 
     Attributes:
         model_name: name in the registry.
@@ -26,8 +26,6 @@ class TrainSettings(BaseSettings):
         search_seconds: end of the search, whatever its trials.
         least_pause_minutes: least time between two trainings that were asked for.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
 
     model_name: str = Field("candlewave", alias="MODEL_NAME", pattern=r"^[A-Za-z0-9_.-]{1,80}$")
     days: float = Field(30.0, alias="TRAIN_DAYS", gt=0)

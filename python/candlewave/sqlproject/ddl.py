@@ -8,13 +8,15 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from candlewave.core.errors import CandlewaveError
+
 _TOKEN = re.compile(
     r"(?:\s+|--[^\n]*)*(?:(?P<parameter>\$\{\w+\})|'(?P<string>(?:[^']|'')*)'|(?P<word>\w+)"
     r'|"(?P<quoted>[^"]+)"|(?P<sign>[^\s\w]))'
 )
 
 
-class DdlError(ValueError):
+class DdlError(CandlewaveError, ValueError):
     """A statement that candlewave does not understand; the text says what was found and what was expected."""
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from candlewave.core.config import TIMEFRAME_SECONDS
+from candlewave.core.errors import CandlewaveError
 
 _FIELDS = ("grain", "keys", "event time", "late data", "footprint", "readers")
 _FOOTPRINT = re.compile(
@@ -34,7 +35,7 @@ _BOUND = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+)(?: (?P<unit>second|minute|h
 _UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
-class HeaderError(ValueError):
+class HeaderError(CandlewaveError, ValueError):
     """A header is missing a field or cannot be read; the text names the object, the line and what was expected."""
 
 

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
 
 _PARAMETER = re.compile(r"\$\{([^}]*)\}")
 _MASK = "***"
 
 
-class ParameterError(ValueError):
+class ParameterError(CandlewaveError, ValueError):
     """A parameter is unknown, or the settings do not say its value; the text names the parameter or the setting."""
 
 

@@ -10,6 +10,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from candlewave.core.config import TIMEFRAME_SECONDS, Config
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.paths import project_root
 from candlewave.sqlproject.catalog.constants import template_context
 from candlewave.sqlproject.ddl import DdlError, Kind, Statement, parse_statement
@@ -18,7 +19,7 @@ from candlewave.sqlproject.header import Header, parse_header, split_header
 _SUFFIX = ".sql.j2"
 
 
-class RenderError(ValueError):
+class RenderError(CandlewaveError, ValueError):
     """A template cannot be rendered or read; the text names the file and the reason."""
 
 

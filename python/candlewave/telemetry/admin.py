@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.telemetry.logs import get_logger
 from candlewave.telemetry.redact import redact
 
@@ -19,7 +20,7 @@ Check = Callable[[], str | None]
 _log = get_logger(__name__)
 
 
-class AdminPortTakenError(RuntimeError):
+class AdminPortTakenError(CandlewaveError):
     """The admin port is in use; the text says how to choose another."""
 
 

@@ -13,7 +13,6 @@ from candlewave import __version__
 from candlewave.core.settings import Settings
 from candlewave.telemetry.redact import redact
 
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _CHATTY = ("alembic",)
 """Libraries whose INFO is of no use to an operator."""
 
@@ -24,13 +23,7 @@ def configure_logging(settings: Settings, service: str, stream: TextIO | None = 
     Every line has ``timestamp`` (UTC), ``level``, ``logger``, ``event``, ``service``, ``version``, and ``trace_id``
     inside a span. Exceptions are structured, without local variables. Secrets are hidden by
     :mod:`candlewave.telemetry.redact`.
-
-    Raises:
-        ValueError: ``LOG_LEVEL`` is not a level.
     """
-    level = settings.log_level.upper()
-    if level not in _LEVELS:
-        raise ValueError(f"LOG_LEVEL is {settings.log_level!r}; expected one of {', '.join(_LEVELS)}")
 
     def identity(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event.update(service=service, version=__version__)
@@ -63,7 +56,7 @@ def configure_logging(settings: Settings, service: str, stream: TextIO | None = 
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)
-    root.setLevel(level)
+    root.setLevel(settings.log_level)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.configure(

@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
 from candlewave.telemetry import tracing
 from candlewave.telemetry.admin import AdminPortTakenError, AdminServer, Readiness
@@ -76,11 +76,7 @@ def run_service(name: str, settings: Settings, main: Callable[[Service], None]) 
     An error that main raises is logged and gives 1. Whoever has not ended ``shutdown_grace_seconds`` after the signal
     is ended with 1, and a second signal ends the process at once.
     """
-    try:
-        configure_logging(settings, name)
-    except ValueError as error:
-        sys.stderr.write(f"candlewave {name}: {error}\n")
-        return 1
+    configure_logging(settings, name)
     log = get_logger(f"candlewave.{name}")
     set_build_info(name)
     flush_spans = tracing.configure(settings, name)
@@ -105,6 +101,9 @@ def run_service(name: str, settings: Settings, main: Callable[[Service], None]) 
 def _run(service: Service, main: Callable[[Service], None]) -> bool:
     try:
         main(service)
+    except CandlewaveError as error:
+        service.log.error("failed", reason=str(error))
+        return True
     except Exception:
         service.log.exception("failed")
         return True

@@ -21,6 +21,8 @@ SECRET = "zz-top-secret-zz"
         (["models", "list"], {"CANDLEWAVE_DATA_DIR": "/nowhere"}, "there is no /nowhere (CANDLEWAVE_DATA_DIR)"),
         (["migrate", "downgrade", "9999"], {}, "there is no revision 9999; there are 0001"),
         (["predictions-api"], {"API_PORT": SECRET}, "API_PORT"),
+        (["price-predictor"], {"LOG_LEVEL": SECRET}, "LOG_LEVEL: expected one of DEBUG, INFO"),
+        (["render", "trades", "--engine", "embedded", "--out", "/dev/null/x"], {}, "/dev/null/x: Not a directory"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )

@@ -42,7 +42,7 @@ VIEWS = ("predictions", "prediction_documents", "predictions_sink")
 def elastic() -> Iterator[FakeElasticsearch]:
     with FakeElasticsearch() as running:
         with open_client(settings(running)) as client:
-            install(client, SearchSettings())  # type: ignore[call-arg]
+            install(client, SearchSettings.load())
         yield running
 
 

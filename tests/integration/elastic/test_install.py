@@ -90,7 +90,7 @@ def test_password_of_the_address_is_used_and_not_shown() -> None:
     with FakeElasticsearch(password="p@ss") as server:
         url = server.url.replace("http://", "http://elastic:p%40ss@")
         with open_client(settings(url)) as client:
-            assert install(client, SearchSettings()) == 4  # type: ignore[call-arg]
+            assert install(client, SearchSettings.load()) == 4
         assert address(settings(url)) == server.url
 
 
@@ -98,7 +98,7 @@ def test_nobody_there_and_no_address() -> None:
     with FakeElasticsearch() as server:
         gone = server.url
     with open_client(settings(gone)) as client, pytest.raises(SearchError, match="cannot be reached"):
-        install(client, SearchSettings())  # type: ignore[call-arg]
+        install(client, SearchSettings.load())
     with pytest.raises(SearchError, match="ELASTICSEARCH_URL is not set"):
         open_client(settings(None))
 

@@ -111,13 +111,13 @@ def test_too_short_a_history_is_said_with_numbers(conn: psycopg.Connection, sour
     with pytest.raises(
         TooLittleDataError, match=rf"the longest history{words} between .* has {most} minutes, 1500 are needed"
     ):
-        read_training_data(conn, Config(), TrainSettings(), END, source=source)  # type: ignore[call-arg]
+        read_training_data(conn, Config(), TrainSettings.load(), END, source=source)
 
 
 def test_a_view_without_the_configured_volatility_is_refused(conn: psycopg.Connection) -> None:
     config = Config.model_validate({"indicators": {"realised_volatility": 30}})
     with pytest.raises(NoFeaturesError, match=r"lacks volatility_30_1m, which `indicators.realised_volatility`"):
-        read_training_data(conn, config, TrainSettings(), END)  # type: ignore[call-arg]
+        read_training_data(conn, config, TrainSettings.load(), END)
 
 
 def test_nothing_is_an_empty_dataset_and_no_view_is_an_error(conn: psycopg.Connection) -> None:

@@ -47,7 +47,7 @@ def test_symbols_keep_the_order_of_the_file(tmp_path: Path) -> None:
         ("[candels]\n", "candels: Extra inputs are not permitted"),
         (
             '[candles]\ntimeframes = ["1m", "7m"]',
-            "candles.timeframes: Value error, unknown timeframe '7m'; known are 1m,",
+            "candles.timeframes: unknown timeframe '7m'; known are 1m,",
         ),
         ('[candles]\ntimeframes = ["5m"]', "must start with 1m, grow, and not repeat"),
         ('[candles]\ntimeframes = ["1m", "1h", "5m"]', "must start with 1m, grow, and not repeat"),

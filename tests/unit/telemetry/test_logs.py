@@ -66,11 +66,6 @@ def test_level_comes_from_settings(stream: io.StringIO, level: str, shown: list[
     assert [line["event"] for line in _lines(stream)] == shown
 
 
-def test_an_unknown_level_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"LOG_LEVEL is 'loud'; expected one of DEBUG, INFO"):
-        configure_logging(Settings(log_level="loud"), "x")
-
-
 def test_an_exception_is_structured_and_shows_neither_locals_nor_passwords(stream: io.StringIO) -> None:
     configure_logging(Settings(), "x", stream)
     local_value = "in-a-variable"

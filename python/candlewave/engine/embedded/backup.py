@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 from psycopg import sql
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
 from candlewave.engine.embedded import runtime
 from candlewave.engine.embedded.cluster import DATABASE
@@ -33,7 +34,7 @@ ORDER BY 1
 """
 
 
-class BackupError(RuntimeError):
+class BackupError(CandlewaveError):
     """A backup cannot be made or restored; the text says why, and what is left as it was."""
 
 

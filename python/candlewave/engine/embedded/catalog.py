@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 from sqlglot import exp, parse_one
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.engine.embedded.ranges import EVER
 from candlewave.engine.embedded.translate import translate_query
 from candlewave.sqlproject.ddl import Kind, Statement, parse_statement
@@ -62,7 +63,7 @@ _TRANSITION = {
 }
 
 
-class CatalogError(RuntimeError):
+class CatalogError(CandlewaveError):
     """A statement cannot be applied to the embedded engine; the text says why."""
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from candlewave.core.errors import CandlewaveError
 
-class ServerError(RuntimeError):
+
+class ServerError(CandlewaveError):
     """The embedded PostgreSQL cannot do what was asked; the text says what to do about it."""
 
 

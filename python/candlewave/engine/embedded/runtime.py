@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
 from candlewave.engine.embedded.ownership import owner_of
 
 
-class EngineNotRunningError(RuntimeError):
+class EngineNotRunningError(CandlewaveError):
     """Nobody runs the embedded engine of this data directory; the text says how to start it."""
 
 

@@ -11,6 +11,8 @@ from functools import lru_cache
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
+from candlewave.core.errors import CandlewaveError
+
 # It says on each [1] that PostgreSQL counts from one.
 logging.getLogger("sqlglot").setLevel(logging.WARNING)
 
@@ -38,7 +40,7 @@ _REFUSED: dict[type[exp.Expr], str] = {
 }
 
 
-class TranslationError(ValueError):
+class TranslationError(CandlewaveError, ValueError):
     """A construct has no exact PostgreSQL equivalent; the text names it."""
 
 

@@ -5,6 +5,8 @@
 where it stopped.
 """
 
+from candlewave.core.errors import CandlewaveError
 
-class MigrationError(RuntimeError):
+
+class MigrationError(CandlewaveError):
     """A migration cannot be written or applied; the text names the object and what to do."""

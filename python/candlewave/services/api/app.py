@@ -62,7 +62,7 @@ def create_app(
         ask_training: stores a wish for a training; it may block, and raises BusError.
         clock: now, in UTC; tests give their own.
     """
-    own = own or ApiSettings()  # type: ignore[call-arg]
+    own = own or ApiSettings.load()
     reader = Reader(url, own.pool_size, own.timeout_seconds)
     past = history(reader)
     context = Context(

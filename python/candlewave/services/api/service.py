@@ -12,6 +12,7 @@ from candlewave.bus.messages import to_message
 from candlewave.contracts.records import TrainingRequest
 from candlewave.contracts.topics import TRAINING_REQUESTS
 from candlewave.core.config import Config
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Environment, Settings
 from candlewave.engine.connect import engine_url
 from candlewave.services.api.app import Application, create_app
@@ -26,16 +27,23 @@ _BACKLOG = 2_048
 _LOOK_SECONDS = 0.5
 
 
+class ListenError(CandlewaveError):
+    """The API cannot listen on its address; the text says why."""
+
+
 def main(service: Service, config: Config, own: ApiSettings, model_name: str) -> None:
     """Serve until the service stops; the engine may come and go.
 
     Raises:
-        OSError: the port is taken.
+        ListenError: the port is taken, or may not be used.
         PepperError: outside development there is no API_KEY_PEPPER.
     """
     app = make_app(service.settings, config, own, model_name)
     service.readiness.add("engine", lambda: app.reader.problem)
-    listener = socket.create_server((own.host, own.port), backlog=_BACKLOG)
+    try:
+        listener = socket.create_server((own.host, own.port), backlog=_BACKLOG)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {own.host}:{own.port}: {error.strerror or error}") from None
     server = make_server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http")
     thread.start()

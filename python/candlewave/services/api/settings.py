@@ -2,19 +2,20 @@
 
 import ipaddress
 import re
-from pathlib import Path
 from typing import Annotated
 
 from limits import parse_many
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
+
+from candlewave.core.settings import EnvironmentSettings
 
 _LEAST_PEPPER = 16
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 
 
-class ApiSettings(BaseSettings):
-    """Each field is an environment variable of the name given as alias; secrets may be files in ``/run/secrets``.
+class ApiSettings(EnvironmentSettings):
+    """See :class:`candlewave.core.settings.EnvironmentSettings`.
 
     Attributes:
         host, port: where requests are taken.
@@ -32,8 +33,6 @@ class ApiSettings(BaseSettings):
         stream_poll_seconds: how often the engine is asked for news, while anybody listens.
         heartbeat_seconds: silence after which a stream gets a comment.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True, hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", alias="API_HOST")
     port: int = Field(8000, alias="API_PORT", ge=0, le=65535)
@@ -89,9 +88,3 @@ class ApiSettings(BaseSettings):
         except ValueError:
             raise ValueError(f"{text!r} is not a rate limit, such as 100/second;3000/minute") from None
         return text
-
-
-def load_api_settings() -> ApiSettings:
-    """Read the settings from the environment and ``/run/secrets``."""
-    secrets = Path("/run/secrets")
-    return ApiSettings(_secrets_dir=secrets if secrets.is_dir() else None)  # type: ignore[call-arg]

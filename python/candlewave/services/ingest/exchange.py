@@ -91,7 +91,7 @@ class Exchange:
     """
 
     def __init__(self, name: str, settings: IngestSettings | None = None) -> None:
-        settings = settings or IngestSettings()  # type: ignore[call-arg]
+        settings = settings or IngestSettings.load()
         if name not in PROFILES:
             raise UnknownExchangeError(f"exchange {name!r} is not supported; known are {', '.join(PROFILES)}")
         self.name = name

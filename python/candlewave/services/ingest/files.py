@@ -10,11 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from candlewave.core.errors import CandlewaveError
+
 MAX_LINE = 65_536
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
 
 
-class FileFormatError(ValueError):
+class FileFormatError(CandlewaveError):
     """A file cannot be used at all; the text says which, what was found and what was expected."""
 
 

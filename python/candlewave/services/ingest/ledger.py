@@ -12,6 +12,8 @@ from enum import StrEnum
 import psycopg
 from psycopg.rows import tuple_row
 
+from candlewave.core.errors import CandlewaveError
+
 _COLUMNS = "exchange, symbol, source, range_from, range_to, state, reached, trades, updated_at"
 
 
@@ -60,7 +62,7 @@ class LoadedRange:
         return f"{self.exchange} {self.symbol} {_short(self.begin)} to {_short(self.end)} ({self.source}, {self.state})"
 
 
-class AlreadyLoadedError(ValueError):
+class AlreadyLoadedError(CandlewaveError):
     """A range must not be loaded; the text says why and what to do instead."""
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from candlewave.core.errors import CandlewaveError
+
 
 @dataclass(frozen=True, slots=True)
 class RawTrade:
@@ -31,9 +33,9 @@ class Garbage:
     reason: str
 
 
-class UnknownExchangeError(ValueError):
+class UnknownExchangeError(CandlewaveError):
     """There is no profile for an exchange."""
 
 
-class HistoryUnavailableError(RuntimeError):
+class HistoryUnavailableError(CandlewaveError):
     """An exchange does not hand out the wanted past; the text says how far it goes."""

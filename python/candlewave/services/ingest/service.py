@@ -58,7 +58,7 @@ async def _ingest(service: Service, config: Config, bus: Bus, store: EngineStore
         store,
         {name: market.symbols for name, market in config.exchanges.items()},
         timedelta(seconds=config.candles.grace_seconds),
-        IngestSettings(),  # type: ignore[call-arg]
+        IngestSettings.load(),
         service.log.info,
     )
     service.readiness.add("feeds", lambda: ingest.problem)

@@ -1,7 +1,8 @@
 """Where exchanges are reached, when not at their own addresses."""
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from candlewave.core.settings import EnvironmentSettings
 
 
 class Mirror(BaseModel):
@@ -18,15 +19,13 @@ class Mirror(BaseModel):
     ws: str | None = None
 
 
-class IngestSettings(BaseSettings):
+class IngestSettings(EnvironmentSettings):
     """Settings of what talks to exchanges.
 
     ``CANDLEWAVE_EXCHANGE_URLS`` is JSON, an object per exchange:
     ``{"kraken": {"rest": "http://127.0.0.1:8080", "ws": "ws://127.0.0.1:8080"}}``. The interval between requests is
     the exchange's own rule unless set, for a mirror that allows more.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
 
     exchange_urls: dict[str, Mirror] = Field(default_factory=dict, alias="CANDLEWAVE_EXCHANGE_URLS")
     request_interval_ms: float | None = Field(None, alias="CANDLEWAVE_EXCHANGE_REQUEST_INTERVAL_MS", gt=0)

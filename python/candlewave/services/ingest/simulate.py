@@ -12,6 +12,7 @@ import numpy as np
 from candlewave.bus.protocol import Bus, Message
 from candlewave.contracts.records import Origin
 from candlewave.contracts.topics import TRADES
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.times import from_us
 from candlewave.services.ingest import metrics
 from candlewave.services.ingest.heartbeats import LiveFeed
@@ -22,7 +23,7 @@ _TICK_SECONDS = 0.2
 _SAVE_SECONDS = 30.0
 
 
-class OtherMarketError(ValueError):
+class OtherMarketError(CandlewaveError):
     """The data directory has a simulated market with other options."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 from psycopg.rows import tuple_row
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.engine.connect import EngineError
 from candlewave.services.ingest.holes import Hole, Last
 from candlewave.services.ingest.ledger import Ledger, LoadedRange
@@ -17,11 +18,11 @@ T = TypeVar("T")
 Connect = Callable[[], psycopg.Connection]
 
 
-class StoreUnavailableError(ConnectionError):
+class StoreUnavailableError(CandlewaveError):
     """The engine cannot be reached now; the same call may succeed later."""
 
 
-class ViewsTimeoutError(RuntimeError):
+class ViewsTimeoutError(CandlewaveError):
     """The views did not show in time what was published; the text says what is missing."""
 
 

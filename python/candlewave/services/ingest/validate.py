@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from candlewave.contracts.records import Origin, Side, Trade
+from candlewave.core.errors import CandlewaveError
 
 FUTURE = timedelta(seconds=2)
 """How far a trade's time may be ahead of its receipt; the views use the same bound."""
@@ -37,7 +38,7 @@ class Reject:
     text: str
 
 
-class RejectedTradeError(ValueError):
+class RejectedTradeError(CandlewaveError):
     """A field cannot be read; carries the :class:`Reject`."""
 
     def __init__(self, code: str, text: str) -> None:

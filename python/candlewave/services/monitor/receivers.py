@@ -11,6 +11,7 @@ import httpx
 
 from candlewave import __version__
 from candlewave.contracts.alert_text import DOCUMENTATION, RUNBOOKS, summary
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.times import format_time
 from candlewave.services.monitor import metrics
 from candlewave.services.monitor.alerts import Alert
@@ -25,7 +26,7 @@ _SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 _MOST_LINES = 30
 
 
-class DeliveryError(Exception):
+class DeliveryError(CandlewaveError):
     """The receiver did not take the alerts; try again later.
 
     Attributes:

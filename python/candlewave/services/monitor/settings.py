@@ -1,18 +1,17 @@
 """Where the error monitor sends alerts. Environment variables only."""
 
-from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from candlewave.core.settings import EnvironmentSettings
 
 
-class MonitorSettings(BaseSettings):
-    """Each field is an environment variable of the name given as alias.
+class MonitorSettings(EnvironmentSettings):
+    """See :class:`candlewave.core.settings.EnvironmentSettings`.
 
-    Secrets may come as files of the alias in lower case in ``/run/secrets``. Addresses count as secrets: they may hold
-    a password, and a Slack address is one.
+    Addresses count as secrets: they may hold a password, and a Slack address is one.
 
     Attributes:
         alertmanager_url: base address; several, separated by commas, all get every alert, as Alertmanager wants it.
@@ -24,8 +23,6 @@ class MonitorSettings(BaseSettings):
         timeout_seconds: for connecting and for each wait of a request.
         model_name: the registered model.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
 
     alertmanager_url: SecretStr | None = Field(None, alias="ALERTMANAGER_URL")
     webhook_url: SecretStr | None = Field(None, alias="ALERT_WEBHOOK_URL")
@@ -45,12 +42,6 @@ class MonitorSettings(BaseSettings):
             if parts.scheme not in {"http", "https"} or not parts.hostname:
                 raise ValueError("expected http:// or https:// with a host")
         return value
-
-    @classmethod
-    def load(cls) -> Self:
-        """Read the environment and ``/run/secrets``."""
-        secrets = Path("/run/secrets")
-        return cls(_secrets_dir=secrets if secrets.is_dir() else None)  # type: ignore[call-arg]
 
     @property
     def alertmanager_urls(self) -> list[str]:

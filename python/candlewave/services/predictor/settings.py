@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from candlewave.core.settings import EnvironmentSettings
 
 
-class PredictSettings(BaseSettings):
-    """Each field is an environment variable of the name given as alias.
+class PredictSettings(EnvironmentSettings):
+    """See :class:`candlewave.core.settings.EnvironmentSettings`.
 
     Attributes:
         poll_seconds: how often the markets' clock is looked at; on the embedded engine a notification is quicker.
@@ -16,8 +17,6 @@ class PredictSettings(BaseSettings):
         max_feature_age_seconds: a market whose newest candle is older is not forecast; 0 for any age, for replays.
         batch_rows: most feature rows in one call of a model.
     """
-
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
 
     poll_seconds: float = Field(0.25, alias="PREDICT_POLL_SECONDS", gt=0, le=60)
     reload_seconds: float = Field(15.0, alias="PREDICT_RELOAD_SECONDS", gt=0)

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from candlewave.core.errors import CandlewaveError, in_words
+
 SourceKind = Literal["rss", "cryptopanic", "newsapi", "files", "simulated"]
 
 
-class NewsConfigError(ValueError):
+class NewsConfigError(CandlewaveError):
     """The news configuration cannot be used; the text says where, what was found and what was expected."""
 
 
@@ -106,9 +108,7 @@ def load_news_config(path: Path | None = None) -> NewsConfig:
     try:
         return NewsConfig.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise NewsConfigError(f"{where}: {place}: {first['msg']} (found {first['input']!r})") from None
+        raise NewsConfigError(f"{where}: {in_words(error, show_values=True)}") from None
 
 
 def _over(shipped: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

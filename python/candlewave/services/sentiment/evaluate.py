@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from candlewave.core.errors import CandlewaveError
+
 _TEXT_COLUMNS = ("text", "title", "headline", "sentence")
 _VALUE_COLUMNS = ("score", "sentiment", "label")
 _WORDS = {
@@ -27,7 +29,7 @@ NEUTRAL_BAND = 0.1
 """Scores nearer to zero than this count as neutral in the confusion table."""
 
 
-class EvaluationError(ValueError):
+class EvaluationError(CandlewaveError):
     """The labelled file cannot be used; the text says where, what was found and what was expected."""
 
 

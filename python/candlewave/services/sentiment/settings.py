@@ -4,16 +4,12 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from candlewave.core.settings import EnvironmentSettings
 
 
-class SentimentSettings(BaseSettings):
-    """Each field is an environment variable of the name given as alias.
-
-    Secrets may come as files of the alias in lower case in ``/run/secrets``.
-    """
-
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+class SentimentSettings(EnvironmentSettings):
+    """See :class:`candlewave.core.settings.EnvironmentSettings`."""
 
     news_config: Path | None = Field(None, alias="CANDLEWAVE_NEWS_CONFIG")
     cryptopanic_api_key: SecretStr | None = Field(None, alias="CRYPTOPANIC_API_KEY")
@@ -30,12 +26,6 @@ class SentimentSettings(BaseSettings):
     fetch_timeout_seconds: float = Field(20.0, alias="SENTIMENT_FETCH_TIMEOUT_SECONDS", gt=0)
     fetch_max_bytes: int = Field(5_000_000, alias="SENTIMENT_FETCH_MAX_BYTES", gt=0)
     max_article_age_hours: float = Field(48.0, alias="SENTIMENT_MAX_ARTICLE_AGE_HOURS", gt=0)
-
-    @classmethod
-    def load(cls) -> Self:
-        """Read the environment and ``/run/secrets``."""
-        secrets = Path("/run/secrets")
-        return cls(_secrets_dir=secrets if secrets.is_dir() else None)  # type: ignore[call-arg]
 
     @model_validator(mode="after")
     def _whole_endpoint(self) -> Self:

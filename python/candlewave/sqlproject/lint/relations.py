@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp, parse_one
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.sqlproject.ddl import Kind
 from candlewave.sqlproject.render import SqlObject
 
@@ -20,7 +21,7 @@ _SAME_EXACTNESS = (
 _WINDOW_COLUMNS = ("window_start", "window_end")
 
 
-class ResolutionError(ValueError):
+class ResolutionError(CandlewaveError, ValueError):
     """A name cannot be resolved; the text says which."""
 
 

@@ -10,12 +10,13 @@ from fractions import Fraction
 
 from sqlglot import exp
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.sqlproject.lint.model import Finding, Model, excerpt
 from candlewave.sqlproject.lint.relations import Branch, Relation
 from candlewave.sqlproject.lint.rule import Rule
 
 
-class UnitError(ValueError):
+class UnitError(CandlewaveError, ValueError):
     """An expression has no unit; the text says why."""
 
 

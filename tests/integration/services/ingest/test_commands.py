@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 from click.testing import Result
 from tests.fakes.kraken import FakeKraken
 from tests.integration.services.ingest.conftest import Engine
 from typer.testing import CliRunner
 
 import candlewave.engine.connect
-from candlewave.cli import ingest
+from candlewave.cli import app
 from candlewave.core.settings import get_settings
 
 HEADER = "product_id,trade_id,ts,side,price,quantity"
@@ -28,8 +27,6 @@ def command(running: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "data" / "runtime.json").write_text(json.dumps({"url": running.url}))
     monkeypatch.setattr(candlewave.engine.connect, "engine_url", lambda _settings: running.url)
     get_settings.cache_clear()
-    app = typer.Typer()
-    ingest.register(app)
 
     def run(*arguments: object) -> Result:
         return CliRunner().invoke(app, [str(a) for a in arguments])

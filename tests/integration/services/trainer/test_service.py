@@ -25,7 +25,7 @@ from candlewave.ml.train import Trained
 from candlewave.services.trainer.service import GROUP, Trainer, train_once
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-OWN = TrainSettings()  # type: ignore[call-arg]
+OWN = TrainSettings.load()
 
 
 class FakeRegistry:

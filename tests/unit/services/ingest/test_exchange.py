@@ -120,7 +120,7 @@ def test_a_mirror_replaces_every_address_of_an_exchange(name: str) -> None:
 
 def test_the_setting_is_json_by_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANDLEWAVE_EXCHANGE_URLS", '{"kraken": {"rest": "http://a:1", "ws": "ws://a:1"}}')
-    assert IngestSettings().exchange_urls == {"kraken": Mirror(rest="http://a:1", ws="ws://a:1")}  # type: ignore[call-arg]
+    assert IngestSettings.load().exchange_urls == {"kraken": Mirror(rest="http://a:1", ws="ws://a:1")}
 
 
 FRAMES = {

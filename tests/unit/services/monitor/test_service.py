@@ -65,7 +65,7 @@ def test_who_lost_the_lease_repeats_nothing(connect: object, monkeypatch: pytest
     monkeypatch.setattr(module, "Lease", _LostLease)
     monkeypatch.setattr(module, "make_senders", lambda _: [sender])
     monkeypatch.setattr(module, "connect", connect)
-    thread = threading.Thread(target=module.main, args=(service, load_config(), MonitorSettings()))
+    thread = threading.Thread(target=module.main, args=(service, load_config(), MonitorSettings.load()))
     thread.start()
     sender.told.wait(10)
     service.stop.set()

@@ -3,11 +3,12 @@
 import os
 import secrets
 
+from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Environment, Settings
 from candlewave.services.api.settings import ApiSettings
 
 
-class PepperError(RuntimeError):
+class PepperError(CandlewaveError):
     """There is no secret to hash keys with; the text says what to do."""
 
 

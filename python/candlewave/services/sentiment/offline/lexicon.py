@@ -11,6 +11,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Generic, TypeVar
 
+from candlewave.core.errors import CandlewaveError
+
 _IRREGULAR = {
     "arise": ("arose", "arisen"),
     "beat": ("beaten",),
@@ -178,7 +180,7 @@ class Match(Generic[Entry]):
     entry: Entry
 
 
-class LexiconError(ValueError):
+class LexiconError(CandlewaveError):
     """A lexicon file has a line that cannot be read."""
 
 
