@@ -107,7 +107,7 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
         title, summary: plain text.
         source: name of the source in the configuration.
         lang: ISO 639-1, ``und`` if unknown.
-        published_at: as the source says, never later than ``fetched_at``.
+        published_at: as the source says, never later than ``fetched_at``; None when it is unknown.
         fetched_at: when this program saw it first.
         tags: tickers that the source attached.
     """
@@ -118,7 +118,7 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     source: str
     lang: str
-    published_at: Time
+    published_at: Time | None
     fetched_at: Time
     tags: tuple[str, ...] = ()
 
@@ -137,6 +137,7 @@ class AssetScore(msgspec.Struct, frozen=True, kw_only=True):
         event_type: such as listing, hack, regulation; ``other`` if none was recognised.
         extractor: ``llm``, ``offline``, or ``fallback``: offline because the language model failed.
         extractor_version: which model and prompt, or which lexicon.
+        published_at: the article's; the score of an article of unknown age never counts in a feature.
         scored_at: when the score became available.
     """
 
@@ -148,7 +149,7 @@ class AssetScore(msgspec.Struct, frozen=True, kw_only=True):
     event_type: str
     extractor: str
     extractor_version: str
-    published_at: Time
+    published_at: Time | None
     fetched_at: Time
     scored_at: Time
 

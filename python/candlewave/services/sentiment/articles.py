@@ -18,6 +18,16 @@ _WORD = re.compile(r"[^\W_]+")
 _FILLER_WORDS = "a an the of to in on at for and or is are was as by with from its it s after amid"
 _FILLER = frozenset(_FILLER_WORDS.split())
 _SAME_TITLE = 0.75
+_MIN_WORDS = 3
+_ENDING = re.compile(r"(?:ing|ed|es|s|e)$")
+_SHORT = 4
+_TURNING_WORDS = """
+    not no never without against despite unlikely t deny deni denie refus reject fail halt stop end delay postpon cancel
+    cancell false fake hoax rumor rumour unconfirm retract withdraw withdrawn suspend ban block overturn revers drop
+    lose lost dismiss
+"""
+_TURNING = frozenset(_TURNING_WORDS.split())
+"""Words, without endings, that turn a statement around when they are added to it."""
 
 
 def canonical_url(url: str) -> str:
@@ -36,9 +46,10 @@ def canonical_url(url: str) -> str:
     return urlunsplit(("https", place, parts.path.rstrip("/"), urlencode(query), ""))
 
 
-def article_id(url: str, source: str, title: str, published_at: datetime) -> str:
+def article_id(url: str, source: str, title: str, published_at: datetime | None) -> str:
     """Return the id of an article: by its canonical address, without one by source, title and time."""
-    base = url or f"{source}\n{title}\n{published_at.astimezone(UTC).isoformat()}"
+    when = datetime.min.replace(tzinfo=UTC) if published_at is None else published_at.astimezone(UTC)
+    base = url or f"{source}\n{title}\n{when.isoformat()}"
     return hashlib.sha256(base.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -48,12 +59,28 @@ def title_words(title: str) -> frozenset[str]:
 
 
 def same_story(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Tell whether two titles are nearly the same; different numbers make different news."""
-    if not one or not other:
+    """Tell whether two titles are nearly the same.
+
+    Different numbers make different news, and so does a word that each title has in the place of the other's: nothing
+    here knows whether "approves" and "clears" or "approves" and "rejects" mean the same. Titles are the same story when
+    one says what the other does and perhaps a little more, without turning it around ("not", "denies").
+    """
+    if min(len(one), len(other)) < _MIN_WORDS or _numbers(one) != _numbers(other):
         return False
-    if {w for w in one if w.isdigit()} != {w for w in other if w.isdigit()}:
+    stems, others = _stems(one), _stems(other)
+    fewer, more = sorted((stems, others), key=len)
+    if not fewer <= more or more - fewer & _TURNING:
         return False
-    return len(one & other) >= _SAME_TITLE * len(one | other) and min(len(one), len(other)) >= 3
+    return len(fewer) >= _SAME_TITLE * len(more)
+
+
+def _numbers(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(word for word in words if any(character.isdigit() for character in word))
+
+
+def _stems(words: frozenset[str]) -> frozenset[str]:
+    """Return words without the endings of plural and tense."""
+    return frozenset(_ENDING.sub("", word) if len(word) > _SHORT else word for word in words)
 
 
 def known_story(words: frozenset[str], known: Iterable[frozenset[str]]) -> bool:

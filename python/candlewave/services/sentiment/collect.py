@@ -106,6 +106,11 @@ class Collector:
             self._back_off(source.name, pause, None)
             self._say("source refused", source=source.name, reason=error.reason, error=str(error))
             return
+        except Exception as error:  # noqa: BLE001 (a fault in reading one source must not stop the others)
+            metrics.POLLS.labels(source.name, "error").inc()
+            self._back_off(source.name, pause, None)
+            self._say("source cannot be read", source=source.name, error=f"{type(error).__name__}: {error}")
+            return
         self._keep(source, batch, now)
         self._failures.pop(source.name, None)
         self._due[source.name] = now + pause
@@ -135,15 +140,16 @@ class Collector:
             ("repeated", accepted.repeated),
             ("same_story", accepted.same_story),
             ("too_old", len(batch.articles) - len(wanted)),
+            ("undated", sum(a.published_at is None for a in wanted)),
         ):
             metrics.ARTICLES.labels(source.name, outcome).inc(count)
-        if wanted:
-            metrics.NEWEST.labels(source.name).set(max(a.published_at for a in wanted).timestamp())
+        if dated := [a.published_at for a in wanted if a.published_at is not None]:
+            metrics.NEWEST.labels(source.name).set(max(dated).timestamp())
         if accepted.new:
             self._say("articles", source=source.name, new=accepted.new, same_story=accepted.same_story)
 
     def _fresh(self, article: Article, now: datetime) -> bool:
-        return article.published_at >= now - self._max_age
+        return article.published_at is None or article.published_at >= now - self._max_age
 
     def _back_off(self, name: str, pause: timedelta, retry_after: float | None) -> None:
         """Wait twice as long after every failure, and at least as long as the source asks for."""

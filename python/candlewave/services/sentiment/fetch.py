@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -20,6 +20,7 @@ from candlewave import __version__
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _CHUNK = 65_536
+_MIN_CONNECT_SECONDS = 0.1
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 USER_AGENT = f"candlewave/{__version__}"
 
@@ -193,7 +194,7 @@ class Fetcher:
         if not allow_private and not all(is_public(address) for address in addresses):
             raise FetchRefusedError("private_address", f"{host} leads to a private address")
         tls = ssl.create_default_context() if parts.scheme == "https" else None
-        return _PinnedHttp(host, port, addresses[0], self._timeout, tls)
+        return _PinnedHttp(host, port, addresses, self._timeout, tls)
 
     def _read(self, answer: http.client.HTTPResponse, names: Mapping[str, str], where: str) -> bytes:
         encoding = names.get("content-encoding", "").strip().lower()
@@ -219,20 +220,41 @@ class Fetcher:
 
 
 class _PinnedHttp(http.client.HTTPConnection):
-    """Connects to one address, whatever the host's name resolves to by then; certificate and name are the host's."""
+    """Connects to the first of the given addresses that answers, whatever the host's name resolves to by then.
 
-    def __init__(self, host: str, port: int, address: str, timeout: float, tls: ssl.SSLContext | None) -> None:
+    Certificate and name are the host's.
+    """
+
+    def __init__(
+        self, host: str, port: int, addresses: Sequence[str], timeout: float, tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(host, port, timeout=timeout)
         if tls is not None:
             self.default_port = 443
-        self._address = address
+        self._addresses = addresses
+        self._seconds = timeout
         self._tls = tls
         self._wire: socket.socket | None = None
 
     def connect(self) -> None:
-        self._wire = self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        self._wire = self.sock = self._reach()
         if self._tls is not None:
             self._wire = self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
+
+    def _reach(self) -> socket.socket:
+        failures: list[str] = []
+        deadline = time.monotonic() + self._seconds
+        for number, address in enumerate(self._addresses):
+            # Those still to come share what is left of the time, so that a dead first one leaves some to the others.
+            share = (deadline - time.monotonic()) / (len(self._addresses) - number)
+            try:
+                wire = socket.create_connection((address, self.port), max(share, _MIN_CONNECT_SECONDS))
+            except OSError as error:
+                failures.append(f"{address}: {error}")
+                continue
+            wire.settimeout(self._seconds)
+            return wire
+        raise OSError("; ".join(failures))
 
     def abort(self) -> None:
         """End whatever another thread waits for on this connection."""

@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from html.parser import HTMLParser
+from typing import Any
 
 _SKIPPED = frozenset({"script", "style", "noscript", "template", "iframe", "svg", "head"})
 _BLOCKS = frozenset({"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "td", "blockquote"})
@@ -10,21 +12,32 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u
 _SPACE = re.compile(r"\s+")
 _MAX_MARKUP = 200_000
 
-_FUNCTION_WORDS = {
-    "en": "the of to in and for is on with that at by from as are was its after over will has have be this new says say"
-    " not how why what could may more than up out amid into about their your you can",
-    "de": "der die das und ist nicht mit auf für von dem den ein eine im zu sich auch wird werden bei nach wie über",
-    "fr": "le la les des du et est une un dans pour sur avec qui que au aux ne pas ce cette par plus ses",
-    "es": "el la los las de del y en un una por para con que se su al es más como sobre entre tras",
-    "pt": "o a os as de do da dos das e em um uma para com que não por mais no na se ao",
-    "it": "il lo la gli le di del della e in un una per con che non si sono da nel alla più",
-    "nl": "de het een en van in op met voor dat niet is aan te bij naar uit ook wordt door",
-    "tr": "ve bir bu için ile da de olarak daha çok ne kadar gibi sonra yeni",
-    "id": "yang dan di ke dari untuk dengan pada ini itu akan tidak dalam adalah",
-    "pl": "i w na z do się nie jest to że od po za przez dla jak",
-    "vi": "và của là trong cho với không được các những một",
-}
-_WORDS = {lang: frozenset(words.split()) for lang, words in _FUNCTION_WORDS.items()}
+_LANGUAGES = (
+    "en",
+    "de",
+    "fr",
+    "es",
+    "pt",
+    "it",
+    "nl",
+    "tr",
+    "id",
+    "pl",
+    "vi",
+    "cs",
+    "sv",
+    "da",
+    "fi",
+    "hu",
+    "ro",
+    "uk",
+    "ru",
+    "ar",
+)
+_SURE = 0.8
+_MIN_LETTERS = 12
+"""Fewer letters are no evidence against English, in which most of the configured sources write."""
+_DECLARED = re.compile(r"[a-z]{2,3}")
 _SCRIPTS = (
     ("CYRILLIC", "ru"),
     ("HANGUL", "ko"),
@@ -37,6 +50,14 @@ _SCRIPTS = (
     ("THAI", "th"),
     ("GREEK", "el"),
 )
+_LANGUAGES_OF_SCRIPT = {
+    "ru": {"ru", "uk", "be", "bg", "sr", "mk", "kk", "ky", "mn", "tg"},
+    "zh": {"zh", "ja", "ko", "yue"},
+    "ja": {"ja"},
+    "ar": {"ar", "fa", "ur", "ps", "ckb"},
+    "hi": {"hi", "mr", "ne", "sa"},
+    "he": {"he", "yi", "iw"},
+}
 
 
 class _Text(HTMLParser):
@@ -57,6 +78,10 @@ class _Text(HTMLParser):
         elif tag in _BLOCKS:
             self.parts.append(" ")
 
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Read ``<![…]>`` as a comment, as browsers do; the base class knows a few names and fails at others."""
+        return self.parse_bogus_comment(i, bool(report))
+
     def handle_data(self, data: str) -> None:
         if not self._skipping:
             self.parts.append(data)
@@ -76,11 +101,27 @@ def strip_markup(text: str, limit: int) -> str:
 def language(text: str, declared: str | None = None) -> str:
     """Return the ISO 639-1 code of a text's language, ``und`` when it does not show.
 
-    By script, then by function words; what the source declares decides between those and when neither shows anything.
+    What the source declares holds, unless the text is in a script that cannot be that language. Where nothing is
+    declared, the script decides, and then a statistical model (py3langid); a headline in plain ASCII of which the model
+    is not sure counts as English.
     """
     letters = [c for c in text if c.isalpha()]
     if not letters:
         return "und"
+    script = _language_of_script(letters)
+    said = (declared or "").lower().replace("_", "-").split("-")[0]
+    if _DECLARED.fullmatch(said) and (script is None or said in _LANGUAGES_OF_SCRIPT.get(script, {script})):
+        return said
+    if script is not None:
+        return script
+    best, probability = _identifier().classify(text)
+    if probability >= _SURE and (best == "en" or len(letters) >= _MIN_LETTERS):
+        return str(best)
+    return "en" if text.isascii() else "und"
+
+
+def _language_of_script(letters: list[str]) -> str | None:
+    """Return the language that a script other than Latin stands for, None when few letters are in one."""
     scripts: dict[str, int] = {}
     for char in letters:
         if ord(char) < 0x250:
@@ -90,17 +131,16 @@ def language(text: str, declared: str | None = None) -> str:
             if name.startswith(prefix):
                 scripts[lang] = scripts.get(lang, 0) + 1
                 break
-    if scripts and sum(scripts.values()) > 0.3 * len(letters):
-        return "ja" if "ja" in scripts else max(scripts, key=lambda lang: scripts[lang])
-    words = [word.lower() for word in re.findall(r"[^\W\d_]+", text)]
-    counts = {lang: sum(word in known for word in words) for lang, known in _WORDS.items()}
-    best = max(counts, key=lambda lang: (counts[lang], lang == "en"))
-    said = (declared or "").lower().replace("_", "-").split("-")[0]
-    if counts[best] == 0:
-        return said if re.fullmatch(r"[a-z]{2}", said) else ("en" if text.isascii() else "und")
-    if said in counts and counts[said] == counts[best]:
-        return said
-    # One short word is shared by many languages; two and a lead are evidence against English.
-    if best != "en" and (counts[best] < 2 or counts[best] <= counts["en"]) and text.isascii():
-        return said if re.fullmatch(r"[a-z]{2}", said) else "en"
-    return best
+    if sum(scripts.values()) <= 0.3 * len(letters):
+        return None
+    return "ja" if "ja" in scripts else max(scripts, key=lambda lang: scripts[lang])
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    """Load the language model (5 MB) when the first text needs it."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(_LANGUAGES)
+    return identifier

@@ -5,10 +5,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from tests.integration.services.sentiment.conftest import Clock
 from tests.integration.services.sentiment.web import Reply, Web
 
@@ -22,6 +23,7 @@ from candlewave.services.sentiment.entities import Recogniser
 from candlewave.services.sentiment.extract import Extraction, OfflineExtractor
 from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.score import GROUP, Scoring
+from candlewave.services.sentiment.sources.base import Batch, SourceState
 from candlewave.services.sentiment.sources.feed import Feed
 from candlewave.services.sentiment.store import Store
 
@@ -82,6 +84,43 @@ def test_article_is_published_once_however_often_it_is_seen(
         clock.advance(seconds=61)
         collector.collect()
     assert titles(bus) == ["Bitcoin rises", "Ether falls today"]
+
+
+class FallsOver:
+    """A source whose parser has a fault."""
+
+    name, poll_seconds, replays = "broken", None, False
+
+    def poll(self, _state: SourceState, _now: datetime) -> Batch:
+        raise AssertionError("unexpected status keyword")
+
+
+def test_a_source_that_fails_in_any_way_backs_off_and_the_others_go_on(
+    web: Web, store: Store, bus: PostgresBus, clock: Clock
+) -> None:
+    web.reply("/paper", Reply(body=rss("Bitcoin rises")))
+    said: list[dict[str, object]] = []
+    paper = Feed(SourceConfig(name="p", kind="rss", url=web.url("/paper"), allow_private=True), Fetcher(5.0, 50_000))
+    options = {"poll": timedelta(seconds=60), "max_age": timedelta(hours=48), "clock": clock}
+    collector = Collector([FallsOver(), paper], store, bus, say=lambda _, **fields: said.append(fields), **options)
+    collector.collect()
+    assert titles(bus) == ["Bitcoin rises"]
+    assert said[0] == {"source": "broken", "error": "AssertionError: unexpected status keyword"}
+    assert polls("broken", "error") == 1
+    clock.advance(seconds=61)
+    collector.collect()  # it waits twice as long after a failure
+    assert polls("broken", "error") == 1
+
+
+def polls(source: str, outcome: str) -> float | None:
+    return REGISTRY.get_sample_value("candlewave_sentiment_polls_total", {"source": source, "outcome": outcome})
+
+
+def test_an_article_of_unknown_date_is_kept_and_scored_without_one(web: Web, build: Build, bus: PostgresBus) -> None:
+    web.reply("/paper", Reply(body=rss("Bitcoin rises", when="some day")))
+    build().collect()
+    [article] = [decode(Article, m) for m in messages(bus, NEWS.name)]
+    assert article.published_at is None
 
 
 def test_known_story_at_another_address_is_left_out(web: Web, build: Build, bus: PostgresBus) -> None:

@@ -126,14 +126,11 @@ EXTERNAL = b'<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><rss><channel
         (EXTERNAL, "doctype"),
         (b"", "malformed"),
         (b"not xml", "malformed"),
-        (b"<rss><channel><item>", "malformed"),
         (b"\xff\xfe\x00broken", "malformed"),
-        (b'<?xml version="1.0" encoding="nonsense"?><rss/>', "malformed"),
         (b"<a>" * 1000 + b"</a>" * 1000, "too_deep"),
         (b"<rss>" + b"<x/>" * 60_001 + b"</rss>", "too_many_elements"),
         (b"<rss><channel>" + b"<item><title>t</title></item>" * 501 + b"</channel></rss>", "too_many_items"),
         (b"<html><body>Please log in</body></html>", "not_a_feed"),
-        (b"<rss><channel><item><title>&nbsp;</title></item></channel></rss>", "malformed"),
     ],
 )
 def test_hostile_feed_is_refused(web: Web, clock: Clock, body: bytes, reason: str) -> None:

@@ -53,4 +53,8 @@ def read_items(
 
 def reached(articles: Sequence[Article], state_newest: Any) -> bool:
     """Tell whether a page of articles, newest first, goes back to what was seen before."""
-    return state_newest is None or any(a.published_at <= state_newest for a in articles) or not articles
+    return (
+        state_newest is None
+        or any(a.published_at is not None and a.published_at <= state_newest for a in articles)
+        or not articles
+    )

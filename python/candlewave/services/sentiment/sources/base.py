@@ -1,9 +1,9 @@
 """What a source of articles is, and what all of them share."""
 
+import codecs
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -14,6 +14,13 @@ from candlewave.services.sentiment.plain import language, strip_markup
 
 MAX_ITEMS = 500
 """Most articles taken from one answer; more are refused, as no feed has them."""
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the beginning of this one
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 class SourceState(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +103,9 @@ def make_article(
 ) -> Article:
     """Clean the parts of an article and give it its id.
 
+    Args:
+        published: None when the source does not say it, or not readably; a time in the future is cut to ``now``.
+
     Raises:
         ValueError: it has no title.
     """
@@ -105,44 +115,30 @@ def make_article(
     text = strip_markup(summary, MAX_SUMMARY)
     address = canonical_url(url)
     # What lies in the future was published with a wrong clock; it cannot be newer than now.
-    when = min(published, now) if published is not None else now
+    when = min(published, now).astimezone(UTC) if published is not None else None
     return Article(
-        article_id=article_id(
-            address, source, clean, when if published is not None else datetime.min.replace(tzinfo=UTC)
-        ),
+        article_id=article_id(address, source, clean, when),
         url=address,
         title=clean,
         summary="" if text == clean else text,
         source=source,
         lang=language(f"{clean} {text[:300]}", declared_lang),
-        published_at=when.astimezone(UTC),
+        published_at=when,
         fetched_at=now.astimezone(UTC),
         tags=tuple(dict.fromkeys(tags)),
     )
 
 
-def parse_time(text: Any) -> datetime | None:
-    """Read ISO-8601 or RFC 2822; without a zone it is UTC; None if it is neither."""
-    if not isinstance(text, str) or not text.strip():
-        return None
-    text = text.strip()
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(text)
-        except (ValueError, IndexError, TypeError):
-            return None
-    try:
-        return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:
-        return None
-
-
 def newest(state: SourceState, articles: Sequence[Article]) -> datetime | None:
     """Return the newest publication time of what was known and what came."""
-    times = [a.published_at for a in articles] + ([state.newest] if state.newest else [])
-    return max(times, default=None)
+    times = (*(a.published_at for a in articles), state.newest)
+    return max((time for time in times if time is not None), default=None)
+
+
+def decoded(body: bytes) -> str | None:
+    """Decode a document that begins with a byte order mark of UTF-16 or UTF-32; None without one."""
+    encoding = next((name for mark, name in _MARKS if body.startswith(mark)), None)
+    return None if encoding is None else body.decode(encoding, "replace")
 
 
 def text_of(item: Mapping[str, Any], *names: str) -> str:
@@ -151,5 +147,5 @@ def text_of(item: Mapping[str, Any], *names: str) -> str:
 
 
 def in_order(articles: Sequence[Article]) -> list[Article]:
-    """Return articles oldest first, equal times by id."""
-    return sorted(articles, key=lambda a: (a.published_at, a.article_id))
+    """Return articles oldest first, those of unknown time before all others, equal times by id."""
+    return sorted(articles, key=lambda a: (a.published_at or datetime.min.replace(tzinfo=UTC), a.article_id))

@@ -6,6 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 from candlewave.contracts.records import Article
 from candlewave.services.sentiment.config import SourceConfig
+from candlewave.services.sentiment.dates import parse_time
 from candlewave.services.sentiment.fetch import Fetcher, FetchRefusedError
 from candlewave.services.sentiment.sources.api import MAX_PAGES, reached, read_items, read_object
 from candlewave.services.sentiment.sources.base import (
@@ -15,7 +16,6 @@ from candlewave.services.sentiment.sources.base import (
     in_order,
     make_article,
     newest,
-    parse_time,
     text_of,
 )
 

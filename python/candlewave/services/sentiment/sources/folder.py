@@ -1,27 +1,33 @@
 """Articles from a file or folder, for replay: feeds, JSON, JSON lines, CSV."""
 
 import csv
+import io
 import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from candlewave.contracts.records import Article
 from candlewave.services.sentiment.config import SourceConfig
+from candlewave.services.sentiment.dates import parse_time
 from candlewave.services.sentiment.fetch import FetchError, FetchRefusedError
 from candlewave.services.sentiment.sources.base import (
     BadItem,
     Batch,
     SourceState,
+    decoded,
     in_order,
     make_article,
-    parse_time,
     text_of,
 )
 from candlewave.services.sentiment.sources.feed import read_feed
 
 _SUFFIXES = frozenset({".xml", ".rss", ".atom", ".json", ".jsonl", ".csv"})
 _MAX_BYTES = 200_000_000
+_SEPARATORS = re.compile(r"[,;|\s]+")
 
 
 class Folder:
@@ -69,18 +75,17 @@ class Folder:
             return read_feed(body, self.name, now)
         articles: list[Article] = []
         bad: list[BadItem] = []
-        try:
-            rows = _rows(path, body.decode("utf-8-sig"))
-        except (ValueError, RecursionError, csv.Error) as error:
-            raise FetchRefusedError("malformed", f"{path.name}: {error}") from None
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate(_rows(path, _text(path, body)), 1):
             try:
                 articles.append(self._article(row, now))
             except ValueError as error:
-                bad.append(BadItem(f"row {number}", json.dumps(row)[:4_000].encode(), f"row has {error}"))
+                payload = row.text if isinstance(row, _Unreadable) else json.dumps(row)
+                bad.append(BadItem(f"row {number}", payload[:4_000].encode("utf-8", "replace"), f"row has {error}"))
         return articles, bad
 
     def _article(self, row: Any, now: datetime) -> Article:
+        if isinstance(row, _Unreadable):
+            raise ValueError(row.reason)
         if not isinstance(row, dict):
             raise ValueError(f"type {type(row).__name__} instead of an object")
         return make_article(
@@ -91,14 +96,76 @@ class Folder:
             published=parse_time(row.get("published_at") or row.get("published") or row.get("date")),
             now=now,
             declared_lang=text_of(row, "lang", "language"),
-            tags=[tag for tag in row.get("tags") or () if isinstance(tag, str)],
+            tags=_tags(row.get("tags")),
         )
 
 
-def _rows(path: Path, text: str) -> list[Any]:
-    if path.suffix.lower() == ".csv":
-        return list(csv.DictReader(text.splitlines()))
-    if path.suffix.lower() == ".jsonl":
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    found = json.loads(text)
-    return found if isinstance(found, list) else [found]
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """A row that is not readable, and why."""
+
+    text: str
+    reason: str
+
+
+def _text(path: Path, body: bytes) -> str:
+    """Decode a file: UTF-8, or UTF-16 and UTF-32 where a byte order mark says so.
+
+    Raises:
+        FetchRefusedError: it is in another encoding.
+    """
+    if (text := decoded(body)) is not None:
+        return text
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FetchRefusedError("encoding", f"{path.name}: not utf-8: {error}") from None
+
+
+def _rows(path: Path, text: str) -> Iterator[Any]:
+    """Yield the rows of a file; one that cannot be read is yielded as such, and the next ones follow.
+
+    Raises:
+        FetchRefusedError: a JSON file is not JSON as a whole.
+    """
+    match path.suffix.lower():
+        case ".csv":
+            yield from _csv_rows(text)
+        case ".jsonl":
+            for line in text.split("\n"):  # JSON may hold other line separators, such as U+2028, inside its strings
+                if line.strip():
+                    yield _json(line)
+        case _:
+            document = _json(text)
+            if isinstance(document, _Unreadable):
+                raise FetchRefusedError("malformed", f"{path.name}: {document.reason}")
+            yield from document if isinstance(document, list) else [document]
+
+
+def _csv_rows(text: str) -> Iterator[Any]:
+    csv.field_size_limit(_MAX_BYTES)
+    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield _Unreadable("", f"a fault in line {reader.line_num}: {error}")
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return _Unreadable(text, f"no valid JSON: {error}")
+
+
+def _tags(value: Any) -> Sequence[str]:
+    """Return tags from a list of texts, or from one text that separates them by commas, semicolons, bars or spaces."""
+    if isinstance(value, str):
+        listed = _json(value) if value.lstrip().startswith("[") else None
+        value = listed if isinstance(listed, list) else _SEPARATORS.split(value)
+    if not isinstance(value, list):
+        return ()
+    return [tag.strip() for tag in value if isinstance(tag, str) and tag.strip()]

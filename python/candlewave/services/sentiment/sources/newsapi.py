@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from candlewave.contracts.records import Article
 from candlewave.services.sentiment.config import SourceConfig
+from candlewave.services.sentiment.dates import parse_time
 from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.sources.api import MAX_PAGES, read_items, read_object
 from candlewave.services.sentiment.sources.base import (
@@ -15,7 +16,6 @@ from candlewave.services.sentiment.sources.base import (
     in_order,
     make_article,
     newest,
-    parse_time,
     text_of,
 )
 
