@@ -57,16 +57,26 @@ class SqlObject:
 
 
 @lru_cache(maxsize=1024)
+def parse_query(query: str) -> exp.Expr:
+    """Return sqlglot's tree of a query. It is shared: copy it before changing it.
+
+    Raises:
+        RenderError: sqlglot cannot read the query.
+    """
+    try:
+        return parse_one(query, dialect="risingwave")
+    except SqlglotError as error:
+        raise RenderError(f"cannot read query: {error}") from None
+
+
+@lru_cache(maxsize=1024)
 def relations(query: str) -> frozenset[str]:
     """Return the relations that a query reads, not its own CTEs.
 
     Raises:
         RenderError: sqlglot cannot read the query.
     """
-    try:
-        tree = parse_one(query, dialect="risingwave")
-    except SqlglotError as error:
-        raise RenderError(f"cannot read query: {error}") from None
+    tree = parse_query(query)
     ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
     names = {table.name for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)}
     for function in tree.find_all(exp.Anonymous):

@@ -185,20 +185,21 @@ class _Planner:
             return self._affected(sql_object)
         if is_store(sql_object) or record.kind is Kind.TABLE:
             return self._altered(sql_object, record)
-        gained = tuple(c for c in self._columns(self._after, sql_object.name) if c not in self._old_columns(record))
+        old = _columns(self._before, sql_object.name)
+        gained = tuple(c for c in _columns(self._after, sql_object.name) if old and c not in old)
         return self._made(sql_object, Action.CHANGED, "its definition changed", added_columns=gained)
 
     def _affected(self, sql_object: SqlObject) -> Change | None:
-        """Return how an object with an unchanged statement follows its inputs."""
+        """Return how an object with an unchanged statement follows its inputs, None when it need not."""
         if is_store(sql_object):
             return None
         causes = self._causes(sql_object)
         replaced = sorted(sql_object.inputs & self._replaced)
-        unresolved = self._after[sql_object.name].unresolved
+        unresolved = self._before[sql_object.name].unresolved or self._after[sql_object.name].unresolved
         if causes and unresolved:
-            reason = f"could not resolve its columns ({unresolved}), so every one counts as changed"
+            reason = f"could not resolve its columns ({unresolved}): counts as changed"
         elif causes:
-            reason = f"reads {_some(causes)}"
+            reason = f"reads {_some([c.replace('.*', ', where rows differ') for c in causes])}"
         elif replaced and not self._by_name:
             reason = f"keeps reading the old {_some(replaced)}"
         elif replaced and sql_object.kind is Kind.VIEW:
@@ -270,20 +271,17 @@ class _Planner:
         )
 
     def _causes(self, sql_object: SqlObject) -> list[str]:
-        """Return the input columns that the object reads and whose values may differ."""
-        reads = self._after[sql_object.name].reads | self._before[sql_object.name].reads
-        return sorted(
-            f"{name}.{column}"
+        """Return what the object reads that has other values now: ``input.column``, or ``input.*`` for other rows."""
+        reads = self._before[sql_object.name].reads
+        if sql_object.kind is not Kind.SINK:  # a new column of what it sends is no reason to send the others again
+            reads |= self._after[sql_object.name].reads
+        differing = {
+            (name, column)
             for name, column in reads
-            if self._columns(self._before, name).get(column) != self._columns(self._after, name).get(column)
-        )
-
-    def _old_columns(self, record: Recorded) -> Mapping[str, str]:
-        return self._columns(self._before, record.name) or self._columns(self._after, record.name)
-
-    @staticmethod
-    def _columns(lineages: Mapping[str, Lineage], name: str) -> Mapping[str, str]:
-        return lineages[name].columns if name in lineages else {}
+            if _columns(self._before, name).get(column) != _columns(self._after, name).get(column)
+        }
+        whole = {name for name, column in differing if not column}
+        return sorted({f"{name}.*" if name in whole else f"{name}.{column}" for name, column in differing})
 
     def _space(self, again: Iterable[Change]) -> int | None:
         if self._mode is Mode.IN_PLACE:
@@ -343,6 +341,10 @@ def _known_state(recorded: Mapping[str, Recorded], wanted: State) -> State:
         elif name in wanted and fingerprint(wanted[name]) == record.sha256:
             known.append(wanted[name])
     return ordered(known)
+
+
+def _columns(lineages: Mapping[str, Lineage], name: str) -> Mapping[str, str]:
+    return lineages[name].columns if name in lineages else {}
 
 
 def _computes_again(change: Change) -> bool:
