@@ -58,6 +58,9 @@ def translate_query(query: str) -> str:
     for node_type, what in _REFUSED.items():
         if tree.find(node_type):
             raise TranslationError(f"{what} cannot be translated exactly: {_excerpt(tree.find(node_type))}")
+    for star in tree.find_all(exp.Star):
+        if any(star.args.values()):
+            raise TranslationError(f"{_excerpt(star)} cannot be translated exactly")
     for extreme in tree.find_all(exp.FirstValue, exp.LastValue, exp.NthValue):
         if not extreme.find_ancestor(exp.Window):
             raise TranslationError(f"an aggregate {extreme.sql_name().lower()} keeps every row: {_excerpt(extreme)}")

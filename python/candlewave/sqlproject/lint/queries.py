@@ -5,25 +5,28 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from candlewave.sqlproject.lint.model import Finding, Model, excerpt
-from candlewave.sqlproject.lint.relations import Branch, ResolutionError, conjuncts, equalities
+from candlewave.sqlproject.lint.relations import Branch, ResolutionError, conjuncts, equalities, outermost
 from candlewave.sqlproject.lint.rule import QueryRule, Rule, branches
 
 
 class ExplicitColumns(QueryRule):
-    """Columns are named, never `*` (except in count(*)).
+    """The outermost SELECT names its columns; only CTEs and subqueries may take `*`.
 
-    With `*` a column added upstream appears in frozen views and sinks without anybody having decided it, and on a
-    rebuild the same text means something else than it did.
-
+    What an object offers is decided where it is defined, not by a column that was added upstream. Inside, a star says
+    that a step hands on what it got; lint works on the columns that it stands for. `* EXCEPT (…)` is RisingWave's own.
     """
 
     code = "CW003"
 
     def violations(self, tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
-        """Find stars."""
+        """Find outermost stars, and those with exceptions."""
+        for select in outermost(tree):
+            for output in select.expressions:
+                if output.is_star:
+                    yield output, "selects * for its output; name the columns"
         for star in tree.find_all(exp.Star):
-            if not isinstance(star.parent, exp.Count):
-                yield star.parent or star, "selects *; name the columns"
+            if any(star.args.values()):
+                yield star.parent or star, f"{excerpt(star)} is unknown to PostgreSQL; name the columns"
 
 
 class AliasOnEveryOutput(QueryRule):

@@ -1,6 +1,7 @@
 """Names in queries resolved: which relation a column comes from, what the key of a relation's rows is, what is exact.
 
-sqlglot's own lineage stops at TUMBLE, so the few shapes that models use are resolved here.
+sqlglot's own lineage stops at TUMBLE, so the few shapes that models use are resolved here. Stars are expanded: whoever
+looks at a branch sees columns only.
 """
 
 from collections.abc import Iterator, Mapping
@@ -172,14 +173,18 @@ class Resolver:
             case exp.Subquery() | exp.Paren():
                 return self._query(tree.this, ctes)
             case exp.Union():
+                has_star = any(select.is_star for select in outermost(tree))
                 left, right = self._query(tree.this, ctes), self._query(tree.expression, ctes)
                 if len(left.columns) != len(right.columns):
                     raise ResolutionError(f"UNION of {len(left.columns)} and {len(right.columns)} columns")
+                if has_star and left.columns != right.columns:
+                    raise ResolutionError("UNION by position of * with columns of other names or in another order")
                 # Parts of a UNION ALL are taken to have no row in common: nothing could tell such rows apart later.
                 key = left.key if left.key is not None and left.key == right.key else None
                 return Relation(left.columns, key, left.branches + right.branches)
             case exp.Select():
                 branch = Branch(tree, dict(self._sources(tree, ctes)))
+                _expand_stars(branch)
                 columns = tuple(output.output_name or f"column{n}" for n, output in enumerate(tree.expressions, 1))
                 return Relation(columns, _key(branch), (branch,))
         raise ResolutionError(f"a query of kind {type(tree).__name__} is not known")
@@ -209,6 +214,44 @@ class Resolver:
 
     def _named(self, name: str, ctes: Mapping[str, Relation]) -> Relation:
         return ctes[name] if name in ctes else self.relation(name)
+
+
+def outermost(tree: exp.Expr | None) -> Iterator[exp.Select]:
+    """Yield the SELECTs whose outputs are those of a query: one, or each branch of a UNION."""
+    match tree:
+        case exp.Select():
+            yield tree
+        case exp.SetOperation():
+            yield from outermost(tree.left)
+            yield from outermost(tree.right)
+        case exp.Subquery() | exp.Paren():
+            yield from outermost(tree.this)
+
+
+def _expand_stars(branch: Branch) -> None:
+    """Put a SELECT's columns in place of ``*`` and ``alias.*``.
+
+    Raises:
+        ResolutionError: an alias does not exist, or two outputs have the same name.
+    """
+    if not branch.select.is_star:
+        return
+    outputs: list[exp.Expr] = []
+    for output in branch.select.expressions:
+        if not output.is_star:
+            outputs.append(output)
+            continue
+        alias = output.table if isinstance(output, exp.Column) else ""
+        if alias and alias not in branch.sources:
+            raise ResolutionError(f"there is no relation {alias} to take {alias}.* from")
+        for name in [alias] if alias else branch.sources:
+            qualifier = name if alias or len(branch.sources) > 1 else None
+            outputs += [exp.column(column, table=qualifier) for column in branch.sources[name].columns]
+    names = [output.output_name for output in outputs]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ResolutionError(f"beside a star there is a second column {', '.join(doubled)}")
+    branch.select.set("expressions", outputs)
 
 
 def _is_integer(node: exp.Expr) -> bool:

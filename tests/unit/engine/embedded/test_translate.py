@@ -22,6 +22,7 @@ def test_least_and_greatest_row_become_ordered_arrays() -> None:
         ("SELECT (min(ROW(a, b))).f3 AS x FROM t", "ROW has 2 fields"),
         ("SELECT (s).f1 AS x FROM t", "field access"),
         ("SELECT a.x FROM a ASOF JOIN b ON a.k = b.k AND b.t <= a.t", "ASOF JOIN"),
+        ("SELECT * EXCEPT (a) FROM t", "EXCEPT"),
         ("SELECT approx_thing(x) AS y FROM t", "approx_thing"),
         ("SELECT x FROM GAP_FILL(t, ts, INTERVAL '1 minute')", "table function"),
         ("SELECT x FROM TUMBLE(t, ts, INTERVAL '1 minute', INTERVAL '1 second')", "table function"),

@@ -1,6 +1,7 @@
 """Each rule catches the models that violate it, and nothing else; the shipped SQL is clean.
 
-``models/<code>/`` holds models that violate exactly that rule; what they read is in ``models/base/``.
+``models/<code>/`` holds models that violate exactly that rule; what they read is in ``models/base/``. Those in
+``stars/`` are clean.
 """
 
 import shutil
@@ -12,6 +13,7 @@ from candlewave.core.config import Config, load_config
 from candlewave.sqlproject.lint import RULES, lint
 
 MODELS = Path(__file__).parent / "models"
+STARS = sorted((Path(__file__).parent / "stars").iterdir())
 VIOLATING = sorted(path for path in MODELS.rglob("*.sql.j2") if path.parent.name != "base")
 
 
@@ -36,6 +38,11 @@ def test_the_models_that_others_read_are_clean(tmp_path: Path) -> None:
     for path in (MODELS / "base").iterdir():
         shutil.copy(path, tmp_path / path.name)
     assert lint(Config(), tmp_path) == []
+
+
+@pytest.mark.parametrize("model", STARS, ids=[path.name[:-7] for path in STARS])
+def test_stars_inside_are_fine(model: Path, tmp_path: Path) -> None:
+    assert lint_with_base(model, tmp_path) == []
 
 
 def test_shipped_sql_is_clean() -> None:
