@@ -19,7 +19,6 @@ PUBLISH_SECONDS = Histogram(
 )
 LAG = Gauge("candlewave_bus_lag_messages", "Messages not committed by the group", ["group", "topic", "partition"])
 REBALANCES = Counter("candlewave_bus_rebalances_total", "Times a member gained or lost partitions", ["group"])
-HEARTBEATS_MISSED = Counter("candlewave_bus_missed_heartbeats_total", "Heartbeats that met an unreachable server")
 
 
 @contextmanager

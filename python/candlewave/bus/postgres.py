@@ -16,7 +16,7 @@ from psycopg import sql
 
 from candlewave.bus import metrics
 from candlewave.bus.postgres_connection import Reconnecting, reaching
-from candlewave.bus.postgres_group import Heart, PostgresSubscription
+from candlewave.bus.postgres_group import PostgresSubscription
 from candlewave.bus.postgres_schema import Topic, ensure_topics, find_topic, install
 from candlewave.bus.protocol import (
     BusError,
@@ -34,6 +34,11 @@ Clock = Callable[[], datetime]
 BATCH = 5000
 """Messages per transaction of :meth:`PostgresBus.publish`."""
 
+GROUP_PATIENCE = timedelta(days=7)
+"""How long a group without a member holds back the retention of messages it has not read."""
+_MAX_CHECK_GAP = timedelta(hours=1)
+"""Retention is applied every ten minutes; of a longer pause, in which no member could have joined, only this counts."""
+
 _LOCK = """
 SELECT pg_advisory_xact_lock(hashtextextended('candlewave.bus.topic ' || partition || ' ' || %s, 0))
 FROM unnest(%s::integer[]) AS partition
@@ -43,6 +48,18 @@ UPDATE bus.partitions AS p SET next_offset = p.next_offset + taken.messages
 FROM unnest(%s::integer[], %s::bigint[]) AS taken (partition, messages)
 WHERE p.topic = %s AND p.partition = taken.partition
 RETURNING p.partition, p.next_offset - taken.messages, clock_timestamp()
+"""
+_CHECK_GROUPS = """
+UPDATE bus.offsets AS o SET
+    checked_at = %(now)s,
+    unattended = CASE
+        WHEN o.next_offset < p.next_offset
+            AND pg_try_advisory_xact_lock(bus.owner_key(o.group_id, o.topic, o.partition))
+            THEN o.unattended + greatest('0', least(%(now)s - o.checked_at, %(max_gap)s))
+        ELSE '0'
+    END
+FROM bus.partitions AS p
+WHERE p.topic = o.topic AND p.partition = o.partition
 """
 _COPY = """
 COPY {relation} (partition, "offset", append_ts, key, value, raw, headers) FROM STDIN
@@ -55,8 +72,7 @@ class PostgresBus(Closing):
     Args:
         url: where the database is, or a function that finds it again after a restart has moved it.
         clock: append time of messages, with time zone; the database's clock when None. For tests.
-        session_timeout: a member without a heartbeat for so long loses its partitions.
-        max_poll_interval: a member that does not poll for so long loses them too.
+        max_poll_interval: a member that does not poll for so long loses its partitions.
     """
 
     def __init__(
@@ -64,7 +80,6 @@ class PostgresBus(Closing):
         url: str | Callable[[], str],
         *,
         clock: Clock | None = None,
-        session_timeout: timedelta = timedelta(seconds=20),
         max_poll_interval: timedelta = timedelta(minutes=5),
     ) -> None:
         self._url = url
@@ -73,8 +88,7 @@ class PostgresBus(Closing):
         self._lock = threading.Lock()
         self._topics: dict[str, Topic] = {}
         self._keyless = itertools.count()
-        self._session_timeout = session_timeout
-        self._heart = Heart(url, session_timeout, max_poll_interval)
+        self._max_poll_interval = max_poll_interval
 
     def publish(self, topic: str, messages: Iterable[Message]) -> None:
         """Publish messages in order, in transactions of 5,000; each is stored when it returns.
@@ -120,10 +134,9 @@ class PostgresBus(Closing):
             found = [self._topic(self._connection.get(), name) for name in topics]
         return PostgresSubscription(
             self._url,
-            self._heart,
             group,
             found,
-            session_timeout=self._session_timeout,
+            max_poll_interval=self._max_poll_interval,
             on_assign=on_assign,
             on_revoke=on_revoke,
         )
@@ -185,15 +198,17 @@ class PostgresBus(Closing):
         """Delete what retention and compaction allow, and return how many messages went.
 
         A message goes when it is older than its topic's retention, or when a compacted topic has a newer one
-        of its key; in both cases only if every group that reads the topic has committed past it.
+        of its key; in both cases only if every group that reads the topic has committed past it. A group that
+        leaves messages unread without a member for :data:`GROUP_PATIENCE`, as long as the engine runs, no longer
+        counts: when it comes back, it goes on with the oldest message that is left.
         """
         with self._lock, reaching("apply retention"):
             conn = self._connection.get()
-            now = self._clock() if self._clock else None
+            now = self._clock() if self._clock else _database_time(conn)
+            conn.execute(_CHECK_GROUPS, {"now": now, "max_gap": _MAX_CHECK_GAP})
             rows = conn.execute(
                 """
-                SELECT t.topic, t.partitions, t.relation, t.compact,
-                    coalesce(%s::timestamptz, clock_timestamp()) - t.retention
+                SELECT t.topic, t.partitions, t.relation, t.compact, %s - t.retention
                 FROM bus.topics AS t
                 WHERE t.compact OR t.retention IS NOT NULL
                 ORDER BY t.topic
@@ -208,7 +223,6 @@ class PostgresBus(Closing):
 
     def close(self) -> None:
         """Close the connections; subscriptions must be closed first."""
-        self._heart.stop()
         with self._lock:
             self._connection.close()
 
@@ -250,6 +264,13 @@ class PostgresBus(Closing):
                     copy.write_row(row)
 
 
+def _database_time(conn: psycopg.Connection) -> datetime:
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    now: datetime = row[0]
+    return now
+
+
 def _rows(partition: int, start: int, now: datetime, messages: Iterable[Message]) -> Iterator[tuple[object, ...]]:
     for offset, message in enumerate(messages, start):
         value = message.value
@@ -275,13 +296,13 @@ def _text(value: bytes) -> str | None:
 
 
 def _retain(conn: psycopg.Connection, topic: Topic, partition: int, oldest: datetime | None, compact: bool) -> int:
-    place = {"topic": topic.topic, "partition": partition}
+    place = {"topic": topic.topic, "partition": partition, "patience": GROUP_PATIENCE}
     with conn.transaction():
         row = conn.execute(
             """
             SELECT least(p.next_offset, (
                 SELECT min(o.next_offset) FROM bus.offsets AS o
-                WHERE o.topic = p.topic AND o.partition = p.partition
+                WHERE o.topic = p.topic AND o.partition = p.partition AND o.unattended < %(patience)s
             ))
             FROM bus.partitions AS p WHERE p.topic = %(topic)s AND p.partition = %(partition)s
             """,

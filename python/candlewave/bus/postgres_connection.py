@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 import psycopg
 from psycopg import sql
@@ -10,11 +11,20 @@ from candlewave.bus.protocol import BusError, BusUnavailableError
 
 
 class Reconnecting:
-    """One autocommit connection in UTC, opened at first use and again after it was lost. Not thread-safe."""
+    """One autocommit connection in UTC, opened at first use and again after it was lost. Not thread-safe.
 
-    def __init__(self, url: str | Callable[[], str], listen: Sequence[str] = ()) -> None:
+    Args:
+        url: where the database is, or a function that finds it.
+        listen: channels whose notifications the connection receives.
+        max_idle: the server ends a session that has been idle for so long.
+    """
+
+    def __init__(
+        self, url: str | Callable[[], str], listen: Sequence[str] = (), max_idle: timedelta | None = None
+    ) -> None:
         self._url = url
         self._listen = listen
+        self._max_idle = max_idle
         self._connection: psycopg.Connection | None = None
 
     def get(self) -> psycopg.Connection:
@@ -24,6 +34,9 @@ class Reconnecting:
             url = self._url if isinstance(self._url, str) else self._url()
             conn = psycopg.connect(url, autocommit=True, application_name="candlewave-bus", connect_timeout=10)
             conn.execute("SET timezone = 'UTC'")
+            if self._max_idle:
+                milliseconds = round(self._max_idle / timedelta(milliseconds=1))
+                conn.execute("SELECT set_config('idle_session_timeout', %s, false)", (f"{milliseconds}ms",))
             for channel in self._listen:
                 conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             self._connection = conn

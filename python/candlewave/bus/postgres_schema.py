@@ -37,25 +37,18 @@ CREATE TABLE IF NOT EXISTS bus.offsets (
     next_offset bigint NOT NULL,
     PRIMARY KEY (group_id, topic, partition)
 ) WITH (fillfactor = 50);
-CREATE TABLE IF NOT EXISTS bus.members (
-    group_id text,
-    member_id text,
-    topics text[] NOT NULL,
-    client text NOT NULL,
-    session_timeout interval NOT NULL,
-    joined_at timestamptz NOT NULL,
-    heartbeat_at timestamptz NOT NULL,
-    PRIMARY KEY (group_id, member_id)
-) WITH (fillfactor = 50);
--- Who owns a partition within a group. A member that goes takes its claims with it.
-CREATE TABLE IF NOT EXISTS bus.claims (
-    group_id text,
-    topic text,
-    partition integer,
-    member_id text NOT NULL,
-    PRIMARY KEY (group_id, topic, partition),
-    FOREIGN KEY (group_id, member_id) REFERENCES bus.members ON DELETE CASCADE
-);
+-- How long unread messages have waited without a member, as retention last checked; see PostgresBus.retain.
+ALTER TABLE bus.offsets ADD COLUMN IF NOT EXISTS unattended interval NOT NULL DEFAULT '0';
+ALTER TABLE bus.offsets ADD COLUMN IF NOT EXISTS checked_at timestamptz NOT NULL DEFAULT clock_timestamp();
+-- The advisory lock that a group's owner of a partition holds, and the one that all readers of a topic share.
+CREATE OR REPLACE FUNCTION bus.owner_key(group_id text, topic text, partition integer) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended('candlewave.bus.owner ' || group_id || ' ' || topic || ' ' || partition::text, 0);
+CREATE OR REPLACE FUNCTION bus.member_key(group_id text, topic text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended('candlewave.bus.member ' || group_id || ' ' || topic, 0);
+-- Version 0.1.0 kept members and what they own in tables.
+DROP TABLE IF EXISTS bus.claims, bus.members;
 """
 
 _CREATE_MESSAGES = """
@@ -86,7 +79,10 @@ class Topic(msgspec.Struct, frozen=True):
 
 
 def install(conn: psycopg.Connection) -> None:
-    """Create the schema and its tables where they are missing; several processes may do so at once."""
+    """Create the schema and its tables where they are missing, and bring those of earlier versions up to date.
+
+    Several processes may do so at once.
+    """
     with conn.transaction():
         conn.execute(_INSTALL_LOCK)
         conn.execute(_INSTALL)

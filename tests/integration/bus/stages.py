@@ -75,17 +75,12 @@ class PostgresStage:
 
     def crash(self, subscription: Subscription) -> None:
         subscription._connection.close()
-        self.hang(subscription)
 
     def hang(self, subscription: Subscription) -> None:
-        """Age the lease instead of waiting for it."""
-        subscription._heart.forget(subscription.member_id)
-        with psycopg.connect(self.url, autocommit=True) as conn:
-            conn.execute(
-                "UPDATE bus.members SET heartbeat_at = heartbeat_at - INTERVAL '1 hour' WHERE member_id = %s",
-                (subscription.member_id,),
-            )
-            conn.execute("SELECT pg_notify('bus_groups', %s)", (subscription._group,))
+        """End the session, as the server does when a member has not polled for long."""
+        pid = subscription._connection.get().info.backend_pid
+        with psycopg.connect(self.url) as conn:
+            assert conn.execute("SELECT pg_terminate_backend(%s, 60000)", (pid,)).fetchone() == (True,)
 
     def close(self) -> None:
         for bus in self.buses:

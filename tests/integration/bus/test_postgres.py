@@ -121,6 +121,27 @@ def test_a_rewind_while_the_database_is_away_is_not_forgotten(
         assert sum(bus.lag("sink", [topic]).values()) == 0
 
 
+def test_a_failure_amid_a_poll_hands_out_everything_again(
+    postgres: PostgresStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus, topic = postgres.bus(), postgres.topic()
+    bus.publish(topic, [Message(str(i).encode(), f"k{i}") for i in range(20)])
+    with bus.subscribe("readers", [topic]) as reader:
+        read, calls = reader._read, []
+
+        def failing(*arguments):
+            calls.append(arguments)
+            if len(calls) == 2:
+                raise psycopg.errors.DiskFull("while reading the second partition")
+            return read(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(reader, "_read", failing)
+            with pytest.raises(BusUnavailableError, match="second partition"):
+                poll_until(bool, [reader])
+        assert len(receive(20, reader)) == 20
+
+
 def test_text_is_readable_in_sql_and_garbage_is_kept_as_bytes(
     postgres: PostgresStage, conn: psycopg.Connection
 ) -> None:
@@ -155,10 +176,10 @@ def test_a_batch_is_announced_once_and_wakes_a_waiting_reader(
     waits = threading.Event()
     listen = reader._listen
 
-    def tell(wait: float) -> None:
+    def tell(conn: psycopg.Connection, wait: float) -> None:
         if wait:
             waits.set()
-        listen(wait)
+        listen(conn, wait)
 
     monkeypatch.setattr(reader, "_listen", tell)
     with ThreadPoolExecutor() as pool:
@@ -223,6 +244,44 @@ def test_retention_spares_the_young_and_the_unread(postgres: PostgresStage) -> N
             assert [m.value for m in receive(1, reader)] == [b"next"]
 
 
+def test_a_group_without_a_member_holds_back_retention_for_a_week(
+    postgres: PostgresStage, conn: psycopg.Connection
+) -> None:
+    topic = f"abandoned-{os.getpid()}"
+    now = datetime.now(UTC)
+    with PostgresBus(postgres.url, clock=lambda: now) as bus:
+        bus.ensure_topics([TopicSpec(topic, 1, timedelta(hours=1))])
+        bus.publish(topic, [Message(str(i).encode(), "k") for i in range(3)])
+        with bus.subscribe("abandoned", [topic]) as reader:
+            receive(1, reader, max_messages=1)
+            reader.commit()
+
+        def waited(group: str = "abandoned") -> timedelta:
+            query = "SELECT unattended FROM bus.offsets WHERE group_id = %s AND topic = %s"
+            return conn.execute(query, (group, topic)).fetchone()[0]
+
+        now += timedelta(days=100)
+        assert bus.retain() == 1, "what the group has read"
+        assert waited() == timedelta(hours=1), "a pause of the engine does not count as a whole"
+        conn.execute(
+            "UPDATE bus.offsets SET unattended = unattended + INTERVAL '6 days 22 hours' WHERE topic = %s", (topic,)
+        )
+        with bus.subscribe("abandoned", [topic]) as reader:
+            poll_until(lambda got: len(got) == 2, [reader])
+            assert waited() == timedelta(0), "a member is back"
+            now += timedelta(minutes=10)
+            assert bus.retain() == 0
+            assert waited() == timedelta(0)
+        conn.execute("UPDATE bus.offsets SET unattended = INTERVAL '6 days 23 hours' WHERE topic = %s", (topic,))
+        now += timedelta(minutes=59)
+        assert bus.retain() == 0, "a minute short of a week"
+        now += timedelta(minutes=1)
+        assert bus.retain() == 2
+        bus.publish(topic, [Message(b"new", "k")])
+        with bus.subscribe("abandoned", [topic]) as reader:
+            assert [m.value for m in receive(1, reader)] == [b"new"]
+
+
 def test_compaction_keeps_the_newest_of_each_key(postgres: PostgresStage) -> None:
     topic = f"compacted-{os.getpid()}"
     bus = postgres.bus()
@@ -241,41 +300,63 @@ def test_a_killed_process_loses_nothing(postgres: PostgresStage) -> None:
         "from candlewave.bus.postgres import PostgresBus\n"
         "member = PostgresBus(sys.argv[1]).subscribe('readers', [sys.argv[2]])\n"
         "member.poll(5); member.commit(); member.poll(5)\n"
-        "print(member.member_id, flush=True)\n"
+        "print('read', flush=True)\n"
         "time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script, postgres.url, topic], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        member_id = process.stdout.readline().decode().strip()
+        assert process.stdout.readline() == b"read\n"
         process.send_signal(signal.SIGKILL)
-    with psycopg.connect(postgres.url) as conn:
-        aged = conn.execute(
-            "UPDATE bus.members SET heartbeat_at = heartbeat_at - INTERVAL '1 hour' WHERE member_id = %s", (member_id,)
-        ).rowcount
-        assert aged == 1
     with bus.subscribe("readers", [topic]) as heir:
         assert len({m.value for m in receive(15, heir)}) == 15
         assert heir.poll(timeout=0) == []
 
 
-def test_the_background_heartbeat_keeps_a_busy_member_and_drops_a_hanging_one(postgres: PostgresStage) -> None:
+def test_a_member_that_stops_polling_loses_its_partitions_and_the_others_keep_theirs(postgres: PostgresStage) -> None:
     topic = postgres.topic()
-    busy = postgres.bus().subscribe("readers", [topic])
-    poll_until(lambda _: bool(busy.assignment), [busy])
+    impatient = PostgresBus(postgres.url, max_poll_interval=timedelta(milliseconds=500))
+    hanging, living = impatient.subscribe("readers", [topic]), impatient.subscribe("readers", [topic])
+    poll_until(lambda _: len(hanging.assignment) == len(living.assignment) == 2, [hanging, living])
+    kept = living.assignment
+    poll_until(lambda _: len(living.assignment) == 4, [living])
+    assert kept < living.assignment
+    hanging.close()
+    living.close()
+    impatient.close()
 
-    def heartbeat_at() -> datetime:
-        with psycopg.connect(postgres.url) as conn:
-            query = "SELECT heartbeat_at FROM bus.members WHERE member_id = %s"
-            return conn.execute(query, (busy.member_id,)).fetchone()[0]
 
-    joined = heartbeat_at()
-    busy._heart.beat()
-    beaten = heartbeat_at()
-    assert beaten > joined, "a member that polled lately is kept alive while it works"
-    busy._heart._max_poll_interval = -1.0  # as if its last poll were longer ago than allowed
-    busy._heart.beat()
-    assert heartbeat_at() == beaten
-    busy.close()
+def test_a_sole_member_goes_on_after_a_pause_that_ended_its_session(postgres: PostgresStage) -> None:
+    """As a trainer does, which reads a request and commits it minutes later."""
+    bus, topic = postgres.bus(), postgres.topic()
+    changes: list[object] = []
+    bus.publish(topic, [Message(str(i).encode(), "k") for i in range(3)])
+    member = bus.subscribe("readers", [topic], on_assign=changes.append, on_revoke=changes.append)
+    receive(2, member, max_messages=2)
+    postgres.hang(member)
+    member.commit()
+    assert sum(bus.lag("readers", [topic]).values()) == 1
+    receive(1, member)
+    postgres.hang(member)
+    assert member.poll(timeout=0) == [], "what it holds is not handed out twice"
+    member.commit()
+    assert len(changes) == 1, "it never lost a partition"
+    member.close()
+
+
+def test_a_member_does_not_go_on_where_another_has_read_meanwhile(postgres: PostgresStage) -> None:
+    bus, topic = postgres.bus(), postgres.topic()
+    bus.publish(topic, [Message(str(i).encode(), "k") for i in range(3)])
+    member = bus.subscribe("readers", [topic])
+    receive(1, member, max_messages=1)
+    postgres.hang(member)
+    with postgres.bus().subscribe("readers", [topic]) as other:
+        receive(2, other, max_messages=2)
+        other.commit()
+    with pytest.raises(CommitRefusedError):
+        member.commit()
+    assert sum(bus.lag("readers", [topic]).values()) == 1, "the other's commit stands"
+    assert [m.value for m in receive(1, member)] == [b"2"]
+    member.close()
 
 
 def test_a_member_taken_for_dead_rejoins_and_starts_from_what_was_committed(postgres: PostgresStage) -> None:
@@ -293,15 +374,14 @@ def test_a_member_taken_for_dead_rejoins_and_starts_from_what_was_committed(post
     bus.publish(topic, [Message(str(i).encode(), f"k{i}") for i in range(10)])
     member = bus.subscribe("readers", [topic], on_revoke=on_revoke)
     receive(10, member)
-    old = member.member_id
     postgres.hang(member)
     with postgres.bus().subscribe("readers", [topic]) as other:
         poll_until(lambda _: len(other.assignment) == 4, [other])
+        poll_until(lambda _: bool(refused), [member])
     assert len(receive(10, member)) == 10
     assert len(revoked) == 4
     assert len(refused) == 1
     assert "taken over" in refused[0]
-    assert member.member_id != old
     member.close()
 
 
@@ -347,11 +427,95 @@ def test_state_survives_a_crash_of_the_server_and_connections_come_back() -> Non
 
         bus.publish("t", [Message(b"after", "k0")])
         assert sum(bus.end_offsets("t").values()) == 11
-        assert len(receive(11 - 4 - handed_out, reader)) == 11 - 4 - handed_out, "the membership outlived the outage"
+        assert len(receive(11 - 4 - handed_out, reader)) == 11 - 4 - handed_out, "it goes on where it was"
         reader.close()
         with bus.subscribe("readers", ["t"]) as again:
             assert len(receive(7, again)) == 7
         bus.close()
+
+
+_TABLES_OF_0_1_0 = """
+CREATE SCHEMA bus;
+CREATE SEQUENCE bus.topic_number;
+CREATE TABLE bus.topics (
+    topic text PRIMARY KEY,
+    partitions integer NOT NULL CHECK (partitions > 0),
+    relation text NOT NULL UNIQUE,
+    retention interval,
+    compact boolean NOT NULL DEFAULT false
+);
+CREATE TABLE bus.partitions (
+    topic text REFERENCES bus.topics,
+    partition integer,
+    first_offset bigint NOT NULL DEFAULT 0,
+    next_offset bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 50);
+CREATE TABLE bus.offsets (
+    group_id text,
+    topic text,
+    partition integer,
+    next_offset bigint NOT NULL,
+    PRIMARY KEY (group_id, topic, partition)
+) WITH (fillfactor = 50);
+CREATE TABLE bus.members (
+    group_id text,
+    member_id text,
+    topics text[] NOT NULL,
+    client text NOT NULL,
+    session_timeout interval NOT NULL,
+    joined_at timestamptz NOT NULL,
+    heartbeat_at timestamptz NOT NULL,
+    PRIMARY KEY (group_id, member_id)
+) WITH (fillfactor = 50);
+CREATE TABLE bus.claims (
+    group_id text,
+    topic text,
+    partition integer,
+    member_id text NOT NULL,
+    PRIMARY KEY (group_id, topic, partition),
+    FOREIGN KEY (group_id, member_id) REFERENCES bus.members ON DELETE CASCADE
+);
+CREATE TABLE bus.messages_1 (
+    partition integer,
+    "offset" bigint,
+    append_ts timestamptz NOT NULL,
+    key text,
+    value text,
+    raw bytea,
+    headers jsonb,
+    PRIMARY KEY (partition, "offset")
+);
+INSERT INTO bus.topics VALUES ('old', 1, 'bus.messages_1');
+SELECT setval('bus.topic_number', 1);
+INSERT INTO bus.partitions VALUES ('old', 0, 1, 3);
+INSERT INTO bus.messages_1 VALUES
+    (0, 1, '2026-01-01Z', 'k', 'read', NULL, NULL), (0, 2, '2026-01-01Z', 'k', 'unread', NULL, NULL);
+INSERT INTO bus.offsets VALUES ('readers', 'old', 0, 2);
+INSERT INTO bus.members
+VALUES ('readers', 'killed', '{old}', 'host:1', '20 seconds', '2026-01-01Z', '2026-01-01Z');
+INSERT INTO bus.claims VALUES ('readers', 'old', 0, 'killed');
+"""
+
+
+def test_the_tables_of_0_1_0_are_brought_up_to_date(postgres_url: str, conn: psycopg.Connection) -> None:
+    conn.execute("CREATE DATABASE earlier")
+    url = postgres_url.replace("/postgres?", "/earlier?")
+    with psycopg.connect(url) as earlier:
+        earlier.execute(_TABLES_OF_0_1_0)
+    with PostgresBus(url) as bus:
+        for _ in range(2):
+            bus.install()
+        bus.ensure_topics([TopicSpec("old", 1), TopicSpec("new", 1)])
+        bus.publish("old", [Message(b"new", "k")])
+        with bus.subscribe("readers", ["old"]) as reader:
+            assert [(m.offset, m.value) for m in receive(2, reader)] == [(2, b"unread"), (3, b"new")]
+            reader.commit()
+        assert bus.retain() == 0
+    with psycopg.connect(url) as earlier:
+        tables = earlier.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'bus'").fetchall()
+    assert {"members", "claims"}.isdisjoint(name for (name,) in tables)
+    conn.execute("DROP DATABASE earlier")
 
 
 def test_a_database_without_the_bus_says_so(postgres_url: str, conn: psycopg.Connection) -> None:

@@ -187,13 +187,12 @@ def test_run_goes_on_after_an_outage_and_any_error_of_the_bus(
 
 _CHILD = """
 import sys, threading
-from datetime import timedelta
 from candlewave.bus.postgres import PostgresBus
 from candlewave.elastic.client import open_client
 from candlewave.elastic.sender import Sender
 from candlewave.core.settings import Settings
 settings = Settings(ELASTICSEARCH_URL=sys.argv[2])
-with PostgresBus(sys.argv[1], session_timeout=timedelta(seconds=1)) as bus, open_client(settings) as client:
+with PostgresBus(sys.argv[1]) as bus, open_client(settings) as client:
     Sender(bus, client).run(threading.Event())
 """
 

@@ -50,7 +50,8 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int)
         count, usable, changed = _move(conn, table, schema, relation, (partition, start, last))
         conn.execute(
             "INSERT INTO bus.offsets (group_id, topic, partition, next_offset) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT (group_id, topic, partition) DO UPDATE SET next_offset = excluded.next_offset",
+            " ON CONFLICT (group_id, topic, partition)"
+            " DO UPDATE SET next_offset = excluded.next_offset, unattended = '0'",
             [group, connector.topic, partition, last + 1],
         )
         messages, rows, skipped = messages + count, rows + changed, skipped + count - usable
