@@ -3,11 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-m ?=
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup demo stack-up stack-down test test-stack test-browser k8s-topics k8s-validate k8s-lock lint golden golden-update migrate migration check bench format lock clean
+.PHONY: help setup demo stack-up stack-down test test-stack test-browser k8s-topics k8s-validate k8s-lock lint golden golden-update migrate check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,13 +73,10 @@ golden: setup ## Golden SQL cases (embedded engine, or RISINGWAVE_URL)
 golden-update: setup ## Rewrite the expected golden rows; review the diff
 	@$(BIN)/pytest tests/golden --golden-update
 
-migrate: setup ## Apply migrations to the engine
+migrate: setup ## Bring the engine to what sql/ declares
 	@$(BIN)/candlewave migrate
 
-migration: setup ## Write the next revision: make migration m="what changes"
-	@$(BIN)/candlewave migration -m "$(m)"
-
-check: setup ## Fail when sql/ and the head migration differ
+check: setup ## Fail when the tables in sql/ are not those of the revisions
 	@$(BIN)/candlewave check
 
 bench: setup ## Measure; prints a table

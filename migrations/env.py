@@ -1,5 +1,5 @@
-"""Alembic's entry point; what it does is in :mod:`candlewave.engine.migrate.environment`."""
+"""Alembic's entry point; what it does is in :mod:`candlewave.engine.migrate.revisions`."""
 
-from candlewave.engine.migrate.environment import run_migrations
+from candlewave.engine.migrate.revisions import run_migrations
 
 run_migrations()

@@ -11,7 +11,7 @@ from tests.k8s.test_rules import RUNBOOKS
 
 from candlewave.core.config import load_config
 from candlewave.core.paths import project_root
-from candlewave.engine.migrate.history import History
+from candlewave.engine.migrate.revisions import Revisions
 
 _RISINGWAVE_ONLY = re.compile(r"\brw_|^ALTER|^SHOW|\.\.\.")
 
@@ -42,7 +42,7 @@ def migrated(server: object) -> str:
     engine = Engine(lambda: psycopg.connect(url, autocommit=True), False)
     from candlewave.engine.migrate.migrator import Migrator
 
-    Migrator(History(project_root()), load_config(), engine.connect, False, fill, engine.journal).upgrade()
+    Migrator(Revisions(project_root()), load_config(), engine.connect, False, fill, engine.journal).upgrade()
     return url
 
 

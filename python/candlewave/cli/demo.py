@@ -73,7 +73,7 @@ def demo(
         _say("Starting the embedded engine (PostgreSQL)")
         run("up")
         _wait_for_engine(children["up"], settings, logs, stop)
-        _run(["migrate"], stop)
+        _run(["migrate", "--yes"], stop)
         if source is Source.FILE:
             _run(["replay", str(file), "--exchange", exchange], stop)
         elif source is Source.KRAKEN:

@@ -149,35 +149,32 @@ def _end(owner: int, settings: "Settings") -> None:
 
 
 def _greet(service: "Service", server: "EmbeddedServer") -> None:
-    """Say that the engine runs, and whether its objects are those of the migrations."""
+    """Say that the engine runs, and whether its objects are as sql/ declares them."""
     service.log.info("engine runs", port=server.port, postgres_pid=server.pid, data_dir=str(server.data_dir))
     typer.echo(
         f"The engine runs: PostgreSQL on port {server.port}, data in {server.data_dir}.\n"
         "`candlewave sql` connects and prints the URL; Ctrl-C stops.",
         err=True,
     )
-    problems = _migration_problems(service, server)
+    problems = _migration_problems(server)
     if problems:
         service.log.warning("not migrated", count=len(problems), first=problems[:3])
         typer.echo(
-            f"{len(problems)} SQL objects are not those of the head migration ({problems[0]}, …):"
-            " run `candlewave migrate`.",
+            f"{len(problems)} SQL objects are not as sql/ declares them ({problems[0]}, …): run `candlewave migrate`.",
             err=True,
         )
 
 
-def _migration_problems(service: "Service", server: "EmbeddedServer") -> list[str]:
+def _migration_problems(server: "EmbeddedServer") -> list[str]:
     import psycopg
 
     from candlewave.engine.connect import EngineError, connect_url
     from candlewave.engine.migrate import MigrationError
-    from candlewave.engine.migrate.head import head_matches
-    from candlewave.engine.migrate.history import History
+    from candlewave.engine.migrate.check import deviations
 
     try:
-        history = History.of_project(service.settings)
         with connect_url(server.url) as conn:
-            return head_matches(conn, history.state(history.head()), history)
+            return deviations(conn)
     except MigrationError as error:
         return [str(error)]
     except (EngineError, psycopg.OperationalError) as error:

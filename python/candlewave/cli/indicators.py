@@ -9,7 +9,7 @@ def register(app: typer.Typer) -> None:
 
 
 def technical_indicators() -> None:
-    """Service: check the indicator layer against the head migration and its values against TA-Lib.
+    """Service: check the indicator layer against sql/ and its values against TA-Lib.
 
     The views compute the indicators; this service exports their freshness and alerts on any difference. Of several
     replicas one audits, the others stand by.

@@ -1,8 +1,8 @@
-"""Commands about migrations: plan, migration, check, migrate (with downgrade, history, current)."""
+"""Commands about migrations: plan, check, migrate (with downgrade, history, current)."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from candlewave.core.config import Config
-    from candlewave.engine.migrate.history import Comparison, History
     from candlewave.engine.migrate.migrator import Migrator
-    from candlewave.engine.migrate.revisions_plan import Plan
+    from candlewave.engine.migrate.plan import Plan
 
 migrate_app = typer.Typer(help="Apply migrations to the engine.", invoke_without_command=True)
 
@@ -21,7 +19,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Refill = Annotated[
     bool,
     typer.Option(
-        "--refill", help="With retention.trades set: history was loaded again, so views may be computed from it anew."
+        "--refill", help="With retention.trades set: history was loaded again, so views may be computed from it again."
     ),
 ]
 Wait = Annotated[float, typer.Option(help="Seconds to wait for another migrator.", min=0)]
@@ -30,122 +28,74 @@ Wait = Annotated[float, typer.Option(help="Seconds to wait for another migrator.
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(plan)
-    app.command()(migration)
     app.command()(check)
     app.add_typer(migrate_app, name="migrate")
 
 
 def plan() -> None:
-    """Show what the next `migration` would contain, and what `migrate` would do on the engine."""
-    from candlewave.engine.migrate.history import compare
-
+    """Show what `migrate` would do on the engine."""
     console = _console()
     with _explained():
-        history, config = _project()
-        for comparison in compare(history, config):
-            console.print(f"[bold]{_rendered(comparison)} compared with {_describe(comparison)}")
-            if not comparison.differences:
-                console.print("  no difference")
-            else:
-                _print_plan(console, _plan_of(comparison))
-        _print_engine(console, history)
-
-
-def migration(
-    message: Annotated[str, typer.Option("-m", "--message", help="What changes, in one line.")],
-    yes: Yes = False,
-    refill: Refill = False,
-    new_database: Annotated[
-        bool,
-        typer.Option("--new-database", help="Start a branch of your own from nothing, for an empty engine."),
-    ] = False,
-) -> None:
-    """Write the next revision: what sql/ renders to now, frozen, and the way there and back."""
-    from candlewave.engine.migrate import MigrationError
-    from candlewave.engine.migrate.history import Branch, Comparison, compare
-    from candlewave.engine.migrate.writer import write
-
-    console = _console()
-    with _explained():
-        history, config = _project()
-        wrote = False
-        for branch in Branch:
-            comparison = next((c for c in compare(history, config) if c.branch is branch), None)
-            if comparison is None:
-                continue
-            if new_database and branch is Branch.LOCAL:
-                if history.revisions[Branch.LOCAL]:
-                    raise MigrationError(f"{history.versions(branch)} has revisions already; remove them to start anew")
-                comparison = Comparison(branch, None, {}, comparison.rendered)
-            if not comparison.differences:
-                continue
-            console.print(f"[bold]Since {_describe(comparison)}")
-            made = _plan_of(comparison)
+        migrator = _migrator(console)
+        made = migrator.plan()
+        if made.is_empty:
+            console.print("The engine has what sql/ declares.")
+        else:
             _print_plan(console, made)
-            if branch is Branch.LOCAL and config.retention.trades_seconds and made.rereads_trades and not refill:
-                raise MigrationError(
-                    f"this would compute {', '.join(made.rereads_trades)} again from trades, but retention.trades lets"
-                    " trades expire. Load the history again (`candlewave backfill`), then run with --refill"
-                )
-            if not yes and not typer.confirm("Write this revision?"):
-                raise typer.Exit(1)
-            path = write(history, branch, made, message, down_revision=comparison.head)
-            console.print(f"Wrote {_short(path)}. Apply it with `candlewave migrate`.")
-            wrote = True
-        if not wrote:
-            console.print("Nothing to write: sql/ is as the head revision has it.")
 
 
 def check() -> None:
-    """Fail when sql/ and the head revision differ, or when the revisions are not in order."""
-    from candlewave.engine.migrate.history import compare
+    """Fail when the tables in sql/ are not those that the revisions lead to."""
+    from candlewave.engine.migrate.revisions import Revisions, compare_tables
 
     console = _console()
     with _explained():
-        history, config = _project()
-        bad = False
-        for comparison in compare(history, config):
-            if comparison.differences:
-                bad = True
-                console.print(f"[bold red]{_rendered(comparison)} differs from {_describe(comparison)}:")
-                for line in comparison.differences:
-                    console.print(f"  {line}")
-            else:
-                console.print(
-                    f"{_rendered(comparison)} is as {_describe(comparison)} has it: {len(comparison.rendered)} objects"
-                )
-        if bad:
-            console.print('Write a revision with `candlewave migration -m "what changes"`.')
+        problems = compare_tables(Revisions.of_project())
+        for line in problems:
+            console.print(line)
+        if problems:
             raise typer.Exit(1)
+        console.print("The tables in sql/ are those that the revisions lead to.")
 
 
 @migrate_app.callback()
 def migrate(
     context: typer.Context,
-    to: Annotated[str | None, typer.Option("--to", help="Revision to go to; the head when not given.")] = None,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL from nothing to there; needs no engine.")] = False,
+    in_place: Annotated[
+        bool,
+        typer.Option("--in-place", help="Drop what changes and make it again: needs no extra space, but leaves a gap."),
+    ] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that makes everything; needs no engine.")] = False,
     search: Annotated[
         bool,
         typer.Option("--search", help="First install index templates and lifecycle in Elasticsearch."),
     ] = False,
+    yes: Yes = False,
     refill: Refill = False,
     wait: Wait = 60.0,
 ) -> None:
-    """Bring the engine to a revision. An interrupted run goes on where it stopped."""
+    """Bring the engine to what sql/ declares. An interrupted run goes on where it stopped."""
+    from candlewave.engine.migrate.plan import Mode
+
     if context.invoked_subcommand is not None:
         return
     console = _console()
     with _explained():
-        migrator = _migrator(console, refill=refill, wait_seconds=wait)
+        migrator = _migrator(console, refill=refill, wait_seconds=wait, connects=not sql)
         if sql:
-            typer.echo(migrator.script(to))
+            typer.echo(migrator.script())
             return
         if search:
             _install_search(console)
         _ensure_topics()
-        migrator.upgrade(to)
-        console.print(f"The engine is at revision {migrator.current()}.")
-        _warn_of_changed_config(console, migrator)
+
+        def confirm(made: "Plan") -> bool:
+            _print_plan(console, made)
+            return yes or not (sys.stdin.isatty() and console.is_terminal) or typer.confirm("Apply this plan?")
+
+        if not migrator.upgrade(Mode.IN_PLACE if in_place else Mode.BESIDE, confirm):
+            raise typer.Exit(1)
+        console.print("The engine has what sql/ declares.")
 
 
 def _install_search(console: "Console") -> None:
@@ -162,94 +112,111 @@ def _install_search(console: "Console") -> None:
 
 @migrate_app.command()
 def downgrade(
-    to: Annotated[str, typer.Argument(help="Revision to go back to, or base.")],
+    to: Annotated[str, typer.Argument(help="Revision of the tables to go back to, or base.")],
     drop_stores: Annotated[
         bool, typer.Option("--drop-stores", help="Drop tables too, with rows that cannot be computed again.")
     ] = False,
     yes: Yes = False,
-    refill: Refill = False,
     wait: Wait = 60.0,
 ) -> None:
-    """Go back to a revision. Tables and their rows stay, unless --drop-stores is given."""
+    """Go back to a revision of the tables. They keep their rows, unless --drop-stores is given."""
     console = _console()
     with _explained():
-        migrator = _migrator(console, refill=refill, drop_stores=drop_stores, wait_seconds=wait)
+        migrator = _migrator(console, drop_stores=drop_stores, wait_seconds=wait)
         if to != "base":
-            migrator.history.line(to)  # an unknown revision is refused before anybody is asked
+            migrator.revisions.check(to)  # an unknown revision is refused before anything is asked
         what = "with all rows of tables that are dropped" if drop_stores else "tables keep their rows"
         if not yes and not typer.confirm(f"Go from revision {migrator.current()} back to {to}, {what}?"):
             raise typer.Exit(1)
         migrator.downgrade(to)
-        console.print(f"The engine is at revision {migrator.current() or 'nothing'}.")
+        console.print(f"The engine's tables are at revision {migrator.current() or 'nothing'}.")
 
 
 @migrate_app.command()
 def history() -> None:
-    """List the revisions, newest last, and mark where the engine is."""
+    """List the revisions of the tables, newest last, and mark where the engine is."""
     from rich.table import Table
 
-    from candlewave.engine.migrate.history import Branch
+    from candlewave.engine.migrate.revisions import Revisions
 
     console = _console()
     with _explained():
-        known, _ = _project()
+        revisions = Revisions.of_project()
         current = _current_revision(console)
-        scripts = known.scripts()
-        if not any(known.revisions.values()):
-            console.print("There is no revision yet.")
-            return
-        table = Table("", "Revision", "Branch", "Revises", "What")
-        for branch in Branch:
-            for revision in known.revisions[branch]:
-                what = (scripts.get_revision(revision.id).doc or "").splitlines()
-                mark = "→" if revision.id == current else ""
-                table.add_row(mark, revision.id, str(branch), revision.down or "", what[0] if what else "")
+        table = Table("", "Revision", "What")
+        for revision in revisions.all:
+            table.add_row("→" if revision.id == current else "", revision.id, revision.what)
         console.print(table)
 
 
 @migrate_app.command()
 def current() -> None:
-    """Print the revision that the engine is at, and the head."""
+    """Print the revision of the engine's tables, and which objects are not as sql/ declares them."""
     console = _console()
     with _explained():
         migrator = _migrator(console)
-        console.print(f"engine: {migrator.current() or 'nothing'}, head: {migrator.history.head() or 'nothing'}")
+        at, deviating = migrator.status()
+        console.print(f"tables: {at or 'nothing'}, newest revision: {migrator.revisions.head or 'nothing'}")
+        for line in deviating:
+            console.print(f"  {line}")
 
 
 class _ConsoleProgress:
-    """A bar on a terminal, a line per object elsewhere."""
+    """A bar with the time that is left on a terminal, a line per operation elsewhere."""
 
     def __init__(self, console: "Console") -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._console = console
         self._bar = Progress(
-            BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"), console=console
+            BarColumn(20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}"),
+            console=console,
         )
-        self._task = self._bar.add_task("", total=None, visible=False)
-        self._done = 0
-        self._total = 0
+        self._task = self._bar.add_task("", total=None, visible=False, left="")
+        self._done = self._total = 0
+        self._seconds: float | None = None
+        self._passed = self._current = 0.0
+        self._what = ""
 
-    def begin(self, title: str, total: int) -> None:
+    def begin(self, title: str, total: int, seconds: float | None = None) -> None:
         """Show what is to come."""
         self._done, self._total = 0, total
+        self._seconds, self._passed, self._current = seconds, 0.0, 0.0
         if total and self._console.is_terminal:
             self._bar.start()
-            self._bar.reset(self._task, total=total, description=title, visible=True)
+            self._bar.reset(self._task, total=total, description=title, visible=True, left=self._left())
 
-    def step(self, what: str) -> None:
+    def step(self, what: str, seconds: float | None = None) -> None:
         """Show what happens now."""
         self._done += 1
+        self._passed += self._current
+        self._current = seconds or 0.0
+        self._what = what
         if self._console.is_terminal:
-            self._bar.update(self._task, completed=self._done - 1, description=what)
+            self._bar.update(self._task, completed=self._done - 1, description=what, left=self._left())
             self._bar.console.print(f"  {what}", highlight=False)
         else:
-            self._console.print(f"[{self._done}/{self._total}] {what}", markup=False, highlight=False)
+            of = f"/{self._total}" if self._done <= self._total else ""
+            self._console.print(f"[{self._done}{of}] {what}", markup=False, highlight=False)
+
+    def detail(self, text: str) -> None:
+        """Show how far it is."""
+        if self._console.is_terminal:
+            self._bar.update(self._task, description=f"{self._what}: {text}")
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._console.is_terminal:
             self._bar.stop()
+
+    def _left(self) -> str:
+        if self._seconds is None:
+            return ""
+        return f"about {max(self._seconds - self._passed, 0):,.0f} s left"
 
 
 def _console() -> "Console":
@@ -282,32 +249,25 @@ def _explained() -> Iterator[None]:
         fail(str(error))
 
 
-def _project() -> "tuple[History, Config]":
-    from candlewave.cli.common import load_settings
-    from candlewave.core.config import load_config
-    from candlewave.engine.migrate.history import History
-
-    settings = load_settings(connects=False)
-    return History.of_project(settings), load_config(settings.config_file)
-
-
 def _migrator(
     console: "Console",
     *,
     refill: bool = False,
     drop_stores: bool = False,
     wait_seconds: float = 60.0,
+    connects: bool = True,
 ) -> "Migrator":
     from candlewave.cli.common import load_settings
+    from candlewave.core.config import load_config
     from candlewave.engine.connect import connect
     from candlewave.engine.migrate.migrator import Migrator
+    from candlewave.engine.migrate.revisions import Revisions
     from candlewave.sqlproject.parameters import fill
 
-    settings = load_settings()
-    history, config = _project()
+    settings = load_settings(connects=connects)
     return Migrator(
-        history=history,
-        config=config,
+        revisions=Revisions.of_project(),
+        config=load_config(settings.config_file),
         connect=lambda: connect(settings),
         risingwave=not settings.embedded,
         fill=lambda text: fill(text, settings),
@@ -334,49 +294,19 @@ def _ensure_topics() -> None:
         bus.close()
 
 
-def _plan_of(comparison: "Comparison") -> "Plan":
-    from candlewave.engine.migrate.revisions_plan import make_plan
-
-    return make_plan(comparison.before, comparison.rendered)
-
-
 def _print_plan(console: "Console", made: "Plan") -> None:
     from rich.table import Table
 
-    from candlewave.engine.migrate.revisions_plan import Action
+    from candlewave.engine.migrate.plan import Action
 
-    colours = {
-        Action.CREATED: "green",
-        Action.ALTERED: "yellow",
-        Action.REBUILT: "cyan",
-        Action.DROPPED: "red",
-        Action.ABANDONED: "magenta",
-    }
+    colours = {Action.ADDED: "green", Action.CHANGED: "cyan", Action.REBUILT: "cyan", Action.REMOVED: "red"}
     table = Table("", "Kind", "Object", "Why", box=None)
     for change in made.changes:
-        table.add_row(f"[{colours[change.action]}]{change.action}", str(change.kind), change.name, change.reason)
+        colour = colours.get(change.action, "yellow")
+        table.add_row(f"[{colour}]{change.action}", str(change.kind), change.name, change.reason)
     console.print(table)
     counts = [(a, sum(c.action is a for c in made.changes)) for a in Action]
     console.print("  " + ", ".join(f"{n} {action}" for action, n in counts if n))
-
-
-def _print_engine(console: "Console", history: "History") -> None:
-    """Say what `migrate` would do on the engine, if there is one."""
-    from candlewave.cli.common import load_settings
-
-    settings = load_settings(connects=False)
-    if settings.embedded and not settings.runtime_file.exists():
-        console.print("No engine is running, so nothing is compared with it (`candlewave up` starts one).")
-        return
-    migrator = _migrator(console)
-    at, pending, broken = migrator.status()
-    console.print(f"[bold]Engine at {at or 'nothing'}, head {history.head() or 'nothing'}")
-    for revision in pending:
-        console.print(f"  to apply: {revision}")
-    for line in broken:
-        console.print(f"  to repair: {line}")
-    if not pending and not broken:
-        console.print("  nothing to do")
 
 
 def _current_revision(console: "Console") -> str | None:
@@ -388,34 +318,3 @@ def _current_revision(console: "Console") -> str | None:
         console.print("No engine is running, so it is not known which revision it is at.")
         return None
     return _migrator(console).current()
-
-
-def _warn_of_changed_config(console: "Console", migrator: "Migrator") -> None:
-    from candlewave.engine.migrate.history import Branch, compare
-
-    for comparison in compare(migrator.history, migrator.config):
-        if comparison.branch is Branch.LOCAL and comparison.differences:
-            console.print(
-                f"Your candlewave.toml, or candlewave itself, has changed since {_describe(comparison)}:"
-                f" {len(comparison.differences)} objects differ. Write a revision with `candlewave migration`.",
-                style="yellow",
-            )
-
-
-def _describe(comparison: "Comparison") -> str:
-    from candlewave.engine.migrate.history import Branch
-
-    if comparison.head is None:
-        return "nothing, as there is no revision yet"
-    own = comparison.branch is Branch.LOCAL and comparison.head.startswith("local_")
-    return f"revision {comparison.head} ({'your own' if own else 'the shipped'} branch)"
-
-
-def _rendered(comparison: "Comparison") -> str:
-    from candlewave.engine.migrate.history import Branch
-
-    return "sql/ with your candlewave.toml" if comparison.branch is Branch.LOCAL else "sql/"
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -42,7 +42,7 @@ def require_volatility(config: Config, names: Sequence[str]) -> None:
     if volatility_feature(config) not in names:
         raise NoFeaturesError(
             f"the view features lacks {volatility_feature(config)}, which `indicators.realised_volatility` of the"
-            " configuration asks for: run `candlewave migration` and `candlewave migrate`, or set it back"
+            " configuration asks for: run `candlewave migrate`, or set it back"
         )
 
 

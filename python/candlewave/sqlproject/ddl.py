@@ -5,7 +5,7 @@ read here, token by token. Anything this reader does not know is an error, never
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from candlewave.core.errors import CandlewaveError
@@ -79,6 +79,10 @@ class Statement:
     connector: Connector | None = None
     query: str | None = None
     relation: str | None = None
+
+    def with_column(self, column: Column) -> "Statement":
+        """Return the table as it is after ALTER TABLE ... ADD COLUMN."""
+        return replace(self, columns=(*self.columns, column))
 
 
 _INCLUDE_TYPES = {"timestamp": "TIMESTAMPTZ", "key": "BYTEA", "partition": "VARCHAR", "offset": "VARCHAR"}

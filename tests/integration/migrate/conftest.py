@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -24,19 +24,19 @@ TRADE = "INSERT INTO trades (symbol, trade_id, ts, price) VALUES ('A', '{}', '20
 
 @dataclass
 class Journal:
-    """Progress that remembers what it was told."""
+    """Progress that remembers what was reported."""
 
     steps: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
 
-    def begin(self, title: str, total: int) -> None:
+    def begin(self, title: str, total: int, seconds: float | None = None) -> None:
         pass
 
-    def step(self, what: str) -> None:
+    def step(self, what: str, seconds: float | None = None) -> None:  # noqa: ARG002
         self.steps.append(what)
 
-    def note(self, text: str) -> None:
-        self.notes.append(text)
+    def detail(self, text: str) -> None:
+        self.details.append(text)
 
     def end(self) -> None:
         pass
@@ -64,7 +64,7 @@ class Engine:
             "progress": self.journal,
             "wait_seconds": 0.2,
         }
-        return Migrator(project.history, config or Config(), self.connect, self.risingwave, **(values | options))  # type: ignore[arg-type]
+        return Migrator(project.revisions, config or Config(), self.connect, self.risingwave, **(values | options))  # type: ignore[arg-type]
 
     @contextmanager
     def target(self) -> Iterator[Target]:
@@ -97,7 +97,10 @@ class Engine:
         """Return everything a migration leaves behind: kinds, records, revision and the views' rows."""
         with self.target() as target:
             existing = {name: str(kind) for name, kind in target.existing().items()}
-            records = target.records()
+            records = {
+                name: replace(record, seconds=None, row_count=None, object_id=None)
+                for name, record in target.records().items()
+            }
         rows = {name: self.rows(f"SELECT * FROM {name}") for name, kind in existing.items() if "view" in kind}
         revision = self.rows("SELECT version_num FROM alembic_version")
         return {"existing": existing, "records": records, "rows": rows, "revision": revision}
@@ -144,12 +147,5 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> SmallProject:
-    """A project without revisions."""
+    """The small project with its first revision."""
     return SmallProject(tmp_path / "project")
-
-
-@pytest.fixture
-def initial(project: SmallProject) -> SmallProject:
-    """Stage "initial": one revision."""
-    project.migration("initial")
-    return project

@@ -1,4 +1,4 @@
-"""Revisions on an engine: from nothing, from one project state to another, back, and after interruptions."""
+"""Migrations on an engine: from nothing, from one project state to another, back, and after interruptions."""
 
 import os
 import signal
@@ -13,12 +13,13 @@ from psycopg.conninfo import make_conninfo
 from tests.integration.migrate.conftest import TRADE, Engine
 from tests.unit.migrate.small_project import SmallProject
 
+from candlewave import __version__
 from candlewave.core.config import Config
 from candlewave.core.paths import project_root
 from candlewave.engine.migrate import MigrationError
-from candlewave.engine.migrate.head import head_matches
+from candlewave.engine.migrate.check import deviations
+from candlewave.engine.migrate.plan import Mode
 from candlewave.engine.migrate.targets import EmbeddedTarget, Record, RisingWaveTarget, Target
-from candlewave.sqlproject.ddl import Kind
 
 
 class Interrupted(BaseException):
@@ -69,17 +70,21 @@ def fused(engine: Engine, fuse: Fuse) -> Callable[[psycopg.Connection], Target]:
 def count_statements(engine: Engine, project: SmallProject) -> int:
     """Return how many writes an uninterrupted upgrade makes."""
     fuse = Fuse(10_000, after=False)
-    engine.migrator(project, make_target=fused(engine, fuse)).upgrade()
+    upgrade(engine, project, make_target=fused(engine, fuse))
     return fuse.passed
 
 
-def test_initial_revision_makes_everything(engine: Engine, initial: SmallProject) -> None:
-    engine.migrator(initial, Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD"]}}})).upgrade()
+def upgrade(engine: Engine, project: SmallProject, **options: object) -> None:
+    engine.migrator(project, **options).upgrade(Mode.IN_PLACE)
+
+
+def test_first_migration_makes_everything(engine: Engine, project: SmallProject) -> None:
+    engine.migrator(project, Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD"]}}})).upgrade()
     with engine.target() as target:
         records = target.records()
         kinds = {name: str(kind) for name, kind in target.existing().items()}
     assert {r.state for r in records.values()} == {"ready"}
-    assert {r.revision for r in records.values()} == {"0001"}
+    assert {r.revision for r in records.values()} == {"0001", __version__}
     assert kinds.items() >= {
         "trades": "table", "symbols": "table", "minutes": "materialized view", "scaled": "materialized view",
         "latest": "view", "scaled_sink": "sink",
@@ -87,141 +92,163 @@ def test_initial_revision_makes_everything(engine: Engine, initial: SmallProject
     assert engine.rows("SELECT * FROM symbols") == [("kraken", "BTC/USD", "BTC", "USD")]
 
 
-def test_second_run_does_nothing(engine: Engine, initial: SmallProject) -> None:
-    engine.migrator(initial).upgrade()
+def test_second_run_does_nothing(engine: Engine, project: SmallProject) -> None:
+    engine.migrator(project).upgrade()
     before = engine.picture()
     engine.journal.steps.clear()
-    engine.migrator(initial).upgrade()
+    engine.migrator(project).upgrade()
     assert engine.journal.steps == []
     assert engine.picture() == before
 
 
-def test_changed_stage_rebuilds_downstream_only_and_keeps_rows(engine: Engine, initial: SmallProject) -> None:
-    engine.migrator(initial).upgrade()
+def test_changed_stage_rebuilds_downstream_only_and_keeps_rows(engine: Engine, project: SmallProject) -> None:
+    upgrade(engine, project)
     engine.execute(TRADE.format("1", "01", 10), TRADE.format("2", "02", 12))
     engine.execute("INSERT INTO symbols (exchange, symbol, base, quote) VALUES ('x', 'A', 'A', 'B')")
-    initial.stage_changed()
+    made = engine.identity("minutes", "trades")
+    project.stage_changed()
     engine.journal.steps.clear()
-    engine.migrator(initial).upgrade()
+    upgrade(engine, project)
     assert engine.journal.steps == [
+        "alter table trades: add venue", "create table notes",
         "drop sink scaled_sink", "drop view latest", "drop materialized view scaled",
-        "alter table trades: add venue",
-        "create table notes", "create materialized view scaled", "create view highs", "create sink scaled_sink",
+        "create materialized view scaled", "create view highs", "create sink scaled_sink",
     ]  # fmt: skip
     assert engine.rows("SELECT trade_id, venue FROM trades") == [("1", None), ("2", None)]
     assert engine.rows("SELECT symbol FROM symbols") == [("A",)]
     assert engine.rows("SELECT value FROM scaled") == [(12 / 2 * 14,)]
+    assert engine.identity("minutes", "trades") == made
     with engine.target() as target:
         assert "latest" not in target.existing()
-        assert target.records()["minutes"].revision == "0001"
-        assert target.records()["scaled"].revision == "0002"
+        assert "latest" not in target.records()
 
 
-def test_downgrade_returns_to_the_initial_stage(engine: Engine, initial: SmallProject) -> None:
-    engine.migrator(initial).upgrade()
+def test_older_checkout_takes_views_back(engine: Engine, project: SmallProject) -> None:
+    upgrade(engine, project)
     engine.execute(TRADE.format("1", "01", 10))
     before = engine.picture()
-    initial.stage_changed()
-    engine.migrator(initial).upgrade()
-    engine.migrator(initial).downgrade("0001")
-    picture = engine.picture()
-    assert picture["rows"] == before["rows"]
-    assert picture["revision"] == [("0001",)]
+    project.edit("scaled", "high *", "high / 2 *")
+    upgrade(engine, project)
+    assert engine.rows("SELECT value FROM scaled") == [(70,)]
+    project.edit("scaled", "high / 2 *", "high *")
+    upgrade(engine, project)
+    assert engine.picture() == before
+
+
+def test_downgrade_takes_tables_back_when_told(engine: Engine, project: SmallProject) -> None:
+    upgrade(engine, project)
+    engine.execute(TRADE.format("1", "01", 10))
+    project.stage_changed()
+    project.put("noted", "CREATE VIEW noted AS SELECT id FROM notes", keys="id")
+    upgrade(engine, project)
+    engine.migrator(project).downgrade("0001")
+    assert engine.migrator(project).current() == "0001"
     assert engine.rows("SELECT trade_id, venue FROM trades") == [("1", None)], "the column stays"
     with engine.target() as target:
         assert "notes" in target.existing(), "a table stays"
-    engine.migrator(initial).upgrade()
-    assert engine.rows("SELECT version_num FROM alembic_version") == [("0002",)]
+        assert "notes" not in target.records()
+        assert "noted" not in target.existing(), "what reads it goes"
+        assert "scaled" in target.existing()
+    upgrade(engine, project)
+    engine.migrator(project, drop_stores=True).downgrade("0001")
+    with engine.target() as target:
+        assert "notes" not in target.existing()
+    upgrade(engine, project)
+    assert engine.migrator(project).status() == ("0002", [])
 
 
-def test_downgrade_to_base_keeps_tables_unless_told(engine: Engine, initial: SmallProject) -> None:
-    engine.migrator(initial).upgrade()
+def test_downgrade_to_base_keeps_tables_unless_told(engine: Engine, project: SmallProject) -> None:
+    upgrade(engine, project)
     engine.execute(TRADE.format("1", "01", 10))
-    engine.migrator(initial).downgrade("base")
+    engine.migrator(project).downgrade("base")
     with engine.target() as target:
         assert set(target.existing()) >= {"trades", "symbols"}
         assert not set(target.existing()) & {"minutes", "scaled", "latest", "scaled_sink"}
-    engine.migrator(initial).upgrade()
+    upgrade(engine, project)
     assert engine.rows("SELECT value FROM scaled") == [(140,)]
-    engine.migrator(initial, drop_stores=True).downgrade("base")
+    engine.migrator(project, drop_stores=True).downgrade("base")
     with engine.target() as target:
         assert not set(target.existing()) & {"trades", "symbols", "minutes"}
         assert target.records() == {}
-    assert engine.migrator(initial).current() is None
+    assert engine.migrator(project).current() is None
+
+
+def test_downgrade_of_an_unknown_revision_is_refused(engine: Engine, project: SmallProject) -> None:
+    with pytest.raises(MigrationError, match="nothing has been migrated"):
+        engine.migrator(project).downgrade("base")
+    upgrade(engine, project)
+    with pytest.raises(MigrationError, match="there is no revision 0007"):
+        engine.migrator(project).downgrade("0007")
+
+
+def test_changed_configuration_plans_and_applies(engine: Engine, project: SmallProject) -> None:
+    upgrade(engine, project)
+    engine.execute(TRADE.format("1", "01", 10))
+    own = Config.model_validate({"indicators": {"rsi": 7}})
+    made = engine.identity("trades", "minutes")
+    engine.migrator(project, own).upgrade(Mode.IN_PLACE)
+    assert engine.rows("SELECT value FROM scaled") == [(70,)]
+    assert engine.identity("trades", "minutes") == made, "what the period does not reach is not touched"
+
+
+def test_refused_plan_changes_nothing(engine: Engine, project: SmallProject) -> None:
+    assert not engine.migrator(project).upgrade(confirm=lambda plan: plan.is_empty)
+    with engine.target() as target:
+        assert target.existing().keys() <= {"candlewave_objects", "candlewave_migrators"}
+    upgrade(engine, project)
+    assert engine.migrator(project).upgrade(confirm=lambda _: False), "nobody is asked about nothing"
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("stage", ["initial", "changed"])
 def test_interrupted_at_every_statement_goes_on_to_the_same_end(
-    engine: Engine, initial: SmallProject, stage: str, after: bool
+    engine: Engine, project: SmallProject, tmp_path: Path, stage: str, after: bool
 ) -> None:
-    def reset() -> None:
-        engine.migrator(initial, drop_stores=True).downgrade("base")
+    changed = SmallProject(tmp_path / "changed")
+    changed.stage_changed()
+    wanted = project if stage == "initial" else changed
 
-    engine.migrator(initial).upgrade()
-    engine.execute(TRADE.format("1", "01", 10))
-    if stage == "changed":
-        initial.stage_changed()
-    else:
-        reset()
-    start_over = reset if stage == "initial" else lambda: engine.migrator(initial).downgrade("0001")
-    total = count_statements(engine, initial)
+    def start_over() -> None:
+        engine.migrator(changed, drop_stores=True).downgrade("base")
+        if stage == "changed":
+            upgrade(engine, project)
+            engine.execute(TRADE.format("1", "01", 10))
+
+    upgrade(engine, changed)
+    start_over()
+    total = count_statements(engine, wanted)
     expected = engine.picture()
     assert total > 10
     for statements in range(0, total, 7 if engine.risingwave else 1):
         start_over()
-        if stage == "changed":
-            start_stage_again(engine)
         fuse = Fuse(statements, after)
         with pytest.raises(Interrupted):
-            engine.migrator(initial, make_target=fused(engine, fuse)).upgrade()
-        engine.migrator(initial).upgrade()
+            upgrade(engine, wanted, make_target=fused(engine, fuse))
+        upgrade(engine, wanted)
         assert engine.picture() == expected, f"interrupted {'after' if after else 'before'} statement {statements + 1}"
 
 
-def start_stage_again(engine: Engine) -> None:
-    """Take away what a downgrade leaves, so that the next upgrade has the column to add and the table to make."""
-    with engine.target() as target:
-        target.drop(Kind.TABLE, "notes")
-        target.forget("notes")
-    engine.execute("ALTER TABLE trades DROP COLUMN venue")
-
-
-def test_upgrade_stops_where_it_is_told_and_does_not_go_back(engine: Engine, initial: SmallProject) -> None:
-    initial.stage_changed()
-    engine.migrator(initial).upgrade("0001")
-    assert engine.migrator(initial).status() == ("0001", ["0002"], [])
-    with engine.target() as target:
-        assert "highs" not in target.existing()
-    engine.migrator(initial).upgrade()
-    with pytest.raises(MigrationError, match="beyond 0001: use `candlewave migrate downgrade 0001`"):
-        engine.migrator(initial).upgrade("0001")
-    with pytest.raises(MigrationError, match="there is no revision 0007"):
-        engine.migrator(initial).upgrade("0007")
-
-
-def test_symbols_of_the_configuration_are_written_over(engine: Engine, initial: SmallProject) -> None:
-    engine.migrator(initial, Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD"]}}})).upgrade()
+def test_symbols_of_the_configuration_are_written_over(engine: Engine, project: SmallProject) -> None:
+    engine.migrator(project, Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD"]}}})).upgrade()
     engine.execute("INSERT INTO symbols (exchange, symbol, base, quote) VALUES ('kraken', 'BTC/USD', 'XBT', 'USD')")
     both = Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD", "ETH/USD"]}}})
-    engine.migrator(initial, both).upgrade()
+    engine.migrator(project, both).upgrade()
     assert engine.rows("SELECT * FROM symbols") == [
         ("kraken", "BTC/USD", "BTC", "USD"),
         ("kraken", "ETH/USD", "ETH", "USD"),
     ]
 
 
-def test_script_is_the_sql_of_every_revision_with_parameters_left_in(engine: Engine, initial: SmallProject) -> None:
-    initial.stage_changed()
-    script = engine.migrator(initial).script()
+def test_script_is_the_sql_with_parameters_left_in(engine: Engine, project: SmallProject) -> None:
+    project.stage_changed()
+    script = engine.migrator(project).script()
     assert script.index("CREATE TABLE trades") < script.index("CREATE MATERIALIZED VIEW minutes")
-    assert script.index("DROP SINK scaled_sink;") < script.index("high / 2 * 14")
     assert 'ALTER TABLE trades ADD COLUMN "venue" VARCHAR;' in script
     assert "topic = '${topic_prefix}scaled'" in script
-    assert "UPDATE alembic_version SET version_num='0002'" in script
+    assert script.count("CREATE TABLE trades") == 1
 
 
-def test_what_was_made_just_before_the_interruption_is_kept(engine: Engine, initial: SmallProject) -> None:
+def test_what_was_made_just_before_the_interruption_is_kept(engine: Engine, project: SmallProject) -> None:
     """A view may have taken hours to fill; a crash between CREATE and its record must not throw it away."""
 
     class Killed(RisingWaveTarget if engine.risingwave else EmbeddedTarget):  # type: ignore[misc]
@@ -231,35 +258,35 @@ def test_what_was_made_just_before_the_interruption_is_kept(engine: Engine, init
                 raise Interrupted
 
     with pytest.raises(Interrupted):
-        engine.migrator(initial, make_target=Killed).upgrade()
+        upgrade(engine, project, make_target=Killed)
     with engine.target() as target:
         assert target.records()["minutes"].state == "creating"
     with engine.connect() as conn:
-        assert head_matches(conn, ["minutes", "trades"], initial.history) == [
+        assert deviations(conn, ["minutes", "trades"], project.declared()) == [
             "minutes: a migration broke off while it was made"
         ]
     made = engine.identity("minutes", "trades")
-    engine.migrator(initial).upgrade()
+    upgrade(engine, project)
     assert engine.identity("minutes", "trades") == made
 
 
 def test_killed_process_leaves_no_lock_and_the_next_run_completes(
-    engine: Engine, initial: SmallProject, tmp_path: Path
+    engine: Engine, project: SmallProject, tmp_path: Path
 ) -> None:
     program = tmp_path / "killed.py"
     program.write_text(KILLED)
     with engine.connect() as conn:
         url = make_conninfo(conn.info.dsn, password=conn.info.password or None)
-    command = [sys.executable, str(program), url, str(initial.root), str(engine.risingwave)]
-    environment = {**os.environ, "PYTHONPATH": str(project_root())}
+    command = [sys.executable, str(program), url, str(project.root), str(engine.risingwave)]
+    environment = {**os.environ, "PYTHONPATH": f"{project_root()}:{project_root() / 'python'}"}
     killed = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with engine.target() as target:
         assert "minutes" in target.existing()
         assert "scaled" not in target.existing()
     wait = 300.0 if engine.risingwave else 60.0
-    engine.migrator(initial, wait_seconds=wait).upgrade()
-    assert engine.migrator(initial).status() == ("0001", [], [])
+    engine.migrator(project, wait_seconds=wait).upgrade()
+    assert engine.migrator(project).status() == ("0001", [])
 
 
 KILLED = """
@@ -268,7 +295,7 @@ from pathlib import Path
 import psycopg
 from candlewave.core.config import Config
 from candlewave.engine.connect import connect_url
-from candlewave.engine.migrate.history import History
+from candlewave.engine.migrate.revisions import Revisions
 from candlewave.engine.migrate.migrator import Migrator
 from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget
 from tests.integration.migrate.conftest import Journal, fill
@@ -281,5 +308,5 @@ class Killed(RisingWaveTarget if risingwave else EmbeddedTarget):
             os.kill(os.getpid(), signal.SIGKILL)
         super().create(text)
 
-Migrator(History(root), Config(), lambda: connect_url(url), risingwave, fill, Journal(), make_target=Killed).upgrade()
+Migrator(Revisions(root), Config(), lambda: connect_url(url), risingwave, fill, Journal(), make_target=Killed).upgrade()
 """

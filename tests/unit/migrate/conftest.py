@@ -8,5 +8,5 @@ from tests.unit.migrate.small_project import SmallProject
 
 @pytest.fixture
 def project(tmp_path: Path) -> SmallProject:
-    """A project without revisions."""
+    """The small project."""
     return SmallProject(tmp_path / "project")

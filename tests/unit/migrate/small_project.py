@@ -9,9 +9,11 @@ from pathlib import Path
 
 from candlewave.core.config import Config
 from candlewave.core.paths import project_root
-from candlewave.engine.migrate.history import Branch, Comparison, History, compare
-from candlewave.engine.migrate.revisions_plan import make_plan
-from candlewave.engine.migrate.writer import write
+from candlewave.engine.migrate.plan import Mode, Plan, Recorded, make_plan
+from candlewave.engine.migrate.revisions import Revisions
+from candlewave.engine.migrate.state import State, ordered
+from candlewave.sqlproject.fingerprint import fingerprint
+from candlewave.sqlproject.render import render_objects
 
 _HEADER = """\
 -- {name}: {purpose}.
@@ -55,6 +57,7 @@ LATEST = """\
 CREATE VIEW latest AS
 SELECT symbol, max(open_time) AS open_time FROM scaled GROUP BY symbol
 """
+NOTES = "CREATE TABLE notes (id VARCHAR, PRIMARY KEY (id))"
 SCALED_SINK = """\
 CREATE SINK scaled_sink FROM scaled
 WITH (
@@ -71,10 +74,8 @@ class SmallProject:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.history = History(root)
-        shutil.copytree(
-            project_root() / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*_*.py", "__pycache__")
-        )
+        (root / "migrations" / "versions").mkdir(parents=True)
+        shutil.copy(project_root() / "migrations" / "env.py", root / "migrations")
         self.put("trades", TRADES, keys="symbol, trade_id", time="ts")
         self.put("symbols", SYMBOLS, keys="exchange, symbol")
         minute = "trades by symbol: ts -> open_time tumble 1 minute"
@@ -86,21 +87,34 @@ class SmallProject:
         self.put("latest", LATEST, keys="symbol")
         self.put("scaled_sink", SCALED_SINK, keys="symbol, open_time", time="open_time")
 
-    @classmethod
-    def at(cls, root: Path) -> "SmallProject":
-        """Return a project that is there already, with its revisions read anew."""
-        project = cls.__new__(cls)
-        project.root, project.history = root, History(root)
-        return project
+        self.revision("0001", f'create("""{TRADES}""")', f'create("""{SYMBOLS}""")', drops=("symbols", "trades"))
+
+    @property
+    def revisions(self) -> Revisions:
+        """The revisions as they are now."""
+        return Revisions(self.root)
 
     def stage_changed(self) -> None:
         """Stage "changed": a view changed, a view and a table are new, a column came, a view went."""
         self.edit("scaled", "high *", "high / 2 *")
         self.edit("trades", "price DOUBLE PRECISION,", "price DOUBLE PRECISION,\n    venue VARCHAR,")
-        self.put("notes", "CREATE TABLE notes (id VARCHAR, PRIMARY KEY (id))", keys="id")
+        self.put("notes", NOTES, keys="id")
         self.put("highs", "CREATE VIEW highs AS SELECT symbol, value AS high FROM scaled", keys="symbol")
         self.remove("latest")
-        self.migration("changed")
+        self.revision("0002", 'add_column("trades", "venue", "VARCHAR")', f'create("""{NOTES}""")', drops=("notes",))
+
+    def revision(self, number: str, *operations: str, drops: tuple[str, ...] = ()) -> Path:
+        """Write a revision of tables by hand, as a person would."""
+        before = f"{int(number) - 1:04}" if number > "0001" else None
+        lines = [
+            f'"""Revision {number}."""', "from candlewave.engine.migrate.tables import add_column, create, drop",
+            f"revision = {number!r}", f"down_revision = {before!r}",
+            "def upgrade():", *(f"    {operation}" for operation in operations),
+            "def downgrade():", *(f"    drop({name!r})" for name in drops), "    pass",
+        ]  # fmt: skip
+        path = self.root / "migrations" / "versions" / f"{number}_tables.py"
+        path.write_text("\n".join(lines) + "\n")
+        return path
 
     def put(
         self, name: str, statement: str, *, keys: str, time: str = "none", footprint: str = "", purpose: str = "a test"
@@ -123,12 +137,17 @@ class SmallProject:
         """Delete a template."""
         (self.root / "sql" / f"{name}.sql.j2").unlink()
 
-    def compare(self, config: Config | None = None) -> list[Comparison]:
-        """Compare sql/ with the heads."""
-        return compare(self.history, config or Config())
+    def declared(self, config: Config | None = None) -> State:
+        """Return what sql/ renders to."""
+        return ordered(render_objects(config or Config(), self.root / "sql"))
 
-    def migration(self, message: str, config: Config | None = None, branch: Branch = Branch.SHIPPED) -> Path:
-        """Write the next revision of a branch, as `candlewave migration` does."""
-        comparison = next(c for c in self.compare(config) if c.branch is branch)
-        plan = make_plan(comparison.before, comparison.rendered)
-        return write(self.history, branch, plan, message, down_revision=comparison.head)
+    def recorded(self, config: Config | None = None) -> dict[str, Recorded]:
+        """Return what an engine would say that was migrated to what sql/ declares now."""
+        return {
+            name: Recorded(name, o.kind, fingerprint(o), o.text, rows=1, seconds=1.0, bytes=1)
+            for name, o in self.declared(config).items()
+        }
+
+    def plan(self, recorded: dict[str, Recorded], *, by_name: bool = True, mode: Mode = Mode.BESIDE) -> Plan:
+        """Plan the way from what an engine says to what sql/ declares."""
+        return make_plan(recorded, self.declared(), readers_follow_names=by_name, mode=mode)

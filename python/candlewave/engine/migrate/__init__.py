@@ -1,12 +1,12 @@
-"""Migrations: freeze what ``sql/`` renders, plan the step to it, apply it to RisingWave or the embedded engine.
+"""Migrations: bring RisingWave or the embedded engine to what ``sql/`` declares.
 
-``migration`` compares the rendered objects with the state frozen in the last revision and writes the next one;
-``migrate`` applies revisions and records each object in ``candlewave_objects``, so that an interrupted run goes on
-where it stopped.
+Tables hold rows that cannot be computed again, so hand-written revisions change them step by step. Views and sinks are
+computed: what the engine has is compared with ``sql/``, and what differs is built again. Each object is recorded in
+``candlewave_objects``, so that an interrupted run goes on where it stopped.
 """
 
 from candlewave.core.errors import CandlewaveError
 
 
 class MigrationError(CandlewaveError):
-    """A migration cannot be written or applied; the text names the object and what to do."""
+    """A migration cannot be applied; the text names the object and what to do."""

@@ -1,10 +1,9 @@
-"""SQL objects by name, and their state at a revision."""
+"""SQL objects by name."""
 
 from collections.abc import Iterable
 
-from candlewave.engine.migrate.steps import Abandon, Add, Create, Drop, Keep, Step
 from candlewave.sqlproject.ddl import Kind
-from candlewave.sqlproject.render import SqlObject, from_text, in_dependency_order
+from candlewave.sqlproject.render import SqlObject, in_dependency_order
 
 State = dict[str, SqlObject]
 """Objects by name, each after all it reads."""
@@ -18,16 +17,3 @@ def ordered(objects: Iterable[SqlObject]) -> State:
 def is_store(sql_object: SqlObject) -> bool:
     """Tell whether the object holds rows that cannot be computed again."""
     return sql_object.kind is Kind.TABLE
-
-
-def after(state: State, steps: Iterable[Step]) -> State:
-    """Return the state that an upgrade's steps lead to."""
-    objects = dict(state)
-    for step in steps:
-        match step:
-            case Create(text) | Add(text) | Keep(text):
-                made = from_text(text)
-                objects[made.name] = made
-            case Drop(_, name) | Abandon(name):
-                objects.pop(name, None)
-    return ordered(objects.values())

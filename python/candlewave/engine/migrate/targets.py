@@ -4,7 +4,9 @@ Every statement is on its own: RisingWave rolls nothing back, so nothing here re
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, fields
+from graphlib import TopologicalSorter
 from typing import Any
 
 import psycopg
@@ -13,8 +15,10 @@ from psycopg.rows import tuple_row
 
 from candlewave.core.config import Symbol
 from candlewave.engine.embedded import catalog
+from candlewave.engine.migrate.plan import Recorded
 from candlewave.sqlproject.ddl import Column, Kind, parse_statement
 from candlewave.sqlproject.header import split_header
+from candlewave.sqlproject.render import SqlObject
 
 RECORDS = """\
 CREATE TABLE candlewave_objects (
@@ -22,11 +26,18 @@ CREATE TABLE candlewave_objects (
     sha256 VARCHAR,
     revision VARCHAR,
     state VARCHAR,
+    kind VARCHAR,
+    definition VARCHAR,
+    seconds DOUBLE PRECISION,
+    row_count BIGINT,
+    object_id BIGINT,
     PRIMARY KEY (name)
 )"""
 
 CREATING = "creating"
-READY = "ready"
+"""A table or view is being made under its own name."""
+UNRECORDED = "unrecorded"
+"""State of an object that exists although no migration noted it."""
 
 _TYPE_NAMES = {
     "VARCHAR": "character varying",
@@ -42,12 +53,38 @@ _TYPE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is noted of an object: the fingerprint it was made with, the revision that made it, and its state."""
+    """What is noted of an object.
+
+    Attributes:
+        sha256: fingerprint it was made with.
+        revision: for a table, the revision of tables it was last in; for others, candlewave's version that made it.
+        state: ``ready``, or what a migration that has not ended was doing.
+        definition: rendered text, with deploy-time parameters left in; None on engines migrated by 0.1.0.
+        seconds: how long it took to fill.
+        row_count: rows that it was filled with.
+        object_id: the engine's own number of the relation, by which a swap that broke off is told apart.
+    """
 
     name: str
     sha256: str
     revision: str
     state: str
+    kind: str | None = None
+    definition: str | None = None
+    seconds: float | None = None
+    row_count: int | None = None
+    object_id: int | None = None
+
+
+_RECORD_COLUMNS = tuple(field.name for field in fields(Record))
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a relation is: number of rows (an estimate) and bytes on disk, None when unknown."""
+
+    rows: int | None = None
+    bytes: int | None = None
 
 
 class Target(ABC):
@@ -92,21 +129,76 @@ class Target(ABC):
 
     def records(self) -> dict[str, Record]:
         """Return all records by name; none before the first migration."""
-        if "candlewave_objects" not in self.existing():
+        found = self.columns("candlewave_objects")
+        if not found:
             return {}
-        rows = self._rows("SELECT name, sha256, revision, state FROM candlewave_objects")
+        listed = ", ".join(name if name in found else "NULL" for name in _RECORD_COLUMNS)
+        rows = self._rows(f"SELECT {listed} FROM candlewave_objects")
         return {row[0]: Record(*row) for row in rows}
+
+    def recorded(self, wanted: Mapping[str, SqlObject]) -> dict[str, Recorded]:
+        """Return what the engine has of the objects that migrations made, and of those that ``wanted`` names."""
+        existing, records, sizes = self.existing(), self.records(), self.sizes()
+        found = {}
+        for name in existing.keys() & wanted.keys() - records.keys():
+            found[name] = Recorded(name, existing[name], "", state=UNRECORDED, rows=sizes.get(name, Size()).rows)
+        for name, record in records.items():
+            kind = existing.get(name) or (Kind(record.kind) if record.kind else None)
+            if kind is None and name in wanted:
+                kind = wanted[name].kind
+            if kind is None:  # noted by 0.1.0 and gone since
+                continue
+            size = sizes.get(name, Size())
+            found[name] = Recorded(
+                name,
+                kind,
+                record.sha256,
+                self._text(record),
+                record.state,
+                name in existing,
+                record.row_count if size.rows is None else size.rows,
+                record.seconds,
+                size.bytes,
+            )
+        return found
+
+    def _text(self, record: Record) -> str | None:
+        return record.definition
+
+    @abstractmethod
+    def sizes(self) -> dict[str, Size]:
+        """Return how large the relations are, by name."""
+
+    @abstractmethod
+    def inputs(self) -> dict[str, frozenset[str]]:
+        """Return for each object what it reads, by name."""
+
+    def readers_first(self, names: Iterable[str]) -> list[str]:
+        """Sort objects so that each comes before what it reads: the order in which they can be dropped."""
+        inputs = self.inputs()
+        wanted = set(names)
+        sorter = TopologicalSorter({name: sorted(inputs.get(name, frozenset())) for name in sorted(inputs)})
+        ordered = [name for name in sorter.static_order() if name in wanted]
+        return [*sorted(wanted - set(ordered)), *reversed(ordered)]
 
     def note(self, record: Record) -> None:
         """Write a record over the one of the same name."""
         self.conn.execute(
-            "INSERT INTO candlewave_objects (name, sha256, revision, state) VALUES (%s, %s, %s, %s)",
-            [record.name, record.sha256, record.revision, record.state],
+            f"INSERT INTO candlewave_objects ({', '.join(_RECORD_COLUMNS)})"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s::float8, %s::bigint, %s::bigint)",
+            astuple(record),
         )
 
     def forget(self, name: str) -> None:
         """Remove a record."""
         self.conn.execute("DELETE FROM candlewave_objects WHERE name = %s", [name])
+
+    def _complete_records(self) -> None:
+        """Add the columns that a table of records made by 0.1.0 lacks."""
+        found = self.columns("candlewave_objects")
+        for column in parse_statement(RECORDS).columns:
+            if column.name not in found:
+                self.add_column("candlewave_objects", column)
 
     def earliest(self, relation: str, column: str) -> object:
         """Return the smallest value of a column, None for an empty relation."""
@@ -144,6 +236,35 @@ class EmbeddedTarget(Target):
         catalog.install(self.conn)
         if "candlewave_objects" not in self.existing():
             catalog.apply(self.conn, RECORDS, self.schema)
+        self._complete_records()
+        self.describe(RECORDS)
+
+    def _text(self, record: Record) -> str | None:
+        """Return the record's text, or that of the catalog: 0.1.0 kept it there alone."""
+        if record.definition is None and record.kind is None:
+            stored = self._definitions().get(record.name)
+            return stored if stored is not None and split_header(stored)[0] else None
+        return record.definition
+
+    def _definitions(self) -> dict[str, str]:
+        """Return texts of views as the catalog has them; a table's or sink's has its parameters filled in."""
+        rows = self._rows(
+            "SELECT name, definition FROM embedded.objects WHERE schema_name = %s AND kind LIKE '%%view'", [self.schema]
+        )
+        return dict(rows)
+
+    def sizes(self) -> dict[str, Size]:
+        """See :meth:`Target.sizes`."""
+        rows = self._rows(
+            "SELECT c.relname, CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, pg_total_relation_size(c.oid)"
+            " FROM pg_class AS c WHERE c.relnamespace = %s::regnamespace AND c.relkind = 'r'",
+            [self.schema],
+        )
+        return {name: Size(rows, size) for name, rows, size in rows}
+
+    def inputs(self) -> dict[str, frozenset[str]]:
+        """See :meth:`Target.inputs`."""
+        return {o.name: o.inputs for o in catalog.load(self.conn, self.schema)}
 
     def existing(self) -> dict[str, Kind]:
         """See :meth:`Target.existing`."""
@@ -193,6 +314,7 @@ class RisingWaveTarget(Target):
         """See :meth:`Target.prepare`. A view whose client went away may still be filling: WAIT ends when it is done."""
         self.conn.execute("WAIT")
         self.conn.execute(_literal(RECORDS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)))
+        self._complete_records()
 
     def existing(self) -> dict[str, Kind]:
         """See :meth:`Target.existing`."""
@@ -203,6 +325,30 @@ class RisingWaveTarget(Target):
         )
         kinds = {str(kind) for kind in Kind}
         return {name: Kind(kind) for name, kind in rows if kind in kinds}
+
+    def sizes(self) -> dict[str, Size]:
+        """See :meth:`Target.sizes`."""
+        rows = self._rows(
+            "SELECT r.name, s.total_key_count, s.total_key_size + s.total_value_size"
+            " FROM rw_catalog.rw_table_stats AS s JOIN rw_catalog.rw_relations AS r ON r.id = s.id"
+            " JOIN rw_catalog.rw_schemas AS n ON r.schema_id = n.id WHERE n.name = %s",
+            [self.schema],
+        )
+        return {name: Size(rows, size) for name, rows, size in rows}
+
+    def inputs(self) -> dict[str, frozenset[str]]:
+        """See :meth:`Target.inputs`."""
+        rows = self._rows(
+            "SELECT r.name, i.name FROM rw_catalog.rw_relations AS r"
+            " JOIN rw_catalog.rw_schemas AS n ON r.schema_id = n.id"
+            " LEFT JOIN rw_catalog.rw_depend AS d ON d.objid = r.id"
+            " LEFT JOIN rw_catalog.rw_relations AS i ON i.id = d.refobjid WHERE n.name = %s",
+            [self.schema],
+        )
+        found: dict[str, set[str]] = {}
+        for name, source in rows:
+            found.setdefault(name, set()).update({source} if source else ())
+        return {name: frozenset(sources) for name, sources in found.items()}
 
     def create(self, text: str) -> None:
         """See :meth:`Target.create`."""

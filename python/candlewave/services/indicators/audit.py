@@ -34,7 +34,7 @@ OBJECTS = (
     "indicator_catalog",
     "signals",
 )
-"""What the layer consists of, for the check against the head migration."""
+"""What the layer consists of, for the check against sql/."""
 
 AUDITED = Counter("candlewave_indicators_audited_bars_total", "Bars whose indicators were computed again")
 DIFFERENCES = Counter(
@@ -43,9 +43,7 @@ DIFFERENCES = Counter(
 WORST = Gauge(
     "candlewave_indicators_audit_worst_ratio", "Largest difference of the last stretch; 1 is what is tolerated"
 )
-DEVIATIONS = Gauge(
-    "candlewave_indicators_deviating_objects", "Objects of the layer that differ from the head migration"
-)
+DEVIATIONS = Gauge("candlewave_indicators_deviating_objects", "Objects of the layer that differ from sql/")
 BEHIND = Gauge(
     "candlewave_indicators_behind_candles_seconds",
     "Newest candle less newest row of indicators",
@@ -106,7 +104,7 @@ class IndicatorAudit:
 
     Args:
         conn: connection in autocommit mode.
-        structure: tells what deviates from the head migration, a line each; None skips that check.
+        structure: tells what deviates from sql/, a line each; None skips that check.
         rng: decides the sample.
         on_difference: called for each difference, for instance to log it.
         bars: bars that are judged per stretch.
@@ -132,7 +130,7 @@ class IndicatorAudit:
         self._warm_cap = Layer(config).warm_cap
 
     def deviations(self) -> list[str]:
-        """Return what differs from the head migration, and set the metric."""
+        """Return what differs from sql/, and set the metric."""
         lines = [] if self._structure is None else list(self._structure(self._conn))
         DEVIATIONS.set(len(lines))
         return lines

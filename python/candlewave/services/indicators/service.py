@@ -1,6 +1,6 @@
 """The service ``technical-indicators``: answers for the indicator layer, which SQL computes.
 
-Every replica exports freshness and the check against the head migration; the one that holds the lease audits.
+Every replica exports freshness and the check against sql/; the one that holds the lease audits.
 """
 
 import threading
@@ -62,7 +62,7 @@ def _answer(
         deviations = audit.deviations()
         if deviations != known:
             for line in deviations:
-                service.log.error("layer deviates from the head migration", deviation=line)
+                service.log.error("layer deviates from sql/", deviation=line)
             known = deviations
         problem[0] = "; ".join(deviations) or None
         if not deviations:
@@ -74,7 +74,7 @@ def _answer(
 
 
 def deviations_from_head(conn: psycopg.Connection) -> Sequence[str]:
-    """Return what of the indicator layer differs from the head migration."""
-    from candlewave.engine.migrate.head import head_matches
+    """Return what of the indicator layer differs from sql/."""
+    from candlewave.engine.migrate.check import deviations
 
-    return head_matches(conn, OBJECTS)
+    return deviations(conn, OBJECTS)

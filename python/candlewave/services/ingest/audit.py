@@ -29,7 +29,7 @@ OBJECTS = (
     "late_trades",
     "trades_rejected",
 )
-"""What the layer consists of, for the check against the head migration."""
+"""What the layer consists of, for the check against sql/."""
 
 MINUTE = timedelta(minutes=1)
 _FUTURE = timedelta(seconds=2)
@@ -41,7 +41,7 @@ AUDITED = Counter("candlewave_ohlc_audited_candles_total", "Candles computed aga
 DIFFERENCES = Counter(
     "candlewave_ohlc_audit_differences_total", "Candles that differ from their raw trades", ["exchange", "symbol"]
 )
-DEVIATIONS = Gauge("candlewave_ohlc_deviating_objects", "Objects of the layer that differ from the head migration")
+DEVIATIONS = Gauge("candlewave_ohlc_deviating_objects", "Objects of the layer that differ from sql/")
 LATE = Gauge(
     "candlewave_ohlc_late_trades", "Live trades that came after their minute had closed", ["exchange", "symbol"]
 )
@@ -93,7 +93,7 @@ class OhlcAudit:
     Args:
         conn: connection in autocommit mode.
         max_fill: longest silence that is filled with candles.
-        structure: tells what deviates from the head migration, a line each; None skips that check.
+        structure: tells what deviates from sql/, a line each; None skips that check.
         rng: decides the sample.
         on_difference: called for each difference, for instance to log it.
         clock: the present time.
@@ -117,7 +117,7 @@ class OhlcAudit:
         self._clock = clock
 
     def deviations(self) -> list[str]:
-        """Return what differs from the head migration, and set the metric."""
+        """Return what differs from sql/, and set the metric."""
         lines = [] if self._structure is None else list(self._structure(self._conn))
         DEVIATIONS.set(len(lines))
         return lines

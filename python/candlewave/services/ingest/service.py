@@ -103,7 +103,7 @@ def _audit(service: Service, config: Config) -> None:
                     on_difference=lambda d: service.log.error("candle differs from its trades", difference=str(d)),
                 )
                 for line in audit.deviations():
-                    service.log.error("layer deviates from the head migration", deviation=line)
+                    service.log.error("layer deviates from sql/", deviation=line)
                 while not service.stop.is_set():
                     audit.measure()
                     audited, differences = audit.sample(_AUDIT_SAMPLE)
@@ -115,7 +115,7 @@ def _audit(service: Service, config: Config) -> None:
 
 
 def deviations_from_head(conn: psycopg.Connection) -> Sequence[str]:
-    """Return what of the OHLC layer differs from the head migration."""
-    from candlewave.engine.migrate.head import head_matches
+    """Return what of the OHLC layer differs from sql/."""
+    from candlewave.engine.migrate.check import deviations
 
-    return head_matches(conn, OBJECTS)
+    return deviations(conn, OBJECTS)

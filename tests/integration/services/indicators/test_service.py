@@ -1,4 +1,4 @@
-"""The service: audits only with the lease, is ready only when the layer is that of the head migration."""
+"""The service: audits only with the lease, is ready only when the layer is as sql/ declares it."""
 
 import threading
 from collections.abc import Iterator
