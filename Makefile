@@ -60,10 +60,11 @@ k8s-validate: setup .venv-k8s/.ready ## Build and check the manifests; needs kus
 	@command -v amtool > /dev/null || echo "NOT RUN without amtool (Debian package prometheus-alertmanager): configuration and routes of Alertmanager"
 	@$(BIN)/pytest -m k8s -ra tests/k8s
 
-lint: setup ## ruff, mypy, SQL lint, lock file
+lint: setup ## ruff, mypy, layers of imports, SQL lint, lock file
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
 	@$(BIN)/candlewave lint
 	@$(BIN)/python scripts/check_lock.py
 

@@ -44,6 +44,7 @@ def up(
     port when that is not set.
     """
     settings = embedded_settings("up")
+    from candlewave.elastic.sender import send
     from candlewave.engine.embedded.server import start
     from candlewave.engine.embedded.supervise import run_engine
     from candlewave.telemetry.service import run_service
@@ -52,11 +53,16 @@ def up(
         # The default port is left to the services that run beside it.
         settings = settings.model_copy(update={"admin_port": 0})
     with start(settings.data_dir, port=port) as server:
+        sends = refresh and settings.elasticsearch_url is not None
         code = run_service(
             "up",
             settings,
             lambda service: run_engine(
-                service, server, refresh=refresh, on_started=lambda running: _greet(service, running)
+                service,
+                server,
+                refresh=refresh,
+                on_started=lambda running: _greet(service, running),
+                beside={"search-sender": lambda stop: send(server.url, settings, stop)} if sends else {},
             ),
         )
     raise typer.Exit(code)

@@ -32,7 +32,7 @@ _WEEK = timedelta(days=7)
 _MONTH = timedelta(days=30)
 
 TOPICS: dict[str, TopicSpec] = {}
-"""All topics by name."""
+"""All topics by name, but those of the embedded engine alone."""
 
 
 def _topic(
@@ -70,3 +70,12 @@ SINGLETONS = ("monitor", "auditor", "trainer")
 
 SERVICE_LEASES = _topic("service-leases", len(SINGLETONS), timedelta(days=1))
 """No records: the owner of a partition is the active member of that singleton."""
+
+DOCUMENTS = TopicSpec("search-outbox", 1, _WEEK)
+"""Documents on their way to Elasticsearch, written by the embedded engine, whose sinks cannot deliver them."""
+
+DOCUMENTS_DLQ = TopicSpec("search-outbox.dlq", 1, _MONTH)
+"""Documents that Elasticsearch refused for good."""
+
+EMBEDDED_TOPICS = (DOCUMENTS, DOCUMENTS_DLQ)
+"""What the embedded engine has besides; RisingWave delivers documents itself."""

@@ -1,4 +1,4 @@
-"""Empty the outbox into Elasticsearch: at least once, with ids that repeat, through any outage."""
+"""Empty the topic of documents into Elasticsearch: at least once, with ids that repeat, through any outage."""
 
 import json
 import threading
@@ -7,11 +7,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from candlewave.bus.messages import to_message
+from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Bus, BusError, Received, Subscription
 from candlewave.contracts.records import dead_letter
+from candlewave.contracts.topics import DOCUMENTS, DOCUMENTS_DLQ, EMBEDDED_TOPICS
+from candlewave.core.settings import Settings
 from candlewave.elastic import metrics
-from candlewave.elastic.client import ElasticTooLargeError, ElasticUnavailableError, SearchError, asking
-from candlewave.elastic.outbox import INDEX_COLUMN, OUTBOX, REJECTED, TOPICS
+from candlewave.elastic.client import (
+    ElasticTooLargeError,
+    ElasticUnavailableError,
+    SearchError,
+    address,
+    asking,
+    open_client,
+)
 from candlewave.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -21,14 +30,22 @@ GROUP = "search-sender"
 _BATCH = 1_000
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
+_INDEX_COLUMN = "index_name"
 _log = get_logger(__name__)
+
+
+def send(url: str, settings: Settings, stop: threading.Event) -> None:
+    """Deliver the documents of an embedded engine until ``stop`` is set; PostgreSQL may come and go."""
+    _log.info("sending documents", to=address(settings))
+    with open_client(settings) as client, PostgresBus(url) as bus:
+        Sender(bus, client).run(stop)
 
 
 class Sender:
     """Delivers documents in the order in which they were written.
 
     Args:
-        bus: of the outbox.
+        bus: with the documents.
         client: of Elasticsearch.
         clock: present time, UTC.
     """
@@ -37,12 +54,12 @@ class Sender:
         self, bus: Bus, client: "Elasticsearch", clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._bus, self._client, self._clock = bus, client, clock
-        bus.ensure_topics(TOPICS)
+        bus.ensure_topics(EMBEDDED_TOPICS)
 
     def run(self, stop: threading.Event) -> None:
         """Send until ``stop`` is set; pauses grow while Elasticsearch or the bus is away."""
         failures = 0
-        with self._bus.subscribe(GROUP, [OUTBOX.name]) as subscription:
+        with self._bus.subscribe(GROUP, [DOCUMENTS.name]) as subscription:
             while not stop.is_set():
                 try:
                     self.step(subscription)
@@ -68,7 +85,7 @@ class Sender:
         if messages:
             self._send_in_parts(messages)
             subscription.commit()
-        metrics.WAITING.set(sum(self._bus.lag(GROUP, [OUTBOX.name]).values()))
+        metrics.WAITING.set(sum(self._bus.lag(GROUP, [DOCUMENTS.name]).values()))
         return len(messages)
 
     def _send_in_parts(self, messages: Sequence[Received]) -> None:
@@ -98,17 +115,17 @@ class Sender:
                 refused.append((message, result))
         letters = [
             dead_letter(
-                OUTBOX.name,
+                DOCUMENTS.name,
                 message.value,
                 reason=f"Elasticsearch answered {result['status']} for {result['_index']}: {_reason(result)}",
-                source=OUTBOX.name,
+                source=DOCUMENTS.name,
                 position=message.position,
                 occurred_at=self._clock(),
             )
             for message, result in refused
         ]
         if letters:
-            self._bus.publish(REJECTED.name, [to_message(letter) for letter in letters])
+            self._bus.publish(DOCUMENTS_DLQ.name, [to_message(letter) for letter in letters])
             _log.error("documents refused", count=len(letters), first=letters[0].reason)
         outcomes = {id(message) for message, _ in refused}
         for message, item in zip(messages, answer["items"], strict=True):
@@ -119,7 +136,7 @@ class Sender:
 def _operations(messages: Sequence[Received]) -> Iterator[dict[str, Any]]:
     for message in messages:
         document = json.loads(message.value or b"{}")
-        yield {"index": {"_index": document.pop(INDEX_COLUMN), "_id": message.key}}
+        yield {"index": {"_index": document.pop(_INDEX_COLUMN), "_id": message.key}}
         yield document
 
 

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from candlewave.ml.examined import Examined
 from candlewave.ml.model import QuantileModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from candlewave.ml.train import Examined
-
 _MOST_BARS = 25
 _POINTS = 5_000
 
 
-def save_all(folder: Path, examined: "Examined", model: QuantileModel) -> None:
+def save_all(folder: Path, examined: Examined, model: QuantileModel) -> None:
     """Write importance, calibration, error by hour, and forecast against actual."""
     folder.mkdir(parents=True)
     horizons = [o.horizon_minutes for o in examined.outcomes]

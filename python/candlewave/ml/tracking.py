@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from candlewave.ml import plots
+from candlewave.ml.examined import Examined
 from candlewave.ml.forecaster import QUANTILES
 from candlewave.ml.judge import judge
 from candlewave.ml.model import BoostingParameters, QuantileModel
@@ -20,15 +21,13 @@ from candlewave.ml.scores import coverage, pinball
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from candlewave.ml.train import Examined
-
 EXPERIMENT = "candlewave-training"
 
 
 def log_training(
     registry: Registry,
     artifact_root: str | None,
-    examined: "Examined",
+    examined: Examined,
     model: QuantileModel,
     decision: Decision,
     parameters: BoostingParameters,
@@ -106,7 +105,7 @@ def _fail(client: "MlflowClient", run_id: str) -> None:
         return  # the registry is gone; the run stays as begun, and no version points at it
 
 
-def _parameters(examined: "Examined", parameters: BoostingParameters) -> Mapping[str, Any]:
+def _parameters(examined: Examined, parameters: BoostingParameters) -> Mapping[str, Any]:
     data = examined.data
     return {
         **{field: getattr(parameters, field) for field in BoostingParameters.__dataclass_fields__},
@@ -122,7 +121,7 @@ def _parameters(examined: "Examined", parameters: BoostingParameters) -> Mapping
     }
 
 
-def _metrics(client: "MlflowClient", run_id: str, examined: "Examined") -> None:
+def _metrics(client: "MlflowClient", run_id: str, examined: Examined) -> None:
     for horizon, walked in examined.walked.items():
         for name, outcome in walked.candidates.items():
             loss = pinball(outcome.quantiles, outcome.realised)

@@ -15,8 +15,9 @@ from candlewave.core.config import Config
 from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.dataset import Dataset, Source, known_labels, read_dataset
+from candlewave.ml.examined import Examined
 from candlewave.ml.feature_set import feature_set_id, require_volatility, volatility_feature
-from candlewave.ml.folds import Fold, walk_forward
+from candlewave.ml.folds import walk_forward
 from candlewave.ml.forecaster import FeatureMismatchError, require_features
 from candlewave.ml.judge import OutOfSample, Verdict, judge
 from candlewave.ml.messages import event_message, reference_messages
@@ -25,7 +26,7 @@ from candlewave.ml.promote import Decision, against, decide
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion, Registry, RegistryError
 from candlewave.ml.scores import Interval
 from candlewave.ml.settings import TrainSettings
-from candlewave.ml.walk import CANDIDATES, Walked, walk
+from candlewave.ml.walk import CANDIDATES, walk
 from candlewave.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -49,29 +50,6 @@ class Trained:
     decision: Decision
     verdicts: list[Verdict]
     rows: int
-
-
-@dataclass(frozen=True)
-class Examined:
-    """A candidate before it is registered.
-
-    Attributes:
-        data: all rows.
-        folds: of the walk.
-        walked: per horizon.
-        chosen: candidate per horizon.
-        outcomes: per horizon, the chosen candidate's out-of-sample forecasts.
-        verdicts: on these.
-        warnings: what is peculiar about the data.
-    """
-
-    data: Dataset
-    folds: list[Fold]
-    walked: dict[int, Walked]
-    chosen: dict[int, str]
-    outcomes: list[OutOfSample]
-    verdicts: list[Verdict]
-    warnings: list[str]
 
 
 def read_training_data(

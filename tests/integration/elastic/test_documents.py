@@ -19,17 +19,16 @@ from tests.fakes.elasticsearch import FakeElasticsearch, all_documents
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusError, Message, TopicPartition
 from candlewave.contracts.records import DeadLetter, decode
-from candlewave.contracts.topics import TOPICS
+from candlewave.contracts.topics import DOCUMENTS, DOCUMENTS_DLQ, EMBEDDED_TOPICS, TOPICS
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
-from candlewave.elastic import outbox
 from candlewave.elastic.client import ElasticUnavailableError, SearchError, open_async_client, open_client
 from candlewave.elastic.install import install
-from candlewave.elastic.outbox import OUTBOX, REJECTED, outbox_message
 from candlewave.elastic.reader import Wanted, forecasts
 from candlewave.elastic.sender import GROUP, Sender
 from candlewave.elastic.settings import SearchSettings
 from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.connectors import document_message
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.sqlproject.render import render_objects
 
@@ -50,7 +49,7 @@ def elastic() -> Iterator[FakeElasticsearch]:
 def bus(database: str) -> Iterator[PostgresBus]:
     with PostgresBus(database) as opened:
         opened.install()
-        opened.ensure_topics([*TOPICS.values(), *outbox.TOPICS])
+        opened.ensure_topics([*TOPICS.values(), *EMBEDDED_TOPICS])
         yield opened
 
 
@@ -85,11 +84,11 @@ def forecast(minute: int = 0, **values: object) -> dict[str, Any]:
 def message(index: str = "predictions-2026.03.02", minute: int = 0, **values: object) -> Message:
     row = msgspec.json.encode({"index_name": index, **forecast(minute, **values)}).decode()
     keys = ("exchange", "symbol", "horizon_minutes", "feature_time", "model_name", "model_version")
-    return outbox_message(keys, {"feature_time"}, "|", row)
+    return document_message(keys, {"feature_time"}, "|", row)
 
 
 def send(bus: PostgresBus, elastic: FakeElasticsearch) -> int:
-    with open_client(settings(elastic)) as client, bus.subscribe(GROUP, [OUTBOX.name]) as subscription:
+    with open_client(settings(elastic)) as client, bus.subscribe(GROUP, [DOCUMENTS.name]) as subscription:
         return Sender(bus, client).step(subscription, timeout=0.2)
 
 
@@ -119,7 +118,7 @@ def test_refresh_puts_forecasts_into_the_outbox_and_the_sender_delivers_them(
 
 
 def test_repetition_changes_nothing(bus: PostgresBus, elastic: FakeElasticsearch) -> None:
-    bus.publish(OUTBOX.name, [message(), message(), message(q50=0.5)])
+    bus.publish(DOCUMENTS.name, [message(), message(), message(q50=0.5)])
     assert send(bus, elastic) == 3
     [document] = elastic.documents("predictions-2026.03.02").values()
     assert document["q50"] == 0.5, "the last one counts"
@@ -129,10 +128,10 @@ def test_repetition_changes_nothing(bus: PostgresBus, elastic: FakeElasticsearch
 def test_refused_documents_are_kept_with_the_reason_and_the_others_arrive(
     bus: PostgresBus, elastic: FakeElasticsearch
 ) -> None:
-    bus.publish(OUTBOX.name, [message(), message(minute=1, q50="much"), message(minute=2)])
+    bus.publish(DOCUMENTS.name, [message(), message(minute=1, q50="much"), message(minute=2)])
     assert send(bus, elastic) == 3
     assert len(elastic.documents("predictions-2026.03.02")) == 2
-    with bus.subscribe("test", [REJECTED.name]) as subscription:
+    with bus.subscribe("test", [DOCUMENTS_DLQ.name]) as subscription:
         [letter] = [decode(DeadLetter, m.value) for m in subscription.poll(timeout=5)]
     assert letter.reason == (
         "Elasticsearch answered 400 for predictions-2026.03.02: failed to parse field [q50] of type [double]: 'much'"
@@ -146,7 +145,7 @@ def test_refused_documents_are_kept_with_the_reason_and_the_others_arrive(
 def test_nothing_is_committed_until_it_is_written(
     bus: PostgresBus, elastic: FakeElasticsearch, status: int, kind: type[Exception]
 ) -> None:
-    bus.publish(OUTBOX.name, [message()])
+    bus.publish(DOCUMENTS.name, [message()])
     elastic.fail(status, times=3)  # the client itself tries thrice
     with pytest.raises(kind, match=str(status)):
         send(bus, elastic)
@@ -160,7 +159,7 @@ def test_run_goes_on_after_an_outage_and_any_error_of_the_bus(
     bus: PostgresBus, elastic: FakeElasticsearch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    bus.publish(OUTBOX.name, [message()])
+    bus.publish(DOCUMENTS.name, [message()])
     elastic.fail(503, times=3)
     stop = threading.Event()
     troubles, lag = [BusError("the database is full")], bus.lag
@@ -176,12 +175,12 @@ def test_run_goes_on_after_an_outage_and_any_error_of_the_bus(
         thread.start()
         try:
             elastic.wait_for(lambda s: len(s.indices.get("predictions-2026.03.02", {})) == 1)
-            bus.publish(OUTBOX.name, [message(minute=1)])
+            bus.publish(DOCUMENTS.name, [message(minute=1)])
             elastic.wait_for(lambda s: len(s.indices["predictions-2026.03.02"]) == 2)
         finally:
             stop.set()
             thread.join()
-    assert sum(lag(GROUP, [OUTBOX.name]).values()) == 0
+    assert sum(lag(GROUP, [DOCUMENTS.name]).values()) == 0
     assert not [record for record in caplog.records if record.levelno < logging.WARNING], "a line for each request"
 
 
@@ -201,15 +200,15 @@ def test_killed_between_writing_and_committing_loses_and_doubles_nothing(
     bus: PostgresBus, database: str, elastic: FakeElasticsearch
 ) -> None:
     """The server kills the sender when the documents are in, before it hears so."""
-    bus.publish(OUTBOX.name, [message(minute=minute) for minute in range(50)])
+    bus.publish(DOCUMENTS.name, [message(minute=minute) for minute in range(50)])
     child = subprocess.Popen([sys.executable, "-c", _CHILD, database, elastic.url])
     elastic.after_bulk = lambda: os.kill(child.pid, signal.SIGKILL)
     assert child.wait(60) == -signal.SIGKILL
     elastic.after_bulk = lambda: None
     assert len(elastic.documents("predictions-2026.03.02")) == 50
-    assert sum(bus.lag(GROUP, [OUTBOX.name]).values()) == 50, "nothing was committed"
-    bus.publish(OUTBOX.name, [message(minute=50)])
-    with open_client(settings(elastic)) as client, bus.subscribe(GROUP, [OUTBOX.name]) as subscription:
+    assert sum(bus.lag(GROUP, [DOCUMENTS.name]).values()) == 50, "nothing was committed"
+    bus.publish(DOCUMENTS.name, [message(minute=50)])
+    with open_client(settings(elastic)) as client, bus.subscribe(GROUP, [DOCUMENTS.name]) as subscription:
         sender = Sender(bus, client)
         while sender.step(subscription, timeout=1.0) == 0:  # until the dead member's share is given on
             pass
@@ -243,7 +242,7 @@ def error(minute: int = 0) -> Message:
 
 def test_reader_pages_newest_first_with_outcomes(bus: PostgresBus, elastic: FakeElasticsearch) -> None:
     bus.publish(
-        OUTBOX.name,
+        DOCUMENTS.name,
         [
             *(message(minute=minute) for minute in range(5)),
             *(message(minute=minute, model_name="candlewave", role="champion") for minute in (3, 4)),
@@ -273,8 +272,8 @@ def test_reader_pages_newest_first_with_outcomes(bus: PostgresBus, elastic: Fake
 
 
 def test_reader_filters(bus: PostgresBus, elastic: FakeElasticsearch) -> None:
-    bus.publish(OUTBOX.name, [message(minute=minute) for minute in range(5)])
-    bus.publish(OUTBOX.name, [message(minute=2, model_name="candlewave", model_version="7", role="champion")])
+    bus.publish(DOCUMENTS.name, [message(minute=minute) for minute in range(5)])
+    bus.publish(DOCUMENTS.name, [message(minute=2, model_name="candlewave", model_version="7", role="champion")])
     send(bus, elastic)
     assert len(read(elastic, begin=NOON + MINUTE, end=NOON + 3 * MINUTE)) == 3
     assert [row["model_version"] for row in read(elastic, roles=["champion"])] == ["7"]
@@ -310,15 +309,15 @@ def test_reader_says_when_elasticsearch_is_away() -> None:
 )
 def test_ids_are_spelt_as_risingwave_spells_them(text: str, spelt: str) -> None:
     row = msgspec.json.encode({"a": text, "b": 5, "c": "20260101T000000Z"}).decode()
-    assert outbox_message(["a", "b", "c"], {"a"}, "|", row).key == f"{spelt}|5|20260101T000000Z"
+    assert document_message(["a", "b", "c"], {"a"}, "|", row).key == f"{spelt}|5|20260101T000000Z"
 
 
 def test_a_batch_that_is_too_large_is_sent_in_parts(bus: PostgresBus, elastic: FakeElasticsearch) -> None:
-    bus.publish(OUTBOX.name, [message(minute=minute) for minute in range(8)])
+    bus.publish(DOCUMENTS.name, [message(minute=minute) for minute in range(8)])
     elastic.fail(413, times=3)  # of eight, of the first four, of the first two
     assert send(bus, elastic) == 8
     assert len(elastic.documents("predictions-2026.03.02")) == 8
-    bus.publish(OUTBOX.name, [message(minute=9)])
+    bus.publish(DOCUMENTS.name, [message(minute=9)])
     elastic.fail(413)
     with pytest.raises(SearchError, match="413"):
         send(bus, elastic)

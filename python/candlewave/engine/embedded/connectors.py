@@ -4,13 +4,16 @@ Decoding follows RisingWave: a value of the wrong type becomes NULL, a message t
 column is skipped and counted. So is one with a text that PostgreSQL cannot hold, such as one with NUL in it.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from candlewave.bus.protocol import Message
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject, group_of
 from candlewave.sqlproject.ddl import Column
 from candlewave.telemetry.logs import get_logger
@@ -207,3 +210,23 @@ def sink_row(columns: Sequence[str], types: dict[str, str], alias: str) -> str:
 
 def _query(text: str) -> sql.SQL:
     return sql.SQL(text)
+
+
+def document_message(keys: Sequence[str], times: Collection[str], delimiter: str, row: str) -> Message:
+    """Return the message of a changed row; its key is the document's ``_id``, spelt as RisingWave spells it.
+
+    Args:
+        keys: the sink's primary key, in its order.
+        times: those of them that are times.
+        delimiter: between the parts of the ``_id``.
+        row: JSON with times in ISO-8601 with ``Z``.
+    """
+    values = json.loads(row)
+    parts = (_spelt(values[key]) if key in times else str(values[key]) for key in keys)
+    return Message(row.encode(), delimiter.join(parts))
+
+
+def _spelt(time: str) -> str:
+    moment = datetime.fromisoformat(time)
+    digits = "seconds" if not moment.microsecond else "milliseconds" if not moment.microsecond % 1000 else "auto"
+    return moment.isoformat(" ", digits)

@@ -18,9 +18,9 @@ from psycopg.rows import tuple_row
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
-from candlewave.elastic.outbox import OUTBOX, outbox_message
+from candlewave.contracts.topics import DOCUMENTS
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject, axis_of, has_bus, load
-from candlewave.engine.embedded.connectors import pump, sink_row
+from candlewave.engine.embedded.connectors import document_message, pump, sink_row
 from candlewave.engine.embedded.ranges import EVER, Ranges, outputs_of, project, union
 from candlewave.engine.embedded.recompute import Change, View, recompute
 from candlewave.engine.embedded.translate import translate_query
@@ -255,14 +255,15 @@ class Refresher:
 def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, view: View, rows: list[str]) -> None:
     """Publish written rows of a view as RisingWave's UPSERT sink does: the key is the JSON of the key columns.
 
-    Documents for Elasticsearch go to the outbox. Deleted rows are not forwarded.
+    Documents for Elasticsearch go to a topic of their own, within the transaction, so that none is lost. Deleted rows
+    are not forwarded.
     """
     connector = sink.statement.connector
     assert connector is not None
     if connector.properties["connector"] == "elasticsearch":
         columns, delimiter = connector.properties["primary_key"].split(","), connector.properties["delimiter"]
         times = {name for name, kind in view.types.items() if kind == "timestamp with time zone"}
-        bus.publish_in(conn, OUTBOX.name, (outbox_message(columns, times, delimiter, row) for row in rows))
+        bus.publish_in(conn, DOCUMENTS.name, (document_message(columns, times, delimiter, row) for row in rows))
         return
     keys = sorted(connector.properties["primary_key"].split(","))  # in this order RisingWave writes them
 

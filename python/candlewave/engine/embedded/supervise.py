@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -23,7 +23,12 @@ _log = get_logger(__name__)
 
 
 def run_engine(
-    service: Service, server: EmbeddedServer, *, refresh: bool, on_started: Callable[[EmbeddedServer], None]
+    service: Service,
+    server: EmbeddedServer,
+    *,
+    refresh: bool,
+    on_started: Callable[[EmbeddedServer], None],
+    beside: Mapping[str, Callable[[threading.Event], None]],
 ) -> None:
     """Run the embedded engine until the service has to stop: a main function for ``run_service``.
 
@@ -31,6 +36,7 @@ def run_engine(
         server: PostgreSQL, running; it is stopped at the end.
         refresh: whether views follow their inputs.
         on_started: called when other commands can find the engine, before the first refresh.
+        beside: what else runs until the service stops, by the name of its thread.
 
     Raises:
         ServerError: PostgreSQL died and does not start again.
@@ -43,14 +49,14 @@ def run_engine(
     service.on_close("runtime.json", lambda: runtime.remove(settings.runtime_file))
     _announce(settings, server)
     on_started(server)
-    if refresh and settings.elasticsearch_url is not None:
-        sending = threading.Thread(target=_send, args=(server, settings, service.stop), name="search-sender")
-        sending.start()
-        service.on_close("search-sender", sending.join)
-    work = _refresh if refresh else _idle
+    for name, work in beside.items():
+        thread = threading.Thread(target=work, args=(service.stop,), name=name)
+        thread.start()
+        service.on_close(name, thread.join)
+    keep = _refresh if refresh else _idle
     while not service.stop.is_set():
         try:
-            work(server, service.stop)
+            keep(server, service.stop)
         except psycopg.OperationalError as error:
             if service.stop.is_set():
                 return
@@ -72,12 +78,11 @@ def _announce(settings: Settings, server: EmbeddedServer) -> None:
 def _prepare(server: EmbeddedServer) -> None:
     """Create what the bus and the catalog keep in the database, where it is missing."""
     from candlewave.bus.postgres import PostgresBus
-    from candlewave.contracts.topics import TOPICS
-    from candlewave.elastic import outbox
+    from candlewave.contracts.topics import EMBEDDED_TOPICS, TOPICS
 
     with PostgresBus(server.url) as bus:
         bus.install()
-        bus.ensure_topics([*TOPICS.values(), *outbox.TOPICS])
+        bus.ensure_topics([*TOPICS.values(), *EMBEDDED_TOPICS])
     with psycopg.connect(server.url, autocommit=True) as conn:
         catalog.install(conn)
 
@@ -99,17 +104,6 @@ def _refresh(server: EmbeddedServer, stop: threading.Event) -> None:
         conn.execute("SET timezone = 'UTC'")
         _log.info("keeping views fresh")
         Refresher(conn, bus=bus).run(stop)
-
-
-def _send(server: EmbeddedServer, settings: Settings, stop: threading.Event) -> None:
-    """Deliver the documents of Elasticsearch sinks; PostgreSQL may come and go."""
-    from candlewave.bus.postgres import PostgresBus
-    from candlewave.elastic.client import address, open_client
-    from candlewave.elastic.sender import Sender
-
-    _log.info("sending documents", to=address(settings))
-    with open_client(settings) as client, PostgresBus(server.url) as bus:
-        Sender(bus, client).run(stop)
 
 
 @contextmanager

@@ -10,14 +10,13 @@ from fastapi.responses import JSONResponse
 
 from candlewave.bus import BusError
 from candlewave.contracts import records
-from candlewave.contracts.alert_text import summary
 from candlewave.contracts.api import Alerts, TrainingRequest, TrainingRequestBody
 from candlewave.services.api.answers import Answer
 from candlewave.services.api.context import Ctx, check_range, listed
+from candlewave.services.api.documents import alert_document
 from candlewave.services.api.parameters import AlertQuery, NoQuery
 from candlewave.services.api.problems import ProblemError
 from candlewave.services.api.queries import alerts as sql
-from candlewave.services.api.reader import Row
 from candlewave.services.api.routes.common import answers, router
 
 routes = router("alerts")
@@ -31,14 +30,8 @@ async def alerts(ctx: Ctx, wanted: Annotated[AlertQuery, Query()]) -> Answer:
     position = ctx.cursors.read(selection, wanted.cursor)
     rows = await ctx.shared_rows(sql.alerts(wanted, position))
     page = ctx.page(rows, wanted, selection, [name for name, _ in sql.POSITION])
-    page["data"] = [document(row) for row in page["data"]]
+    page["data"] = [alert_document(row) for row in page["data"]]
     return ctx.answer(page)
-
-
-def document(row: Row) -> Row:
-    """Return an alert with its sentence."""
-    labels = {str(name): str(value) for name, value in (row["labels"] or {}).items()}
-    return {**row, "labels": labels, "summary": summary(row["rule"], labels, row["value"] or 0.0)}
 
 
 @routes.post("/training-requests", status_code=202, responses=answers(TrainingRequest, 202))

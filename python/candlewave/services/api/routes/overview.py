@@ -7,9 +7,9 @@ from fastapi import Query
 from candlewave import __version__
 from candlewave.contracts.api import About, Freshness, Markets
 from candlewave.services.api.answers import Answer
-from candlewave.services.api.context import Context, Ctx
+from candlewave.services.api.context import Ctx
+from candlewave.services.api.documents import freshness_document
 from candlewave.services.api.parameters import NoQuery
-from candlewave.services.api.reader import Row
 from candlewave.services.api.routes.common import answers, router
 
 SYNTHETIC = "simulated"
@@ -74,15 +74,3 @@ async def freshness(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
     """How far each layer has come."""
     rows = await ctx.freshness()
     return ctx.answer(freshness_document(ctx, rows), tagged=[row["newest"] for row in rows])
-
-
-def freshness_document(ctx: Context, rows: list[Row]) -> dict[str, object]:
-    """Return the answer of ``/v1/freshness``."""
-    now = ctx.clock()
-    newest = {row["layer"]: row["newest"] for row in rows}
-    closed_until = newest.pop("closed_until", None)
-    layers = [
-        {"layer": name, "newest": when, "age_seconds": None if when is None else (now - when).total_seconds()}
-        for name, when in newest.items()
-    ]
-    return {"closed_until": closed_until, "data": layers}

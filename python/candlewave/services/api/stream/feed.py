@@ -8,12 +8,11 @@ from typing import Any
 
 from candlewave.core.config import TIMEFRAME_SECONDS
 from candlewave.services.api.context import Context
+from candlewave.services.api.documents import alert_document, freshness_document
 from candlewave.services.api.problems import ProblemError
 from candlewave.services.api.queries import live
 from candlewave.services.api.queries.forecasts import FORECAST
 from candlewave.services.api.reader import Row
-from candlewave.services.api.routes.alerts import document
-from candlewave.services.api.routes.overview import freshness_document
 from candlewave.services.api.stream.hub import Event, Hub
 from candlewave.telemetry.logs import get_logger
 
@@ -151,7 +150,7 @@ class Feed:
                 found.append((row["made_at"], "prediction", _forecast(row), _about(row)))
         for row in await rows(live.ALERTS, [since]):
             if _alert_key(row) in alerts:
-                found.append((row["occurred_at"], "alert", document(row), {}))
+                found.append((row["occurred_at"], "alert", alert_document(row), {}))
         found.sort(key=lambda entry: entry[0])
         return [
             self.hub.make(kind, content, **about, at=int(max(when, after).timestamp() * 1000))
@@ -192,7 +191,7 @@ class Feed:
         if self._is_primed:
             for key, row in found.items():
                 if key not in self._alerts:
-                    self.hub.publish("alert", document(row))
+                    self.hub.publish("alert", alert_document(row))
         self._alerts = set(found)
         self._alerts_after = max((row["occurred_at"] for row in rows), default=self._alerts_after)
 
