@@ -313,6 +313,10 @@ def heartbeat(exchange: str, symbol: str, ts: datetime, origin: Origin = "live")
     return Heartbeat(exchange, symbol, f"hb:{format_time(ts)}", ts.astimezone(UTC), origin)
 
 
+MAX_DEAD_PAYLOAD = 65_536
+"""Bytes of a rejected payload that a dead letter keeps, so that what was too large for a topic fits into its own."""
+
+
 def dead_letter_id(source: str, position: str, payload: bytes) -> str:
     """Return the id of a rejected piece of input: the same input gives the same id at every attempt.
 
@@ -330,17 +334,19 @@ def dead_letter(
 
     Args:
         topic: the topic the payload was meant for.
-        payload: the bytes as they came; None as an empty message.
-        reason: complete sentence: what was found, what was expected.
+        payload: the bytes as they came, of which 64 KiB are kept; None as an empty message.
+        reason: complete sentence: what was found, what was expected; the length of a cut payload is added.
         source: the feed, file or topic it came from.
         position: where in the source: a line, an offset, a message number.
         occurred_at: when it was rejected, with time zone.
     """
     payload = payload or b""
+    if len(payload) > MAX_DEAD_PAYLOAD:
+        reason = f"{reason} (the first {MAX_DEAD_PAYLOAD:,} of {len(payload):,} bytes are kept)"
     return DeadLetter(
         topic=topic.removesuffix(DEAD_LETTER_SUFFIX),
         id=dead_letter_id(source, position, payload),
-        payload_base64=base64.b64encode(payload).decode("ascii"),
+        payload_base64=base64.b64encode(payload[:MAX_DEAD_PAYLOAD]).decode("ascii"),
         reason=reason,
         source=source,
         position=position,

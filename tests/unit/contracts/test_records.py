@@ -143,3 +143,13 @@ def test_text_cannot_move_between_the_parts_of_an_id() -> None:
     assert reject(b"1x").id != reject(b"x", position="71").id
     assert reject(source="a", position="b7").id != reject(source="ab", position="7").id
     assert reject().id == "209644cd339aa5527d17ec5f5178417575ba3acaf284365184eccd7e45033b14"
+
+
+@pytest.mark.parametrize(("size", "kept"), [(65_536, 65_536), (65_537, 65_536), (10_000_000, 65_536)])
+def test_a_dead_letter_keeps_the_beginning_of_a_large_payload(size: int, kept: int) -> None:
+    payload = bytes(size)
+    letter = records.dead_letter("trades", payload, reason="not a trade", source="s", position="1", occurred_at=TS)
+    assert len(base64.b64decode(letter.payload_base64)) == kept
+    cut = f" (the first 65,536 of {size:,} bytes are kept)" if size > kept else ""
+    assert letter.reason == f"not a trade{cut}"
+    assert letter.id == records.dead_letter_id("s", "1", payload)

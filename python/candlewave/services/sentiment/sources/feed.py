@@ -134,7 +134,9 @@ def _article(entry: Any, source: str, lang: str | None, now: datetime) -> Articl
         url=_link(entry),
         title=entry.get("title", ""),
         summary=entry.get("summary") or content[0].get("value", ""),
-        published=next(filter(None, (parse_time(entry.get(n)) for n in ("published", "created", "updated"))), None),
+        published=next(
+            filter(None, (parse_time(dict.get(entry, n)) for n in ("published", "created", "updated"))), None
+        ),
         now=now,
         declared_lang=(entry.get("title_detail") or {}).get("language") or lang,
     )
