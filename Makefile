@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup demo stack-up stack-down test test-stack test-browser k8s-topics k8s-validate k8s-lock lint golden golden-update migrate check bench format lock clean
+.PHONY: help setup demo stack-up stack-down test test-stack test-browser k8s-topics k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ golden-update: setup ## Rewrite the expected golden rows; review the diff
 
 migrate: setup ## Bring the engine to what sql/ declares
 	@$(BIN)/candlewave migrate
+
+render: setup ## Write sql/rendered: what RisingWave gets, for review
+	@$(BIN)/candlewave render --write
 
 check: setup ## Fail when the tables in sql/ are not those of the revisions
 	@$(BIN)/candlewave check

@@ -34,9 +34,10 @@ def lint(
     explain: Annotated[str | None, typer.Option(help="Print the reason of a rule, such as CW003.")] = None,
     rules: Annotated[bool, typer.Option("--rules", help="List the rules.")] = False,
 ) -> None:
-    """Check the SQL models in sql/; needs no engine. Exit code 1 when a rule is violated."""
+    """Check the SQL models in sql/; needs no engine. Exit code 1 when a rule is violated or sql/rendered is stale."""
     from candlewave.sqlproject.lint import RULES
     from candlewave.sqlproject.lint import lint as check
+    from candlewave.sqlproject.rendered import stale_files
 
     if rules:
         for code, rule in RULES.items():
@@ -55,18 +56,35 @@ def lint(
         codes = sorted({finding.code for finding in findings})
         typer.echo(f"{len(findings)} violations; `candlewave lint --explain {codes[0]}` says why a rule is there")
         raise typer.Exit(1)
-    typer.echo(f"sql/: no violation of {len(RULES)} rules")
+    if stale := stale_files():
+        fail(stale_text(stale))
+    typer.echo(f"sql/: no violation of {len(RULES)} rules, sql/rendered is up to date")
+
+
+def stale_text(stale: list[str]) -> str:
+    """Return what to do about stale files of sql/rendered."""
+    return f"sql/ renders to something else than {', '.join(f'sql/{path}' for path in stale)}: run `make render`"
 
 
 def render(
     objects: Annotated[list[str] | None, typer.Argument(help="Names of objects; all when none is given.")] = None,
     engine: Annotated[Engine, typer.Option(help="Whose text to print.")] = Engine.RISINGWAVE,
     out: Annotated[Path | None, typer.Option(help="Write a file per object into this folder instead.")] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Bring sql/rendered up to date instead: RisingWave's text, with defaults.")
+    ] = False,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print passwords, not ***.")] = False,
 ) -> None:
     """Print the SQL that an engine gets for the objects of sql/, in dependency order."""
     from candlewave.sqlproject.render import render_objects
+    from candlewave.sqlproject.rendered import terminated, write_rendered
 
+    if write:
+        if objects or out or engine is not Engine.RISINGWAVE:
+            fail("--write renders every object for RisingWave; give it no other option")
+        changed = write_rendered()
+        typer.echo("\n".join(f"sql/{path}" for path in changed) or "sql/rendered is up to date")
+        return
     settings, config = load_project(connects=False)
     known = {o.name: o for o in render_objects(config)}
     unknown = [name for name in objects or () if name not in known]
@@ -81,11 +99,11 @@ def render(
     else:
         texts = {o.name: _filled(o.text, settings, mask_secrets=not show_secrets) for o in wanted}
     if out is None:
-        typer.echo("\n\n".join(f"{text.rstrip()};" for text in texts.values()))
+        typer.echo("\n\n".join(terminated(text).rstrip() for text in texts.values()))
         return
     out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        (out / f"{name}.sql").write_text(f"{text.rstrip()};\n", encoding="utf-8")
+        (out / f"{name}.sql").write_text(terminated(text), encoding="utf-8")
     typer.echo(f"wrote {len(texts)} files to {out}")
 
 

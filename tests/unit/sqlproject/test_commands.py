@@ -1,14 +1,19 @@
 """`candlewave lint` and `candlewave render`."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from candlewave.cli import app
+from candlewave.core.config import Config
+from candlewave.core.paths import project_root
 from candlewave.core.settings import Settings, get_settings
 from candlewave.sqlproject import lint as lint_package
+from candlewave.sqlproject import rendered
 from candlewave.sqlproject.lint import Finding
+from candlewave.sqlproject.render import RenderError, render_objects
 
 runner = CliRunner()
 
@@ -24,7 +29,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_lint_of_the_shipped_sql() -> None:
     result = runner.invoke(app, ["lint"])
-    assert (result.exit_code, result.output) == (0, f"sql/: no violation of {len(lint_package.RULES)} rules\n")
+    rules = len(lint_package.RULES)
+    assert result.output == f"sql/: no violation of {rules} rules, sql/rendered is up to date\n"
+    assert result.exit_code == 0
 
 
 def test_lint_lists_findings_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +113,38 @@ def test_render_says_what_a_login_lacks(monkeypatch: pytest.MonkeyPatch) -> None
     result = runner.invoke(app, ["render", "trades"])
     assert result.exit_code == 1
     assert "SASL_SSL needs KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD" in result.output
+
+
+def test_stale_rendered_files_are_named_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "sql"
+    shutil.copytree(project_root() / "sql", copy)
+    monkeypatch.setattr(rendered, "project_root", lambda: tmp_path)
+    assert runner.invoke(app, ["render", "--write"]).output == "sql/rendered is up to date\n"
+    template = copy / "sources" / "symbols.sql.j2"
+    template.write_text(template.read_text().replace("quote VARCHAR,", "quote VARCHAR,\n    listed BOOLEAN,"))
+    (copy / "rendered" / "candles.sql").unlink()
+    (copy / "rendered" / "left_over.sql").write_text("SELECT 1;\n")
+    stale = ["sql/rendered/candles.sql", "sql/rendered/left_over.sql", "sql/rendered/symbols.sql"]
+    result = runner.invoke(app, ["lint"])
+    assert result.exit_code == 1
+    assert f"{', '.join(stale)}: run `make render`" in result.output
+    assert runner.invoke(app, ["render", "--write"]).output.splitlines() == stale
+    assert rendered.stale_files() == []
+    assert "listed BOOLEAN" in (copy / "rendered" / "symbols.sql").read_text()
+
+
+def test_rendered_files_are_read_back_as_they_were_written() -> None:
+    objects = {o.name: o.text for o in render_objects(Config())}
+    assert {name: o.text for name, o in rendered.read_rendered().items()} == objects
+
+
+@pytest.mark.parametrize("text", ["SELECT 1;", "-- a: b.\nCREATE VIEW a AS SELECT 1;"])
+def test_a_file_that_is_no_object_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.sql").write_text(text)
+    with pytest.raises(RenderError, match=r"a\.sql: "):
+        rendered.read_rendered(tmp_path)
+
+
+def test_render_write_takes_no_other_option() -> None:
+    result = runner.invoke(app, ["render", "candles", "--write"])
+    assert (result.exit_code, "give it no other option" in result.output) == (1, True)

@@ -1,0 +1,178 @@
+-- candles: closed candles of every timeframe, without gaps; each longer one rolls up from the one below when
+--   wholly closed (a step of five rows keeps less state than a step of sixty). RisingWave plans the comparison with the
+--   clock only directly on the aggregate (HAVING), not outside, above expressions of aggregates.
+-- grain: one row per exchange, symbol, timeframe, bar
+-- keys: exchange, symbol, timeframe, open_time
+-- event time: open_time
+-- late data: an amended minute amends every bar above it; amended_at says when, if the bar was closed already
+-- footprint:
+--   candles_1m by exchange, symbol: open_time -> open_time tumble 3600 seconds
+--   market_clock by exchange, symbol of feed_clock: closed_until -> open_time [-3600 seconds, -60 seconds]
+-- readers: indicator_sums, candles_live, bar_features, labels, prediction_outcomes, candles_sink, predictions-api
+CREATE MATERIALIZED VIEW candles AS
+WITH closed_1m AS (
+    SELECT
+        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, is_filled,
+        feed_state, amended_at
+    FROM candles_1m
+),
+closed_5m AS (
+    SELECT
+        exchange,
+        symbol,
+        window_start AS open_time,
+        (min(ROW(open_time, open))).f2 AS open,
+        max(high) AS high,
+        min(low) AS low,
+        (max(ROW(open_time, close))).f2 AS close,
+        sum(volume) AS volume,
+        sum(turnover) AS turnover,
+        sum(trades)::bigint AS trades,
+        CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
+        sum(trades) = 0 AS is_filled,
+        CASE
+            WHEN count(CASE WHEN feed_state = 'no_feed' THEN 1 END) > 0 THEN 'no_feed'
+            WHEN count(CASE WHEN feed_state = 'quiet' THEN 1 END) > 0 THEN 'quiet'
+            ELSE 'traded'
+        END AS feed_state,
+        CASE
+            WHEN max(amended_at) > window_start + INTERVAL '300 seconds' + INTERVAL '2 seconds'
+                THEN max(amended_at)
+        END AS amended_at
+    FROM TUMBLE(closed_1m, open_time, INTERVAL '300 seconds')
+    GROUP BY exchange, symbol, window_start
+    HAVING window_start <= (SELECT closed_until - INTERVAL '300 seconds' FROM market_clock)
+),
+closed_15m AS (
+    SELECT
+        exchange,
+        symbol,
+        window_start AS open_time,
+        (min(ROW(open_time, open))).f2 AS open,
+        max(high) AS high,
+        min(low) AS low,
+        (max(ROW(open_time, close))).f2 AS close,
+        sum(volume) AS volume,
+        sum(turnover) AS turnover,
+        sum(trades)::bigint AS trades,
+        CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
+        sum(trades) = 0 AS is_filled,
+        CASE
+            WHEN count(CASE WHEN feed_state = 'no_feed' THEN 1 END) > 0 THEN 'no_feed'
+            WHEN count(CASE WHEN feed_state = 'quiet' THEN 1 END) > 0 THEN 'quiet'
+            ELSE 'traded'
+        END AS feed_state,
+        CASE
+            WHEN max(amended_at) > window_start + INTERVAL '900 seconds' + INTERVAL '2 seconds'
+                THEN max(amended_at)
+        END AS amended_at
+    FROM TUMBLE(closed_5m, open_time, INTERVAL '900 seconds')
+    GROUP BY exchange, symbol, window_start
+    HAVING window_start <= (SELECT closed_until - INTERVAL '900 seconds' FROM market_clock)
+),
+closed_1h AS (
+    SELECT
+        exchange,
+        symbol,
+        window_start AS open_time,
+        (min(ROW(open_time, open))).f2 AS open,
+        max(high) AS high,
+        min(low) AS low,
+        (max(ROW(open_time, close))).f2 AS close,
+        sum(volume) AS volume,
+        sum(turnover) AS turnover,
+        sum(trades)::bigint AS trades,
+        CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
+        sum(trades) = 0 AS is_filled,
+        CASE
+            WHEN count(CASE WHEN feed_state = 'no_feed' THEN 1 END) > 0 THEN 'no_feed'
+            WHEN count(CASE WHEN feed_state = 'quiet' THEN 1 END) > 0 THEN 'quiet'
+            ELSE 'traded'
+        END AS feed_state,
+        CASE
+            WHEN max(amended_at) > window_start + INTERVAL '3600 seconds' + INTERVAL '2 seconds'
+                THEN max(amended_at)
+        END AS amended_at
+    FROM TUMBLE(closed_15m, open_time, INTERVAL '3600 seconds')
+    GROUP BY exchange, symbol, window_start
+    HAVING window_start <= (SELECT closed_until - INTERVAL '3600 seconds' FROM market_clock)
+)
+SELECT
+    exchange,
+    symbol,
+    '1m' AS timeframe,
+    open_time,
+    open_time + INTERVAL '60 seconds' AS close_time,
+    (extract(epoch FROM open_time)::bigint / 60) AS bar_index,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    turnover,
+    trades,
+    buy_volume,
+    is_filled,
+    feed_state,
+    amended_at
+FROM closed_1m
+UNION ALL
+SELECT
+    exchange,
+    symbol,
+    '5m' AS timeframe,
+    open_time,
+    open_time + INTERVAL '300 seconds' AS close_time,
+    (extract(epoch FROM open_time)::bigint / 300) AS bar_index,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    turnover,
+    trades,
+    buy_volume,
+    is_filled,
+    feed_state,
+    amended_at
+FROM closed_5m
+UNION ALL
+SELECT
+    exchange,
+    symbol,
+    '15m' AS timeframe,
+    open_time,
+    open_time + INTERVAL '900 seconds' AS close_time,
+    (extract(epoch FROM open_time)::bigint / 900) AS bar_index,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    turnover,
+    trades,
+    buy_volume,
+    is_filled,
+    feed_state,
+    amended_at
+FROM closed_15m
+UNION ALL
+SELECT
+    exchange,
+    symbol,
+    '1h' AS timeframe,
+    open_time,
+    open_time + INTERVAL '3600 seconds' AS close_time,
+    (extract(epoch FROM open_time)::bigint / 3600) AS bar_index,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    turnover,
+    trades,
+    buy_volume,
+    is_filled,
+    feed_state,
+    amended_at
+FROM closed_1h;

@@ -1,0 +1,72 @@
+-- candles_1m: closed one-minute candles without gaps; a minute without trades carries the last close for at most
+--   240 minutes, beyond that is a hole.
+-- grain: one row per exchange, symbol, closed minute
+-- keys: exchange, symbol, open_time
+-- event time: open_time
+-- late data: amends the candle and the filled minutes after it
+-- footprint:
+--   candles_1m_live by exchange, symbol: open_time -> open_time [0, +240 minutes]
+--   clock_minutes by exchange, symbol: minute -> open_time [0, 0]
+--   market_clock by exchange, symbol of feed_clock: closed_until -> open_time [-1 minute, -1 minute]
+-- readers: candles, candles_live
+CREATE MATERIALIZED VIEW candles_1m AS
+WITH closed AS (
+    SELECT
+        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, last_ingest_ts
+    FROM candles_1m_live
+    WHERE open_time <= (SELECT closed_until - INTERVAL '1 minute' FROM market_clock)
+),
+following AS (
+    SELECT
+        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, last_ingest_ts,
+        lead(open_time) OVER (PARTITION BY exchange, symbol ORDER BY open_time) AS next_open
+    FROM closed
+),
+-- Only each feed's last candle looks at the clock: joining every row to it would rewrite history each minute. Both joins
+-- meet NULL where they cannot matter, and RisingWave keeps no state for a NULL key.
+spans AS (
+    SELECT
+        f.exchange, f.symbol, f.open_time, f.open, f.high, f.low, f.close, f.volume, f.turnover, f.trades, f.buy_volume,
+        f.last_ingest_ts,
+        coalesce(f.next_open, c.closed_until) - INTERVAL '1 minute' AS last_minute
+    FROM following AS f
+    LEFT JOIN market_clock AS c ON CASE WHEN f.next_open IS NULL THEN 1 END = c.clock_id
+),
+minutes AS (
+    SELECT
+        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, last_ingest_ts,
+        generate_series(open_time, least(last_minute, open_time + INTERVAL '240 minutes'), INTERVAL '1 minute') AS minute
+    FROM spans
+),
+quiet AS (
+    SELECT exchange, symbol, minute
+    FROM clock_minutes
+    WHERE heartbeats > 0
+)
+-- Minutes are unique already; DISTINCT ON tells RisingWave, which else gives all above a key of ten columns.
+SELECT DISTINCT ON (f.exchange, f.symbol, f.minute)
+    f.exchange,
+    f.symbol,
+    f.minute AS open_time,
+    CASE WHEN f.minute = f.open_time THEN f.open ELSE f.close END AS open,
+    CASE WHEN f.minute = f.open_time THEN f.high ELSE f.close END AS high,
+    CASE WHEN f.minute = f.open_time THEN f.low ELSE f.close END AS low,
+    f.close AS close,
+    CASE WHEN f.minute = f.open_time THEN f.volume ELSE 0 END AS volume,
+    CASE WHEN f.minute = f.open_time THEN f.turnover ELSE 0 END AS turnover,
+    CASE WHEN f.minute = f.open_time THEN f.trades ELSE 0 END AS trades,
+    CASE WHEN f.minute = f.open_time THEN f.buy_volume ELSE 0 END AS buy_volume,
+    f.minute <> f.open_time AS is_filled,
+    CASE
+        WHEN f.minute = f.open_time THEN 'traded'
+        WHEN q.minute IS NOT NULL THEN 'quiet'
+        ELSE 'no_feed'
+    END AS feed_state,
+    CASE
+        WHEN f.minute = f.open_time AND f.last_ingest_ts > f.open_time + INTERVAL '1 minute' + INTERVAL '2 seconds'
+            THEN f.last_ingest_ts
+    END AS amended_at
+FROM minutes AS f
+LEFT JOIN quiet AS q
+    ON f.exchange = q.exchange AND f.symbol = q.symbol
+    AND CASE WHEN f.minute <> f.open_time THEN f.minute END = q.minute;

@@ -1,0 +1,96 @@
+-- candles_live: candles of every timeframe with the open bar, for people who watch; is_open marks what can still grow.
+-- grain: one row per exchange, symbol, timeframe, bar
+-- keys: exchange, symbol, timeframe, open_time
+-- event time: open_time
+-- late data: as candles; the open bar is read from trades that have arrived
+-- readers: predictions-api, dashboard
+CREATE VIEW candles_live AS
+WITH minutes AS (
+    SELECT exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume
+    FROM candles_1m
+    WHERE open_time >= (SELECT date_bin(INTERVAL '3600 seconds', closed_until, '1970-01-01 00:00:00+00'::timestamptz) FROM market_clock)
+    UNION ALL
+    SELECT exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume
+    FROM candles_1m_live
+    WHERE open_time >= (SELECT closed_until FROM market_clock)
+)
+SELECT
+    exchange, symbol, timeframe, open_time, close_time, open, high, low, close, volume, turnover, trades, buy_volume,
+    false AS is_open
+FROM candles
+UNION ALL
+SELECT
+    exchange,
+    symbol,
+    '1m' AS timeframe,
+    window_start AS open_time,
+    window_start + INTERVAL '60 seconds' AS close_time,
+    (min(ROW(open_time, open))).f2 AS open,
+    max(high) AS high,
+    min(low) AS low,
+    (max(ROW(open_time, close))).f2 AS close,
+    sum(volume) AS volume,
+    sum(turnover) AS turnover,
+    sum(trades)::bigint AS trades,
+    CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
+    true AS is_open
+FROM TUMBLE(minutes, open_time, INTERVAL '60 seconds')
+WHERE window_start > (SELECT closed_until - INTERVAL '60 seconds' FROM market_clock)
+GROUP BY exchange, symbol, window_start
+UNION ALL
+SELECT
+    exchange,
+    symbol,
+    '5m' AS timeframe,
+    window_start AS open_time,
+    window_start + INTERVAL '300 seconds' AS close_time,
+    (min(ROW(open_time, open))).f2 AS open,
+    max(high) AS high,
+    min(low) AS low,
+    (max(ROW(open_time, close))).f2 AS close,
+    sum(volume) AS volume,
+    sum(turnover) AS turnover,
+    sum(trades)::bigint AS trades,
+    CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
+    true AS is_open
+FROM TUMBLE(minutes, open_time, INTERVAL '300 seconds')
+WHERE window_start > (SELECT closed_until - INTERVAL '300 seconds' FROM market_clock)
+GROUP BY exchange, symbol, window_start
+UNION ALL
+SELECT
+    exchange,
+    symbol,
+    '15m' AS timeframe,
+    window_start AS open_time,
+    window_start + INTERVAL '900 seconds' AS close_time,
+    (min(ROW(open_time, open))).f2 AS open,
+    max(high) AS high,
+    min(low) AS low,
+    (max(ROW(open_time, close))).f2 AS close,
+    sum(volume) AS volume,
+    sum(turnover) AS turnover,
+    sum(trades)::bigint AS trades,
+    CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
+    true AS is_open
+FROM TUMBLE(minutes, open_time, INTERVAL '900 seconds')
+WHERE window_start > (SELECT closed_until - INTERVAL '900 seconds' FROM market_clock)
+GROUP BY exchange, symbol, window_start
+UNION ALL
+SELECT
+    exchange,
+    symbol,
+    '1h' AS timeframe,
+    window_start AS open_time,
+    window_start + INTERVAL '3600 seconds' AS close_time,
+    (min(ROW(open_time, open))).f2 AS open,
+    max(high) AS high,
+    min(low) AS low,
+    (max(ROW(open_time, close))).f2 AS close,
+    sum(volume) AS volume,
+    sum(turnover) AS turnover,
+    sum(trades)::bigint AS trades,
+    CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
+    true AS is_open
+FROM TUMBLE(minutes, open_time, INTERVAL '3600 seconds')
+WHERE window_start > (SELECT closed_until - INTERVAL '3600 seconds' FROM market_clock)
+GROUP BY exchange, symbol, window_start;

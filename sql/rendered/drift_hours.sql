@@ -1,0 +1,55 @@
+-- drift_hours: how many inputs of each hour fell into each bucket of a feature's training distribution; bucket 0 is missing.
+-- grain: one row per model version, exchange, symbol, feature, hour of feature_time with forecasts
+-- keys: model_version, exchange, symbol, feature, hour
+-- event time: hour
+-- late data: counted in its hour
+-- footprint:
+--   forecast_inputs by model_version: feature_time -> hour tumble 1 hour
+--   feature_reference by model_version: all
+-- readers: feature_drift
+CREATE MATERIALIZED VIEW drift_hours AS
+WITH valued AS (
+    SELECT
+        i.model_version,
+        i.exchange,
+        i.symbol,
+        r.feature,
+        date_bin(INTERVAL '1 hour', i.feature_time, '1970-01-01 00:00:00+00'::timestamptz) AS hour,
+        r.edges,
+        (i."values" ->> r.feature)::double precision AS value
+    FROM forecast_inputs AS i
+    INNER JOIN feature_reference AS r ON i.model_version = r.model_version
+),
+bucketed AS (
+    SELECT
+        model_version,
+        exchange,
+        symbol,
+        feature,
+        hour,
+        CASE
+            WHEN value IS NULL THEN 0
+            ELSE 1 + CASE WHEN value > edges[1] THEN 1 ELSE 0 END + CASE WHEN value > edges[2] THEN 1 ELSE 0 END + CASE WHEN value > edges[3] THEN 1 ELSE 0 END + CASE WHEN value > edges[4] THEN 1 ELSE 0 END + CASE WHEN value > edges[5] THEN 1 ELSE 0 END + CASE WHEN value > edges[6] THEN 1 ELSE 0 END + CASE WHEN value > edges[7] THEN 1 ELSE 0 END + CASE WHEN value > edges[8] THEN 1 ELSE 0 END + CASE WHEN value > edges[9] THEN 1 ELSE 0 END
+        END AS bucket
+    FROM valued
+)
+SELECT
+    model_version,
+    exchange,
+    symbol,
+    feature,
+    hour,
+    count(*) AS rows,
+    sum(CASE WHEN bucket = 0 THEN 1 ELSE 0 END)::bigint AS bucket_0,
+    sum(CASE WHEN bucket = 1 THEN 1 ELSE 0 END)::bigint AS bucket_1,
+    sum(CASE WHEN bucket = 2 THEN 1 ELSE 0 END)::bigint AS bucket_2,
+    sum(CASE WHEN bucket = 3 THEN 1 ELSE 0 END)::bigint AS bucket_3,
+    sum(CASE WHEN bucket = 4 THEN 1 ELSE 0 END)::bigint AS bucket_4,
+    sum(CASE WHEN bucket = 5 THEN 1 ELSE 0 END)::bigint AS bucket_5,
+    sum(CASE WHEN bucket = 6 THEN 1 ELSE 0 END)::bigint AS bucket_6,
+    sum(CASE WHEN bucket = 7 THEN 1 ELSE 0 END)::bigint AS bucket_7,
+    sum(CASE WHEN bucket = 8 THEN 1 ELSE 0 END)::bigint AS bucket_8,
+    sum(CASE WHEN bucket = 9 THEN 1 ELSE 0 END)::bigint AS bucket_9,
+    sum(CASE WHEN bucket = 10 THEN 1 ELSE 0 END)::bigint AS bucket_10
+FROM bucketed
+GROUP BY model_version, exchange, symbol, feature, hour;

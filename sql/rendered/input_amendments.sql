@@ -1,0 +1,653 @@
+-- input_amendments: how far the features of a candle are now from those that its forecasts used: late trades and late
+--   scores amend the past, and a forecast is judged with what it knew. A change counts in units of the feature or, of
+--   numbers above one, as a share of them; one that appears or disappears counts as 1.
+--   inputs_amended says that one has moved by more than 0.05; a small late trade moves some by less for an hour.
+-- grain: one row per exchange, symbol, candle forecast from
+-- keys: exchange, symbol, feature_time
+-- event time: feature_time
+-- late data: follows features
+-- footprint:
+--   prediction_inputs by exchange, symbol: feature_time -> feature_time [0, 0]
+--   features by exchange, symbol: open_time -> feature_time [0, 0]
+-- readers: amended_hours, model-error-monitor, predictions-api, people
+CREATE MATERIALIZED VIEW input_amendments AS
+WITH pairs AS (
+    SELECT
+        i.exchange,
+        i.symbol,
+        i.feature_time,
+        f.return_1_1m,
+        (i."values" ->> 'return_1_1m')::double precision AS used_return_1_1m,
+        f.return_1_lag_1_1m,
+        (i."values" ->> 'return_1_lag_1_1m')::double precision AS used_return_1_lag_1_1m,
+        f.return_1_lag_2_1m,
+        (i."values" ->> 'return_1_lag_2_1m')::double precision AS used_return_1_lag_2_1m,
+        f.return_5_1m,
+        (i."values" ->> 'return_5_1m')::double precision AS used_return_5_1m,
+        f.return_15_1m,
+        (i."values" ->> 'return_15_1m')::double precision AS used_return_15_1m,
+        f.return_60_1m,
+        (i."values" ->> 'return_60_1m')::double precision AS used_return_60_1m,
+        f.volatility_60_1m,
+        (i."values" ->> 'volatility_60_1m')::double precision AS used_volatility_60_1m,
+        f.natr_14_1m,
+        (i."values" ->> 'natr_14_1m')::double precision AS used_natr_14_1m,
+        f.return_zscore_60_1m,
+        (i."values" ->> 'return_zscore_60_1m')::double precision AS used_return_zscore_60_1m,
+        f.rsi_14_1m,
+        (i."values" ->> 'rsi_14_1m')::double precision AS used_rsi_14_1m,
+        f.stoch_rsi_k_1m,
+        (i."values" ->> 'stoch_rsi_k_1m')::double precision AS used_stoch_rsi_k_1m,
+        f.stochastic_k_1m,
+        (i."values" ->> 'stochastic_k_1m')::double precision AS used_stochastic_k_1m,
+        f.stochastic_d_1m,
+        (i."values" ->> 'stochastic_d_1m')::double precision AS used_stochastic_d_1m,
+        f.cci_20_1m,
+        (i."values" ->> 'cci_20_1m')::double precision AS used_cci_20_1m,
+        f.macd_1m,
+        (i."values" ->> 'macd_1m')::double precision AS used_macd_1m,
+        f.macd_hist_1m,
+        (i."values" ->> 'macd_hist_1m')::double precision AS used_macd_hist_1m,
+        f.di_difference_14_1m,
+        (i."values" ->> 'di_difference_14_1m')::double precision AS used_di_difference_14_1m,
+        f.adx_14_1m,
+        (i."values" ->> 'adx_14_1m')::double precision AS used_adx_14_1m,
+        f.bollinger_width_20_1m,
+        (i."values" ->> 'bollinger_width_20_1m')::double precision AS used_bollinger_width_20_1m,
+        f.bollinger_percent_b_20_1m,
+        (i."values" ->> 'bollinger_percent_b_20_1m')::double precision AS used_bollinger_percent_b_20_1m,
+        f.keltner_position_1m,
+        (i."values" ->> 'keltner_position_1m')::double precision AS used_keltner_position_1m,
+        f.donchian_position_20_1m,
+        (i."values" ->> 'donchian_position_20_1m')::double precision AS used_donchian_position_20_1m,
+        f.vwap_gap_60_1m,
+        (i."values" ->> 'vwap_gap_60_1m')::double precision AS used_vwap_gap_60_1m,
+        f.mfi_14_1m,
+        (i."values" ->> 'mfi_14_1m')::double precision AS used_mfi_14_1m,
+        f.cmf_20_1m,
+        (i."values" ->> 'cmf_20_1m')::double precision AS used_cmf_20_1m,
+        f.order_flow_20_1m,
+        (i."values" ->> 'order_flow_20_1m')::double precision AS used_order_flow_20_1m,
+        f.order_flow_1_1m,
+        (i."values" ->> 'order_flow_1_1m')::double precision AS used_order_flow_1_1m,
+        f.body_1m,
+        (i."values" ->> 'body_1m')::double precision AS used_body_1m,
+        f.close_position_1m,
+        (i."values" ->> 'close_position_1m')::double precision AS used_close_position_1m,
+        f.range_1m,
+        (i."values" ->> 'range_1m')::double precision AS used_range_1m,
+        f.volume_ratio_20_1m,
+        (i."values" ->> 'volume_ratio_20_1m')::double precision AS used_volume_ratio_20_1m,
+        f.trades_ratio_20_1m,
+        (i."values" ->> 'trades_ratio_20_1m')::double precision AS used_trades_ratio_20_1m,
+        f.traded_share_20_1m,
+        (i."values" ->> 'traded_share_20_1m')::double precision AS used_traded_share_20_1m,
+        f.ema_12_gap_1m,
+        (i."values" ->> 'ema_12_gap_1m')::double precision AS used_ema_12_gap_1m,
+        f.ema_26_gap_1m,
+        (i."values" ->> 'ema_26_gap_1m')::double precision AS used_ema_26_gap_1m,
+        f.ema_50_gap_1m,
+        (i."values" ->> 'ema_50_gap_1m')::double precision AS used_ema_50_gap_1m,
+        f.ema_200_gap_1m,
+        (i."values" ->> 'ema_200_gap_1m')::double precision AS used_ema_200_gap_1m,
+        f.imputed_1m,
+        (i."values" ->> 'imputed_1m')::double precision AS used_imputed_1m,
+        f.return_1_5m,
+        (i."values" ->> 'return_1_5m')::double precision AS used_return_1_5m,
+        f.return_5_5m,
+        (i."values" ->> 'return_5_5m')::double precision AS used_return_5_5m,
+        f.volatility_60_5m,
+        (i."values" ->> 'volatility_60_5m')::double precision AS used_volatility_60_5m,
+        f.natr_14_5m,
+        (i."values" ->> 'natr_14_5m')::double precision AS used_natr_14_5m,
+        f.rsi_14_5m,
+        (i."values" ->> 'rsi_14_5m')::double precision AS used_rsi_14_5m,
+        f.stochastic_k_5m,
+        (i."values" ->> 'stochastic_k_5m')::double precision AS used_stochastic_k_5m,
+        f.macd_hist_5m,
+        (i."values" ->> 'macd_hist_5m')::double precision AS used_macd_hist_5m,
+        f.bollinger_percent_b_20_5m,
+        (i."values" ->> 'bollinger_percent_b_20_5m')::double precision AS used_bollinger_percent_b_20_5m,
+        f.order_flow_20_5m,
+        (i."values" ->> 'order_flow_20_5m')::double precision AS used_order_flow_20_5m,
+        f.ema_12_gap_5m,
+        (i."values" ->> 'ema_12_gap_5m')::double precision AS used_ema_12_gap_5m,
+        f.ema_50_gap_5m,
+        (i."values" ->> 'ema_50_gap_5m')::double precision AS used_ema_50_gap_5m,
+        f.imputed_5m,
+        (i."values" ->> 'imputed_5m')::double precision AS used_imputed_5m,
+        f.return_1_15m,
+        (i."values" ->> 'return_1_15m')::double precision AS used_return_1_15m,
+        f.return_5_15m,
+        (i."values" ->> 'return_5_15m')::double precision AS used_return_5_15m,
+        f.volatility_60_15m,
+        (i."values" ->> 'volatility_60_15m')::double precision AS used_volatility_60_15m,
+        f.natr_14_15m,
+        (i."values" ->> 'natr_14_15m')::double precision AS used_natr_14_15m,
+        f.rsi_14_15m,
+        (i."values" ->> 'rsi_14_15m')::double precision AS used_rsi_14_15m,
+        f.stochastic_k_15m,
+        (i."values" ->> 'stochastic_k_15m')::double precision AS used_stochastic_k_15m,
+        f.macd_hist_15m,
+        (i."values" ->> 'macd_hist_15m')::double precision AS used_macd_hist_15m,
+        f.bollinger_percent_b_20_15m,
+        (i."values" ->> 'bollinger_percent_b_20_15m')::double precision AS used_bollinger_percent_b_20_15m,
+        f.order_flow_20_15m,
+        (i."values" ->> 'order_flow_20_15m')::double precision AS used_order_flow_20_15m,
+        f.ema_12_gap_15m,
+        (i."values" ->> 'ema_12_gap_15m')::double precision AS used_ema_12_gap_15m,
+        f.ema_50_gap_15m,
+        (i."values" ->> 'ema_50_gap_15m')::double precision AS used_ema_50_gap_15m,
+        f.imputed_15m,
+        (i."values" ->> 'imputed_15m')::double precision AS used_imputed_15m,
+        f.return_1_1h,
+        (i."values" ->> 'return_1_1h')::double precision AS used_return_1_1h,
+        f.return_5_1h,
+        (i."values" ->> 'return_5_1h')::double precision AS used_return_5_1h,
+        f.volatility_60_1h,
+        (i."values" ->> 'volatility_60_1h')::double precision AS used_volatility_60_1h,
+        f.natr_14_1h,
+        (i."values" ->> 'natr_14_1h')::double precision AS used_natr_14_1h,
+        f.rsi_14_1h,
+        (i."values" ->> 'rsi_14_1h')::double precision AS used_rsi_14_1h,
+        f.stochastic_k_1h,
+        (i."values" ->> 'stochastic_k_1h')::double precision AS used_stochastic_k_1h,
+        f.macd_hist_1h,
+        (i."values" ->> 'macd_hist_1h')::double precision AS used_macd_hist_1h,
+        f.bollinger_percent_b_20_1h,
+        (i."values" ->> 'bollinger_percent_b_20_1h')::double precision AS used_bollinger_percent_b_20_1h,
+        f.order_flow_20_1h,
+        (i."values" ->> 'order_flow_20_1h')::double precision AS used_order_flow_20_1h,
+        f.ema_12_gap_1h,
+        (i."values" ->> 'ema_12_gap_1h')::double precision AS used_ema_12_gap_1h,
+        f.ema_50_gap_1h,
+        (i."values" ->> 'ema_50_gap_1h')::double precision AS used_ema_50_gap_1h,
+        f.imputed_1h,
+        (i."values" ->> 'imputed_1h')::double precision AS used_imputed_1h,
+        f.sentiment_1h,
+        (i."values" ->> 'sentiment_1h')::double precision AS used_sentiment_1h,
+        f.news_volume_1h,
+        (i."values" ->> 'news_volume_1h')::double precision AS used_news_volume_1h,
+        f.sentiment_6h,
+        (i."values" ->> 'sentiment_6h')::double precision AS used_sentiment_6h,
+        f.news_volume_6h,
+        (i."values" ->> 'news_volume_6h')::double precision AS used_news_volume_6h,
+        f.sentiment_24h,
+        (i."values" ->> 'sentiment_24h')::double precision AS used_sentiment_24h,
+        f.news_volume_24h,
+        (i."values" ->> 'news_volume_24h')::double precision AS used_news_volume_24h,
+        f.sentiment_dispersion_24h,
+        (i."values" ->> 'sentiment_dispersion_24h')::double precision AS used_sentiment_dispersion_24h,
+        f.no_news,
+        (i."values" ->> 'no_news')::double precision AS used_no_news,
+        f.day_sin,
+        (i."values" ->> 'day_sin')::double precision AS used_day_sin,
+        f.day_cos,
+        (i."values" ->> 'day_cos')::double precision AS used_day_cos,
+        f.week_sin,
+        (i."values" ->> 'week_sin')::double precision AS used_week_sin,
+        f.week_cos,
+        (i."values" ->> 'week_cos')::double precision AS used_week_cos,
+        f.hour_sin,
+        (i."values" ->> 'hour_sin')::double precision AS used_hour_sin,
+        f.hour_cos,
+        (i."values" ->> 'hour_cos')::double precision AS used_hour_cos
+    FROM prediction_inputs AS i
+    INNER JOIN features AS f ON i.exchange = f.exchange AND i.symbol = f.symbol AND i.feature_time = f.open_time
+),
+changes AS (
+    SELECT
+        exchange,
+        symbol,
+        feature_time,
+        CASE
+            WHEN return_1_1m IS NULL AND used_return_1_1m IS NULL THEN 0
+            WHEN return_1_1m IS NULL OR used_return_1_1m IS NULL THEN 1
+            ELSE abs(return_1_1m - used_return_1_1m) / greatest(1::double precision, abs(return_1_1m), abs(used_return_1_1m))
+        END AS return_1_1m,
+        CASE
+            WHEN return_1_lag_1_1m IS NULL AND used_return_1_lag_1_1m IS NULL THEN 0
+            WHEN return_1_lag_1_1m IS NULL OR used_return_1_lag_1_1m IS NULL THEN 1
+            ELSE abs(return_1_lag_1_1m - used_return_1_lag_1_1m) / greatest(1::double precision, abs(return_1_lag_1_1m), abs(used_return_1_lag_1_1m))
+        END AS return_1_lag_1_1m,
+        CASE
+            WHEN return_1_lag_2_1m IS NULL AND used_return_1_lag_2_1m IS NULL THEN 0
+            WHEN return_1_lag_2_1m IS NULL OR used_return_1_lag_2_1m IS NULL THEN 1
+            ELSE abs(return_1_lag_2_1m - used_return_1_lag_2_1m) / greatest(1::double precision, abs(return_1_lag_2_1m), abs(used_return_1_lag_2_1m))
+        END AS return_1_lag_2_1m,
+        CASE
+            WHEN return_5_1m IS NULL AND used_return_5_1m IS NULL THEN 0
+            WHEN return_5_1m IS NULL OR used_return_5_1m IS NULL THEN 1
+            ELSE abs(return_5_1m - used_return_5_1m) / greatest(1::double precision, abs(return_5_1m), abs(used_return_5_1m))
+        END AS return_5_1m,
+        CASE
+            WHEN return_15_1m IS NULL AND used_return_15_1m IS NULL THEN 0
+            WHEN return_15_1m IS NULL OR used_return_15_1m IS NULL THEN 1
+            ELSE abs(return_15_1m - used_return_15_1m) / greatest(1::double precision, abs(return_15_1m), abs(used_return_15_1m))
+        END AS return_15_1m,
+        CASE
+            WHEN return_60_1m IS NULL AND used_return_60_1m IS NULL THEN 0
+            WHEN return_60_1m IS NULL OR used_return_60_1m IS NULL THEN 1
+            ELSE abs(return_60_1m - used_return_60_1m) / greatest(1::double precision, abs(return_60_1m), abs(used_return_60_1m))
+        END AS return_60_1m,
+        CASE
+            WHEN volatility_60_1m IS NULL AND used_volatility_60_1m IS NULL THEN 0
+            WHEN volatility_60_1m IS NULL OR used_volatility_60_1m IS NULL THEN 1
+            ELSE abs(volatility_60_1m - used_volatility_60_1m) / greatest(1::double precision, abs(volatility_60_1m), abs(used_volatility_60_1m))
+        END AS volatility_60_1m,
+        CASE
+            WHEN natr_14_1m IS NULL AND used_natr_14_1m IS NULL THEN 0
+            WHEN natr_14_1m IS NULL OR used_natr_14_1m IS NULL THEN 1
+            ELSE abs(natr_14_1m - used_natr_14_1m) / greatest(1::double precision, abs(natr_14_1m), abs(used_natr_14_1m))
+        END AS natr_14_1m,
+        CASE
+            WHEN return_zscore_60_1m IS NULL AND used_return_zscore_60_1m IS NULL THEN 0
+            WHEN return_zscore_60_1m IS NULL OR used_return_zscore_60_1m IS NULL THEN 1
+            ELSE abs(return_zscore_60_1m - used_return_zscore_60_1m) / greatest(1::double precision, abs(return_zscore_60_1m), abs(used_return_zscore_60_1m))
+        END AS return_zscore_60_1m,
+        CASE
+            WHEN rsi_14_1m IS NULL AND used_rsi_14_1m IS NULL THEN 0
+            WHEN rsi_14_1m IS NULL OR used_rsi_14_1m IS NULL THEN 1
+            ELSE abs(rsi_14_1m - used_rsi_14_1m) / greatest(1::double precision, abs(rsi_14_1m), abs(used_rsi_14_1m))
+        END AS rsi_14_1m,
+        CASE
+            WHEN stoch_rsi_k_1m IS NULL AND used_stoch_rsi_k_1m IS NULL THEN 0
+            WHEN stoch_rsi_k_1m IS NULL OR used_stoch_rsi_k_1m IS NULL THEN 1
+            ELSE abs(stoch_rsi_k_1m - used_stoch_rsi_k_1m) / greatest(1::double precision, abs(stoch_rsi_k_1m), abs(used_stoch_rsi_k_1m))
+        END AS stoch_rsi_k_1m,
+        CASE
+            WHEN stochastic_k_1m IS NULL AND used_stochastic_k_1m IS NULL THEN 0
+            WHEN stochastic_k_1m IS NULL OR used_stochastic_k_1m IS NULL THEN 1
+            ELSE abs(stochastic_k_1m - used_stochastic_k_1m) / greatest(1::double precision, abs(stochastic_k_1m), abs(used_stochastic_k_1m))
+        END AS stochastic_k_1m,
+        CASE
+            WHEN stochastic_d_1m IS NULL AND used_stochastic_d_1m IS NULL THEN 0
+            WHEN stochastic_d_1m IS NULL OR used_stochastic_d_1m IS NULL THEN 1
+            ELSE abs(stochastic_d_1m - used_stochastic_d_1m) / greatest(1::double precision, abs(stochastic_d_1m), abs(used_stochastic_d_1m))
+        END AS stochastic_d_1m,
+        CASE
+            WHEN cci_20_1m IS NULL AND used_cci_20_1m IS NULL THEN 0
+            WHEN cci_20_1m IS NULL OR used_cci_20_1m IS NULL THEN 1
+            ELSE abs(cci_20_1m - used_cci_20_1m) / greatest(1::double precision, abs(cci_20_1m), abs(used_cci_20_1m))
+        END AS cci_20_1m,
+        CASE
+            WHEN macd_1m IS NULL AND used_macd_1m IS NULL THEN 0
+            WHEN macd_1m IS NULL OR used_macd_1m IS NULL THEN 1
+            ELSE abs(macd_1m - used_macd_1m) / greatest(1::double precision, abs(macd_1m), abs(used_macd_1m))
+        END AS macd_1m,
+        CASE
+            WHEN macd_hist_1m IS NULL AND used_macd_hist_1m IS NULL THEN 0
+            WHEN macd_hist_1m IS NULL OR used_macd_hist_1m IS NULL THEN 1
+            ELSE abs(macd_hist_1m - used_macd_hist_1m) / greatest(1::double precision, abs(macd_hist_1m), abs(used_macd_hist_1m))
+        END AS macd_hist_1m,
+        CASE
+            WHEN di_difference_14_1m IS NULL AND used_di_difference_14_1m IS NULL THEN 0
+            WHEN di_difference_14_1m IS NULL OR used_di_difference_14_1m IS NULL THEN 1
+            ELSE abs(di_difference_14_1m - used_di_difference_14_1m) / greatest(1::double precision, abs(di_difference_14_1m), abs(used_di_difference_14_1m))
+        END AS di_difference_14_1m,
+        CASE
+            WHEN adx_14_1m IS NULL AND used_adx_14_1m IS NULL THEN 0
+            WHEN adx_14_1m IS NULL OR used_adx_14_1m IS NULL THEN 1
+            ELSE abs(adx_14_1m - used_adx_14_1m) / greatest(1::double precision, abs(adx_14_1m), abs(used_adx_14_1m))
+        END AS adx_14_1m,
+        CASE
+            WHEN bollinger_width_20_1m IS NULL AND used_bollinger_width_20_1m IS NULL THEN 0
+            WHEN bollinger_width_20_1m IS NULL OR used_bollinger_width_20_1m IS NULL THEN 1
+            ELSE abs(bollinger_width_20_1m - used_bollinger_width_20_1m) / greatest(1::double precision, abs(bollinger_width_20_1m), abs(used_bollinger_width_20_1m))
+        END AS bollinger_width_20_1m,
+        CASE
+            WHEN bollinger_percent_b_20_1m IS NULL AND used_bollinger_percent_b_20_1m IS NULL THEN 0
+            WHEN bollinger_percent_b_20_1m IS NULL OR used_bollinger_percent_b_20_1m IS NULL THEN 1
+            ELSE abs(bollinger_percent_b_20_1m - used_bollinger_percent_b_20_1m) / greatest(1::double precision, abs(bollinger_percent_b_20_1m), abs(used_bollinger_percent_b_20_1m))
+        END AS bollinger_percent_b_20_1m,
+        CASE
+            WHEN keltner_position_1m IS NULL AND used_keltner_position_1m IS NULL THEN 0
+            WHEN keltner_position_1m IS NULL OR used_keltner_position_1m IS NULL THEN 1
+            ELSE abs(keltner_position_1m - used_keltner_position_1m) / greatest(1::double precision, abs(keltner_position_1m), abs(used_keltner_position_1m))
+        END AS keltner_position_1m,
+        CASE
+            WHEN donchian_position_20_1m IS NULL AND used_donchian_position_20_1m IS NULL THEN 0
+            WHEN donchian_position_20_1m IS NULL OR used_donchian_position_20_1m IS NULL THEN 1
+            ELSE abs(donchian_position_20_1m - used_donchian_position_20_1m) / greatest(1::double precision, abs(donchian_position_20_1m), abs(used_donchian_position_20_1m))
+        END AS donchian_position_20_1m,
+        CASE
+            WHEN vwap_gap_60_1m IS NULL AND used_vwap_gap_60_1m IS NULL THEN 0
+            WHEN vwap_gap_60_1m IS NULL OR used_vwap_gap_60_1m IS NULL THEN 1
+            ELSE abs(vwap_gap_60_1m - used_vwap_gap_60_1m) / greatest(1::double precision, abs(vwap_gap_60_1m), abs(used_vwap_gap_60_1m))
+        END AS vwap_gap_60_1m,
+        CASE
+            WHEN mfi_14_1m IS NULL AND used_mfi_14_1m IS NULL THEN 0
+            WHEN mfi_14_1m IS NULL OR used_mfi_14_1m IS NULL THEN 1
+            ELSE abs(mfi_14_1m - used_mfi_14_1m) / greatest(1::double precision, abs(mfi_14_1m), abs(used_mfi_14_1m))
+        END AS mfi_14_1m,
+        CASE
+            WHEN cmf_20_1m IS NULL AND used_cmf_20_1m IS NULL THEN 0
+            WHEN cmf_20_1m IS NULL OR used_cmf_20_1m IS NULL THEN 1
+            ELSE abs(cmf_20_1m - used_cmf_20_1m) / greatest(1::double precision, abs(cmf_20_1m), abs(used_cmf_20_1m))
+        END AS cmf_20_1m,
+        CASE
+            WHEN order_flow_20_1m IS NULL AND used_order_flow_20_1m IS NULL THEN 0
+            WHEN order_flow_20_1m IS NULL OR used_order_flow_20_1m IS NULL THEN 1
+            ELSE abs(order_flow_20_1m - used_order_flow_20_1m) / greatest(1::double precision, abs(order_flow_20_1m), abs(used_order_flow_20_1m))
+        END AS order_flow_20_1m,
+        CASE
+            WHEN order_flow_1_1m IS NULL AND used_order_flow_1_1m IS NULL THEN 0
+            WHEN order_flow_1_1m IS NULL OR used_order_flow_1_1m IS NULL THEN 1
+            ELSE abs(order_flow_1_1m - used_order_flow_1_1m) / greatest(1::double precision, abs(order_flow_1_1m), abs(used_order_flow_1_1m))
+        END AS order_flow_1_1m,
+        CASE
+            WHEN body_1m IS NULL AND used_body_1m IS NULL THEN 0
+            WHEN body_1m IS NULL OR used_body_1m IS NULL THEN 1
+            ELSE abs(body_1m - used_body_1m) / greatest(1::double precision, abs(body_1m), abs(used_body_1m))
+        END AS body_1m,
+        CASE
+            WHEN close_position_1m IS NULL AND used_close_position_1m IS NULL THEN 0
+            WHEN close_position_1m IS NULL OR used_close_position_1m IS NULL THEN 1
+            ELSE abs(close_position_1m - used_close_position_1m) / greatest(1::double precision, abs(close_position_1m), abs(used_close_position_1m))
+        END AS close_position_1m,
+        CASE
+            WHEN range_1m IS NULL AND used_range_1m IS NULL THEN 0
+            WHEN range_1m IS NULL OR used_range_1m IS NULL THEN 1
+            ELSE abs(range_1m - used_range_1m) / greatest(1::double precision, abs(range_1m), abs(used_range_1m))
+        END AS range_1m,
+        CASE
+            WHEN volume_ratio_20_1m IS NULL AND used_volume_ratio_20_1m IS NULL THEN 0
+            WHEN volume_ratio_20_1m IS NULL OR used_volume_ratio_20_1m IS NULL THEN 1
+            ELSE abs(volume_ratio_20_1m - used_volume_ratio_20_1m) / greatest(1::double precision, abs(volume_ratio_20_1m), abs(used_volume_ratio_20_1m))
+        END AS volume_ratio_20_1m,
+        CASE
+            WHEN trades_ratio_20_1m IS NULL AND used_trades_ratio_20_1m IS NULL THEN 0
+            WHEN trades_ratio_20_1m IS NULL OR used_trades_ratio_20_1m IS NULL THEN 1
+            ELSE abs(trades_ratio_20_1m - used_trades_ratio_20_1m) / greatest(1::double precision, abs(trades_ratio_20_1m), abs(used_trades_ratio_20_1m))
+        END AS trades_ratio_20_1m,
+        CASE
+            WHEN traded_share_20_1m IS NULL AND used_traded_share_20_1m IS NULL THEN 0
+            WHEN traded_share_20_1m IS NULL OR used_traded_share_20_1m IS NULL THEN 1
+            ELSE abs(traded_share_20_1m - used_traded_share_20_1m) / greatest(1::double precision, abs(traded_share_20_1m), abs(used_traded_share_20_1m))
+        END AS traded_share_20_1m,
+        CASE
+            WHEN ema_12_gap_1m IS NULL AND used_ema_12_gap_1m IS NULL THEN 0
+            WHEN ema_12_gap_1m IS NULL OR used_ema_12_gap_1m IS NULL THEN 1
+            ELSE abs(ema_12_gap_1m - used_ema_12_gap_1m) / greatest(1::double precision, abs(ema_12_gap_1m), abs(used_ema_12_gap_1m))
+        END AS ema_12_gap_1m,
+        CASE
+            WHEN ema_26_gap_1m IS NULL AND used_ema_26_gap_1m IS NULL THEN 0
+            WHEN ema_26_gap_1m IS NULL OR used_ema_26_gap_1m IS NULL THEN 1
+            ELSE abs(ema_26_gap_1m - used_ema_26_gap_1m) / greatest(1::double precision, abs(ema_26_gap_1m), abs(used_ema_26_gap_1m))
+        END AS ema_26_gap_1m,
+        CASE
+            WHEN ema_50_gap_1m IS NULL AND used_ema_50_gap_1m IS NULL THEN 0
+            WHEN ema_50_gap_1m IS NULL OR used_ema_50_gap_1m IS NULL THEN 1
+            ELSE abs(ema_50_gap_1m - used_ema_50_gap_1m) / greatest(1::double precision, abs(ema_50_gap_1m), abs(used_ema_50_gap_1m))
+        END AS ema_50_gap_1m,
+        CASE
+            WHEN ema_200_gap_1m IS NULL AND used_ema_200_gap_1m IS NULL THEN 0
+            WHEN ema_200_gap_1m IS NULL OR used_ema_200_gap_1m IS NULL THEN 1
+            ELSE abs(ema_200_gap_1m - used_ema_200_gap_1m) / greatest(1::double precision, abs(ema_200_gap_1m), abs(used_ema_200_gap_1m))
+        END AS ema_200_gap_1m,
+        CASE
+            WHEN imputed_1m IS NULL AND used_imputed_1m IS NULL THEN 0
+            WHEN imputed_1m IS NULL OR used_imputed_1m IS NULL THEN 1
+            ELSE abs(imputed_1m - used_imputed_1m) / greatest(1::double precision, abs(imputed_1m), abs(used_imputed_1m))
+        END AS imputed_1m,
+        CASE
+            WHEN return_1_5m IS NULL AND used_return_1_5m IS NULL THEN 0
+            WHEN return_1_5m IS NULL OR used_return_1_5m IS NULL THEN 1
+            ELSE abs(return_1_5m - used_return_1_5m) / greatest(1::double precision, abs(return_1_5m), abs(used_return_1_5m))
+        END AS return_1_5m,
+        CASE
+            WHEN return_5_5m IS NULL AND used_return_5_5m IS NULL THEN 0
+            WHEN return_5_5m IS NULL OR used_return_5_5m IS NULL THEN 1
+            ELSE abs(return_5_5m - used_return_5_5m) / greatest(1::double precision, abs(return_5_5m), abs(used_return_5_5m))
+        END AS return_5_5m,
+        CASE
+            WHEN volatility_60_5m IS NULL AND used_volatility_60_5m IS NULL THEN 0
+            WHEN volatility_60_5m IS NULL OR used_volatility_60_5m IS NULL THEN 1
+            ELSE abs(volatility_60_5m - used_volatility_60_5m) / greatest(1::double precision, abs(volatility_60_5m), abs(used_volatility_60_5m))
+        END AS volatility_60_5m,
+        CASE
+            WHEN natr_14_5m IS NULL AND used_natr_14_5m IS NULL THEN 0
+            WHEN natr_14_5m IS NULL OR used_natr_14_5m IS NULL THEN 1
+            ELSE abs(natr_14_5m - used_natr_14_5m) / greatest(1::double precision, abs(natr_14_5m), abs(used_natr_14_5m))
+        END AS natr_14_5m,
+        CASE
+            WHEN rsi_14_5m IS NULL AND used_rsi_14_5m IS NULL THEN 0
+            WHEN rsi_14_5m IS NULL OR used_rsi_14_5m IS NULL THEN 1
+            ELSE abs(rsi_14_5m - used_rsi_14_5m) / greatest(1::double precision, abs(rsi_14_5m), abs(used_rsi_14_5m))
+        END AS rsi_14_5m,
+        CASE
+            WHEN stochastic_k_5m IS NULL AND used_stochastic_k_5m IS NULL THEN 0
+            WHEN stochastic_k_5m IS NULL OR used_stochastic_k_5m IS NULL THEN 1
+            ELSE abs(stochastic_k_5m - used_stochastic_k_5m) / greatest(1::double precision, abs(stochastic_k_5m), abs(used_stochastic_k_5m))
+        END AS stochastic_k_5m,
+        CASE
+            WHEN macd_hist_5m IS NULL AND used_macd_hist_5m IS NULL THEN 0
+            WHEN macd_hist_5m IS NULL OR used_macd_hist_5m IS NULL THEN 1
+            ELSE abs(macd_hist_5m - used_macd_hist_5m) / greatest(1::double precision, abs(macd_hist_5m), abs(used_macd_hist_5m))
+        END AS macd_hist_5m,
+        CASE
+            WHEN bollinger_percent_b_20_5m IS NULL AND used_bollinger_percent_b_20_5m IS NULL THEN 0
+            WHEN bollinger_percent_b_20_5m IS NULL OR used_bollinger_percent_b_20_5m IS NULL THEN 1
+            ELSE abs(bollinger_percent_b_20_5m - used_bollinger_percent_b_20_5m) / greatest(1::double precision, abs(bollinger_percent_b_20_5m), abs(used_bollinger_percent_b_20_5m))
+        END AS bollinger_percent_b_20_5m,
+        CASE
+            WHEN order_flow_20_5m IS NULL AND used_order_flow_20_5m IS NULL THEN 0
+            WHEN order_flow_20_5m IS NULL OR used_order_flow_20_5m IS NULL THEN 1
+            ELSE abs(order_flow_20_5m - used_order_flow_20_5m) / greatest(1::double precision, abs(order_flow_20_5m), abs(used_order_flow_20_5m))
+        END AS order_flow_20_5m,
+        CASE
+            WHEN ema_12_gap_5m IS NULL AND used_ema_12_gap_5m IS NULL THEN 0
+            WHEN ema_12_gap_5m IS NULL OR used_ema_12_gap_5m IS NULL THEN 1
+            ELSE abs(ema_12_gap_5m - used_ema_12_gap_5m) / greatest(1::double precision, abs(ema_12_gap_5m), abs(used_ema_12_gap_5m))
+        END AS ema_12_gap_5m,
+        CASE
+            WHEN ema_50_gap_5m IS NULL AND used_ema_50_gap_5m IS NULL THEN 0
+            WHEN ema_50_gap_5m IS NULL OR used_ema_50_gap_5m IS NULL THEN 1
+            ELSE abs(ema_50_gap_5m - used_ema_50_gap_5m) / greatest(1::double precision, abs(ema_50_gap_5m), abs(used_ema_50_gap_5m))
+        END AS ema_50_gap_5m,
+        CASE
+            WHEN imputed_5m IS NULL AND used_imputed_5m IS NULL THEN 0
+            WHEN imputed_5m IS NULL OR used_imputed_5m IS NULL THEN 1
+            ELSE abs(imputed_5m - used_imputed_5m) / greatest(1::double precision, abs(imputed_5m), abs(used_imputed_5m))
+        END AS imputed_5m,
+        CASE
+            WHEN return_1_15m IS NULL AND used_return_1_15m IS NULL THEN 0
+            WHEN return_1_15m IS NULL OR used_return_1_15m IS NULL THEN 1
+            ELSE abs(return_1_15m - used_return_1_15m) / greatest(1::double precision, abs(return_1_15m), abs(used_return_1_15m))
+        END AS return_1_15m,
+        CASE
+            WHEN return_5_15m IS NULL AND used_return_5_15m IS NULL THEN 0
+            WHEN return_5_15m IS NULL OR used_return_5_15m IS NULL THEN 1
+            ELSE abs(return_5_15m - used_return_5_15m) / greatest(1::double precision, abs(return_5_15m), abs(used_return_5_15m))
+        END AS return_5_15m,
+        CASE
+            WHEN volatility_60_15m IS NULL AND used_volatility_60_15m IS NULL THEN 0
+            WHEN volatility_60_15m IS NULL OR used_volatility_60_15m IS NULL THEN 1
+            ELSE abs(volatility_60_15m - used_volatility_60_15m) / greatest(1::double precision, abs(volatility_60_15m), abs(used_volatility_60_15m))
+        END AS volatility_60_15m,
+        CASE
+            WHEN natr_14_15m IS NULL AND used_natr_14_15m IS NULL THEN 0
+            WHEN natr_14_15m IS NULL OR used_natr_14_15m IS NULL THEN 1
+            ELSE abs(natr_14_15m - used_natr_14_15m) / greatest(1::double precision, abs(natr_14_15m), abs(used_natr_14_15m))
+        END AS natr_14_15m,
+        CASE
+            WHEN rsi_14_15m IS NULL AND used_rsi_14_15m IS NULL THEN 0
+            WHEN rsi_14_15m IS NULL OR used_rsi_14_15m IS NULL THEN 1
+            ELSE abs(rsi_14_15m - used_rsi_14_15m) / greatest(1::double precision, abs(rsi_14_15m), abs(used_rsi_14_15m))
+        END AS rsi_14_15m,
+        CASE
+            WHEN stochastic_k_15m IS NULL AND used_stochastic_k_15m IS NULL THEN 0
+            WHEN stochastic_k_15m IS NULL OR used_stochastic_k_15m IS NULL THEN 1
+            ELSE abs(stochastic_k_15m - used_stochastic_k_15m) / greatest(1::double precision, abs(stochastic_k_15m), abs(used_stochastic_k_15m))
+        END AS stochastic_k_15m,
+        CASE
+            WHEN macd_hist_15m IS NULL AND used_macd_hist_15m IS NULL THEN 0
+            WHEN macd_hist_15m IS NULL OR used_macd_hist_15m IS NULL THEN 1
+            ELSE abs(macd_hist_15m - used_macd_hist_15m) / greatest(1::double precision, abs(macd_hist_15m), abs(used_macd_hist_15m))
+        END AS macd_hist_15m,
+        CASE
+            WHEN bollinger_percent_b_20_15m IS NULL AND used_bollinger_percent_b_20_15m IS NULL THEN 0
+            WHEN bollinger_percent_b_20_15m IS NULL OR used_bollinger_percent_b_20_15m IS NULL THEN 1
+            ELSE abs(bollinger_percent_b_20_15m - used_bollinger_percent_b_20_15m) / greatest(1::double precision, abs(bollinger_percent_b_20_15m), abs(used_bollinger_percent_b_20_15m))
+        END AS bollinger_percent_b_20_15m,
+        CASE
+            WHEN order_flow_20_15m IS NULL AND used_order_flow_20_15m IS NULL THEN 0
+            WHEN order_flow_20_15m IS NULL OR used_order_flow_20_15m IS NULL THEN 1
+            ELSE abs(order_flow_20_15m - used_order_flow_20_15m) / greatest(1::double precision, abs(order_flow_20_15m), abs(used_order_flow_20_15m))
+        END AS order_flow_20_15m,
+        CASE
+            WHEN ema_12_gap_15m IS NULL AND used_ema_12_gap_15m IS NULL THEN 0
+            WHEN ema_12_gap_15m IS NULL OR used_ema_12_gap_15m IS NULL THEN 1
+            ELSE abs(ema_12_gap_15m - used_ema_12_gap_15m) / greatest(1::double precision, abs(ema_12_gap_15m), abs(used_ema_12_gap_15m))
+        END AS ema_12_gap_15m,
+        CASE
+            WHEN ema_50_gap_15m IS NULL AND used_ema_50_gap_15m IS NULL THEN 0
+            WHEN ema_50_gap_15m IS NULL OR used_ema_50_gap_15m IS NULL THEN 1
+            ELSE abs(ema_50_gap_15m - used_ema_50_gap_15m) / greatest(1::double precision, abs(ema_50_gap_15m), abs(used_ema_50_gap_15m))
+        END AS ema_50_gap_15m,
+        CASE
+            WHEN imputed_15m IS NULL AND used_imputed_15m IS NULL THEN 0
+            WHEN imputed_15m IS NULL OR used_imputed_15m IS NULL THEN 1
+            ELSE abs(imputed_15m - used_imputed_15m) / greatest(1::double precision, abs(imputed_15m), abs(used_imputed_15m))
+        END AS imputed_15m,
+        CASE
+            WHEN return_1_1h IS NULL AND used_return_1_1h IS NULL THEN 0
+            WHEN return_1_1h IS NULL OR used_return_1_1h IS NULL THEN 1
+            ELSE abs(return_1_1h - used_return_1_1h) / greatest(1::double precision, abs(return_1_1h), abs(used_return_1_1h))
+        END AS return_1_1h,
+        CASE
+            WHEN return_5_1h IS NULL AND used_return_5_1h IS NULL THEN 0
+            WHEN return_5_1h IS NULL OR used_return_5_1h IS NULL THEN 1
+            ELSE abs(return_5_1h - used_return_5_1h) / greatest(1::double precision, abs(return_5_1h), abs(used_return_5_1h))
+        END AS return_5_1h,
+        CASE
+            WHEN volatility_60_1h IS NULL AND used_volatility_60_1h IS NULL THEN 0
+            WHEN volatility_60_1h IS NULL OR used_volatility_60_1h IS NULL THEN 1
+            ELSE abs(volatility_60_1h - used_volatility_60_1h) / greatest(1::double precision, abs(volatility_60_1h), abs(used_volatility_60_1h))
+        END AS volatility_60_1h,
+        CASE
+            WHEN natr_14_1h IS NULL AND used_natr_14_1h IS NULL THEN 0
+            WHEN natr_14_1h IS NULL OR used_natr_14_1h IS NULL THEN 1
+            ELSE abs(natr_14_1h - used_natr_14_1h) / greatest(1::double precision, abs(natr_14_1h), abs(used_natr_14_1h))
+        END AS natr_14_1h,
+        CASE
+            WHEN rsi_14_1h IS NULL AND used_rsi_14_1h IS NULL THEN 0
+            WHEN rsi_14_1h IS NULL OR used_rsi_14_1h IS NULL THEN 1
+            ELSE abs(rsi_14_1h - used_rsi_14_1h) / greatest(1::double precision, abs(rsi_14_1h), abs(used_rsi_14_1h))
+        END AS rsi_14_1h,
+        CASE
+            WHEN stochastic_k_1h IS NULL AND used_stochastic_k_1h IS NULL THEN 0
+            WHEN stochastic_k_1h IS NULL OR used_stochastic_k_1h IS NULL THEN 1
+            ELSE abs(stochastic_k_1h - used_stochastic_k_1h) / greatest(1::double precision, abs(stochastic_k_1h), abs(used_stochastic_k_1h))
+        END AS stochastic_k_1h,
+        CASE
+            WHEN macd_hist_1h IS NULL AND used_macd_hist_1h IS NULL THEN 0
+            WHEN macd_hist_1h IS NULL OR used_macd_hist_1h IS NULL THEN 1
+            ELSE abs(macd_hist_1h - used_macd_hist_1h) / greatest(1::double precision, abs(macd_hist_1h), abs(used_macd_hist_1h))
+        END AS macd_hist_1h,
+        CASE
+            WHEN bollinger_percent_b_20_1h IS NULL AND used_bollinger_percent_b_20_1h IS NULL THEN 0
+            WHEN bollinger_percent_b_20_1h IS NULL OR used_bollinger_percent_b_20_1h IS NULL THEN 1
+            ELSE abs(bollinger_percent_b_20_1h - used_bollinger_percent_b_20_1h) / greatest(1::double precision, abs(bollinger_percent_b_20_1h), abs(used_bollinger_percent_b_20_1h))
+        END AS bollinger_percent_b_20_1h,
+        CASE
+            WHEN order_flow_20_1h IS NULL AND used_order_flow_20_1h IS NULL THEN 0
+            WHEN order_flow_20_1h IS NULL OR used_order_flow_20_1h IS NULL THEN 1
+            ELSE abs(order_flow_20_1h - used_order_flow_20_1h) / greatest(1::double precision, abs(order_flow_20_1h), abs(used_order_flow_20_1h))
+        END AS order_flow_20_1h,
+        CASE
+            WHEN ema_12_gap_1h IS NULL AND used_ema_12_gap_1h IS NULL THEN 0
+            WHEN ema_12_gap_1h IS NULL OR used_ema_12_gap_1h IS NULL THEN 1
+            ELSE abs(ema_12_gap_1h - used_ema_12_gap_1h) / greatest(1::double precision, abs(ema_12_gap_1h), abs(used_ema_12_gap_1h))
+        END AS ema_12_gap_1h,
+        CASE
+            WHEN ema_50_gap_1h IS NULL AND used_ema_50_gap_1h IS NULL THEN 0
+            WHEN ema_50_gap_1h IS NULL OR used_ema_50_gap_1h IS NULL THEN 1
+            ELSE abs(ema_50_gap_1h - used_ema_50_gap_1h) / greatest(1::double precision, abs(ema_50_gap_1h), abs(used_ema_50_gap_1h))
+        END AS ema_50_gap_1h,
+        CASE
+            WHEN imputed_1h IS NULL AND used_imputed_1h IS NULL THEN 0
+            WHEN imputed_1h IS NULL OR used_imputed_1h IS NULL THEN 1
+            ELSE abs(imputed_1h - used_imputed_1h) / greatest(1::double precision, abs(imputed_1h), abs(used_imputed_1h))
+        END AS imputed_1h,
+        CASE
+            WHEN sentiment_1h IS NULL AND used_sentiment_1h IS NULL THEN 0
+            WHEN sentiment_1h IS NULL OR used_sentiment_1h IS NULL THEN 1
+            ELSE abs(sentiment_1h - used_sentiment_1h) / greatest(1::double precision, abs(sentiment_1h), abs(used_sentiment_1h))
+        END AS sentiment_1h,
+        CASE
+            WHEN news_volume_1h IS NULL AND used_news_volume_1h IS NULL THEN 0
+            WHEN news_volume_1h IS NULL OR used_news_volume_1h IS NULL THEN 1
+            ELSE abs(news_volume_1h - used_news_volume_1h) / greatest(1::double precision, abs(news_volume_1h), abs(used_news_volume_1h))
+        END AS news_volume_1h,
+        CASE
+            WHEN sentiment_6h IS NULL AND used_sentiment_6h IS NULL THEN 0
+            WHEN sentiment_6h IS NULL OR used_sentiment_6h IS NULL THEN 1
+            ELSE abs(sentiment_6h - used_sentiment_6h) / greatest(1::double precision, abs(sentiment_6h), abs(used_sentiment_6h))
+        END AS sentiment_6h,
+        CASE
+            WHEN news_volume_6h IS NULL AND used_news_volume_6h IS NULL THEN 0
+            WHEN news_volume_6h IS NULL OR used_news_volume_6h IS NULL THEN 1
+            ELSE abs(news_volume_6h - used_news_volume_6h) / greatest(1::double precision, abs(news_volume_6h), abs(used_news_volume_6h))
+        END AS news_volume_6h,
+        CASE
+            WHEN sentiment_24h IS NULL AND used_sentiment_24h IS NULL THEN 0
+            WHEN sentiment_24h IS NULL OR used_sentiment_24h IS NULL THEN 1
+            ELSE abs(sentiment_24h - used_sentiment_24h) / greatest(1::double precision, abs(sentiment_24h), abs(used_sentiment_24h))
+        END AS sentiment_24h,
+        CASE
+            WHEN news_volume_24h IS NULL AND used_news_volume_24h IS NULL THEN 0
+            WHEN news_volume_24h IS NULL OR used_news_volume_24h IS NULL THEN 1
+            ELSE abs(news_volume_24h - used_news_volume_24h) / greatest(1::double precision, abs(news_volume_24h), abs(used_news_volume_24h))
+        END AS news_volume_24h,
+        CASE
+            WHEN sentiment_dispersion_24h IS NULL AND used_sentiment_dispersion_24h IS NULL THEN 0
+            WHEN sentiment_dispersion_24h IS NULL OR used_sentiment_dispersion_24h IS NULL THEN 1
+            ELSE abs(sentiment_dispersion_24h - used_sentiment_dispersion_24h) / greatest(1::double precision, abs(sentiment_dispersion_24h), abs(used_sentiment_dispersion_24h))
+        END AS sentiment_dispersion_24h,
+        CASE
+            WHEN no_news IS NULL AND used_no_news IS NULL THEN 0
+            WHEN no_news IS NULL OR used_no_news IS NULL THEN 1
+            ELSE abs(no_news - used_no_news) / greatest(1::double precision, abs(no_news), abs(used_no_news))
+        END AS no_news,
+        CASE
+            WHEN day_sin IS NULL AND used_day_sin IS NULL THEN 0
+            WHEN day_sin IS NULL OR used_day_sin IS NULL THEN 1
+            ELSE abs(day_sin - used_day_sin) / greatest(1::double precision, abs(day_sin), abs(used_day_sin))
+        END AS day_sin,
+        CASE
+            WHEN day_cos IS NULL AND used_day_cos IS NULL THEN 0
+            WHEN day_cos IS NULL OR used_day_cos IS NULL THEN 1
+            ELSE abs(day_cos - used_day_cos) / greatest(1::double precision, abs(day_cos), abs(used_day_cos))
+        END AS day_cos,
+        CASE
+            WHEN week_sin IS NULL AND used_week_sin IS NULL THEN 0
+            WHEN week_sin IS NULL OR used_week_sin IS NULL THEN 1
+            ELSE abs(week_sin - used_week_sin) / greatest(1::double precision, abs(week_sin), abs(used_week_sin))
+        END AS week_sin,
+        CASE
+            WHEN week_cos IS NULL AND used_week_cos IS NULL THEN 0
+            WHEN week_cos IS NULL OR used_week_cos IS NULL THEN 1
+            ELSE abs(week_cos - used_week_cos) / greatest(1::double precision, abs(week_cos), abs(used_week_cos))
+        END AS week_cos,
+        CASE
+            WHEN hour_sin IS NULL AND used_hour_sin IS NULL THEN 0
+            WHEN hour_sin IS NULL OR used_hour_sin IS NULL THEN 1
+            ELSE abs(hour_sin - used_hour_sin) / greatest(1::double precision, abs(hour_sin), abs(used_hour_sin))
+        END AS hour_sin,
+        CASE
+            WHEN hour_cos IS NULL AND used_hour_cos IS NULL THEN 0
+            WHEN hour_cos IS NULL OR used_hour_cos IS NULL THEN 1
+            ELSE abs(hour_cos - used_hour_cos) / greatest(1::double precision, abs(hour_cos), abs(used_hour_cos))
+        END AS hour_cos
+    FROM pairs
+)
+SELECT
+    exchange,
+    symbol,
+    feature_time,
+    max(CASE WHEN return_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_lag_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_lag_2_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_15_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_zscore_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stoch_rsi_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_d_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN cci_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN di_difference_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN adx_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_width_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN keltner_position_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN donchian_position_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN vwap_gap_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN mfi_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN cmf_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN body_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN close_position_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN range_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volume_ratio_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN trades_ratio_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN traded_share_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_26_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_200_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN news_volume_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_6h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN news_volume_6h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_24h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN news_volume_24h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_dispersion_24h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN no_news > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN day_sin > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN day_cos > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN week_sin > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN week_cos > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN hour_sin > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN hour_cos > '1e-9'::double precision THEN 1 ELSE 0 END) AS amended_features,
+    max(greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos)) AS largest_change,
+    max(greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos)) > 0.05 AS inputs_amended
+FROM changes
+GROUP BY exchange, symbol, feature_time;

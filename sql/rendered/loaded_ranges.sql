@@ -1,0 +1,18 @@
+-- loaded_ranges: which history of a market was loaded from where, so that no range is loaded from two places and counts twice.
+-- grain: one row per exchange, symbol, source and begin of a range
+-- keys: exchange, symbol, source, range_from
+-- event time: range_from
+-- late data: not applicable; a row is overwritten as its load goes on
+-- readers: backfill, trade-to-ohlc, plan
+CREATE TABLE loaded_ranges (
+    exchange VARCHAR,
+    symbol VARCHAR,
+    source VARCHAR,
+    range_from TIMESTAMPTZ,
+    range_to TIMESTAMPTZ,
+    state VARCHAR,
+    reached VARCHAR,
+    trades BIGINT,
+    updated_at TIMESTAMPTZ,
+    PRIMARY KEY (exchange, symbol, source, range_from)
+);

@@ -1,0 +1,22 @@
+-- prediction_inputs: the vectors that forecasts were made from, as they were known then; "values" maps a feature to its value.
+-- grain: one row per exchange, symbol, candle forecast from, set of features
+-- keys: exchange, symbol, feature_time, feature_set
+-- event time: feature_time
+-- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- readers: input_amendments, forecast_inputs, model-trainer
+CREATE TABLE prediction_inputs (
+    exchange VARCHAR,
+    symbol VARCHAR,
+    feature_time TIMESTAMPTZ,
+    feature_set VARCHAR,
+    "values" JSONB,
+    made_at TIMESTAMPTZ,
+    PRIMARY KEY (exchange, symbol, feature_time, feature_set)
+) APPEND ONLY
+ON CONFLICT DO NOTHING
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}prediction_inputs',
+    ${kafka_properties},
+    scan.startup.mode = 'earliest'
+) FORMAT PLAIN ENCODE JSON;

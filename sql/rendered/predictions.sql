@@ -1,0 +1,32 @@
+-- predictions: every forecast that was made, of every model and of the baseline.
+-- grain: one row per exchange, symbol, horizon, candle forecast from, model version
+-- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
+-- event time: feature_time
+-- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- readers: newest_predictions, prediction_outcomes, forecast_inputs, prediction_documents, predictions-api
+CREATE TABLE predictions (
+    exchange VARCHAR,
+    symbol VARCHAR,
+    horizon_minutes INT,
+    feature_time TIMESTAMPTZ,
+    target_time TIMESTAMPTZ,
+    model_name VARCHAR,
+    model_version VARCHAR,
+    role VARCHAR,
+    q10 DOUBLE PRECISION,
+    q50 DOUBLE PRECISION,
+    q90 DOUBLE PRECISION,
+    price_q10 DOUBLE PRECISION,
+    price_q50 DOUBLE PRECISION,
+    price_q90 DOUBLE PRECISION,
+    reference_price DOUBLE PRECISION,
+    made_at TIMESTAMPTZ,
+    PRIMARY KEY (exchange, symbol, horizon_minutes, feature_time, model_name, model_version)
+) APPEND ONLY
+ON CONFLICT DO NOTHING
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}predictions',
+    ${kafka_properties},
+    scan.startup.mode = 'earliest'
+) FORMAT PLAIN ENCODE JSON;

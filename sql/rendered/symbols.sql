@@ -1,0 +1,13 @@
+-- symbols: the markets that are known, with their base and quote assets; filled from candlewave.toml and by replay.
+-- grain: one row per exchange, symbol
+-- keys: exchange, symbol
+-- event time: none
+-- late data: not applicable
+-- readers: predictions-api, symbol_sentiment, sentiment_assets
+CREATE TABLE symbols (
+    exchange VARCHAR,
+    symbol VARCHAR,
+    base VARCHAR,
+    quote VARCHAR,
+    PRIMARY KEY (exchange, symbol)
+);

@@ -1,0 +1,23 @@
+-- trades_dlq: what could not be used on the way to topic trades, with the reason and the original bytes.
+-- grain: one row per rejected message
+-- keys: topic, id
+-- event time: occurred_at
+-- late data: kept
+-- readers: dead_letters
+CREATE TABLE trades_dlq (
+    topic VARCHAR,
+    id VARCHAR,
+    payload_base64 VARCHAR,
+    reason VARCHAR,
+    source VARCHAR,
+    position VARCHAR,
+    occurred_at TIMESTAMPTZ,
+    PRIMARY KEY (topic, id)
+) APPEND ONLY
+ON CONFLICT DO NOTHING
+WITH (
+    connector = 'kafka',
+    topic = '${topic_prefix}trades.dlq',
+    ${kafka_properties},
+    scan.startup.mode = 'earliest'
+) FORMAT PLAIN ENCODE JSON;

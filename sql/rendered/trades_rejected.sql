@@ -1,0 +1,32 @@
+-- trades_rejected: rows of topic trades that no candle can use, each with the first reason that applies.
+-- grain: one row per rejected row of trades
+-- keys: exchange, symbol, trade_id
+-- event time: ingest_ts
+-- late data: kept
+-- footprint:
+--   trades by exchange, symbol, trade_id: all
+-- readers: trade-to-ohlc, telemetry
+CREATE MATERIALIZED VIEW trades_rejected AS
+SELECT
+    exchange,
+    symbol,
+    trade_id,
+    kind,
+    ts,
+    side,
+    price,
+    quantity,
+    origin,
+    ingest_ts,
+    CASE
+        WHEN kind IS NULL OR kind <> 'trade' THEN 'unknown kind'
+        WHEN ts IS NULL THEN 'no event time'
+        WHEN ts > ingest_ts + INTERVAL '2 seconds' THEN 'event time in the future'
+        WHEN price IS NULL THEN 'no price'
+        WHEN NOT (price > 0 AND price < 'Infinity'::double precision) THEN 'price not positive'
+        WHEN quantity IS NULL THEN 'no quantity'
+        ELSE 'quantity not positive'
+    END AS reason
+FROM trades
+WHERE coalesce(kind <> 'heartbeat', true)
+    AND NOT coalesce(kind = 'trade' AND (price > 0 AND price < 'Infinity'::double precision) AND (quantity > 0 AND quantity < 'Infinity'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds', false);
