@@ -28,7 +28,7 @@ def predictions_api() -> None:
     from candlewave.ml.settings import TrainSettings
     from candlewave.services.api.service import main
     from candlewave.services.api.settings import ApiSettings
-    from candlewave.telemetry.service import run_service
+    from candlewave.services.frame import run_service
 
     settings, config = load_project()
     api_settings, model_name = ApiSettings.load(), TrainSettings.load().model_name

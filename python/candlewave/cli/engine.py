@@ -14,7 +14,7 @@ from candlewave.cli.common import embedded_settings, fail
 if TYPE_CHECKING:
     from candlewave.core.settings import Settings
     from candlewave.engine.embedded.server import EmbeddedServer
-    from candlewave.telemetry.service import Service
+    from candlewave.telemetry.process import Process
 
 
 def register(app: typer.Typer) -> None:
@@ -47,21 +47,21 @@ def up(
     from candlewave.elastic.sender import send
     from candlewave.engine.embedded.server import start
     from candlewave.engine.embedded.supervise import run_engine
-    from candlewave.telemetry.service import run_service
+    from candlewave.telemetry.process import run_process
 
     if "admin_port" not in settings.model_fields_set:
         # The default port is left to the services that run beside it.
         settings = settings.model_copy(update={"admin_port": 0})
     with start(settings.data_dir, port=port) as server:
         sends = refresh and settings.elasticsearch_url is not None
-        code = run_service(
+        code = run_process(
             "up",
             settings,
-            lambda service: run_engine(
-                service,
+            lambda process: run_engine(
+                process,
                 server,
                 refresh=refresh,
-                on_started=lambda running: _greet(service, running),
+                on_started=lambda running: _greet(process, running),
                 beside={"search-sender": lambda stop: send(server.url, settings, stop)} if sends else {},
             ),
         )
@@ -154,9 +154,9 @@ def _end(owner: int, settings: "Settings") -> None:
         time.sleep(0.05)
 
 
-def _greet(service: "Service", server: "EmbeddedServer") -> None:
+def _greet(process: "Process", server: "EmbeddedServer") -> None:
     """Say that the engine runs, and whether its objects are as sql/ declares them."""
-    service.log.info("engine runs", port=server.port, postgres_pid=server.pid, data_dir=str(server.data_dir))
+    process.log.info("engine runs", port=server.port, postgres_pid=server.pid, data_dir=str(server.data_dir))
     typer.echo(
         f"The engine runs: PostgreSQL on port {server.port}, data in {server.data_dir}.\n"
         "`candlewave sql` connects and prints the URL; Ctrl-C stops.",
@@ -164,7 +164,7 @@ def _greet(service: "Service", server: "EmbeddedServer") -> None:
     )
     problems = _migration_problems(server)
     if problems:
-        service.log.warning("not migrated", count=len(problems), first=problems[:3])
+        process.log.warning("not migrated", count=len(problems), first=problems[:3])
         typer.echo(
             f"{len(problems)} SQL objects are not as sql/ declares them ({problems[0]}, …): run `candlewave migrate`.",
             err=True,

@@ -15,8 +15,8 @@ def technical_indicators() -> None:
     replicas one audits, the others stand by.
     """
     from candlewave.cli.common import load_project
+    from candlewave.services.frame import run_service
     from candlewave.services.indicators.service import main
-    from candlewave.telemetry.service import run_service
 
     settings, config = load_project()
     raise typer.Exit(run_service("technical-indicators", settings, lambda service: main(service, config)))

@@ -50,8 +50,8 @@ def trade_to_ohlc() -> None:
     candlewave.toml says which exchanges and symbols; CANDLEWAVE_EXCHANGE_URLS, a JSON object such as
     {"kraken": {"rest": "http://mirror:8080", "ws": "ws://mirror:8080"}}, sends requests to a mirror.
     """
+    from candlewave.services.frame import run_service
     from candlewave.services.ingest.service import main
-    from candlewave.telemetry.service import run_service
 
     settings, config = load_project()
     raise typer.Exit(run_service("trade-to-ohlc", settings, lambda service: main(service, config)))

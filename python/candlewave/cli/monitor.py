@@ -25,9 +25,9 @@ def model_error_monitor(
 
     from candlewave.cli.common import load_project
     from candlewave.contracts.alert_text import summary
+    from candlewave.services.frame import run_service
     from candlewave.services.monitor.service import judge_once, main
     from candlewave.services.monitor.settings import MonitorSettings
-    from candlewave.telemetry.service import run_service
 
     settings, config = load_project()
     monitor_settings = MonitorSettings.load()

@@ -24,9 +24,9 @@ def price_predictor(
     (docs/predictions.md). Replicas share the markets.
     """
     from candlewave.cli.common import load_project
+    from candlewave.services.frame import run_service
     from candlewave.services.predictor.service import main, predict_once
     from candlewave.services.predictor.settings import PredictSettings
-    from candlewave.telemetry.service import run_service
 
     settings, config = load_project()
     predict_settings = PredictSettings.load()

@@ -22,10 +22,10 @@ def sentiment_extractor() -> None:
     model come from the environment or from secret files.
     """
     from candlewave.cli.common import load_project
+    from candlewave.services.frame import run_service
     from candlewave.services.sentiment.config import load_news_config
     from candlewave.services.sentiment.service import main
     from candlewave.services.sentiment.settings import SentimentSettings
-    from candlewave.telemetry.service import run_service
 
     settings, config = load_project()
     news_settings = SentimentSettings.load()

@@ -84,8 +84,8 @@ def model_trainer() -> None:
     """
     from candlewave.cli.common import load_project
     from candlewave.ml.settings import TrainSettings
+    from candlewave.services.frame import run_service
     from candlewave.services.trainer.service import main
-    from candlewave.telemetry.service import run_service
 
     settings, config = load_project()
     train_settings = TrainSettings.load()

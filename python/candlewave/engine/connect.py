@@ -68,8 +68,10 @@ def is_risingwave(conn: psycopg.Connection) -> bool:
     return row is not None and "risingwave" in str(row[0]).lower()
 
 
-def explain(error: psycopg.Error) -> str:
-    """Return one line for an SQL error, with advice where migrations are what is missing."""
+def explain(error: psycopg.Error | CandlewaveError) -> str:
+    """Return an error's text: one line for an SQL error, with advice where migrations are missing."""
+    if isinstance(error, CandlewaveError):
+        return str(error)
     text = (error.diag.message_primary or str(error)).strip()
     if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName) or re.search(
         r"(table or source|catalog error|relation).*not found", text, re.IGNORECASE

@@ -1,4 +1,4 @@
-"""What a process tells about itself: logs, metrics, traces, health, progress; and the frame every service runs in."""
+"""What a process reports about itself: logs, metrics, traces, health, progress; and the frame of a long-running one."""
 
 from candlewave.telemetry.logs import configure_logging, get_logger
 

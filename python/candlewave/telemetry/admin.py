@@ -4,6 +4,7 @@ import errno
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,6 +25,13 @@ class AdminPortTakenError(CandlewaveError):
     """The admin port is in use; the text says how to choose another."""
 
 
+@dataclass
+class Status:
+    """What keeps one part of a process from working; None when nothing does. Any thread may set it."""
+
+    problem: str | None = "starting"
+
+
 class Readiness:
     """Named checks that decide whether a service wants traffic."""
 
@@ -34,6 +42,12 @@ class Readiness:
     def add(self, name: str, check: Check) -> None:
         """Add a check; one of the same name is replaced."""
         self._checks = {**self._checks, name: check}
+
+    def status(self, name: str) -> Status:
+        """Add a check whose answer the caller sets: not ready until it says otherwise."""
+        status = Status()
+        self.add(name, lambda: status.problem)
+        return status
 
     def remove(self, name: str) -> None:
         """Remove a check, if it is there."""

@@ -24,12 +24,12 @@ class Process:
             """
             import sys, threading
             from candlewave.core.settings import Settings
-            from candlewave.telemetry.service import Service, run_service
+            from candlewave.telemetry.process import run_process
 
             """
         ) + textwrap.dedent(body)
         self.popen = subprocess.Popen(
-            [sys.executable, "-c", source + "\nsys.exit(run_service('probe', Settings(), main))\n"],
+            [sys.executable, "-c", source + "\nsys.exit(run_process('probe', Settings(), main))\n"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -143,6 +143,43 @@ def test_a_closer_that_breaks_does_not_keep_the_others_from_closing(run: Start) 
     assert code == 1
     assert [line["event"] for line in log] == ["started", "closing failed", "first closed", "ended"]
     assert log[1]["closing"] == "second"
+
+
+def test_a_thread_that_fails_ends_the_process_with_1(run: Start) -> None:
+    process = run(
+        """
+        def broken(stop):
+            raise RuntimeError("no such thing")
+
+        def main(service):
+            service.on_close("bus", lambda: service.log.info("bus closed"))
+            service.thread("other", lambda stop: (stop.wait(), service.log.info("other ended")))
+            service.thread("broken", broken)
+            service.stop.wait()
+            service.log.info("main returned")
+        """
+    )
+    code, log = process.rest()
+    events = [line["event"] for line in log]
+    assert code == 1
+    assert set(events) == {"started", "failed", "main returned", "other ended", "bus closed", "ended"}
+    assert events[-2:] == ["bus closed", "ended"]
+    assert next(line["thread"] for line in log if line["event"] == "failed") == "broken"
+
+
+def test_an_error_for_people_is_logged_without_a_traceback(run: Start) -> None:
+    process = run(
+        """
+        from candlewave.core.errors import CandlewaveError
+
+        def main(service):
+            raise CandlewaveError("start the engine first")
+        """
+    )
+    code, log = process.rest()
+    assert code == 1
+    assert [(line["event"], line.get("reason")) for line in log][1] == ("failed", "start the engine first")
+    assert "exception" not in log[1]
 
 
 STUCK = """

@@ -13,7 +13,7 @@ from candlewave.core.settings import Settings
 from candlewave.engine.embedded import catalog, runtime
 from candlewave.engine.embedded.server import EmbeddedServer
 from candlewave.telemetry.logs import get_logger
-from candlewave.telemetry.service import Service
+from candlewave.telemetry.process import Process
 
 _WATCH_SECONDS = 1.0
 _FINISH_SECONDS = 5.0
@@ -23,45 +23,43 @@ _log = get_logger(__name__)
 
 
 def run_engine(
-    service: Service,
+    process: Process,
     server: EmbeddedServer,
     *,
     refresh: bool,
     on_started: Callable[[EmbeddedServer], None],
     beside: Mapping[str, Callable[[threading.Event], None]],
 ) -> None:
-    """Run the embedded engine until the service has to stop: a main function for ``run_service``.
+    """Run the embedded engine until the process has to stop: a main function for ``run_process``.
 
     Args:
         server: PostgreSQL, running; it is stopped at the end.
         refresh: whether views follow their inputs.
         on_started: called when other commands can find the engine, before the first refresh.
-        beside: what else runs until the service stops, by the name of its thread.
+        beside: what else runs until the process stops, by the name of its thread.
 
     Raises:
         ServerError: PostgreSQL died and does not start again.
     """
-    settings = service.settings
-    service.on_close("postgresql", server.stop)
-    service.readiness.add("postgresql", lambda: None if server.running else "PostgreSQL does not run")
+    settings = process.settings
+    process.on_close("postgresql", server.stop)
+    process.readiness.add("postgresql", lambda: None if server.running else "PostgreSQL does not run")
     _prepare(server)
     # Removed before PostgreSQL stops, so that nobody is sent to a server that is going away.
-    service.on_close("runtime.json", lambda: runtime.remove(settings.runtime_file))
+    process.on_close("runtime.json", lambda: runtime.remove(settings.runtime_file))
     _announce(settings, server)
     on_started(server)
     for name, work in beside.items():
-        thread = threading.Thread(target=work, args=(service.stop,), name=name)
-        thread.start()
-        service.on_close(name, thread.join)
+        process.thread(name, work)
     keep = _refresh if refresh else _idle
-    while not service.stop.is_set():
+    while not process.stop.is_set():
         try:
-            keep(server, service.stop)
+            keep(server, process.stop)
         except psycopg.OperationalError as error:
-            if service.stop.is_set():
+            if process.stop.is_set():
                 return
             _log.warning("lost the connection to PostgreSQL", reason=str(error).strip())
-        _revive(server, service.stop)
+        _revive(server, process.stop)
 
 
 def _announce(settings: Settings, server: EmbeddedServer) -> None:

@@ -21,7 +21,7 @@ from candlewave.services.api.protocol import Protocol
 from candlewave.services.api.reader import Reader
 from candlewave.services.api.security.pepper import read_pepper
 from candlewave.services.api.settings import ApiSettings
-from candlewave.telemetry.service import Service
+from candlewave.services.frame import Service
 
 _BACKLOG = 2_048
 _LOOK_SECONDS = 0.5

@@ -32,8 +32,12 @@ from candlewave.services.ingest.ledger import LoadedRange, State
 from candlewave.services.ingest.publish import BadRecord, count_published, to_dead_letter, utc_now
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade
 from candlewave.services.ingest.settings import IngestSettings
+from candlewave.services.ingest.store import StoreUnavailableError
 from candlewave.services.ingest.validate import Reject, Validator
+from candlewave.telemetry import get_logger
 
+_log = get_logger(__name__)
+_AWAY = (BusError, StoreUnavailableError, OSError)
 _RESET = timedelta(minutes=1)
 _ALIVE_SECONDS = 15.0
 _HEARTBEAT_CHECK = 0.5
@@ -149,7 +153,7 @@ class Outbox:
     async def _insist(self, action: Callable[[], None]) -> None:
         """Run in a thread, again until it works."""
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((BusError, OSError, ConnectionError)),
+            retry=retry_if_exception_type(_AWAY),
             wait=wait_random_exponential(
                 multiplier=self._settings.retry_first_seconds, max=self._settings.retry_most_seconds
             ),
@@ -220,7 +224,6 @@ class ExchangeFeed:
         store: knows what is stored.
         grace: how long after a minute's end its candle closes.
         settings: patience between attempts.
-        log: called with an event name and details.
     """
 
     def __init__(
@@ -231,7 +234,6 @@ class ExchangeFeed:
         store: Store,
         grace: timedelta,
         settings: IngestSettings,
-        log: Callable[..., None] = lambda _event, **_details: None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._exchange = exchange
@@ -240,7 +242,6 @@ class ExchangeFeed:
         self._store = store
         self._grace = grace
         self._settings = settings
-        self._log = log
         self._clock = clock
         self._validator = Validator(exchange.name, set(symbols), "live")
         self._markets: dict[str, Market] = {}
@@ -292,7 +293,7 @@ class ExchangeFeed:
     async def _load_markets_state(self) -> None:
         name = self._exchange.name
         for symbol in self.symbols:
-            async for attempt in self._attempts("store_unavailable"):
+            async for attempt in self._attempts("waiting for the engine"):
                 with attempt:
                     last = await asyncio.to_thread(self._store.last, name, symbol, numeric=self._exchange.running_ids)
                     holes = await asyncio.to_thread(self._store.holes, name, symbol)
@@ -303,9 +304,9 @@ class ExchangeFeed:
     def _attempts(self, event: str) -> AsyncRetrying:
         s = self._settings
         return AsyncRetrying(
-            retry=retry_if_exception_type((BusError, OSError, ConnectionError)),
+            retry=retry_if_exception_type(_AWAY),
             wait=wait_random_exponential(multiplier=s.retry_first_seconds, max=s.retry_most_seconds),
-            before_sleep=lambda state: self._log(event, exchange=self._exchange.name, attempt=state.attempt_number),
+            before_sleep=lambda state: _log.warning(event, exchange=self._exchange.name, attempt=state.attempt_number),
         )
 
     async def _watch(self) -> None:
@@ -346,7 +347,7 @@ class ExchangeFeed:
     def _reconnecting(self, error: BaseException | None) -> None:
         name = self._exchange.name
         metrics.RECONNECTS.labels(name).inc()
-        self._log("reconnecting", exchange=name, error=str(error))
+        _log.warning("reconnecting", exchange=name, error=str(error))
 
     async def _broken(self) -> None:
         metrics.CONNECTED.labels(self._exchange.name).set(0)
@@ -382,7 +383,7 @@ class ExchangeFeed:
         if not new:
             return
         if hole is not None:
-            self._log("hole", exchange=name, symbol=hole.symbol, after=hole.after.trade_id, before=hole.before.trade_id)
+            _log.info("hole", exchange=name, symbol=hole.symbol, after=hole.after.trade_id, before=hole.before.trade_id)
             self._outbox.put(hole)
         self._outbox.put(checked)
         if self._heartbeats is not None:
@@ -393,7 +394,7 @@ class ExchangeFeed:
 
     def _reject(self, bad: BadRecord) -> None:
         metrics.REJECTED.labels(bad.reject.code).inc()
-        self._log("rejected", source=bad.source, position=bad.position, reason=bad.reject.text)
+        _log.info("rejected", source=bad.source, position=bad.position, reason=bad.reject.text)
         if not self._outbox.full:
             self._outbox.put(bad)
 
@@ -415,17 +416,17 @@ class ExchangeFeed:
                 count = await self._fill_once(hole)
                 break
             except HistoryUnavailableError as error:
-                self._log("hole_not_fillable", symbol=hole.symbol, error=str(error))
+                _log.warning("hole cannot be filled", symbol=hole.symbol, error=str(error))
                 return
             except ccxt.BaseError as error:
-                self._log("hole_waits", symbol=hole.symbol, error=str(error))
+                _log.warning("hole waits for the exchange", symbol=hole.symbol, error=str(error))
                 await asyncio.sleep(self._settings.retry_most_seconds)
         await self._outbox.drain()
         entry = replace(hole.entry(State.DONE), trades=count)
-        async for attempt in self._attempts("store_unavailable"):
+        async for attempt in self._attempts("waiting for the engine"):
             with attempt:
                 await asyncio.to_thread(self._store.record, entry)
-        self._log("hole_filled", exchange=hole.exchange, symbol=hole.symbol, trades=count)
+        _log.info("hole filled", exchange=hole.exchange, symbol=hole.symbol, trades=count)
 
     async def _fill_once(self, hole: Hole) -> int:
         after, before = hole.after, hole.before
@@ -469,7 +470,6 @@ class LiveIngest:
         markets: configured symbols by exchange.
         grace: how long after a minute's end its candle closes.
         settings: addresses and patience.
-        log: called with an event name and details.
     """
 
     def __init__(
@@ -479,14 +479,12 @@ class LiveIngest:
         markets: Mapping[str, Collection[str]],
         grace: timedelta,
         settings: IngestSettings,
-        log: Callable[..., None] = lambda _event, **_details: None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._markets = {exchange: frozenset(symbols) for exchange, symbols in markets.items()}
         self._grace = grace
         self._settings = settings
-        self._log = log
         self._clock = clock
         self._owned: dict[str, frozenset[str]] = {}
         self._feeds: dict[str, tuple[ExchangeFeed, asyncio.Task[None]]] = {}
@@ -541,13 +539,11 @@ class LiveIngest:
 
     def _start_feed(self, exchange: str, symbols: frozenset[str]) -> None:
         connection = Exchange(exchange, self._settings)
-        feed = ExchangeFeed(
-            connection, symbols, self._outbox, self._store, self._grace, self._settings, self._log, self._clock
-        )
+        feed = ExchangeFeed(connection, symbols, self._outbox, self._store, self._grace, self._settings, self._clock)
         task = asyncio.create_task(feed.run())
         task.add_done_callback(self._feed_ended)
         self._feeds[exchange] = (feed, task)
-        self._log("feed_started", exchange=exchange, symbols=sorted(symbols))
+        _log.info("feed started", exchange=exchange, symbols=sorted(symbols))
 
     async def _stop_feed(self, exchange: str) -> None:
         """End a feed and publish what it has given, so that its next owner finds it stored."""
@@ -558,7 +554,7 @@ class LiveIngest:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         await self._outbox.drain()
-        self._log("feed_stopped", exchange=exchange)
+        _log.info("feed stopped", exchange=exchange)
 
     def _feed_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) and not self._failed.done():

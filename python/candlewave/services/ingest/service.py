@@ -7,19 +7,16 @@ from datetime import timedelta
 
 import psycopg
 
-from candlewave.bus import open_bus
-from candlewave.bus.protocol import Bus
 from candlewave.bus.shards import ShardOwnership
 from candlewave.contracts.records import market_key
 from candlewave.contracts.topics import INGEST_SHARDS, TRADES, TRADES_DLQ
 from candlewave.core.config import Config
-from candlewave.engine.connect import EngineError, connect
-from candlewave.engine.migrate import MigrationError
+from candlewave.engine.connect import connect
+from candlewave.services.frame import Service
 from candlewave.services.ingest.audit import OBJECTS, OhlcAudit
 from candlewave.services.ingest.live import LiveIngest
 from candlewave.services.ingest.settings import IngestSettings
 from candlewave.services.ingest.store import EngineStore, register_symbols
-from candlewave.telemetry.service import Service
 
 GROUP = "trade-to-ohlc"
 _AUDIT_SECONDS = 30.0
@@ -33,33 +30,30 @@ def main(service: Service, config: Config) -> None:
     Raises:
         EngineError, BusError: the engine or the bus cannot be reached at the start.
     """
-    bus = open_bus(service.settings)
-    service.on_close("bus", bus.close)
-    bus.ensure_topics([TRADES, TRADES_DLQ, INGEST_SHARDS])
+    service.bus.ensure_topics([TRADES, TRADES_DLQ, INGEST_SHARDS])
     store = EngineStore(lambda: connect(service.settings))
     service.on_close("store", store.close)
     with connect(service.settings) as conn:
         for exchange, market in config.exchanges.items():
             register_symbols(conn, exchange, market.symbols)
-    auditor = threading.Thread(target=_audit, args=(service, config), name="ohlc-audit")
-    auditor.start()
-    service.on_close("audit", auditor.join)
-    try:
-        asyncio.run(_ingest(service, config, bus, store))
-    finally:
-        service.stop.set()
+    service.thread(
+        "ohlc-audit",
+        lambda _: service.supervise(
+            "engine", lambda _: _audit(service, config), pause_seconds=_AUDIT_SECONDS, ready=False
+        ),
+    )
+    asyncio.run(_ingest(service, config, store))
 
 
-async def _ingest(service: Service, config: Config, bus: Bus, store: EngineStore) -> None:
+async def _ingest(service: Service, config: Config, store: EngineStore) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     ingest = LiveIngest(
-        bus,
+        service.bus,
         store,
         {name: market.symbols for name, market in config.exchanges.items()},
         timedelta(seconds=config.candles.grace_seconds),
         IngestSettings.load(),
-        service.log.info,
     )
     service.readiness.add("feeds", lambda: ingest.problem)
 
@@ -72,7 +66,7 @@ async def _ingest(service: Service, config: Config, bus: Bus, store: EngineStore
             )
             moved.result(_HAND_OVER_SECONDS)
 
-    shards = ShardOwnership(bus, GROUP, change)
+    shards = ShardOwnership(service.bus, GROUP, change)
     sharing_ends = threading.Event()
     sharing = asyncio.create_task(asyncio.to_thread(shards.run, sharing_ends))
     stopping = asyncio.create_task(_when_set(service.stop, stop))
@@ -92,25 +86,20 @@ async def _when_set(event: threading.Event, then: asyncio.Event) -> None:
 
 
 def _audit(service: Service, config: Config) -> None:
-    """Audit a sample now and then, until the service stops; the engine may come and go."""
-    while not service.stop.is_set():
-        try:
-            with connect(service.settings) as conn:
-                audit = OhlcAudit(
-                    conn,
-                    timedelta(minutes=config.candles.max_fill_minutes),
-                    structure=deviations_from_head,
-                    on_difference=lambda d: service.log.error("candle differs from its trades", difference=str(d)),
-                )
-                for line in audit.deviations():
-                    service.log.error("layer deviates from sql/", deviation=line)
-                while not service.stop.is_set():
-                    audit.measure()
-                    audited, differences = audit.sample(_AUDIT_SAMPLE)
-                    service.log.info("audited candles", audited=audited, differences=len(differences))
-                    service.stop.wait(_AUDIT_SECONDS)
-        except (psycopg.Error, EngineError, MigrationError) as error:
-            service.log.warning("audit waits for the engine", error=str(error))
+    """Audit a sample now and then, until the service stops."""
+    with connect(service.settings) as conn:
+        audit = OhlcAudit(
+            conn,
+            timedelta(minutes=config.candles.max_fill_minutes),
+            structure=deviations_from_head,
+            on_difference=lambda d: service.log.error("candle differs from its trades", difference=str(d)),
+        )
+        for line in audit.deviations():
+            service.log.error("layer deviates from sql/", deviation=line)
+        while not service.stop.is_set():
+            audit.measure()
+            audited, differences = audit.sample(_AUDIT_SAMPLE)
+            service.log.info("audited candles", audited=audited, differences=len(differences))
             service.stop.wait(_AUDIT_SECONDS)
 
 

@@ -11,9 +11,9 @@ from candlewave.services.sentiment import metrics
 from candlewave.services.sentiment.fetch import FetchError, FetchRefusedError
 from candlewave.services.sentiment.sources.base import Batch, Source
 from candlewave.services.sentiment.store import Store
+from candlewave.telemetry import get_logger
 
-Say = Callable[..., None]
-
+_log = get_logger(__name__)
 _LONGEST_PAUSE = timedelta(hours=1)
 _PUBLISH_BATCH = 200
 _PRUNE_EVERY = timedelta(hours=1)
@@ -29,7 +29,6 @@ class Collector:
         poll: pause between two requests of a source that does not say otherwise.
         max_age: older articles of live sources are left out.
         clock: present time, UTC.
-        say: logs an event with fields.
         owns: tells whether a source, by name, is this replica's.
     """
 
@@ -42,7 +41,6 @@ class Collector:
         poll: timedelta,
         max_age: timedelta,
         clock: Callable[[], datetime],
-        say: Say,
         owns: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._sources = list(sources)
@@ -51,7 +49,6 @@ class Collector:
         self._poll = poll
         self._max_age = max_age
         self._clock = clock
-        self._say = say
         self._owns = owns
         self._due: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
@@ -98,18 +95,18 @@ class Collector:
         except FetchError as error:
             metrics.POLLS.labels(source.name, "failed").inc()
             self._back_off(source.name, pause, error.retry_after)
-            self._say("source failed", source=source.name, error=str(error))
+            _log.warning("source failed", source=source.name, error=str(error))
             return
         except FetchRefusedError as error:
             metrics.POLLS.labels(source.name, "refused").inc()
             metrics.REFUSED.labels(source.name, error.reason).inc()
             self._back_off(source.name, pause, None)
-            self._say("source refused", source=source.name, reason=error.reason, error=str(error))
+            _log.warning("source refused", source=source.name, reason=error.reason, error=str(error))
             return
         except Exception as error:  # noqa: BLE001 (a fault in reading one source must not stop the others)
             metrics.POLLS.labels(source.name, "error").inc()
             self._back_off(source.name, pause, None)
-            self._say("source cannot be read", source=source.name, error=f"{type(error).__name__}: {error}")
+            _log.warning("source cannot be read", source=source.name, error=f"{type(error).__name__}: {error}")
             return
         self._keep(source, batch, now)
         self._failures.pop(source.name, None)
@@ -146,7 +143,7 @@ class Collector:
         if dated := [a.published_at for a in wanted if a.published_at is not None]:
             metrics.NEWEST.labels(source.name).set(max(dated).timestamp())
         if accepted.new:
-            self._say("articles", source=source.name, new=accepted.new, same_story=accepted.same_story)
+            _log.info("articles", source=source.name, new=accepted.new, same_story=accepted.same_story)
 
     def _fresh(self, article: Article, now: datetime) -> bool:
         return article.published_at is None or article.published_at >= now - self._max_age

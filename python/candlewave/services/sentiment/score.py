@@ -18,8 +18,10 @@ from candlewave.contracts.records import Article, MalformedMessageError, dead_le
 from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
 from candlewave.services.sentiment import metrics
 from candlewave.services.sentiment.extract import Extractor, to_scores
+from candlewave.telemetry import get_logger
 
 GROUP = "sentiment-extractor"
+_log = get_logger(__name__)
 _AGAIN_SECONDS = 1.0
 
 
@@ -30,7 +32,6 @@ class Scoring:
         bus: topics in and out.
         extractor: finds sentiment; what it fails at goes to the dead-letter topic.
         clock: present time, UTC; becomes ``scored_at``.
-        say: logs an event with fields.
         batch: most articles read at a time; they must be scored within the bus's patience of five minutes.
     """
 
@@ -40,13 +41,11 @@ class Scoring:
         extractor: Extractor,
         *,
         clock: Callable[[], datetime],
-        say: Callable[..., None],
         batch: int = 24,
     ) -> None:
         self._bus = bus
         self._extractor = extractor
         self._clock = clock
-        self._say = say
         self._batch = batch
 
     def run(self, stop: threading.Event) -> None:
@@ -56,7 +55,7 @@ class Scoring:
                 try:
                     self.step(subscription)
                 except (BusUnavailableError, PublishError, CommitRefusedError) as error:
-                    self._say("scoring waits for the bus", error=str(error))
+                    _log.warning("scoring waits for the bus", error=str(error))
                     subscription.rewind()
                     stop.wait(_AGAIN_SECONDS)
 
@@ -107,4 +106,4 @@ class Scoring:
         )
         self._bus.publish(NEWS_DLQ.name, [to_message(letter)])
         metrics.SKIPPED.labels("dead letter").inc()
-        self._say("message rejected", position=message.position, reason=reason)
+        _log.warning("message rejected", position=message.position, reason=reason)

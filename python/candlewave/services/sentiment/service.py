@@ -4,11 +4,10 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from candlewave.bus import open_bus
 from candlewave.bus.protocol import BusUnavailableError, PublishError
-from candlewave.bus.shards import ShardOwnership
-from candlewave.contracts.topics import INGEST_SHARDS, NEWS, NEWS_DLQ, NEWS_SENTIMENT
+from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
 from candlewave.core.config import Config
+from candlewave.services.frame import Service
 from candlewave.services.sentiment.collect import Collector
 from candlewave.services.sentiment.config import NewsConfig
 from candlewave.services.sentiment.entities import Recogniser
@@ -19,75 +18,56 @@ from candlewave.services.sentiment.score import GROUP, Scoring
 from candlewave.services.sentiment.settings import SentimentSettings
 from candlewave.services.sentiment.sources import open_sources
 from candlewave.services.sentiment.store import Store
-from candlewave.telemetry.service import Service
+from candlewave.telemetry.admin import Status
 
 _PAUSE_SECONDS = 1.0
 _LLM_MAX_BYTES = 2_000_000
 
 
-def main(service: Service, config: Config, news: NewsConfig, own: SentimentSettings) -> None:
+def main(service: Service, config: Config, news: NewsConfig, settings: SentimentSettings) -> None:
     """Run until the service stops.
 
     Raises:
         BusError: the bus cannot be reached at the start.
     """
-    bus = open_bus(service.settings)
-    service.on_close("bus", bus.close)
-    bus.ensure_topics([NEWS, NEWS_DLQ, NEWS_SENTIMENT, INGEST_SHARDS])
+    service.bus.ensure_topics([NEWS, NEWS_DLQ, NEWS_SENTIMENT])
     store = Store(service.settings.data_dir / "sentiment.sqlite3")
     service.on_close("store", store.close)
-    fetcher = Fetcher(own.fetch_timeout_seconds, own.fetch_max_bytes)
+    fetcher = Fetcher(settings.fetch_timeout_seconds, settings.fetch_max_bytes)
     sources = open_sources(
-        news, own, fetcher, lambda name, reason: service.log.warning("source is off", source=name, reason=reason)
+        news, settings, fetcher, lambda name, reason: service.log.warning("source is off", source=name, reason=reason)
     )
-    shards = ShardOwnership(bus, f"{GROUP}-sources")
+    scoring = Scoring(
+        service.bus,
+        make_extractor(service.stop, assets_of(config, news), news, settings, store),
+        clock=_now,
+        batch=3 * settings.llm_batch if settings.llm_base_url else 500,
+    )
+    service.thread("scoring", scoring.run)
+    shards = service.shards(f"{GROUP}-sources")
     collector = Collector(
         sources,
         store,
-        bus,
+        service.bus,
         poll=timedelta(seconds=news.poll_seconds),
-        max_age=timedelta(hours=own.max_article_age_hours),
+        max_age=timedelta(hours=settings.max_article_age_hours),
         clock=_now,
-        say=service.log.info,
         owns=lambda name: shards.owns(f"news|{name}"),
     )
-    scoring = Scoring(
-        bus,
-        make_extractor(service.stop, assets_of(config, news), news, own, store),
-        clock=_now,
-        say=service.log.warning,
-        batch=3 * own.llm_batch if own.llm_base_url else 500,
+    service.supervise(
+        "bus",
+        lambda status: _collect(service, collector, status),
+        retry=(BusUnavailableError, PublishError),
+        pause_seconds=_PAUSE_SECONDS,
     )
-    failure: list[str] = []
-    service.readiness.add("scoring", lambda: failure[0] if failure else None)
 
-    def score() -> None:
-        try:
-            scoring.run(service.stop)
-        except Exception as error:
-            failure.append(str(error))
-            service.log.exception("scoring failed")
-            raise
-        finally:
-            service.stop.set()
 
-    scorer = threading.Thread(target=score, name="scoring")
-    sharing = threading.Thread(target=shards.run, args=(service.stop,), name="sources")
-    for thread in (scorer, sharing):
-        thread.start()
-        service.on_close(thread.name, thread.join)
-    try:
-        while not service.stop.is_set():
-            try:
-                collector.collect()
-            except (BusUnavailableError, PublishError) as error:
-                service.log.warning("articles wait for the bus", error=str(error))
-            left = (collector.next_due() - _now()).total_seconds()
-            service.stop.wait(min(max(left, 0.2), _PAUSE_SECONDS))
-    finally:
-        service.stop.set()
-    if failure:
-        raise RuntimeError(f"scoring failed: {failure[0]}")
+def _collect(service: Service, collector: Collector, status: Status) -> None:
+    while not service.stop.is_set():
+        collector.collect()
+        status.problem = None
+        left = (collector.next_due() - _now()).total_seconds()
+        service.stop.wait(min(max(left, 0.2), _PAUSE_SECONDS))
 
 
 def assets_of(config: Config, news: NewsConfig) -> Sequence[str]:
@@ -96,25 +76,25 @@ def assets_of(config: Config, news: NewsConfig) -> Sequence[str]:
 
 
 def make_extractor(
-    stop: threading.Event, market: Sequence[str], news: NewsConfig, own: SentimentSettings, store: Store
+    stop: threading.Event, market: Sequence[str], news: NewsConfig, settings: SentimentSettings, store: Store
 ) -> Extractor:
     """Return the offline extractor, behind the language model if one is configured."""
     recogniser = Recogniser(news.assets, market)
     offline = OfflineExtractor(recogniser)
-    if own.llm_base_url is None or own.llm_model is None:
+    if settings.llm_base_url is None or settings.llm_model is None:
         return offline
     model = LlmExtractor(
         LlmOptions(
-            own.llm_base_url,
-            own.llm_model,
-            own.llm_api_key.get_secret_value() if own.llm_api_key else None,
-            own.llm_batch,
-            own.llm_attempts,
-            own.llm_requests_per_hour,
+            settings.llm_base_url,
+            settings.llm_model,
+            settings.llm_api_key.get_secret_value() if settings.llm_api_key else None,
+            settings.llm_batch,
+            settings.llm_attempts,
+            settings.llm_requests_per_hour,
         ),
         recogniser,
         [*news.assets, *market],
-        Fetcher(own.llm_timeout_seconds, _LLM_MAX_BYTES),
+        Fetcher(settings.llm_timeout_seconds, _LLM_MAX_BYTES),
         store,
         _now,
         stop.wait,

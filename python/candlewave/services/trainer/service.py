@@ -1,13 +1,12 @@
 """The service ``model-trainer``: of several replicas one trains, the others stand by."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from candlewave.bus import BusError, open_bus
+from candlewave.bus import BusError
 from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, CommitRefusedError, Received, Subscription
 from candlewave.bus.shards import Lease
@@ -15,7 +14,6 @@ from candlewave.contracts.records import MalformedMessageError, TrainingRequest,
 from candlewave.contracts.topics import (
     FEATURE_REFERENCE,
     MODEL_EVENTS,
-    SERVICE_LEASES,
     TRAINING_REQUESTS,
     TRAINING_REQUESTS_DLQ,
 )
@@ -28,9 +26,13 @@ from candlewave.ml.registry import CHAMPION, Registry, RegistryError, artifact_r
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import Trained, read_training_data, train
 from candlewave.ml.tuning import search
+from candlewave.services.frame import Service
 from candlewave.services.trainer import metrics
 from candlewave.services.trainer.schedule import Schedule
-from candlewave.telemetry.service import Service
+from candlewave.telemetry.admin import Status
+from candlewave.telemetry.logs import get_logger
+
+_log = get_logger(__name__)
 
 GROUP = "model-trainer"
 _STANDBY_SECONDS = 1.0
@@ -48,9 +50,8 @@ class Trainer:
         bus: where requests come from, and rejected ones go.
         registry: the newest version in it says when the last training was.
         run: trains on what was known at a moment, for a reason.
-        own: name of the model, and intervals.
+        settings: name of the model, and intervals.
         clock: present time.
-        log: logs an event with fields; ``warn`` does so with more weight.
     """
 
     def __init__(
@@ -58,17 +59,15 @@ class Trainer:
         bus: Bus,
         registry: Registry,
         run: Callable[[str, datetime], Trained],
-        own: TrainSettings,
+        settings: TrainSettings,
         *,
         clock: Callable[[], datetime],
-        log: Callable[..., None],
-        warn: Callable[..., None],
     ) -> None:
-        self._bus, self._registry, self._run, self._own = bus, registry, run, own
-        self._clock, self._log, self._warn = clock, log, warn
+        self._bus, self._registry, self._run, self._settings = bus, registry, run, settings
+        self._clock = clock
         last = registry.newest()
         self._schedule = Schedule(
-            own.every, timedelta(minutes=own.least_pause_minutes), None if last is None else last.train_end
+            settings.every, timedelta(minutes=settings.least_pause_minutes), None if last is None else last.train_end
         )
         if last is not None and last.train_end is not None:
             metrics.LAST_SUCCESS.set(last.train_end.timestamp())
@@ -103,34 +102,33 @@ class Trainer:
             )
             self._bus.publish(TRAINING_REQUESTS_DLQ.name, [to_message(letter)])
             metrics.REQUESTS.labels("rejected").inc()
-            self._warn("request rejected", position=message.position, reason=str(error))
+            _log.warning("request rejected", position=message.position, reason=str(error))
             return
-        if request.model_name != self._own.model_name:
+        if request.model_name != self._settings.model_name:
             metrics.REQUESTS.labels("other_model").inc()
             return
         taken = self._schedule.ask(request)
         metrics.REQUESTS.labels("taken" if taken else "answered").inc()
-        self._log("training asked for", request_id=request.request_id, reason=request.reason, answered=not taken)
+        _log.info("training asked for", request_id=request.request_id, reason=request.reason, answered=not taken)
 
     def _train_if_due(self) -> Trained | None:
         end = self._clock()
         reason = self._schedule.due(end)
         if reason is None:
             return None
-        self._log("training", reason=reason)
+        _log.info("training", reason=reason)
         begun = time.perf_counter()
         try:
             trained = self._run(reason, end)
         except (TooLittleDataError, NoFeaturesError) as error:
             pause = self._schedule.failed(self._clock())
             metrics.RUNS.labels("too_little_data").inc()
-            self._warn("too little data to train on", reason=str(error), again_in_seconds=pause.total_seconds())
+            _log.warning("too little data to train on", reason=str(error), again_in_seconds=pause.total_seconds())
             return None
         except (psycopg.Error, EngineError, BusError, RegistryError) as error:
             pause = self._schedule.failed(self._clock())
             metrics.RUNS.labels("failed").inc()
-            text = explain(error) if isinstance(error, psycopg.Error) else str(error)
-            self._warn("training failed", reason=text, again_in_seconds=pause.total_seconds())
+            _log.warning("training failed", reason=explain(error), again_in_seconds=pause.total_seconds())
             return None
         metrics.RUN_SECONDS.observe(time.perf_counter() - begun)
         decision = "promoted" if trained.decision.promoted else "rejected"
@@ -146,76 +144,56 @@ class Trainer:
         metrics.CHAMPION_CREATED.set(0 if champion is None else champion.created_at.timestamp())
 
 
-def main(service: Service, config: Config, own: TrainSettings) -> None:
+def main(service: Service, config: Config, settings: TrainSettings) -> None:
     """Run until the service stops; engine, bus and registry may come and go.
 
     Raises:
         BusError: the bus cannot be reached at the start.
     """
-    bus = open_bus(service.settings)
-    service.on_close("bus", bus.close)
-    bus.ensure_topics([TRAINING_REQUESTS, TRAINING_REQUESTS_DLQ, MODEL_EVENTS, FEATURE_REFERENCE, SERVICE_LEASES])
-    lease = Lease(bus, "trainer", lambda held: service.log.info("trainer lease", held=held))
-    keeping = threading.Thread(target=lease.run, args=(service.stop,), name="lease")
-    keeping.start()
-    service.on_close("lease", keeping.join)
-    registry = open_registry(service.settings, own.model_name)
-    problem: list[str | None] = [None]
-    service.readiness.add("registry", lambda: problem[0])
-    try:
+    service.bus.ensure_topics([TRAINING_REQUESTS, TRAINING_REQUESTS_DLQ, MODEL_EVENTS, FEATURE_REFERENCE])
+    lease = service.lease("trainer")
+    registry = open_registry(service.settings, settings.model_name)
+
+    def work(status: Status) -> None:
         while not service.stop.is_set():
+            status.problem = None
             if not lease.held:
-                problem[0] = None
                 service.stop.wait(_STANDBY_SECONDS)
                 continue
             try:
-                _work(service, config, own, bus, registry, lease, problem)
+                _train_while_held(service, config, settings, registry, lease)
             except StoppedError:
                 service.log.info("training was interrupted; nothing was registered")
-            except (BusError, RegistryError) as error:
-                problem[0] = str(error)
-                service.log.warning("waiting", reason=str(error))
-                service.stop.wait(_PAUSE_SECONDS)
-    finally:
-        service.stop.set()
+
+    service.supervise("registry", work, retry=(BusError, RegistryError), pause_seconds=_PAUSE_SECONDS)
 
 
-def _work(
-    service: Service,
-    config: Config,
-    own: TrainSettings,
-    bus: Bus,
-    registry: Registry,
-    lease: Lease,
-    problem: list[str | None],
+def _train_while_held(
+    service: Service, config: Config, settings: TrainSettings, registry: Registry, lease: Lease
 ) -> None:
-    """Train while this process holds the lease."""
+    bus = service.bus
 
     def go_on(_: int = 0) -> None:
         if service.stop.is_set() or not lease.held:
             raise StoppedError
 
     def run(reason: str, end: datetime) -> Trained:
-        return train_once(service.settings, config, own, bus, registry, reason, end, on_rows=go_on, on_fit=go_on)
+        return train_once(service.settings, config, settings, bus, registry, reason, end, on_rows=go_on, on_fit=go_on)
 
-    trainer = Trainer(
-        bus, registry, run, own, clock=lambda: datetime.now(UTC), log=service.log.info, warn=service.log.warning
-    )
-    problem[0] = None
+    trainer = Trainer(bus, registry, run, settings, clock=lambda: datetime.now(UTC))
     with bus.subscribe(GROUP, [TRAINING_REQUESTS.name]) as requests:
         while not service.stop.is_set() and lease.held:
             try:
                 trainer.step(requests)
-            except (
-                CommitRefusedError
-            ):  # the training took longer than the bus's patience; requests come again as answered
+            except CommitRefusedError:
+                # The training took longer than the bus waits for a member; the requests come again, as answered.
                 service.log.info("requests are read again after a long training")
 
 
 def train_once(
     settings: Settings,
     config: Config,
-    own: TrainSettings,
+    train_settings: TrainSettings,
     bus: Bus,
     registry: Registry,
     reason: str,
@@ -232,14 +210,16 @@ def train_once(
     """
     registry.metadata(CHAMPION)  # one that is down is noticed now, not when the work is done
     with connect(settings) as conn:
-        data, warnings = read_training_data(conn, config, own, end, on_rows=on_rows)
-    parameters = search(data, config, own, on_fit=on_fit).parameters if own.search_trials else own.boosting
+        data, warnings = read_training_data(conn, config, train_settings, end, on_rows=on_rows)
+    parameters = train_settings.boosting
+    if train_settings.search_trials:
+        parameters = search(data, config, train_settings, on_fit=on_fit).parameters
     return train(
         data,
         bus,
         registry,
         config,
-        own,
+        train_settings,
         reason=reason,
         end=end,
         warnings=warnings,

@@ -11,11 +11,12 @@ from tests.integration.services.indicators import support
 from candlewave.bus.postgres import PostgresBus
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
+from candlewave.services import frame
+from candlewave.services.frame import Service
 from candlewave.services.indicators import service as indicator_service
 from candlewave.services.indicators.audit import IndicatorAudit
 from candlewave.telemetry import get_logger
 from candlewave.telemetry.admin import Readiness
-from candlewave.telemetry.service import Service
 
 KEY = ("kraken", "BTC/USD", "1m")
 
@@ -41,7 +42,7 @@ def service(layer: support.Layer, database: str, monkeypatch: pytest.MonkeyPatch
             yield conn
 
     monkeypatch.setattr(indicator_service, "connect", connect)
-    monkeypatch.setattr(indicator_service, "open_bus", lambda _: PostgresBus(database))
+    monkeypatch.setattr(frame, "open_bus", lambda _: PostgresBus(database))
     monkeypatch.setattr(indicator_service, "_PAUSE_SECONDS", 0.01)
     log = get_logger("test")
     return Service("technical-indicators", Settings(), threading.Event(), Readiness(), log, 0)
@@ -84,7 +85,7 @@ def test_a_layer_that_deviates_is_not_ready_and_not_audited(service: Service, mo
 
     indicator_service.main(service, Config())
 
-    assert found[0] == {"engine": "not checked yet"}
+    assert found[0] == {"engine": "starting"}
     assert found[1:] == [{"engine": "signals: missing on the engine"}] * 2
     assert service.close()
 

@@ -3,12 +3,13 @@
 import asyncio
 import base64
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.fakes.kraken import FakeKraken
 from tests.integration.services.ingest.conftest import Engine
 
@@ -50,7 +51,7 @@ class Running:
         self._started = threading.Event()
         self.ingest: LiveIngest
         self.error: BaseException | None = None
-        self.events: list[tuple[str, dict[str, object]]] = []
+        self.events: list[MutableMapping[str, Any]] = []
         self._thread = threading.Thread(target=self._run)
 
     def start(self, owns: Callable[[str, str], bool] = lambda _e, _s: True) -> "Running":
@@ -76,7 +77,6 @@ class Running:
                 {"kraken": [BTC, ETH]},
                 GRACE,
                 self._settings,
-                lambda event, **details: self.events.append((event, details)),
             )
             self._started.set()
             await self.ingest.run(self._stop)
@@ -91,12 +91,14 @@ class Running:
 
 @contextmanager
 def live(engine: Engine, kraken: FakeKraken, bus: Any = None) -> Iterator[Running]:
-    running = Running(engine, kraken, bus).start()
-    try:
-        kraken.wait_for(lambda k: k.subscribers(BTC) == 1 and k.subscribers(ETH) == 1)
-        yield running
-    finally:
-        running.stop()
+    with capture_logs() as events:
+        running = Running(engine, kraken, bus).start()
+        running.events = events
+        try:
+            kraken.wait_for(lambda k: k.subscribers(BTC) == 1 and k.subscribers(ETH) == 1)
+            yield running
+        finally:
+            running.stop()
     assert running.error is None
 
 
@@ -157,7 +159,7 @@ def test_after_a_disconnect_the_hole_is_filled_and_nothing_is_doubled(running: E
     assert len(ids) == len(set(ids)) == 2_506
     origins = [row[2] for row in published(running)]
     assert origins.count("backfill") == 2_500
-    assert [e for e, _ in service.events].count("reconnecting") >= 3
+    assert [e["event"] for e in service.events].count("reconnecting") >= 3
 
 
 def test_a_sequence_hole_without_a_disconnect_is_filled(running: Engine, kraken: FakeKraken) -> None:
@@ -245,7 +247,7 @@ def test_a_hole_that_was_on_record_at_a_crash_is_filled_by_the_next_start(runnin
         kraken.trade(BTC, now())
         running.wait(lambda: running.value("SELECT count(*) FROM loaded_ranges WHERE state = 'loading'") == 1)
         running.wait(lambda: stored(running, BTC) == [1, 3])
-    assert "hole" in [event for event, _ in service.events]
+    assert "hole" in [e["event"] for e in service.events]
     kraken._rate_limits.clear()
     with live(running, kraken):
         wait_for_trades(running, kraken)

@@ -13,9 +13,10 @@ import candlewave.services.ingest.service as service_module
 from candlewave.bus.postgres import PostgresBus
 from candlewave.core.config import Config, ExchangeConfig
 from candlewave.core.settings import Settings
+from candlewave.services import frame
+from candlewave.services.frame import Service
 from candlewave.telemetry import get_logger
 from candlewave.telemetry.admin import Readiness
-from candlewave.telemetry.service import Service
 
 SYMBOLS = [f"S{i:02d}/USD" for i in range(12)]
 
@@ -57,7 +58,7 @@ class Replica:
 @pytest.fixture
 def markets(running: Engine, config: Config, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setattr(service_module, "connect", lambda _settings: running.connect())
-    monkeypatch.setattr(service_module, "open_bus", lambda _settings: PostgresBus(running.url))
+    monkeypatch.setattr(frame, "open_bus", lambda _settings: PostgresBus(running.url))
     monkeypatch.setattr(service_module, "deviations_from_head", lambda _conn: [])
     return config.model_copy(update={"exchanges": {"kraken": ExchangeConfig(symbols=SYMBOLS)}})
 

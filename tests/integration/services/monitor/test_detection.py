@@ -95,10 +95,7 @@ def make_trainer(market: Market, folder: Path, clock: Callable[[], datetime]) ->
             data, market.bus, registry, CONFIG, OWN, reason=reason, end=end, warnings=warnings, artifact_root=root
         )
 
-    def quiet(*_: object, **__: object) -> None:
-        """The test looks at what is stored."""
-
-    return Trainer(market.bus, registry, run, OWN, clock=clock, log=quiet, warn=quiet)
+    return Trainer(market.bus, registry, run, OWN, clock=clock)
 
 
 def test_a_jump_of_volatility_is_noticed_a_training_asked_for_once_and_its_outcome_reasoned(

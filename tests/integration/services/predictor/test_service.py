@@ -98,7 +98,7 @@ def test_an_engine_that_is_not_migrated_is_waited_for(
     bus: PostgresBus, conn: psycopg.Connection, start: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
     process = start()
-    assert "candlewave migrate" in read_until(process, "waiting for the engine")["error"]
+    assert "candlewave migrate" in read_until(process, "waiting for the engine")["reason"]
     views = Views(conn, bus)
     views.close_minute(minute(0))
     assert read_until(process, "forecast")["forecasts"] == len(MARKETS) * 4

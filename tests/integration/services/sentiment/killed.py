@@ -45,7 +45,6 @@ def main(database: str, folder: str, url: str, where: str) -> None:
             poll=timedelta(seconds=60),
             max_age=timedelta(days=36_500),
             clock=lambda: datetime.now(UTC),
-            say=lambda *_, **__: None,
         )
         collector.collect()
 

@@ -54,7 +54,6 @@ def build(web: Web, store: Store, bus: PostgresBus, clock: Clock) -> Build:
             poll=timedelta(seconds=60),
             max_age=timedelta(hours=48),
             clock=clock,
-            say=lambda *_, **__: None,
         )
 
     return make
@@ -235,7 +234,7 @@ def test_killed_collector_publishes_after_its_restart(
 
 def scoring(bus: PostgresBus, clock: Clock, extractor: object = None) -> Scoring:
     offline = OfflineExtractor(Recogniser(load_news_config().assets, ["BTC", "ETH"]))
-    return Scoring(bus, extractor or offline, clock=clock, say=lambda *_, **__: None)  # type: ignore[arg-type]
+    return Scoring(bus, extractor or offline, clock=clock)  # type: ignore[arg-type]
 
 
 def score_all(bus: PostgresBus, scorer: Scoring) -> None:

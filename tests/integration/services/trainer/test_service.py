@@ -49,15 +49,12 @@ class Desk:
     def __init__(self, bus: PostgresBus, last: datetime | None) -> None:
         self.bus, self.now, self.reasons = bus, NOW, list[str]()
         self.failure: Exception | None = None
-        self.lines: list[str] = []
         self.trainer = Trainer(
             bus,
             FakeRegistry(last),  # type: ignore[arg-type]
             self._run,
             OWN,
             clock=lambda: self.now,
-            log=lambda event, **_: self.lines.append(event),
-            warn=lambda event, **_: self.lines.append(event),
         )
 
     def _run(self, reason: str, _: datetime) -> Trained:

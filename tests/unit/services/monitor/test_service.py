@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from candlewave.core.config import load_config
+from candlewave.core.settings import Settings
 from candlewave.engine.connect import EngineError
+from candlewave.services import frame
+from candlewave.services.frame import Service
 from candlewave.services.monitor import service as module
 from candlewave.services.monitor.settings import MonitorSettings
+from candlewave.telemetry.admin import Readiness
 from candlewave.telemetry.logs import get_logger
 
 
@@ -54,15 +58,9 @@ def away(_: object) -> Any:
 def test_who_lost_the_lease_repeats_nothing(connect: object, monkeypatch: pytest.MonkeyPatch) -> None:
     sender = _Sender()
     bus = SimpleNamespace(close=lambda: None, ensure_topics=lambda _: None)
-    service: Any = SimpleNamespace(
-        settings=None,
-        stop=threading.Event(),
-        log=get_logger("test"),
-        on_close=lambda *_: None,
-        readiness=SimpleNamespace(add=lambda *_: None),
-    )
-    monkeypatch.setattr(module, "open_bus", lambda _: bus)
-    monkeypatch.setattr(module, "Lease", _LostLease)
+    service = Service("model-error-monitor", Settings(), threading.Event(), Readiness(), get_logger("test"), 0)
+    monkeypatch.setattr(frame, "open_bus", lambda _: bus)
+    monkeypatch.setattr(frame, "Lease", _LostLease)
     monkeypatch.setattr(module, "make_senders", lambda _: [sender])
     monkeypatch.setattr(module, "connect", connect)
     thread = threading.Thread(target=module.main, args=(service, load_config(), MonitorSettings.load()))
@@ -70,5 +68,6 @@ def test_who_lost_the_lease_repeats_nothing(connect: object, monkeypatch: pytest
     sender.told.wait(10)
     service.stop.set()
     thread.join(10)
+    assert service.close()
     assert not thread.is_alive()
     assert list(sender.firing) == []

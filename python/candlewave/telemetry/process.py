@@ -1,12 +1,12 @@
-"""The frame that every service runs in: telemetry, health, and an end in order.
+"""The frame of a long-running process: telemetry, health, threads, and a graceful shutdown.
 
->>> def main(service: Service) -> None:
-...     bus = open_bus(service.settings)
-...     service.on_close("bus", bus.close)
-...     service.readiness.add("bus", bus.problem)
-...     while not service.stop.is_set():
-...         ...
->>> sys.exit(run_service("trade-to-ohlc", settings, main))  # doctest: +SKIP
+Services use :class:`candlewave.services.frame.Service`, which adds the bus and the engine.
+
+>>> def main(process: Process) -> None:
+...     process.readiness.add("disk", lambda: None if folder.exists() else f"{folder} is missing")
+...     process.thread("cleaner", clean)
+...     process.stop.wait()
+>>> sys.exit(run_process("archive", settings, main))  # doctest: +SKIP
 """
 
 import os
@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 
@@ -27,21 +28,24 @@ from candlewave.telemetry.admin import AdminPortTakenError, AdminServer, Readine
 from candlewave.telemetry.logs import configure_logging, get_logger
 from candlewave.telemetry.metrics import set_build_info
 
+P = TypeVar("P", bound="Process")
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _BEGIN_DRAIN = 0  # no signal has this number
 
 
 @dataclass
-class Service:
-    """What a service's main function gets.
+class Process:
+    """What the main function of a long-running process gets.
 
     Attributes:
-        name: the service's name.
+        name: the name of the service.
         settings: the process's settings.
-        stop: set when the service has to end; main returns soon after.
+        stop: set when the process has to end; main returns soon after.
         readiness: checks of ``/readyz``.
-        log: the service's logger.
+        log: the process's logger.
         admin_port: where the admin server listens.
+        failed: whether a thread has ended with an error.
     """
 
     name: str
@@ -50,7 +54,30 @@ class Service:
     readiness: Readiness
     log: structlog.stdlib.BoundLogger
     admin_port: int
+    failed: bool = False
     _closers: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+
+    def thread(self, name: str, run: Callable[[threading.Event], object], *, wait: bool = True) -> None:
+        """Call ``run`` with :attr:`stop` in a thread; an error in it ends the process with exit code 1.
+
+        Args:
+            name: of the thread.
+            run: returns soon after ``stop`` is set.
+            wait: whether the process waits for it at the end, in the order of :meth:`on_close`.
+        """
+
+        def body() -> None:
+            try:
+                run(self.stop)
+            except Exception:
+                self.log.exception("failed", thread=name)
+                self.failed = True
+                self.stop.set()
+
+        thread = threading.Thread(target=body, name=name, daemon=not wait)
+        thread.start()
+        if wait:
+            self.on_close(name, thread.join)
 
     def on_close(self, name: str, close: Callable[[], None]) -> None:
         """Call ``close`` at the end, before everything that was registered earlier."""
@@ -69,12 +96,12 @@ class Service:
         return well
 
 
-def run_service(name: str, settings: Settings, main: Callable[[Service], None]) -> int:
+def run_process(name: str, settings: Settings, main: Callable[[P], None], kind: type[P] = Process) -> int:  # type: ignore[assignment]
     """Run ``main`` in the main thread until it returns, and return the process's exit code.
 
     SIGTERM or SIGINT: readiness goes off, ``stop`` is set, main returns, closers run in reverse order, 0 is returned.
-    An error that main raises is logged and gives 1. Whoever has not ended ``shutdown_grace_seconds`` after the signal
-    is ended with 1, and a second signal ends the process at once.
+    An error that main or a thread raises is logged and gives 1. A process that has not ended ``shutdown_grace_seconds``
+    after the signal is ended with 1, and a second signal ends it at once.
     """
     configure_logging(settings, name)
     log = get_logger(f"candlewave.{name}")
@@ -86,27 +113,29 @@ def run_service(name: str, settings: Settings, main: Callable[[Service], None]) 
     except AdminPortTakenError as error:
         log.error("cannot start", reason=str(error))
         return 1
-    service = Service(name, settings, threading.Event(), readiness, log, admin.port)
-    service.on_close("traces", flush_spans)
-    with _Watch(service) as watch:
+    process = kind(name, settings, threading.Event(), readiness, log, admin.port)
+    process.on_close("traces", flush_spans)
+    with _Watch(process) as watch:
         log.info("started", admin_port=admin.port, pid=os.getpid())
-        failed = _run(service, main)
+        failed = _run(process, main)
         watch.drain()
-        failed = not service.close() or failed
+        failed = not process.close() or process.failed or failed
         log.info("ended", exit_code=int(failed))
     admin.stop()
     return int(failed)
 
 
-def _run(service: Service, main: Callable[[Service], None]) -> bool:
+def _run(process: P, main: Callable[[P], None]) -> bool:
     try:
-        main(service)
+        main(process)
     except CandlewaveError as error:
-        service.log.error("failed", reason=str(error))
+        process.log.error("failed", reason=str(error))
         return True
     except Exception:
-        service.log.exception("failed")
+        process.log.exception("failed")
         return True
+    finally:
+        process.stop.set()  # threads end, too
     return False
 
 
@@ -117,8 +146,8 @@ class _Watch:
     an event or writing a log needs. So the handlers do nothing; the interpreter's wake-up pipe brings the number here.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, process: Process) -> None:
+        self._process = process
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._done = False
@@ -141,23 +170,23 @@ class _Watch:
 
     def drain(self) -> None:
         """Main has returned: from now the closers' time runs."""
-        self._service.readiness.close("shutting down")
+        self._process.readiness.close("shutting down")
         self._writer.send(bytes([_BEGIN_DRAIN]))
 
     def _watch(self) -> None:
-        service, deadline, signalled = self._service, None, False
-        grace = service.settings.shutdown_grace_seconds
+        process, deadline, signalled = self._process, None, False
+        grace = process.settings.shutdown_grace_seconds
         while not self._done:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not select.select([self._reader], [], [], left)[0]:
-                service.log.error("not ended in time, ending now", shutdown_grace_seconds=grace)
+                process.log.error("not ended in time, ending now", shutdown_grace_seconds=grace)
                 os._exit(1)
             for number in self._reader.recv(64):
                 if number in _SIGNALS and signalled:
                     os._exit(128 + number)
                 if number in _SIGNALS:
                     signalled = True
-                    service.log.info("stopping", signal=signal.Signals(number).name)
-                service.readiness.close("shutting down")
-                service.stop.set()
+                    process.log.info("stopping", signal=signal.Signals(number).name)
+                process.readiness.close("shutting down")
+                process.stop.set()
                 deadline = deadline or time.monotonic() + grace

@@ -1,0 +1,90 @@
+"""The frame that every service runs in: bus, leases, and work that is retried until the service stops."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import psycopg
+
+from candlewave.bus import open_bus
+from candlewave.bus.protocol import Bus
+from candlewave.bus.shards import Lease, ShardOwnership
+from candlewave.contracts.topics import INGEST_SHARDS, SERVICE_LEASES
+from candlewave.core.errors import CandlewaveError
+from candlewave.core.settings import Settings
+from candlewave.engine.connect import explain
+from candlewave.telemetry.admin import Status
+from candlewave.telemetry.process import Process, run_process
+
+_AWAY = (psycopg.Error, CandlewaveError)
+"""Errors worth another attempt: what is missing comes back, or a person mends it."""
+
+
+class Service(Process):
+    """What a service's main function gets."""
+
+    @cached_property
+    def bus(self) -> Bus:
+        """The bus, opened at first use and closed at the end.
+
+        Raises:
+            BusError: it cannot be reached.
+        """
+        bus = open_bus(self.settings)
+        self.on_close("bus", bus.close)
+        return bus
+
+    def lease(self, singleton: str) -> Lease:
+        """Take part, until the end, in the choice of the one active replica; see :class:`candlewave.bus.shards.Lease`.
+
+        Raises:
+            BusError: the bus cannot be reached.
+        """
+        self.bus.ensure_topics([SERVICE_LEASES])
+        lease = Lease(self.bus, singleton, lambda held: self.log.info("lease changed", singleton=singleton, held=held))
+        self.thread(f"{singleton}-lease", lease.run)
+        return lease
+
+    def shards(self, group: str) -> ShardOwnership:
+        """Share work with the other replicas until the end; see :class:`candlewave.bus.shards.ShardOwnership`.
+
+        Raises:
+            BusError: the bus cannot be reached.
+        """
+        self.bus.ensure_topics([INGEST_SHARDS])
+        shards = ShardOwnership(
+            self.bus, group, lambda owned: self.log.info("owned shards changed", shards=sorted(owned))
+        )
+        self.thread("shards", shards.run)
+        return shards
+
+    def supervise(
+        self,
+        part: str,
+        work: Callable[[Status], None],
+        *,
+        pause_seconds: float,
+        retry: tuple[type[psycopg.Error | CandlewaveError], ...] = _AWAY,
+        ready: bool = True,
+    ) -> None:
+        """Do work until the service stops, and start it again after errors that may go away.
+
+        Args:
+            part: what the work depends on, such as the engine; the name of its readiness check.
+            work: gets the status to clear when all is well; it returns only when the service stops.
+            pause_seconds: between an error and the next attempt.
+            retry: errors after which it is started again; others end the service.
+            ready: whether the service is unready while the work fails.
+        """
+        status = self.readiness.status(part) if ready else Status()
+        while not self.stop.is_set():
+            try:
+                work(status)
+            except retry as error:
+                status.problem = explain(error)
+                self.log.warning(f"waiting for the {part}", reason=status.problem)
+                self.stop.wait(pause_seconds)
+
+
+def run_service(name: str, settings: Settings, main: Callable[[Service], None]) -> int:
+    """Run a service; see :func:`candlewave.telemetry.process.run_process`."""
+    return run_process(name, settings, main, Service)
