@@ -113,5 +113,5 @@ def admin_paths() -> frozenset[str]:
 @cache
 def api_paths() -> frozenset[str]:
     """Paths of the REST API's routes."""
-    text = "\n".join(path.read_text() for path in sorted((PACKAGE / "api").rglob("*.py")))
+    text = "\n".join(path.read_text() for path in sorted((PACKAGE / "services" / "api").rglob("*.py")))
     return frozenset(re.findall(r"""\.(?:get|api_route|mount)\(\s*["'](/[^"']*)["']""", text))

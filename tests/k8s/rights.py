@@ -15,13 +15,13 @@ from candlewave.contracts.topics import INGEST_SHARDS, SERVICE_LEASES, TOPICS
 PACKAGE = ROOT / "python" / "candlewave"
 
 CODE = {
-    "trade-to-ohlc": ("ingest/service.py", "ingest/live.py", "ingest/publish.py"),
-    "sentiment-extractor": ("sentiment",),
-    "model-trainer": ("trainer", "ml"),
-    "price-predictor": ("predict",),
-    "model-error-monitor": ("monitor",),
-    "predictions-api": ("api",),
-    "technical-indicators": ("indicators",),
+    "trade-to-ohlc": ("services/ingest/service.py", "services/ingest/live.py", "services/ingest/publish.py"),
+    "sentiment-extractor": ("services/sentiment",),
+    "model-trainer": ("services/trainer", "ml"),
+    "price-predictor": ("services/predictor",),
+    "model-error-monitor": ("services/monitor",),
+    "predictions-api": ("services/api",),
+    "technical-indicators": ("services/indicators",),
 }
 """Where each service's code is, below the package."""
 
@@ -30,7 +30,7 @@ ENGINE = "risingwave"
 _PUBLISH = re.compile(r"\.publish\(\s*([A-Z_]+)\.name")
 _SUBSCRIBE = re.compile(r"\.subscribe\(\s*([A-Z_]+),\s*\[([A-Z_]+)\.name\]")
 _SHARES = re.compile(r'ShardOwnership\(\s*bus,\s*(?:f"\{(?P<f>[A-Z_]+)\}(?P<rest>[^"]*)"|(?P<name>[A-Z_]+))')
-_LEASE = re.compile(r'\bLease\(\s*bus,\s*"(\w+)"')
+_LEASE = re.compile(r'(?:\bLease\(\s*bus,|\.lease\()\s*"(\w+)"')
 _SOURCE = re.compile(r"kafka_source\(\s*['\"]([\w.-]+)")
 _SINK = re.compile(r"kafka_upsert_sink\(\s*['\"]([\w.-]+)")
 

@@ -19,7 +19,7 @@ SECTIONS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
 
 def monitor_rules() -> set[str]:
     """Names of the rules of model-error-monitor, which sends alerts of its own."""
-    text = (ROOT / "python" / "candlewave" / "monitor" / "rules.py").read_text()
+    text = (ROOT / "python" / "candlewave" / "services" / "monitor" / "rules.py").read_text()
     return set(re.findall(r'(?:Verdict\(\s*|_skill\(readings, config, )"([a-z-]+)"', text))
 
 
