@@ -59,7 +59,7 @@ def modules(pattern: str) -> Iterator[ModuleType]:
 def settings_variables() -> frozenset[str]:
     """Names of all environment variables that settings classes read."""
     found = set()
-    for module in modules(r"BaseSettings\)"):
+    for module in modules(r"^class \w+\(\w*Settings\)"):
         for _, cls in inspect.getmembers(module, inspect.isclass):
             if issubclass(cls, BaseSettings) and cls.__module__.startswith(candlewave.__name__):
                 found |= {field.alias or name.upper() for name, field in cls.model_fields.items()}
