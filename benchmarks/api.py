@@ -42,8 +42,8 @@ from candlewave.services.api.app import create_app
 from candlewave.services.api.service import make_server
 from candlewave.services.api.settings import ApiSettings
 from candlewave.core.config import load_config
-own = ApiSettings(API_RATE_LIMIT="1000000/second")
-app = create_app(lambda: sys.argv[1], load_config(), own)
+settings = ApiSettings(API_RATE_LIMIT="1000000/second")
+app = create_app(lambda: sys.argv[1], load_config(), settings)
 make_server(app).run(sockets=[socket.create_server(("127.0.0.1", int(sys.argv[2])), backlog=2048)])
 """
 

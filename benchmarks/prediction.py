@@ -109,16 +109,16 @@ class _Desk(threading.Thread):
         self, dsn: str, password: str, bus: PostgresBus, models: Models, per_minute: int, stop: threading.Event
     ) -> None:
         super().__init__(name="predictor")
-        config, own = load_config(), PredictSettings.load()
+        config, settings = load_config(), PredictSettings.load()
         self._dsn, self._password, self._stop_event = dsn, password, stop
         self._predictor = Predictor(
             bus,
             lambda: models,
             config.predictions.horizons_minutes,
             timedelta(seconds=config.candles.grace_seconds),
-            Schedule(own.catch_up, None),
+            Schedule(settings.catch_up, None),
         )
-        self._poll = own.poll_seconds
+        self._poll = settings.poll_seconds
         self._per_minute = per_minute
         self._counts: Counter[datetime] = Counter()
         self._done: dict[datetime, float] = {}

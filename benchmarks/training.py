@@ -182,19 +182,21 @@ def _apart(open_time: NDArray[np.datetime64], horizon: int) -> NDArray[np.bool_]
 
 
 def training(days: float) -> list[Row]:
-    """Return the rows of the table; each run has a process of its own, so that its peak of memory is its own."""
-    own = TrainSettings.load()
-    parameters = own.boosting
+    """Return the rows of the table; each run has a process of its own, to measure its peak of memory."""
+    settings = TrainSettings.load()
+    parameters = settings.boosting
     larger = replace(
         parameters, trees=parameters.trees * _LARGER, learning_rate=parameters.learning_rate / _LARGER**0.5
     )
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
-        shipped = pool.submit(run, days, parameters, own.folds, own.embargo_minutes, whole=True).result()
-        more = pool.submit(run, days, larger, own.folds, own.embargo_minutes, whole=False).result()
-        blind = pool.submit(run, days, parameters, own.folds, own.embargo_minutes, whole=False, signal=0.0).result()
+        shipped = pool.submit(run, days, parameters, settings.folds, settings.embargo_minutes, whole=True).result()
+        more = pool.submit(run, days, larger, settings.folds, settings.embargo_minutes, whole=False).result()
+        blind = pool.submit(
+            run, days, parameters, settings.folds, settings.embargo_minutes, whole=False, signal=0.0
+        ).result()
     worst = max(shipped.losses[h] / more.losses[h] - 1 for h in HORIZONS)
     each = ", ".join(f"{h}m {100 * (shipped.losses[h] / more.losses[h] - 1):+.2f} %" for h in HORIZONS)
-    what = f"{days:g} days × {len(MARKETS)} markets × {len(HORIZONS)} horizons × 3 quantiles × {own.folds} folds"
+    what = f"{days:g} days × {len(MARKETS)} markets × {len(HORIZONS)} horizons × 3 quantiles × {settings.folds} folds"
     hits = np.concatenate(list(shipped.hits.values()))
     bound = 1 - np.sqrt(1 - SIGNAL**2)
     return [

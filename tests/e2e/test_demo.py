@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 DEADLINE = 240.0
-SMALL = {"TRAIN_LEAST_MINUTES": "600", "TRAIN_TREES": "10", "TRAIN_FOLDS": "2"}
+SMALL = {"TRAIN_MIN_HISTORY_MINUTES": "600", "TRAIN_TREES": "10", "TRAIN_FOLDS": "2"}
 """A training that half a day of history is enough for."""
 
 

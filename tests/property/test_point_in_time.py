@@ -312,7 +312,7 @@ def forecast_as_minutes_close(conn: psycopg.Connection, arrivals: list[Made | Sc
 
 def training_data(conn: psycopg.Connection, end: datetime) -> Dataset | None:
     """Return what a training would learn from, of however short a history; None without any."""
-    own = TrainSettings.load().model_copy(update={"least_minutes": 1})
+    own = TrainSettings.load().model_copy(update={"min_history_minutes": 1})
     try:
         return read_training_data(conn, CONFIG, own, end)[0]
     except TooLittleDataError:

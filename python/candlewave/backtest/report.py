@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MODEL, _BASELINE, _GOOD, _BAD = "#2a6fdb", "#8a8f98", "#1b7f5c", "#b4451f"
 _POINTS = 4_000
-_MOST_DATES = 6
+_MAX_DATES = 6
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def _daily(axis: "Axes", data: list[OutOfSample]) -> None:
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set_title("Skill by day")
     axis.set_ylabel("%")
-    shown = days[:: -(-len(days) // _MOST_DATES)]
+    shown = days[:: -(-len(days) // _MAX_DATES)]
     axis.set_xticks(shown, [f"{day.item():%b %d}" for day in shown])
     axis.legend(frameon=False)
 

@@ -29,7 +29,7 @@ class Plan:
         begin, end: feature times judged, UTC; ``end`` exclusive.
         cadence: time between trainings.
         history: what each training sees.
-        least_minutes: a market with less history in a training is left out of it.
+        min_history_minutes: a market with less history in a training is left out of it.
         grace: after a candle's close, when it is known.
     """
 
@@ -37,7 +37,7 @@ class Plan:
     end: datetime
     cadence: timedelta
     history: timedelta
-    least_minutes: int
+    min_history_minutes: int
     grace: timedelta
 
     @property
@@ -59,14 +59,14 @@ class _Collected:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-def plan(config: Config, own: TrainSettings, begin: datetime, end: datetime) -> Plan:
+def plan(config: Config, settings: TrainSettings, begin: datetime, end: datetime) -> Plan:
     """Return the plan that repeats production: its cadence, its history, its grace."""
     return Plan(
         begin,
         end,
-        own.every,
-        timedelta(days=own.days),
-        own.least_minutes,
+        settings.every,
+        timedelta(days=settings.days),
+        settings.min_history_minutes,
         timedelta(seconds=config.candles.grace_seconds),
     )
 
@@ -109,8 +109,8 @@ def backtest(
         on_step()
     if not found.trainings:
         raise TooLittleDataError(
-            f"no market has {steps.least_minutes} minutes of history (TRAIN_LEAST_MINUTES) before any training between"
-            f" {steps.begin:%Y-%m-%d %H:%M} and {steps.end:%Y-%m-%d %H:%M} UTC"
+            f"no market has {steps.min_history_minutes} minutes of history (TRAIN_MIN_HISTORY_MINUTES) before any"
+            f" training between {steps.begin:%Y-%m-%d %H:%M} and {steps.end:%Y-%m-%d %H:%M} UTC"
         )
     data = [_join(found.parts[horizon]) for horizon in horizons]
     if not all(len(one.realised) for one in data):
@@ -168,7 +168,7 @@ def _step(
     history = window.open_time < _time(moment)
     usable = []
     for name in np.unique(markets):
-        if np.count_nonzero(history & (markets == name)) >= steps.least_minutes:
+        if np.count_nonzero(history & (markets == name)) >= steps.min_history_minutes:
             usable.append(name)
         else:
             found.left_out[str(name)] = found.left_out.get(str(name), 0) + 1

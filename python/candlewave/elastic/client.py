@@ -38,7 +38,7 @@ _KINDS: dict[int, type[SearchError]] = {
 }
 
 
-def open_client(settings: Settings, own: SearchSettings | None = None) -> "Elasticsearch":
+def open_client(settings: Settings, search_settings: SearchSettings | None = None) -> "Elasticsearch":
     """Return a client; nothing is sent yet.
 
     Raises:
@@ -46,14 +46,14 @@ def open_client(settings: Settings, own: SearchSettings | None = None) -> "Elast
     """
     from elasticsearch import Elasticsearch
 
-    return Elasticsearch(**_options(settings, own))
+    return Elasticsearch(**_options(settings, search_settings))
 
 
-def open_async_client(settings: Settings, own: SearchSettings | None = None) -> "AsyncElasticsearch":
+def open_async_client(settings: Settings, search_settings: SearchSettings | None = None) -> "AsyncElasticsearch":
     """As :func:`open_client`, for asyncio."""
     from elasticsearch import AsyncElasticsearch
 
-    return AsyncElasticsearch(**_options(settings, own))
+    return AsyncElasticsearch(**_options(settings, search_settings))
 
 
 def address(settings: Settings) -> str:
@@ -97,8 +97,8 @@ def require_version(client: "Elasticsearch") -> str:
     return version
 
 
-def _options(settings: Settings, own: SearchSettings | None) -> dict[str, Any]:
-    own = own or SearchSettings.load()
+def _options(settings: Settings, search_settings: SearchSettings | None) -> dict[str, Any]:
+    search_settings = search_settings or SearchSettings.load()
     logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # a line for each request
     host = address(settings)
     assert settings.elasticsearch_url is not None
@@ -107,7 +107,7 @@ def _options(settings: Settings, own: SearchSettings | None) -> dict[str, Any]:
     return {
         "hosts": [_with_port(host)],
         "basic_auth": login,
-        "request_timeout": own.timeout_seconds,
+        "request_timeout": search_settings.timeout_seconds,
         "max_retries": 2,
         "retry_on_timeout": True,
     }

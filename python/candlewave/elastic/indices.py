@@ -94,16 +94,16 @@ ALERTS = Index(
 INDICES = (PREDICTIONS, PREDICTION_ERRORS, ALERTS)
 
 
-def policy(own: SearchSettings) -> dict[str, Any]:
+def policy(settings: SearchSettings) -> dict[str, Any]:
     """Return the lifecycle: a day's index is written, then merged and moved to warm nodes, then deleted."""
     return {
         "phases": {
             "hot": {"min_age": "0ms", "actions": {"set_priority": {"priority": 100}}},
             "warm": {
-                "min_age": f"{own.hot_days}d",
+                "min_age": f"{settings.hot_days}d",
                 "actions": {"forcemerge": {"max_num_segments": 1}, "set_priority": {"priority": 50}},
             },
-            "delete": {"min_age": f"{own.delete_days}d", "actions": {"delete": {}}},
+            "delete": {"min_age": f"{settings.delete_days}d", "actions": {"delete": {}}},
         }
     }
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 _MARK = "candlewave_sha256"
 
 
-def install(client: "Elasticsearch", own: SearchSettings, say: Callable[[str], None] = lambda _: None) -> int:
+def install(client: "Elasticsearch", settings: SearchSettings, say: Callable[[str], None] = lambda _: None) -> int:
     """Bring policy and templates to what this version of candlewave wants; return how many were changed.
 
     Indices that are there already keep their mappings; the next day's have the new ones.
 
     Args:
         client: of the server.
-        own: days of the lifecycle.
+        settings: days of the lifecycle.
         say: told a line for each.
 
     Raises:
@@ -32,7 +32,7 @@ def install(client: "Elasticsearch", own: SearchSettings, say: Callable[[str], N
 
     require_version(client)
     changed = 0
-    wanted = policy(own)
+    wanted = policy(settings)
     with asking(f"install lifecycle policy {POLICY}"):
         try:
             found = client.ilm.get_lifecycle(name=POLICY)[POLICY]["policy"].get("_meta", {})

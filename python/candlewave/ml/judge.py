@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from candlewave.ml import scores
 from candlewave.ml.scores import Interval
 
-_LEAST_MOVES = 30
+_MIN_MOVES = 30
 """Fewer right and wrong directions than that say nothing."""
 
 _UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
@@ -81,7 +81,7 @@ def judge(data: OutOfSample) -> Verdict:
     hits = scores.coverage(data.quantiles, data.realised)
     right, counted = scores.direction(data.quantiles[:, 1], data.realised)
     moves = counted > 0
-    enough = scores.non_overlapping(time[moves], data.symbol[moves], horizon) >= _LEAST_MOVES
+    enough = scores.non_overlapping(time[moves], data.symbol[moves], horizon) >= _MIN_MOVES
     return Verdict(
         horizon_minutes=horizon,
         forecasts=len(time),

@@ -10,7 +10,7 @@ from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Message
 from candlewave.contracts.records import FeatureReference, ModelEvent, ModelEventKind
 
-MOST_FEATURES = 20
+MAX_FEATURES = 20
 """References are published of the most important features only."""
 
 _LEVELS = np.arange(1, 10) / 10
@@ -26,7 +26,7 @@ def reference_messages(
     version: str, names: tuple[str, ...], values: NDArray[np.float32], importance: dict[str, float]
 ) -> list[Message]:
     """Return the messages of topic ``feature_reference`` of the most important features."""
-    ranked = sorted((n for n in names if importance.get(n, 0) > 0), key=lambda n: -importance[n])[:MOST_FEATURES]
+    ranked = sorted((n for n in names if importance.get(n, 0) > 0), key=lambda n: -importance[n])[:MAX_FEATURES]
     return [to_message(reference(version, name, values[:, names.index(name)].astype(np.float64))) for name in ranked]
 
 

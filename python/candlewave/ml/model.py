@@ -29,9 +29,9 @@ FORMAT = 1
 _CALIBRATION_SHARE = 0.15
 _MEDIAN = 0.5
 _SHARES = (0.25, 0.5, 0.75, 1.0)
-_LEAST_ROWS = 300
-_LEAST_FITTED = 20
-_LEAST_APART = 30
+_MIN_ROWS = 300
+_MIN_FITTED = 20
+_MIN_APART = 30
 
 
 class TooLittleDataError(CandlewaveError):
@@ -46,7 +46,7 @@ class BoostingParameters:
         trees: boosting rounds (num_iterations).
         learning_rate: shrinkage of each tree.
         leaves: of each tree (num_leaves).
-        least_rows_per_leaf: min_data_in_leaf.
+        min_rows_per_leaf: min_data_in_leaf.
         bins: max_bin.
         feature_share: share of the features that each tree may use (feature_fraction).
         threads: num_threads, 0 for all cores.
@@ -56,7 +56,7 @@ class BoostingParameters:
     trees: int = 60
     learning_rate: float = 0.08
     leaves: int = 15
-    least_rows_per_leaf: int = 200
+    min_rows_per_leaf: int = 200
     bins: int = 63
     feature_share: float = 0.5
     threads: int = 0
@@ -221,9 +221,9 @@ def fit_horizon(
     if train_end is not None:
         usable &= trainable(data.open_time, horizon, train_end)
     rows = np.flatnonzero(usable)
-    if len(rows) < _LEAST_ROWS:
+    if len(rows) < _MIN_ROWS:
         raise TooLittleDataError(
-            f"{len(rows)} rows have a label of {horizon} minutes and a volatility, {_LEAST_ROWS} are needed"
+            f"{len(rows)} rows have a label of {horizon} minutes and a volatility, {_MIN_ROWS} are needed"
         )
     # Kept back for calibration: the newest rows; between them and the rest no label may reach over.
     edge = data.open_time[rows[int(len(rows) * (1 - _CALIBRATION_SHARE))]]
@@ -232,10 +232,10 @@ def fit_horizon(
     # Labels of neighbouring minutes overlap: of a long horizon every row says little that the one before did not.
     minute = data.open_time[fit].astype("datetime64[m]").astype(np.int64)
     fit = fit[minute % max(1, horizon // 5) == 0]
-    if len(fit) < _LEAST_FITTED:
+    if len(fit) < _MIN_FITTED:
         raise TooLittleDataError(
             f"of {len(rows)} rows with a label of {horizon} minutes {len(fit)} are left to fit (those kept back, and"
-            f" labels that overlap, do not count), {_LEAST_FITTED} are needed"
+            f" labels that overlap, do not count), {_MIN_FITTED} are needed"
         )
     markets = data.markets
     known = tuple(np.unique(markets).tolist())
@@ -244,7 +244,7 @@ def fit_horizon(
         boosters = {
             market: _boost(design[chosen], scaled[chosen], parameters, on_fit)
             for market in known
-            if len(chosen := fit[markets[fit] == market]) >= _LEAST_ROWS
+            if len(chosen := fit[markets[fit] == market]) >= _MIN_ROWS
         }
         if len(boosters) < len(known):
             boosters[""] = _boost(design[fit], scaled[fit], parameters, on_fit)
@@ -271,7 +271,7 @@ def _calibrate(
     The anchor stays unless leaving it gains more than one standard error (Breiman et al. 1984), as of ``apart``
     outcomes that do not overlap; of few of them that error is not known.
     """
-    if apart < _LEAST_APART:
+    if apart < _MIN_APART:
         return 0.0, 0.0
     still = _loss(outcome - anchor, quantile)
     best, found = 0.0, (0.0, 0.0)
@@ -302,7 +302,7 @@ def _boost(
         "objective": "quantile",
         "learning_rate": parameters.learning_rate,
         "num_leaves": parameters.leaves,
-        "min_data_in_leaf": min(parameters.least_rows_per_leaf, max(20, len(target) // 20)),
+        "min_data_in_leaf": min(parameters.min_rows_per_leaf, max(20, len(target) // 20)),
         "feature_fraction": parameters.feature_share,
         "max_bin": parameters.bins,
         "num_threads": parameters.threads,

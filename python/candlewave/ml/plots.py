@@ -13,7 +13,7 @@ from candlewave.ml.model import QuantileModel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_BARS = 25
+_MAX_BARS = 25
 _POINTS = 5_000
 
 
@@ -23,7 +23,7 @@ def save_all(folder: Path, examined: Examined, model: QuantileModel) -> None:
     horizons = [o.horizon_minutes for o in examined.outcomes]
     with _figure(folder / "importance.png", len(horizons), 3.6, 6.0) as axes:
         for axis, horizon in zip(axes, horizons, strict=True):
-            ranked = sorted(model.importance(horizon).items(), key=lambda item: item[1])[-_MOST_BARS:]
+            ranked = sorted(model.importance(horizon).items(), key=lambda item: item[1])[-_MAX_BARS:]
             axis.barh([name for name, _ in ranked], [100 * share for _, share in ranked], color="#2a6fdb")
             axis.set_title(f"{horizon}m")
             axis.set_xlabel("share of gain, %")

@@ -9,7 +9,7 @@ from candlewave.ml.judge import OutOfSample, Verdict
 from candlewave.ml.model import QuantileModel
 from candlewave.ml.scores import Interval, skill
 
-_LEAST_MINUTES, _LEAST_BLOCKS = 1_200, 8
+_MIN_MINUTES, _MIN_BLOCKS = 1_200, 8
 """Twenty hours, and enough blocks of twice the longest horizon: on less the bootstrap is too sure and chance promotes.
 
 Not a whole day: of the day between two daily trainings, outcomes of the last minutes are not in.
@@ -57,7 +57,7 @@ def decide(
     horizons = ", ".join(f"{h}m" for h in served)
     if champion is None:
         return Decision(True, served, f"beats the last price on {horizons}: {figures}")
-    needed = max(_LEAST_MINUTES, *(2 * _LEAST_BLOCKS * v.horizon_minutes for v in verdicts))
+    needed = max(_MIN_MINUTES, *(2 * _MIN_BLOCKS * v.horizon_minutes for v in verdicts))
     if compared is None or compared_minutes < needed:
         return Decision(
             False,

@@ -16,34 +16,34 @@ class TrainSettings(EnvironmentSettings):
         model_name: name in the registry.
         days: history to train on.
         every_hours: time between two trainings of the service ``model-trainer``.
-        least_minutes: least history of a market that is worth training on.
+        min_history_minutes: least history of a market that is worth training on.
         folds: walk-forward folds.
         embargo_minutes: further pause between the end of training and the first forecast of a fold, beyond the purge.
-        trees, learning_rate, leaves, least_rows_per_leaf, bins, feature_share: of LightGBM.
+        trees, learning_rate, leaves, min_rows_per_leaf, bins, feature_share: of LightGBM.
         threads: of LightGBM; 0 for all cores.
         seed: of everything that draws.
         search_trials: parameters that a training tries with Optuna before it begins; 0 keeps those above.
         search_seconds: end of the search, whatever its trials.
-        least_pause_minutes: least time between two trainings that were asked for.
+        min_pause_minutes: least time between two trainings that were asked for.
     """
 
     model_name: str = Field("candlewave", alias="MODEL_NAME", pattern=r"^[A-Za-z0-9_.-]{1,80}$")
     days: float = Field(30.0, alias="TRAIN_DAYS", gt=0)
     every_hours: float = Field(24.0, alias="TRAIN_EVERY_HOURS", gt=0)
-    least_minutes: int = Field(1_500, alias="TRAIN_LEAST_MINUTES", ge=600)
+    min_history_minutes: int = Field(1_500, alias="TRAIN_MIN_HISTORY_MINUTES", ge=600)
     folds: int = Field(5, alias="TRAIN_FOLDS", ge=2, le=50)
     embargo_minutes: int = Field(10, alias="TRAIN_EMBARGO_MINUTES", ge=0)
     trees: int = Field(60, alias="TRAIN_TREES", ge=1, le=10_000)
     learning_rate: float = Field(0.08, alias="TRAIN_LEARNING_RATE", gt=0, le=1)
     leaves: int = Field(15, alias="TRAIN_LEAVES", ge=2, le=1_024)
-    least_rows_per_leaf: int = Field(200, alias="TRAIN_LEAST_ROWS_PER_LEAF", ge=1)
+    min_rows_per_leaf: int = Field(200, alias="TRAIN_MIN_ROWS_PER_LEAF", ge=1)
     bins: int = Field(63, alias="TRAIN_BINS", ge=2, le=255)
     feature_share: float = Field(0.5, alias="TRAIN_FEATURE_SHARE", gt=0, le=1)
     threads: int = Field(0, alias="TRAIN_THREADS", ge=0)
     seed: int = Field(1, alias="TRAIN_SEED", ge=0)
     search_trials: int = Field(0, alias="TRAIN_SEARCH_TRIALS", ge=0, le=10_000)
     search_seconds: float = Field(600.0, alias="TRAIN_SEARCH_SECONDS", gt=0)
-    least_pause_minutes: float = Field(30.0, alias="TRAIN_LEAST_PAUSE_MINUTES", ge=0)
+    min_pause_minutes: float = Field(30.0, alias="TRAIN_MIN_PAUSE_MINUTES", ge=0)
 
     @field_validator("model_name")
     @classmethod
@@ -64,7 +64,7 @@ class TrainSettings(EnvironmentSettings):
             self.trees,
             self.learning_rate,
             self.leaves,
-            self.least_rows_per_leaf,
+            self.min_rows_per_leaf,
             self.bins,
             self.feature_share,
             self.threads,

@@ -55,7 +55,7 @@ class Trained:
 def read_training_data(
     conn: psycopg.Connection,
     config: Config,
-    own: TrainSettings,
+    settings: TrainSettings,
     end: datetime,
     *,
     source: Source = "features",
@@ -67,7 +67,7 @@ def read_training_data(
         TooLittleDataError: no market has enough.
         NoFeaturesError: the view ``features`` is not there, or not the configured one.
     """
-    begin = end - timedelta(days=own.days)
+    begin = end - timedelta(days=settings.days)
     horizons = config.predictions.horizons_minutes
     # A candle is known a grace after its close, be it that of the features or the one a label ends with.
     closed = end - timedelta(seconds=config.candles.grace_seconds)
@@ -76,14 +76,14 @@ def read_training_data(
     data = known_labels(data, closed)
     require_volatility(config, data.names)
     names, counts = np.unique(data.markets, return_counts=True)
-    small = [name for name, count in zip(names, counts, strict=True) if count < own.least_minutes]
+    small = [name for name, count in zip(names, counts, strict=True) if count < settings.min_history_minutes]
     warnings = [f"left out {name}: {count} minutes" for name, count in zip(names, counts, strict=True) if name in small]
     if len(small) == len(names):
         most = int(counts.max(initial=0))
         of = " of forecasts' inputs" if source == "inputs" else ""
         raise TooLittleDataError(
             f"the longest history{of} between {begin:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC has {most} minutes,"
-            f" {own.least_minutes} are needed (TRAIN_LEAST_MINUTES)"
+            f" {settings.min_history_minutes} are needed (TRAIN_MIN_HISTORY_MINUTES)"
         )
     data = data.rows(~np.isin(data.markets, small)) if small else data
     for name, column in zip(data.names, data.values.T, strict=True):
@@ -98,7 +98,7 @@ def read_training_data(
 def examine(
     data: Dataset,
     config: Config,
-    own: TrainSettings,
+    settings: TrainSettings,
     parameters: BoostingParameters,
     warnings: Sequence[str] = (),
     *,
@@ -112,7 +112,7 @@ def examine(
     """
     horizons = config.predictions.horizons_minutes
     try:
-        folds = walk_forward(data.open_time, own.folds, own.embargo_minutes, config.candles.grace_seconds)
+        folds = walk_forward(data.open_time, settings.folds, settings.embargo_minutes, config.candles.grace_seconds)
     except ValueError as error:
         raise TooLittleDataError(str(error)) from None
     if len(np.unique(data.markets)) == 1:
@@ -123,16 +123,16 @@ def examine(
     return Examined(data, folds, walked, chosen, outcomes, [judge(o) for o in outcomes], list(warnings))
 
 
-def fits(config: Config, own: TrainSettings, markets: int, *, final: bool = True) -> int:
+def fits(config: Config, settings: TrainSettings, markets: int, *, final: bool = True) -> int:
     """Return about how many boosters a training fits; ``final`` counts those of the model of all data."""
     per_fold = 3 * (1 if markets == 1 else 1 + markets)
-    return len(config.predictions.horizons_minutes) * (own.folds * per_fold + 3 * final)
+    return len(config.predictions.horizons_minutes) * (settings.folds * per_fold + 3 * final)
 
 
 def fit_final(
     examined: Examined,
     config: Config,
-    own: TrainSettings,
+    settings: TrainSettings,
     parameters: BoostingParameters,
     *,
     on_fit: Callable[[], None] = lambda: None,
@@ -143,7 +143,7 @@ def fit_final(
     scale = data.values[:, data.names.index(volatility)]
     baseline = fit_baseline(horizons, scale, data.labels, volatility)
     return QuantileModel(
-        model_name=own.model_name,
+        model_name=settings.model_name,
         model_version="0",
         feature_names=data.names,
         horizons_minutes=horizons,
@@ -162,7 +162,7 @@ def train(
     bus: Bus,
     registry: Registry,
     config: Config,
-    own: TrainSettings,
+    settings: TrainSettings,
     *,
     reason: str,
     end: datetime,
@@ -181,11 +181,11 @@ def train(
         bus: gets model events and feature references.
         registry: where the model goes.
         config: horizons and more.
-        own: folds, LightGBM.
+        settings: folds, LightGBM.
         reason: why this training, noted with the run.
         end: nothing later is known.
         warnings: what is peculiar about the data.
-        parameters: of LightGBM; those of ``own`` if None.
+        parameters: of LightGBM; those of ``settings`` if None.
         artifact_root: where a registry without a server keeps files.
         on_fit: told after each booster; may raise to stop.
 
@@ -194,9 +194,9 @@ def train(
         RegistryError: the registry is down.
         BusError: the bus is down; the version is not complete.
     """
-    parameters = parameters or own.boosting
-    examined = examine(data, config, own, parameters, warnings, on_fit=on_fit)
-    model = fit_final(examined, config, own, parameters, on_fit=on_fit)
+    parameters = parameters or settings.boosting
+    examined = examine(data, config, settings, parameters, warnings, on_fit=on_fit)
+    model = fit_final(examined, config, settings, parameters, on_fit=on_fit)
     champion = registry.metadata(CHAMPION)
     decision = _decide(registry, champion, examined)
     run_id, folder = tracking.log_training(
@@ -225,8 +225,8 @@ def train(
         bus.publish(
             MODEL_EVENTS.name,
             [
-                event_message(own.model_name, version.version, "registered", reason, end),
-                event_message(own.model_name, version.version, became, decision.reason, end),
+                event_message(settings.model_name, version.version, "registered", reason, end),
+                event_message(settings.model_name, version.version, became, decision.reason, end),
             ],
         )
         registry.complete(version.version)

@@ -42,7 +42,7 @@ class Found:
 def search(
     data: Dataset,
     config: Config,
-    own: TrainSettings,
+    settings: TrainSettings,
     *,
     on_trial: Callable[[], None] = lambda: None,
     on_fit: Callable[[], None] = lambda: None,
@@ -56,7 +56,7 @@ def search(
     Args:
         data: of the whole training.
         config: horizons and more.
-        own: budget, folds, the parameters to begin with.
+        settings: budget, folds, the parameters to begin with.
         on_trial: told after each trial.
         on_fit: told after each booster; may raise to stop.
         clock: seconds; the first trial runs to its end in any case, the others stop when the time is over.
@@ -68,10 +68,10 @@ def search(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        judged = walk_forward(data.open_time, own.folds, own.embargo_minutes, config.candles.grace_seconds)
+        judged = walk_forward(data.open_time, settings.folds, settings.embargo_minutes, config.candles.grace_seconds)
         end = judged[0].train_end
         early = _known(data.rows(data.open_time < end), end)
-        folds = walk_forward(early.open_time, _FOLDS, own.embargo_minutes, config.candles.grace_seconds)
+        folds = walk_forward(early.open_time, _FOLDS, settings.embargo_minutes, config.candles.grace_seconds)
     except ValueError as error:
         raise TooLittleDataError(f"search: {error}") from None
 
@@ -79,7 +79,7 @@ def search(
 
     def fitted() -> None:
         on_fit()
-        if trials and clock() - begun > own.search_seconds:
+        if trials and clock() - begun > settings.search_seconds:
             study.stop()
             raise optuna.TrialPruned
 
@@ -102,16 +102,16 @@ def search(
         )
         return trials[-1]
 
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=own.seed))
-    study.enqueue_trial(_tried(own.boosting))
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=settings.seed))
+    study.enqueue_trial(_tried(settings.boosting))
     study.optimize(
-        lambda trial: loss(replace(own.boosting, **_suggest(trial, own.boosting))),
-        n_trials=own.search_trials,
-        timeout=own.search_seconds,
+        lambda trial: loss(replace(settings.boosting, **_suggest(trial, settings.boosting))),
+        n_trials=settings.search_trials,
+        timeout=settings.search_seconds,
         callbacks=[lambda _, __: on_trial()],
     )
     return Found(
-        replace(own.boosting, **study.best_params),
+        replace(settings.boosting, **study.best_params),
         study.best_value,
         trials[0],
         len(trials),
@@ -128,18 +128,18 @@ def _suggest(trial: "Trial", given: BoostingParameters) -> dict[str, Any]:
     """Return parameters to try; what the user has set is in reach even when it is unusual."""
 
     def whole(name: str, low: int, high: int) -> int:
-        own: int = getattr(given, name)
-        return trial.suggest_int(name, min(low, own), max(high, own), log=True)
+        present: int = getattr(given, name)
+        return trial.suggest_int(name, min(low, present), max(high, present), log=True)
 
     def real(name: str, low: float, high: float, *, log: bool) -> float:
-        own: float = getattr(given, name)
-        return trial.suggest_float(name, min(low, own), max(high, own), log=log)
+        present: float = getattr(given, name)
+        return trial.suggest_float(name, min(low, present), max(high, present), log=log)
 
     return {
         "trees": whole("trees", 20, 400),
         "learning_rate": real("learning_rate", 0.01, 0.3, log=True),
         "leaves": whole("leaves", 4, 63),
-        "least_rows_per_leaf": whole("least_rows_per_leaf", 50, 2_000),
+        "min_rows_per_leaf": whole("min_rows_per_leaf", 50, 2_000),
         "feature_share": real("feature_share", 0.2, 1.0, log=False),
     }
 
@@ -149,6 +149,6 @@ def _tried(parameters: BoostingParameters) -> dict[str, Any]:
         "trees": parameters.trees,
         "learning_rate": parameters.learning_rate,
         "leaves": parameters.leaves,
-        "least_rows_per_leaf": parameters.least_rows_per_leaf,
+        "min_rows_per_leaf": parameters.min_rows_per_leaf,
         "feature_share": parameters.feature_share,
     }

@@ -73,9 +73,9 @@ def conn(database: str) -> Iterator[psycopg.Connection]:
         yield opened
 
 
-def plan(days: float = 1, least_minutes: int = 600) -> Plan:
+def plan(days: float = 1, min_history_minutes: int = 600) -> Plan:
     end = BEGIN + 2 * DAY
-    return Plan(end - days * DAY, end, timedelta(hours=8), DAY, least_minutes, timedelta(seconds=2))
+    return Plan(end - days * DAY, end, timedelta(hours=8), DAY, min_history_minutes, timedelta(seconds=2))
 
 
 def run(conn: psycopg.Connection, steps: Plan) -> Backtest:
@@ -127,7 +127,7 @@ def test_forecasts_know_nothing_of_what_comes_after_them(conn: psycopg.Connectio
 def test_market_with_too_little_history_waits_and_is_named(conn: psycopg.Connection) -> None:
     fill(conn, "A/USD", 2 * 1440, signal=0.5)
     fill(conn, "NEW/USD", 1440 + 60, signal=0.5, begin=BEGIN + DAY - 60 * MINUTE)
-    found = run(conn, plan(least_minutes=600))
+    found = run(conn, plan(min_history_minutes=600))
     assert found.notes == ["simulated NEW/USD: left out of 2 of 3 trainings for too little history."]
     new = found.data[0].open_time[found.data[0].symbol == "simulated|NEW/USD"]
     assert new.min() == np.datetime64("2026-03-03T16:00")
@@ -135,7 +135,7 @@ def test_market_with_too_little_history_waits_and_is_named(conn: psycopg.Connect
 
 def test_no_history_is_an_error_in_words(conn: psycopg.Connection) -> None:
     fill(conn, "A/USD", 300, signal=0.5)
-    with pytest.raises(TooLittleDataError, match=r"no market has 600 minutes of history \(TRAIN_LEAST_MINUTES\)"):
+    with pytest.raises(TooLittleDataError, match=r"no market has 600 minutes of history \(TRAIN_MIN_HISTORY_MINUTES\)"):
         run(conn, plan())
 
 
@@ -158,7 +158,7 @@ def test_command_writes_the_report_and_says_what_it_found(
 ) -> None:
     monkeypatch.setattr("candlewave.engine.connect.engine_url", lambda _: database)
     monkeypatch.setenv("TRAIN_TREES", "5")
-    monkeypatch.setenv("TRAIN_LEAST_MINUTES", "600")
+    monkeypatch.setenv("TRAIN_MIN_HISTORY_MINUTES", "600")
     fill(conn, "A/USD", 1440, signal=0.5)
     for horizon in (15, 60):  # the shipped horizons
         conn.execute(

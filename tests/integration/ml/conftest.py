@@ -14,8 +14,13 @@ from candlewave.ml.registry import Registry, artifact_root, open_registry
 from candlewave.ml.settings import TrainSettings
 
 CONFIG = Config.model_validate({"predictions": {"horizons_minutes": [1, 5]}})
-OWN = TrainSettings(  # type: ignore[call-arg]
-    TRAIN_TREES=15, TRAIN_LEARNING_RATE=0.2, TRAIN_LEAVES=7, TRAIN_THREADS=1, TRAIN_FOLDS=3, TRAIN_LEAST_MINUTES=600
+SETTINGS = TrainSettings(  # type: ignore[call-arg]
+    TRAIN_TREES=15,
+    TRAIN_LEARNING_RATE=0.2,
+    TRAIN_LEAVES=7,
+    TRAIN_THREADS=1,
+    TRAIN_FOLDS=3,
+    TRAIN_MIN_HISTORY_MINUTES=600,
 )
 
 

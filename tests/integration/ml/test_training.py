@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from tests.fakes.processes import planted
-from tests.integration.ml.conftest import CONFIG, OWN
+from tests.integration.ml.conftest import CONFIG, SETTINGS
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusUnavailableError
@@ -27,7 +27,7 @@ END = BEGIN + timedelta(minutes=MINUTES)
 def run(registry: Registry, bus: Any, artifacts: str, data: Dataset | None = None, **more: Any) -> Trained:
     data = data if data is not None else planted(MINUTES, 0.5)
     given = {"reason": "test", "end": END, **more}
-    return train(data, bus, registry, CONFIG, OWN, artifact_root=artifacts, **given)
+    return train(data, bus, registry, CONFIG, SETTINGS, artifact_root=artifacts, **given)
 
 
 def records(bus: PostgresBus, topic: str) -> list[dict[str, Any]]:
@@ -177,7 +177,7 @@ def test_a_champion_that_cannot_forecast_what_is_wanted_now_stands_in_nobodys_wa
     config = Config.model_validate({"predictions": {"horizons_minutes": horizons}})
     data = planted(2 * MINUTES, 0.5 if 1 in horizons else 0.9, noise_columns=features, horizons=horizons)
     end = BEGIN + timedelta(minutes=2 * MINUTES)
-    second = train(data, bus, registry, config, OWN, reason="test", end=end, artifact_root=artifacts)
+    second = train(data, bus, registry, config, SETTINGS, reason="test", end=end, artifact_root=artifacts)
     assert second.decision.promoted
     assert f"; version 1 could not be compared with: {words}" in second.decision.reason
     assert registry.version(CHAMPION) == "2"

@@ -15,7 +15,7 @@ from candlewave.ml.forecaster import FeatureMismatchError
 from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon, load_model
 from candlewave.ml.walk import single
 
-SMALL = BoostingParameters(trees=30, learning_rate=0.1, leaves=7, least_rows_per_leaf=50, threads=1)
+SMALL = BoostingParameters(trees=30, learning_rate=0.1, leaves=7, min_rows_per_leaf=50, threads=1)
 HALF = 3_000
 
 

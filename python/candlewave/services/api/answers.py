@@ -10,7 +10,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-_LEAST_BYTES_TO_COMPRESS = 1024
+_MIN_BYTES_TO_COMPRESS = 1024
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 Key = tuple[str, bytes]
@@ -103,7 +103,7 @@ class Answer(Response):
         await send(body)
 
     def _compressed(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        if len(self.body) < _LEAST_BYTES_TO_COMPRESS:
+        if len(self.body) < _MIN_BYTES_TO_COMPRESS:
             return self._plain
         if self._packed is None:
             packed = gzip.compress(self.body, compresslevel=5, mtime=0)

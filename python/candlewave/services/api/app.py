@@ -40,7 +40,7 @@ def _no_bus(_: TrainingRequest) -> None:
 def create_app(
     url: Callable[[], str],
     config: Config,
-    own: ApiSettings | None = None,
+    settings: ApiSettings | None = None,
     *,
     pepper: bytes = b"",
     anonymous: bool = True,
@@ -54,7 +54,7 @@ def create_app(
     Args:
         url: tells where the engine is; asked anew for each connection, so an engine may come back on another port.
         config: timeframes, horizons, indicators and markets that are configured.
-        own: limits and times; the defaults if None.
+        settings: limits and times; the defaults if None.
         pepper: goes into hashes of keys and signatures of cursors.
         anonymous: reading needs no key.
         history: where past forecasts are read.
@@ -62,12 +62,12 @@ def create_app(
         ask_training: stores a wish for a training; it may block, and raises BusError.
         clock: now, in UTC; tests give their own.
     """
-    own = own or ApiSettings.load()
-    reader = Reader(url, own.pool_size, own.timeout_seconds)
+    settings = settings or ApiSettings.load()
+    reader = Reader(url, settings.pool_size, settings.timeout_seconds)
     past = history(reader)
     context = Context(
         config,
-        own,
+        settings,
         reader,
         past,
         Cursors(pepper),
@@ -76,7 +76,7 @@ def create_app(
         ask_training=ask_training,
         clock=clock,
     )
-    hub = Hub(own.stream_queue, own.stream_clients)
+    hub = Hub(settings.stream_queue, settings.stream_clients)
     feed = Feed(context, hub)
 
     @asynccontextmanager
@@ -103,10 +103,15 @@ def create_app(
         framework.include_router(part.routes)
     _complete_document(framework, anonymous=anonymous)
     guard = Guard(
-        reader, pepper, anonymous=anonymous, rate_limit=own.rate_limit, store=own.rate_limit_store, clock=clock
+        reader,
+        pepper,
+        anonymous=anonymous,
+        rate_limit=settings.rate_limit,
+        store=settings.rate_limit_store,
+        clock=clock,
     )
     return Application(
-        framework, Gate(framework, Pages(), guard, context.memory, own.timeout_seconds), own, hub, reader
+        framework, Gate(framework, Pages(), guard, context.memory, settings.timeout_seconds), settings, hub, reader
     )
 
 
@@ -119,19 +124,19 @@ class Application:
         reader: of the engine, for readiness.
     """
 
-    def __init__(self, framework: FastAPI, gate: Gate, own: ApiSettings, hub: Hub, reader: Reader) -> None:
+    def __init__(self, framework: FastAPI, gate: Gate, settings: ApiSettings, hub: Hub, reader: Reader) -> None:
         self.framework, self.hub, self.reader = framework, hub, reader
         app: ASGIApp = gate
-        if own.cors_origins:
+        if settings.cors_origins:
             app = CORSMiddleware(
                 app,
-                allow_origins=own.cors_origins,
+                allow_origins=settings.cors_origins,
                 allow_methods=["GET", "HEAD", "POST"],
                 allow_headers=["Authorization", "X-API-Key", "Last-Event-ID", "Idempotency-Key"],
                 expose_headers=["ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"],
             )
-        if own.trusted_proxies:
-            app = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted_hosts=list(own.trusted_proxies)))
+        if settings.trusted_proxies:
+            app = cast(ASGIApp, ProxyHeadersMiddleware(cast(Any, app), trusted_hosts=list(settings.trusted_proxies)))
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

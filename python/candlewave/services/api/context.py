@@ -40,7 +40,7 @@ class Context:
     def __init__(
         self,
         config: Config,
-        own: ApiSettings,
+        settings: ApiSettings,
         reader: Reader,
         history: History,
         cursors: Cursors,
@@ -50,14 +50,14 @@ class Context:
         ask_training: Callable[[TrainingRequest], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.config, self.own, self.reader, self.history, self.cursors = config, own, reader, history, cursors
+        self.config, self.settings, self.reader, self.history, self.cursors = config, settings, reader, history, cursors
         self.anonymous, self.model_name, self.ask_training, self.clock = anonymous, model_name, ask_training, clock
         self.shared = SingleFlight()
         self.memory = Memory()
 
     def answer(self, content: Any, *, tagged: Any = None, fresh: int = 0) -> Answer:
         """Return an answer that is kept for a moment."""
-        return Answer(content, tagged=tagged, fresh=fresh, keep=self.own.cache_seconds, memory=self.memory)
+        return Answer(content, tagged=tagged, fresh=fresh, keep=self.settings.cache_seconds, memory=self.memory)
 
     async def share(self, key: tuple[object, ...], seconds: float, make: Callable[[], Awaitable[Any]]) -> Any:
         """Return what ``make`` makes, at most ``seconds`` old, made once for all who ask at the same time."""
@@ -67,7 +67,7 @@ class Context:
         """Return the rows of a query, shared by all who ask for the same."""
         key = (query.text.as_string(None), *query.values)
         make = lambda: self.reader.rows(query.text, query.values)  # noqa: E731
-        rows: list[Row] = await self.share(key, seconds or self.own.cache_seconds, make)
+        rows: list[Row] = await self.share(key, seconds or self.settings.cache_seconds, make)
         return rows
 
     async def markets(self) -> list[Row]:
@@ -98,7 +98,9 @@ class Context:
         query = forecasts.served(None, None)
         return cast(
             list[Row],
-            await self.share(("served",), self.own.cache_seconds, lambda: self.reader.rows(query.text, query.values)),
+            await self.share(
+                ("served",), self.settings.cache_seconds, lambda: self.reader.rows(query.text, query.values)
+            ),
         )
 
     async def standing(self) -> list[Row]:
@@ -113,7 +115,7 @@ class Context:
 
     async def _latest(self, name: str, text: str | Composed, seconds: float | None = None) -> list[Row]:
         make = lambda: self.reader.rows(text)  # noqa: E731
-        return cast(list[Row], await self.share((name,), seconds or self.own.cache_seconds, make))
+        return cast(list[Row], await self.share((name,), seconds or self.settings.cache_seconds, make))
 
     async def indicator_catalog(self) -> list[Row]:
         """Return what the indicators mean."""

@@ -13,7 +13,7 @@ from candlewave.services.api.problems import ProblemError
 from candlewave.services.api.security.headers import PAGE_POLICY
 
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_LEAST_BYTES_TO_COMPRESS = 512
+_MIN_BYTES_TO_COMPRESS = 512
 
 
 class Pages:
@@ -50,7 +50,7 @@ class _File:
         self._tag = tag.encode()
         self._headers = {**headers, "ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
         self._plain = body
-        packed = gzip.compress(body, 9, mtime=0) if len(body) >= _LEAST_BYTES_TO_COMPRESS else body
+        packed = gzip.compress(body, 9, mtime=0) if len(body) >= _MIN_BYTES_TO_COMPRESS else body
         self._packed = packed if len(packed) < len(body) else None
 
     def answer(self, asked: dict[bytes, bytes]) -> Response:

@@ -31,26 +31,28 @@ class ListenError(CandlewaveError):
     """The API cannot listen on its address; the text says why."""
 
 
-def main(service: Service, config: Config, own: ApiSettings, model_name: str) -> None:
+def main(service: Service, config: Config, api_settings: ApiSettings, model_name: str) -> None:
     """Serve until the service stops; the engine may come and go.
 
     Raises:
         ListenError: the port is taken, or may not be used.
         PepperError: outside development there is no API_KEY_PEPPER.
     """
-    app = make_app(service.settings, config, own, model_name)
+    app = make_app(service.settings, config, api_settings, model_name)
     service.readiness.add("engine", lambda: app.reader.problem)
     try:
-        listener = socket.create_server((own.host, own.port), backlog=_BACKLOG)
+        listener = socket.create_server((api_settings.host, api_settings.port), backlog=_BACKLOG)
     except OSError as error:
-        raise ListenError(f"cannot listen on {own.host}:{own.port}: {error.strerror or error}") from None
+        raise ListenError(
+            f"cannot listen on {api_settings.host}:{api_settings.port}: {error.strerror or error}"
+        ) from None
     server = make_server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http")
     thread.start()
     service.log.info(
         "serving",
-        address=f"http://{own.host}:{listener.getsockname()[1]}/",
-        anonymous=_is_anonymous(service.settings, own),
+        address=f"http://{api_settings.host}:{listener.getsockname()[1]}/",
+        anonymous=_is_anonymous(service.settings, api_settings),
     )
     try:
         while thread.is_alive() and not service.stop.wait(_LOOK_SECONDS):
@@ -63,7 +65,7 @@ def main(service: Service, config: Config, own: ApiSettings, model_name: str) ->
         raise RuntimeError("the HTTP server ended by itself")
 
 
-def make_app(settings: Settings, config: Config, own: ApiSettings, model_name: str) -> Application:
+def make_app(settings: Settings, config: Config, api_settings: ApiSettings, model_name: str) -> Application:
     """Return the application that settings and configuration describe.
 
     Raises:
@@ -78,9 +80,9 @@ def make_app(settings: Settings, config: Config, own: ApiSettings, model_name: s
     return create_app(
         lambda: engine_url(settings),
         config,
-        own,
-        pepper=read_pepper(settings, own),
-        anonymous=_is_anonymous(settings, own),
+        api_settings,
+        pepper=read_pepper(settings, api_settings),
+        anonymous=_is_anonymous(settings, api_settings),
         history=_history(settings),
         model_name=model_name,
         ask_training=ask_training,
@@ -114,5 +116,5 @@ def _history(settings: Settings) -> Callable[[Reader], History]:
     return lambda _: SearchHistory(open_async_client(settings))
 
 
-def _is_anonymous(settings: Settings, own: ApiSettings) -> bool:
-    return settings.environment is Environment.DEVELOPMENT if own.anonymous is None else own.anonymous
+def _is_anonymous(settings: Settings, api_settings: ApiSettings) -> bool:
+    return settings.environment is Environment.DEVELOPMENT if api_settings.anonymous is None else api_settings.anonymous

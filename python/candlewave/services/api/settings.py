@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode
 
 from candlewave.core.settings import EnvironmentSettings
 
-_LEAST_PEPPER = 16
+_MIN_PEPPER = 16
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 
 
@@ -58,8 +58,8 @@ class ApiSettings(EnvironmentSettings):
     @field_validator("key_pepper")
     @classmethod
     def _long(cls, pepper: SecretStr | None) -> SecretStr | None:
-        if pepper is not None and len(pepper) < _LEAST_PEPPER:
-            raise ValueError(f"expected at least {_LEAST_PEPPER} characters, found {len(pepper)}")
+        if pepper is not None and len(pepper) < _MIN_PEPPER:
+            raise ValueError(f"expected at least {_MIN_PEPPER} characters, found {len(pepper)}")
         return pepper
 
     @field_validator("cors_origins")

@@ -153,7 +153,7 @@ class Exchange:
         s = self._settings
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(RETRIED),
-            wait=wait_random_exponential(multiplier=s.retry_first_seconds, max=s.retry_most_seconds),
+            wait=wait_random_exponential(multiplier=s.retry_first_seconds, max=s.retry_max_seconds),
             stop=stop_after_delay(s.request_give_up_seconds),
             before_sleep=self._count_refusal,
             reraise=True,

@@ -155,7 +155,7 @@ class Outbox:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(_AWAY),
             wait=wait_random_exponential(
-                multiplier=self._settings.retry_first_seconds, max=self._settings.retry_most_seconds
+                multiplier=self._settings.retry_first_seconds, max=self._settings.retry_max_seconds
             ),
             before_sleep=lambda _: self._set_failing(True),
         ):
@@ -305,7 +305,7 @@ class ExchangeFeed:
         s = self._settings
         return AsyncRetrying(
             retry=retry_if_exception_type(_AWAY),
-            wait=wait_random_exponential(multiplier=s.retry_first_seconds, max=s.retry_most_seconds),
+            wait=wait_random_exponential(multiplier=s.retry_first_seconds, max=s.retry_max_seconds),
             before_sleep=lambda state: _log.warning(event, exchange=self._exchange.name, attempt=state.attempt_number),
         )
 
@@ -315,7 +315,7 @@ class ExchangeFeed:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(CONNECTION_ERRORS),
                 wait=wait_random_exponential(
-                    multiplier=self._settings.retry_first_seconds, max=self._settings.retry_most_seconds
+                    multiplier=self._settings.retry_first_seconds, max=self._settings.retry_max_seconds
                 ),
                 before_sleep=self._before_retry,
             ):
@@ -420,7 +420,7 @@ class ExchangeFeed:
                 return
             except ccxt.BaseError as error:
                 _log.warning("hole waits for the exchange", symbol=hole.symbol, error=str(error))
-                await asyncio.sleep(self._settings.retry_most_seconds)
+                await asyncio.sleep(self._settings.retry_max_seconds)
         await self._outbox.drain()
         entry = replace(hole.entry(State.DONE), trades=count)
         async for attempt in self._attempts("waiting for the engine"):

@@ -31,4 +31,4 @@ class IngestSettings(EnvironmentSettings):
     request_interval_ms: float | None = Field(None, alias="CANDLEWAVE_EXCHANGE_REQUEST_INTERVAL_MS", gt=0)
     request_give_up_seconds: float = Field(600.0, alias="CANDLEWAVE_EXCHANGE_GIVE_UP_SECONDS", gt=0)
     retry_first_seconds: float = Field(0.5, alias="CANDLEWAVE_EXCHANGE_RETRY_FIRST_SECONDS", gt=0)
-    retry_most_seconds: float = Field(60.0, alias="CANDLEWAVE_EXCHANGE_RETRY_MOST_SECONDS", gt=0)
+    retry_max_seconds: float = Field(60.0, alias="CANDLEWAVE_EXCHANGE_RETRY_MAX_SECONDS", gt=0)

@@ -20,17 +20,17 @@ from candlewave.telemetry import get_logger
 
 WEBHOOK_GROUP = "model-error-monitor.webhook"
 _FIRST_PAUSE = 1.0
-_MOST_PAUSE = 60.0
+_MAX_PAUSE = 60.0
 _POLL_SECONDS = 1.0
 _LOOK_SECONDS = 0.2
-_MOST_ALERTS = 100
+_MAX_ALERTS = 100
 
 _log = get_logger(__name__)
 
 
 def pause(failures: int) -> float:
     """Return the seconds to wait after so many failures in a row."""
-    return min(_MOST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
+    return min(_MAX_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
 
 
 class AlertmanagerSender:
@@ -131,7 +131,7 @@ class WebhookRelay:
         Raises:
             BusUnavailableError: try again later.
         """
-        received = self._subscription.poll(_MOST_ALERTS, timeout)
+        received = self._subscription.poll(_MAX_ALERTS, timeout)
         if not received:
             return 0.0
         alerts = self._readable(received)

@@ -18,7 +18,7 @@ from candlewave.services.predictor.schedule import Market
 _DAY = timedelta(days=1)
 _REMEMBERED = timedelta(hours=1)
 _SPARE_HOURS = 4
-_LEAST_DRIFT_ROWS = 240  # the index of fewer rows is noise
+_MIN_DRIFT_ROWS = 240  # the index of fewer rows is noise
 _MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -160,7 +160,7 @@ def _drift(conn: psycopg.Connection, since: datetime) -> list[DriftRow]:
         conn,
         "SELECT model_version, feature, hour, avg(psi), max(psi) FROM feature_drift"
         " WHERE hour >= %s AND rows >= %s AND psi IS NOT NULL GROUP BY model_version, feature, hour",
-        [since, _LEAST_DRIFT_ROWS],
+        [since, _MIN_DRIFT_ROWS],
     )
     return [DriftRow(*row) for row in rows]
 

@@ -23,7 +23,7 @@ _NOT_ENDED = "0001-01-01T00:00:00Z"
 """What Alertmanager itself writes for an end that is not known."""
 
 _SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
-_MOST_LINES = 30
+_MAX_LINES = 30
 
 
 class DeliveryError(CandlewaveError):
@@ -138,10 +138,10 @@ def slack_body(alerts: Sequence[Alert]) -> dict[str, str]:
     lines = [
         f"*{alert.status.upper()}* [{alert.severity}] `{alert.rule}` "
         + html.escape(summary(alert.rule, alert.labels, alert.value), quote=False)
-        for alert in alerts[:_MOST_LINES]
+        for alert in alerts[:_MAX_LINES]
     ]
-    if len(alerts) > _MOST_LINES:
-        lines.append(f"and {len(alerts) - _MOST_LINES} more")
+    if len(alerts) > _MAX_LINES:
+        lines.append(f"and {len(alerts) - _MAX_LINES} more")
     return {"text": "\n".join(lines)}
 
 

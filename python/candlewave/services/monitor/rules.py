@@ -321,7 +321,7 @@ def _skill(
     config: MonitorConfig,
     rule: str,
     figure: Callable[[ErrorRow], float | None],
-    most_on_average: float,
+    max_average: float,
 ) -> Iterable[Verdict]:
     for subject, rows in _by_subject(readings).items():
         if readings.champion != (subject.model_name, subject.model_version):
@@ -344,7 +344,7 @@ def _skill(
         if verdict.holds is None or average is None:
             yield verdict
         else:
-            yield _decided(verdict, verdict.holds and average < most_on_average, average, verdict.evidence)
+            yield _decided(verdict, verdict.holds and average < max_average, average, verdict.evidence)
 
 
 def _by_subject(readings: Readings) -> dict[Subject, list[ErrorRow]]:

@@ -99,20 +99,20 @@ def load_news_config(path: Path | None = None) -> NewsConfig:
     if path is not None:
         where = str(path)
         try:
-            own = tomllib.loads(path.read_text(encoding="utf-8"))
+            theirs = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise NewsConfigError(f"{path}: {error}") from None
         except tomllib.TOMLDecodeError as error:
             raise NewsConfigError(f"{path}: not TOML: {error}") from None
-        raw = _over(raw, own)
+        raw = _over(raw, theirs)
     try:
         return NewsConfig.model_validate(raw)
     except ValidationError as error:
         raise NewsConfigError(f"{where}: {in_words(error, show_values=True)}") from None
 
 
-def _over(shipped: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    merged = {**shipped, **own}
-    if isinstance(own.get("assets"), dict):
-        merged["assets"] = {**shipped["assets"], **own["assets"]}
+def _over(shipped: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    merged = {**shipped, **theirs}
+    if isinstance(theirs.get("assets"), dict):
+        merged["assets"] = {**shipped["assets"], **theirs["assets"]}
     return merged

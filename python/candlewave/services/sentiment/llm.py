@@ -26,7 +26,7 @@ PROMPT = "extract-v1"
 """File of the prompt in ``prompts/``; a changed prompt is a new file."""
 
 _FIRST_WAIT = 1.0
-_MOST_WAIT = 20.0
+_MAX_WAIT = 20.0
 _REST_SECONDS = 60.0
 _EVENTS = (
     "listing delisting hack regulation legal etf macro adoption network partnership product merger solvency rating"
@@ -190,12 +190,12 @@ class LlmExtractor:
             except FetchError as error:
                 metrics.LLM_REQUESTS.labels(f"status_{error.status}" if error.status else "unreachable").inc()
                 lasting = error.status is not None and error.status < 500 and error.status not in {408, 409, 425, 429}
-                if lasting or last or (error.retry_after or 0) > _MOST_WAIT:
+                if lasting or last or (error.retry_after or 0) > _MAX_WAIT:
                     self._rest(error.retry_after)
                     raise
                 if self._wait(max(wait, error.retry_after or 0)):
                     raise
-                wait = min(2 * wait, _MOST_WAIT)
+                wait = min(2 * wait, _MAX_WAIT)
         raise AssertionError("the last attempt returns or raises")
 
     def _admit(self) -> None:

@@ -13,13 +13,13 @@ class Schedule:
 
     Args:
         every: time between two trainings.
-        least_pause: least time between a training and one that is asked for.
+        min_pause: least time between a training and one that is asked for.
         last: end of the data of the newest version in the registry; None if there is none.
     """
 
-    def __init__(self, every: timedelta, least_pause: timedelta, last: datetime | None) -> None:
+    def __init__(self, every: timedelta, min_pause: timedelta, last: datetime | None) -> None:
         self._every = every
-        self._least_pause = least_pause
+        self._min_pause = min_pause
         self._last = last
         self._wishes: dict[str, TrainingRequest] = {}
         self._failures = 0
@@ -43,7 +43,7 @@ class Schedule:
             return None
         if self._last is None:
             return "no model is registered yet"
-        if self._wishes and now >= self._last + self._least_pause:
+        if self._wishes and now >= self._last + self._min_pause:
             return "asked for: " + "; ".join(f"{wish.reason} ({wish.request_id})" for wish in self._wishes.values())
         if now >= self._last + self._every:
             return f"the last training is {_hours(now - self._last)} old"

@@ -67,7 +67,7 @@ class Trainer:
         self._clock = clock
         last = registry.newest()
         self._schedule = Schedule(
-            settings.every, timedelta(minutes=settings.least_pause_minutes), None if last is None else last.train_end
+            settings.every, timedelta(minutes=settings.min_pause_minutes), None if last is None else last.train_end
         )
         if last is not None and last.train_end is not None:
             metrics.LAST_SUCCESS.set(last.train_end.timestamp())

@@ -41,7 +41,7 @@ class Running:
         self._settings = IngestSettings(
             exchange_urls={"kraken": Mirror(rest=kraken.rest, ws=kraken.ws)},
             retry_first_seconds=0.05,
-            retry_most_seconds=0.2,
+            retry_max_seconds=0.2,
             request_interval_ms=1,
         )
         self._bus = bus or engine.bus

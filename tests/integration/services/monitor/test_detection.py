@@ -35,7 +35,7 @@ MOST = timedelta(hours=5)
 MINUTE = timedelta(minutes=1)
 CONFIG = load_config()
 HORIZONS = (1, 5)
-OWN = TrainSettings(TRAIN_TREES=10, TRAIN_FOLDS=2, TRAIN_LEAST_MINUTES=600, TRAIN_THREADS=1)  # type: ignore[call-arg]
+SETTINGS = TrainSettings(TRAIN_TREES=10, TRAIN_FOLDS=2, TRAIN_MIN_HISTORY_MINUTES=600, TRAIN_THREADS=1)  # type: ignore[call-arg]
 
 
 def forecast(market: Market, models: Models, since: datetime, until: datetime) -> None:
@@ -89,13 +89,13 @@ def make_trainer(market: Market, folder: Path, clock: Callable[[], datetime]) ->
     registry = open_registry(settings)
 
     def run(reason: str, end: datetime) -> Trained:
-        data, warnings = read_training_data(market.conn, CONFIG, OWN, end)
+        data, warnings = read_training_data(market.conn, CONFIG, SETTINGS, end)
         root = artifact_root(settings)
         return train(
-            data, market.bus, registry, CONFIG, OWN, reason=reason, end=end, warnings=warnings, artifact_root=root
+            data, market.bus, registry, CONFIG, SETTINGS, reason=reason, end=end, warnings=warnings, artifact_root=root
         )
 
-    return Trainer(market.bus, registry, run, OWN, clock=clock)
+    return Trainer(market.bus, registry, run, SETTINGS, clock=clock)
 
 
 def test_a_jump_of_volatility_is_noticed_a_training_asked_for_once_and_its_outcome_reasoned(

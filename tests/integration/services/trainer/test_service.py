@@ -25,7 +25,7 @@ from candlewave.ml.train import Trained
 from candlewave.services.trainer.service import GROUP, Trainer, train_once
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-OWN = TrainSettings.load()
+SETTINGS = TrainSettings.load()
 
 
 class FakeRegistry:
@@ -53,7 +53,7 @@ class Desk:
             bus,
             FakeRegistry(last),  # type: ignore[arg-type]
             self._run,
-            OWN,
+            SETTINGS,
             clock=lambda: self.now,
         )
 
@@ -177,7 +177,7 @@ def test_a_registry_that_is_down_is_noticed_before_anything_is_read(
     settings = Settings(CANDLEWAVE_DATA_DIR=data_dir)  # type: ignore[call-arg]
     away = Registry("http://127.0.0.1:9", "candlewave", data_dir / "models")
     with pytest.raises(RegistryError, match="cannot look up alias champion"):
-        train_once(settings, Config(), OWN, bus, away, "test", NOW)
+        train_once(settings, Config(), SETTINGS, bus, away, "test", NOW)
 
 
 def test_commands_explain_what_is_missing(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

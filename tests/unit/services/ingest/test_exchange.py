@@ -12,7 +12,7 @@ from candlewave.services.ingest.settings import IngestSettings, Mirror
 
 T0 = datetime(2026, 4, 1, tzinfo=UTC)
 MS0 = int(T0.timestamp() * 1000)
-SETTINGS = IngestSettings(retry_first_seconds=0.001, retry_most_seconds=0.002, request_give_up_seconds=5)
+SETTINGS = IngestSettings(retry_first_seconds=0.001, retry_max_seconds=0.002, request_give_up_seconds=5)
 
 
 def trade(number: int, ms: int) -> dict[str, Any]:

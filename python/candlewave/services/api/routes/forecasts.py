@@ -54,7 +54,7 @@ async def history(ctx: Ctx, wanted: Annotated[HistoryQuery, Query()]) -> Answer:
         found = await read_history(ctx.history, exchange, symbol, wanted, position)
         return await mark_amended(ctx.reader, exchange, symbol, found)
 
-    rows = await ctx.share(key, ctx.own.cache_seconds, read)
+    rows = await ctx.share(key, ctx.settings.cache_seconds, read)
     # One forecast is served per candle: the others of the candle must not begin the next page.
     page = ctx.page(rows, wanted, selection, _POSITION, blank=_POSITION[1:] if wanted.role == "served" else ())
     page["data"] = [_with_outcome(row) for row in page["data"]]

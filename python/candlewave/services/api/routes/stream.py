@@ -47,7 +47,7 @@ async def stream(
             503,
             "streams-full",
             "Too many streams",
-            f"There are {ctx.own.stream_clients} live streams already.",
+            f"There are {ctx.settings.stream_clients} live streams already.",
             headers={"Retry-After": "30"},
             retry_after_seconds=30,
         )
@@ -71,7 +71,7 @@ async def stream(
     return EventSourceResponse(
         events(),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        ping=cast(int, ctx.own.heartbeat_seconds),
+        ping=cast(int, ctx.settings.heartbeat_seconds),
         ping_message_factory=lambda: ServerSentEvent(comment="still here"),
         sep="\n",
     )

@@ -12,7 +12,7 @@ class PepperError(CandlewaveError):
     """There is no secret to hash keys with; the text says what to do."""
 
 
-def read_pepper(settings: Settings, own: ApiSettings) -> bytes:
+def read_pepper(settings: Settings, api_settings: ApiSettings) -> bytes:
     """Return the secret that goes into hashes of keys and signatures of cursors.
 
     In development it is made at first use and kept in the data directory, readable by its owner only.
@@ -20,8 +20,8 @@ def read_pepper(settings: Settings, own: ApiSettings) -> bytes:
     Raises:
         PepperError: outside development ``API_KEY_PEPPER`` is not set.
     """
-    if own.key_pepper is not None:
-        return own.key_pepper.get_secret_value().encode()
+    if api_settings.key_pepper is not None:
+        return api_settings.key_pepper.get_secret_value().encode()
     if settings.environment is not Environment.DEVELOPMENT:
         raise PepperError(
             "API_KEY_PEPPER is not set: it is needed outside development, the same for all replicas."

@@ -76,7 +76,7 @@ class Feed:
                     pass
                 except Exception:  # noqa: BLE001 (one look that fails must not be the last)
                     _log.exception("looking for news failed")
-            await asyncio.sleep(self._context.own.stream_poll_seconds)
+            await asyncio.sleep(self._context.settings.stream_poll_seconds)
 
     async def look(self) -> None:
         """Publish what changed since the last look; the first one only learns what there is."""
