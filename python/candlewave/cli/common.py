@@ -60,9 +60,12 @@ def load_project(*, connects: bool = True) -> "tuple[Settings, Config]":
         pydantic.ValidationError: a setting is wrong.
     """
     from candlewave.core.config import load_config
+    from candlewave.rules import monitor_config
 
     settings = load_settings(connects=connects)
-    return settings, load_config(settings.config_file)
+    config = load_config(settings.config_file)
+    monitor_config(config)
+    return settings, config
 
 
 def embedded_settings(command: str) -> "Settings":

@@ -24,7 +24,7 @@ def model_error_monitor(
     from rich.table import Table
 
     from candlewave.cli.common import load_project
-    from candlewave.contracts.alert_text import summary
+    from candlewave.rules import summary
     from candlewave.services.frame import run_service
     from candlewave.services.monitor.service import judge_once, main
     from candlewave.services.monitor.settings import MonitorSettings
@@ -34,17 +34,17 @@ def model_error_monitor(
     if not once:
         code = run_service("model-error-monitor", settings, lambda service: main(service, config, monitor_settings))
         raise typer.Exit(code)
-    verdicts = judge_once(settings, config)
-    if verdicts is None:
+    findings = judge_once(settings, config)
+    if findings is None:
         typer.echo("There are no trades yet: start `candlewave trade-to-ohlc`, or `candlewave simulate`.")
         return
     table = Table(title="All rules, now")
     for heading in ("rule", "state", "what it says"):
         table.add_column(heading)
-    for verdict in verdicts:
-        state = {True: f"[red]{verdict.severity}[/red]", False: "well", None: "too little to tell"}[verdict.holds]
-        words = summary(verdict.rule, verdict.labels, verdict.value)
-        table.add_row(verdict.rule, state, words if verdict.holds else words.split(":")[0])
+    for finding in findings:
+        state = {True: f"[red]{finding.severity}[/red]", False: "well", None: "too little to tell"}[finding.holds]
+        words = summary(finding.rule, finding.labels, finding.value)
+        table.add_row(finding.rule, state, words if finding.holds else words.split(":")[0])
     Console().print(table)
-    if not any(verdict.rule == "coverage" for verdict in verdicts):
+    if not any(finding.rule == "coverage" for finding in findings):
         typer.echo("No forecast is served yet; `candlewave price-predictor` makes them.")

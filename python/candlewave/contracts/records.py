@@ -20,6 +20,9 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """A moment with a time zone, microseconds."""
 
 Side = Literal["buy", "sell"]
+BASELINE = "baseline"
+"""Model name of the last-price baseline, which no model may have: forecasts of both would have the same key."""
+
 Origin = Literal["live", "backfill", "replay"]
 Role = Literal["champion", "challenger", "baseline"]
 ModelEventKind = Literal["registered", "promoted", "rejected", "rolled_back"]

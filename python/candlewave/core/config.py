@@ -6,7 +6,7 @@ Connections and secrets are in :mod:`candlewave.core.settings`; they never chang
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -157,42 +157,6 @@ class PredictionsConfig(_Table):
     horizons_minutes: list[Annotated[int, Field(ge=1, le=1440)]] = [1, 5, 15, 60]
 
 
-class MonitorConfig(_Table):
-    """When model-error-monitor raises an alert, and how often it may ask for a training; see docs/monitoring.md.
-
-    Attributes:
-        interval_seconds: time between two evaluations.
-        error_ratio: mean absolute error of an hour against that of the last seven days.
-        error_windows: hours in a row above it.
-        min_forecasts: judged forecasts that a window needs before it counts.
-        skill_windows: hours in a row whose skill is below zero.
-        skill_margin: by how much the point forecast must be worse than the last price, on average over them.
-        coverage_hours: length of the window in which hits of the 80 % interval are counted.
-        psi: median of the population stability indices of the model's important features, each over a day.
-        psi_windows: hours in a row above it.
-        max_model_age_hours: time since the champion was promoted.
-        max_feature_age_seconds: age of a market's newest closed candle that a forecast can be made from.
-        amended_share: share of forecasts whose inputs moved by more than 0.05 afterwards.
-        resolve_after: evaluations in a row without the condition before an alert ends.
-        training_interval_hours: least time between two requests for training.
-    """
-
-    interval_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
-    error_ratio: Annotated[float, Field(gt=1)] = 2.5
-    error_windows: Annotated[int, Field(ge=1, le=168)] = 3
-    min_forecasts: Annotated[int, Field(ge=1)] = 30
-    skill_windows: Annotated[int, Field(ge=1, le=168)] = 6
-    skill_margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    coverage_hours: Annotated[int, Field(ge=1, le=168)] = 24
-    psi: Annotated[float, Field(gt=0)] = 0.2
-    psi_windows: Annotated[int, Field(ge=1, le=168)] = 6
-    max_model_age_hours: Annotated[float, Field(gt=0)] = 336
-    max_feature_age_seconds: Annotated[float, Field(gt=0)] = 300
-    amended_share: Annotated[float, Field(gt=0, le=1)] = 0.05
-    resolve_after: Annotated[int, Field(ge=1, le=100)] = 3
-    training_interval_hours: Annotated[float, Field(gt=0)] = 6
-
-
 class RetentionConfig(_Table):
     """How long raw trades stay; candles and all above them stay for ever."""
 
@@ -212,14 +176,14 @@ class RetentionConfig(_Table):
 
 
 class Config(_Table):
-    """The whole of ``candlewave.toml``."""
+    """The whole of ``candlewave.toml``; table ``monitor`` is read by :func:`candlewave.rules.monitor_config`."""
 
     default_exchange: str = "kraken"
     exchanges: dict[str, ExchangeConfig] = {}
     candles: CandlesConfig = CandlesConfig()
     indicators: IndicatorsConfig = IndicatorsConfig()
     predictions: PredictionsConfig = PredictionsConfig()
-    monitor: MonitorConfig = MonitorConfig()
+    monitor: dict[str, Any] = {}
     retention: RetentionConfig = RetentionConfig()
 
     @property

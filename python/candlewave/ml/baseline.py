@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from candlewave.contracts.records import BASELINE
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.forecaster import FeatureMatrix, require_features
-
-BASELINE = "baseline"
-"""Its name, which no model may have: forecasts of both would have the same key."""
 
 DEFAULT_SPREAD = (-1.1, 1.1)
 """Outer quantiles of a return in units of volatility · √horizon.

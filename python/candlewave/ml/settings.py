@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from pydantic import Field, field_validator
 
+from candlewave.contracts.records import BASELINE
 from candlewave.core.settings import EnvironmentSettings
-from candlewave.ml.baseline import BASELINE
 from candlewave.ml.model import BoostingParameters
 
 

@@ -1,6 +1,6 @@
 """Documents that both requests and the stream answer with."""
 
-from candlewave.contracts.alert_text import summary
+from candlewave.rules import summary
 from candlewave.services.api.context import Context
 from candlewave.services.api.reader import Row
 

@@ -1,41 +1,12 @@
 """Which alerts fire: conditions become alerts that begin once, last, and end."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
 from candlewave.contracts.records import AlertRecord, AlertStatus, Severity
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a rule found about one subject.
-
-    Attributes:
-        rule: the rule's name.
-        severity: of the alert.
-        labels: the subject; with the rule they are the alert's identity.
-        holds: True when the condition holds, False when not, None when there is too little to tell.
-        value: the figure that was compared with the threshold.
-        evidence: what else a person or the trainer wants to know; JSON types.
-        training: whether a new training may help.
-    """
-
-    rule: str
-    severity: Severity
-    labels: Mapping[str, str]
-    holds: bool | None
-    value: float
-    evidence: Mapping[str, object] = field(default_factory=dict)
-    training: bool = False
-
-    @property
-    def fingerprint(self) -> str:
-        """The alert's identity."""
-        return fingerprint(self.rule, self.labels)
+from candlewave.rules.base import Finding
 
 
 @dataclass(frozen=True)
@@ -101,21 +72,21 @@ class AlertBook:
         """The alerts that fire, with their newest values."""
         return [entry.alert for entry in self._open.values()]
 
-    def judge(self, verdicts: Iterable[Verdict], now: datetime) -> list[Alert]:
-        """Return the alerts that begin and end with these verdicts.
+    def judge(self, findings: Iterable[Finding], now: datetime) -> list[Alert]:
+        """Return the alerts that begin and end with these findings.
 
-        A subject that no verdict speaks of any more, such as a version that was replaced, counts as one without the
+        A subject that no finding speaks of any more, such as a version that was replaced, counts as one without the
         condition; one of which too little is known stays as it is.
         """
         changes = []
-        found = {verdict.fingerprint: verdict for verdict in verdicts}
-        for identity, verdict in found.items():
+        found = {finding.fingerprint: finding for finding in findings}
+        for identity, finding in found.items():
             entry = self._open.get(identity)
-            if entry is None and verdict.holds:
-                changes.append(_alert(verdict, "firing", now, now))
-            elif entry is not None and verdict.holds:
+            if entry is None and finding.holds:
+                changes.append(_alert(finding, "firing", now, now))
+            elif entry is not None and finding.holds:
                 entry.misses = 0
-                entry.alert = _alert(verdict, "firing", entry.alert.occurred_at, entry.alert.began_at)
+                entry.alert = _alert(finding, "firing", entry.alert.occurred_at, entry.alert.began_at)
         for identity, entry in self._open.items():
             last = found.get(identity)
             if last is None or last.holds is False:
@@ -145,13 +116,7 @@ class AlertBook:
                 self._open.pop(alert.fingerprint, None)
 
 
-def fingerprint(rule: str, labels: Mapping[str, str]) -> str:
-    """Return 16 hexadecimal digits that identify an alert, whatever the order of its labels."""
-    text = json.dumps([rule, sorted(labels.items())], separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _alert(verdict: Verdict, status: AlertStatus, at: datetime, began_at: datetime | None) -> Alert:
+def _alert(finding: Finding, status: AlertStatus, at: datetime, began_at: datetime | None) -> Alert:
     return Alert(
-        verdict.fingerprint, verdict.rule, verdict.severity, verdict.labels, verdict.value, status, at, began_at
+        finding.fingerprint, finding.rule, finding.severity, finding.labels, finding.value, status, at, began_at
     )

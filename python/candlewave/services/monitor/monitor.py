@@ -10,15 +10,16 @@ import psycopg
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus
-from candlewave.contracts.alert_text import summary
 from candlewave.contracts.records import TrainingRequest
 from candlewave.contracts.topics import ALERTS, TRAINING_REQUESTS
 from candlewave.core.config import Config
+from candlewave.rules import judge, monitor_config, summary
+from candlewave.rules.base import Finding
+from candlewave.rules.readings import ErrorRow, Readings
 from candlewave.services.monitor import metrics
-from candlewave.services.monitor.alerts import Alert, AlertBook, Verdict
+from candlewave.services.monitor.alerts import Alert, AlertBook
 from candlewave.services.monitor.delivery import AlertmanagerSender
 from candlewave.services.monitor.reading import firing_alerts, last_training_request, read
-from candlewave.services.monitor.rules import ErrorRow, Readings, judge
 from candlewave.services.monitor.training import TrainingDesk
 from candlewave.telemetry import get_logger, tracing
 
@@ -40,12 +41,12 @@ class Evaluation:
     """What one evaluation found and did.
 
     Attributes:
-        verdicts: of every rule; none when there are no data yet.
+        findings: of every rule; none when there are no data yet.
         changes: alerts that began or ended.
         request: the training that was asked for.
     """
 
-    verdicts: list[Verdict] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     changes: list[Alert] = field(default_factory=list)
     request: TrainingRequest | None = None
 
@@ -77,12 +78,13 @@ class Monitor:
         self._conn = conn
         self._bus = bus
         self._config = config
+        self._limits = monitor_config(config)
         self._senders = senders
         self._clock = clock
-        self._book = AlertBook(config.monitor.resolve_after, firing_alerts(conn))
+        self._book = AlertBook(self._limits.resolve_after, firing_alerts(conn))
         self._desk = TrainingDesk(
             model_name,
-            timedelta(hours=config.monitor.training_interval_hours),
+            timedelta(hours=self._limits.training_interval_hours),
             lambda: last_training_request(conn, model_name),
         )
         self._tell([])
@@ -104,20 +106,20 @@ class Monitor:
             readings = read(self._conn, self._config, now)
             if readings is None:
                 return Evaluation()
-            verdicts = judge(readings, self._config.monitor)
-            changes = self._book.judge(verdicts, now)
+            findings = judge(readings, self._limits)
+            changes = self._book.judge(findings, now)
             if changes:
                 self._bus.publish(ALERTS.name, [to_message(alert.record()) for alert in changes])
                 self._book.accept(changes)
             self._tell(changes)
             export(readings)
-            request = self._desk.consider(verdicts, now)
+            request = self._desk.consider(findings, now)
             if request is not None:
                 self._bus.publish(TRAINING_REQUESTS.name, [to_message(request)])
                 self._desk.accept(request)
                 _log.warning("training asked for", request_id=request.request_id, reason=request.reason)
             span.set_attribute("candlewave.alerts", len(self._book.firing))
-        by_fingerprint = {verdict.fingerprint: verdict for verdict in verdicts}
+        by_fingerprint = {finding.fingerprint: finding for finding in findings}
         for alert in changes:
             cause = by_fingerprint.get(alert.fingerprint)
             _log.warning(
@@ -129,7 +131,7 @@ class Monitor:
                 summary=summary(alert.rule, alert.labels, alert.value),
                 evidence=None if cause is None else dict(cause.evidence),
             )
-        return Evaluation(verdicts, changes, request)
+        return Evaluation(findings, changes, request)
 
     def _tell(self, changes: Sequence[Alert]) -> None:
         firing = self._book.firing

@@ -10,8 +10,9 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from candlewave.core.config import Config
+from candlewave.rules import monitor_config
+from candlewave.rules.readings import DriftRow, ErrorRow, Hits, MarketAge, Readings, Subject
 from candlewave.services.monitor.alerts import Alert
-from candlewave.services.monitor.rules import DriftRow, ErrorRow, Hits, MarketAge, Readings, Subject
 from candlewave.services.predictor.reading import due_candles
 from candlewave.services.predictor.schedule import Market
 
@@ -41,7 +42,7 @@ def read(conn: psycopg.Connection, config: Config, now: datetime) -> Readings | 
     if not rows:
         return None
     closed_until: datetime = rows[0][0]
-    limits = config.monitor
+    limits = monitor_config(config)
     served, champion = _served(conn, closed_until)
     hours = max(limits.skill_windows, limits.error_windows, limits.psi_windows) + _SPARE_HOURS
     since = closed_until - timedelta(hours=hours)

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from candlewave import __version__
-from candlewave.contracts.alert_text import DOCUMENTATION, RUNBOOKS, summary
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.times import format_time
+from candlewave.rules import DOCUMENTATION, RUNBOOKS, summary
 from candlewave.services.monitor import metrics
 from candlewave.services.monitor.alerts import Alert
 

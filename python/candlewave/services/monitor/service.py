@@ -8,13 +8,13 @@ from candlewave.contracts.topics import ALERTS, TRAINING_REQUESTS
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
 from candlewave.engine.connect import connect
+from candlewave.rules import judge, monitor_config
+from candlewave.rules.base import Finding
 from candlewave.services.frame import Service
-from candlewave.services.monitor.alerts import Verdict
 from candlewave.services.monitor.delivery import AlertmanagerSender, WebhookRelay
 from candlewave.services.monitor.monitor import Monitor, withdraw
 from candlewave.services.monitor.reading import read
 from candlewave.services.monitor.receivers import Poster, alertmanager_url, body_for
-from candlewave.services.monitor.rules import judge
 from candlewave.services.monitor.settings import MonitorSettings
 from candlewave.telemetry.admin import Status
 
@@ -50,7 +50,7 @@ def main(service: Service, config: Config, settings: MonitorSettings) -> None:
                 if lease.held:
                     monitor = Monitor(conn, service.bus, config, settings.model_name, senders)
                     service.log.info("watching the forecasts", firing=len(monitor.firing))
-                    _evaluate(service, monitor, lease, config.monitor.interval_seconds, status)
+                    _evaluate(service, monitor, lease, monitor_config(config).interval_seconds, status)
                 else:
                     withdraw(senders)
                     status.problem = None
@@ -68,7 +68,7 @@ def _evaluate(service: Service, monitor: Monitor, lease: Lease, seconds: float, 
         status.problem = None
 
 
-def judge_once(settings: Settings, config: Config) -> list[Verdict] | None:
+def judge_once(settings: Settings, config: Config) -> list[Finding] | None:
     """Evaluate all rules now, and change nothing; None when there are no data yet.
 
     Raises:
@@ -76,7 +76,7 @@ def judge_once(settings: Settings, config: Config) -> list[Verdict] | None:
     """
     with connect(settings) as conn:
         readings = read(conn, config, datetime.now(UTC))
-    return None if readings is None else judge(readings, config.monitor)
+    return None if readings is None else judge(readings, monitor_config(config))
 
 
 def make_senders(settings: MonitorSettings) -> list[AlertmanagerSender]:

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from candlewave.contracts.alert_text import summary
 from candlewave.contracts.records import TrainingRequest
+from candlewave.rules import summary
+from candlewave.rules.base import Finding
 from candlewave.services.monitor import metrics
-from candlewave.services.monitor.alerts import Verdict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,15 +28,15 @@ class TrainingDesk:
         self._own: datetime | None = None
         self._withheld: set[str] = set()
 
-    def consider(self, verdicts: Iterable[Verdict], now: datetime) -> TrainingRequest | None:
-        """Return the request that the alerts of these verdicts call for, None when there is no need or it is too soon.
+    def consider(self, findings: Iterable[Finding], now: datetime) -> TrainingRequest | None:
+        """Return the request that the alerts of these findings call for, None when there is no need or it is too soon.
 
         An alert that lasts asks again after the interval. Two monitors that both believe to be the active one make
         the same request.
         """
         causes = sorted(
-            (verdict for verdict in verdicts if verdict.holds and verdict.training),
-            key=lambda verdict: (verdict.rule, verdict.fingerprint),
+            (finding for finding in findings if finding.holds and finding.training),
+            key=lambda finding: (finding.rule, finding.fingerprint),
         )
         if not causes:
             self._withheld.clear()
@@ -66,7 +66,7 @@ class TrainingDesk:
         metrics.TRAINING_REQUESTS.labels(request.reason).inc()
 
 
-def _evidence(causes: Sequence[Verdict]) -> list[dict[str, object]]:
+def _evidence(causes: Sequence[Finding]) -> list[dict[str, object]]:
     return [
         {
             "fingerprint": cause.fingerprint,

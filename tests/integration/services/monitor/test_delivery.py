@@ -17,7 +17,8 @@ from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusError, BusUnavailableError, Message, Received
 from candlewave.contracts.records import AlertStatus
 from candlewave.contracts.topics import ALERTS
-from candlewave.services.monitor.alerts import Alert, fingerprint
+from candlewave.rules.base import fingerprint
+from candlewave.services.monitor.alerts import Alert
 from candlewave.services.monitor.delivery import AlertmanagerSender, WebhookRelay, pause
 from candlewave.services.monitor.receivers import Poster, alertmanager_url, body_for
 

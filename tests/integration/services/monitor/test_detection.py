@@ -116,7 +116,7 @@ def test_a_jump_of_volatility_is_noticed_a_training_asked_for_once_and_its_outco
     with market.bus.subscribe(GROUP, ["training_requests"]) as wishes:
         assert trainer.step(wishes, timeout=0.0) is not None, "there was no model"
     monitor = Monitor(market.conn, market.bus, CONFIG, "candlewave", [], clock)
-    calm = {v.rule: v.holds for v in monitor.evaluate().verdicts if v.labels.get("model_name") == "candlewave"}
+    calm = {v.rule: v.holds for v in monitor.evaluate().findings if v.labels.get("model_name") == "candlewave"}
     assert calm["coverage"] is False
     assert monitor.firing == []
 

@@ -14,16 +14,16 @@ from tests.integration.services.monitor.tables import Tables
 from candlewave.bus import BusUnavailableError
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Received
-from candlewave.core.config import Config, ExchangeConfig, MonitorConfig
+from candlewave.core.config import Config, ExchangeConfig
+from candlewave.rules.readings import Subject
 from candlewave.services.monitor.delivery import AlertmanagerSender
 from candlewave.services.monitor.monitor import Monitor, withdraw
 from candlewave.services.monitor.reading import firing_alerts, read
-from candlewave.services.monitor.rules import Subject
 
 CLOSED = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 CONFIG = Config(
     exchanges={"kraken": ExchangeConfig(symbols=["BTC/USD"])},
-    monitor=MonitorConfig(resolve_after=2, training_interval_hours=6),
+    monitor={"resolve_after": 2, "training_interval_hours": 6},
 )
 
 
@@ -270,7 +270,7 @@ def test_without_any_trade_there_is_nothing_to_judge(
 ) -> None:
     conn.execute("UPDATE market_clock SET closed_until = NULL")
     assert tables.conn is conn
-    assert Monitor(conn, bus, CONFIG, "candlewave", [], clock).evaluate().verdicts == []
+    assert Monitor(conn, bus, CONFIG, "candlewave", [], clock).evaluate().findings == []
 
 
 def test_windows_and_markets_are_bounded(conn: psycopg.Connection, tables: Tables, clock: Clock) -> None:
@@ -284,7 +284,7 @@ def test_windows_and_markets_are_bounded(conn: psycopg.Connection, tables: Table
             "INSERT INTO latest_predictions VALUES ('replayed', %s, 60, %s, 'baseline', '1', 'baseline', %s)",
             [symbol, CLOSED - timedelta(minutes=minutes), CLOSED - timedelta(minutes=minutes)],
         )
-    config = CONFIG.model_copy(update={"monitor": MonitorConfig(coverage_hours=1)})
+    config = CONFIG.model_copy(update={"monitor": {"coverage_hours": 1}})
     readings = read(conn, config, clock.now)
     assert readings is not None
     assert len(readings.hits[Subject("candlewave", "3", 5)].minutes) == 60 - 6 - 1

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 
 import pytest
+from scripts.monitor_rules import PAGE, page
 
-from candlewave.contracts.alert_text import RUNBOOKS, summary
-from candlewave.core.config import MonitorConfig
+from candlewave import rules
+from candlewave.core.config import Config, ConfigError, load_config
 from candlewave.core.paths import project_root
-from candlewave.services.monitor import rules
-from candlewave.services.monitor.alerts import Verdict
-from candlewave.services.monitor.rules import DriftRow, ErrorRow, Hits, MarketAge, Readings, Rule, Subject, judge
+from candlewave.rules import RUNBOOKS, MonitorConfig, judge, monitor_config, summary
+from candlewave.rules.base import Finding
+from candlewave.rules.readings import DriftRow, ErrorRow, Hits, MarketAge, Readings, Subject
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 CLOSED = NOON + timedelta(minutes=5)
@@ -48,9 +50,9 @@ def readings(errors: Iterable[ErrorRow] = (), **more: object) -> Readings:
     return Readings(**{**base, **more})  # type: ignore[arg-type]
 
 
-def only(rule: Rule, found: Readings, config: MonitorConfig = CONFIG) -> Verdict:
-    (verdict,) = rule(found, config)
-    return verdict
+def only(rule: ModuleType, found: Readings, config: MonitorConfig = CONFIG) -> Finding:
+    (finding,) = rule.judge(found, config)
+    return finding
 
 
 @pytest.mark.parametrize(
@@ -59,12 +61,12 @@ def only(rule: Rule, found: Readings, config: MonitorConfig = CONFIG) -> Verdict
 )
 def test_error_must_be_high_against_the_week_for_hours(hourly: Sequence[float], holds: bool | None) -> None:
     rows = [row(span="7d", mae=1.0), *(row(back, mae=mae) for back, mae in enumerate(reversed(hourly), 1))]
-    verdict = only(rules.model_error, readings(rows))
-    assert verdict.holds is holds
+    finding = only(rules.model_error, readings(rows))
+    assert finding.holds is holds
     if holds:
-        assert verdict.value == 3.0
-        assert verdict.training
-        assert verdict.labels == {"model_name": "candlewave", "model_version": "3", "horizon_minutes": "5"}
+        assert finding.value == 3.0
+        assert finding.training
+        assert finding.labels == {"model_name": "candlewave", "model_version": "3", "horizon_minutes": "5"}
 
 
 def test_markets_weigh_by_their_forecasts_and_each_against_its_own_week() -> None:
@@ -75,10 +77,10 @@ def test_markets_weigh_by_their_forecasts_and_each_against_its_own_week() -> Non
         *(row(back, mae=100.0, forecasts=40) for back in (1, 2)),
         *(row(back, symbol="ETH/USD", mae=5.0, forecasts=20) for back in (1, 2)),
     ]
-    verdict = only(rules.model_error, readings(rows))
-    assert verdict.value == pytest.approx((40 + 100) / 60)
-    assert verdict.holds is False
-    assert verdict.evidence["worst_markets"] == {"kraken ETH/USD": 5.0, "kraken BTC/USD": 1.0}
+    finding = only(rules.model_error, readings(rows))
+    assert finding.value == pytest.approx((40 + 100) / 60)
+    assert finding.holds is False
+    assert finding.evidence["worst_markets"] == {"kraken ETH/USD": 5.0, "kraken BTC/USD": 1.0}
 
 
 def test_the_newest_week_counts_and_one_without_any_error_is_left_out() -> None:
@@ -91,9 +93,9 @@ def test_the_newest_week_counts_and_one_without_any_error_is_left_out() -> None:
         *(row(back, mae=3.0) for back in (1, 2)),
         *(row(back, symbol="USDT/USD", mae=1.0) for back in (1, 2)),
     ]
-    verdict = only(rules.model_error, readings(rows))
-    assert (verdict.holds, verdict.value) == (True, 3.0)
-    assert verdict.evidence["worst_markets"] == {"kraken BTC/USD": 3.0}
+    finding = only(rules.model_error, readings(rows))
+    assert (finding.holds, finding.value) == (True, 3.0)
+    assert finding.evidence["worst_markets"] == {"kraken BTC/USD": 3.0}
 
 
 def test_the_threshold_itself_is_not_above_it() -> None:
@@ -135,9 +137,9 @@ def test_skill_is_told_with_the_markets_that_lack_it() -> None:
         *(row(back, symbol="ETH/USD", skill=-0.4) for back in (1, 2, 3)),
         *(row(back, symbol="ADA/USD", skill=None) for back in (1, 2, 3)),
     ]
-    verdict = only(rules.point_skill, readings(rows))
-    assert verdict.value == pytest.approx(-0.25)
-    assert verdict.evidence["worst_markets"] == {"kraken ETH/USD": 0.4, "kraken BTC/USD": 0.1}
+    finding = only(rules.point_skill, readings(rows))
+    assert finding.value == pytest.approx(-0.25)
+    assert finding.evidence["worst_markets"] == {"kraken ETH/USD": 0.4, "kraken BTC/USD": 0.1}
 
 
 def test_interval_skill_needs_no_margin_but_every_hour() -> None:
@@ -153,8 +155,8 @@ def test_coverage_is_told_with_the_markets_furthest_from_it() -> None:
         ErrorRow("kraken", symbol, CHAMPION, "24h", NOON - HOUR, 60, 1.0, 0.0, covered, 0.1, 0.1)
         for symbol, covered in (("BTC/USD", 0.7), ("ETH/USD", 0.3), ("ADA/USD", 0.95))
     ]
-    verdict = only(rules.coverage, readings(days, hits={CHAMPION: hits}))
-    worst = verdict.evidence["worst_markets"]
+    finding = only(rules.coverage, readings(days, hits={CHAMPION: hits}))
+    worst = finding.evidence["worst_markets"]
     assert isinstance(worst, dict)
     assert list(worst) == ["kraken ETH/USD", "kraken ADA/USD", "kraken BTC/USD"]
     assert list(worst.values()) == pytest.approx([0.5, 0.15, 0.1])
@@ -163,8 +165,8 @@ def test_coverage_is_told_with_the_markets_furthest_from_it() -> None:
 def test_a_baseline_has_no_skill_to_lose() -> None:
     rows = [row(back, subject=BASELINE, skill=-1.0, interval=-1.0) for back in (1, 2, 3)]
     served = readings(rows, served=frozenset({BASELINE}))
-    assert list(rules.point_skill(served, CONFIG)) == []
-    assert list(rules.interval_skill(served, CONFIG)) == []
+    assert list(rules.point_skill.judge(served, CONFIG)) == []
+    assert list(rules.interval_skill.judge(served, CONFIG)) == []
 
 
 def test_trouble_of_a_baseline_is_told_and_asks_for_no_training() -> None:
@@ -173,8 +175,8 @@ def test_trouble_of_a_baseline_is_told_and_asks_for_no_training() -> None:
     hits = Hits(range(600), [0.5] * 600, [1] * 600)
     found = readings(rows, served=frozenset({BASELINE}), hits={BASELINE: hits})
     for rule in (rules.model_error, rules.coverage):
-        verdict = only(rule, found)
-        assert (verdict.holds, verdict.training) == (True, False)
+        finding = only(rule, found)
+        assert (finding.holds, finding.training) == (True, False)
     assert only(rules.coverage, readings(hits={CHAMPION: hits})).training
 
 
@@ -187,10 +189,10 @@ def test_versions_that_are_not_served_are_not_judged() -> None:
 def test_coverage_is_judged_by_its_interval(share: float, minutes: int, holds: bool | None) -> None:
     pattern = [float((7 * i) % 10 < 10 * share) for i in range(minutes)]
     hits = Hits(range(minutes), pattern, [1] * minutes)
-    verdict = only(rules.coverage, readings(hits={CHAMPION: hits}))
-    assert verdict.holds is holds
+    finding = only(rules.coverage, readings(hits={CHAMPION: hits}))
+    assert finding.holds is holds
     if holds is not None:
-        assert verdict.value == pytest.approx(share)
+        assert finding.value == pytest.approx(share)
 
 
 def drift(by_feature: dict[str, Sequence[float]], version: str = "3") -> Readings:
@@ -206,9 +208,9 @@ def drift(by_feature: dict[str, Sequence[float]], version: str = "3") -> Reading
 
 def test_drift_is_of_half_the_features_and_must_last() -> None:
     bad = drift({"a": (0.3, 0.3), "b": (0.21, 0.22), "c": (0.0, 0.0)})
-    verdict = only(rules.feature_drift, bad)
-    assert (verdict.holds, verdict.value) == (True, 0.21)
-    assert verdict.evidence["worst_features"] == {"a": 0.3, "b": 0.21, "c": 0.0}
+    finding = only(rules.feature_drift, bad)
+    assert (finding.holds, finding.value) == (True, 0.21)
+    assert finding.evidence["worst_features"] == {"a": 0.3, "b": 0.21, "c": 0.0}
     assert only(rules.feature_drift, drift({"a": (9.0, 9.0), "b": (0.1, 0.1), "c": (0.0, 0.0)})).holds is False
     assert only(rules.feature_drift, drift({"a": (0.3, 0.2, 0.3)})).holds is False
     assert only(rules.feature_drift, drift({"a": (0.3,)})).holds is None
@@ -219,7 +221,7 @@ def test_a_model_grows_old() -> None:
     assert only(rules.stale_model, readings(champion_since=NOW - 336 * HOUR)).holds is False
     assert only(rules.stale_model, readings(champion_since=NOW - 337 * HOUR)).holds is True
     assert only(rules.stale_model, readings(champion_since=None)).holds is None
-    assert list(rules.stale_model(readings(champion=None), CONFIG)) == []
+    assert list(rules.stale_model.judge(readings(champion=None), CONFIG)) == []
 
 
 def test_markets_are_judged_by_exchange() -> None:
@@ -229,18 +231,18 @@ def test_markets_are_judged_by_exchange() -> None:
         MarketAge("kraken", "ETH/USD", CLOSED - 20 * minute, CLOSED - 20 * minute),
         MarketAge("binance", "BTC/USDT", CLOSED - minute, CLOSED - 8 * minute),
     ]
-    ages = {v.labels["exchange"]: v for v in rules.stale_features(readings(markets=markets), CONFIG)}
+    ages = {v.labels["exchange"]: v for v in rules.stale_features.judge(readings(markets=markets), CONFIG)}
     assert (ages["kraken"].holds, ages["kraken"].value) == (True, 19 * 60 + 30)
     assert ages["kraken"].evidence["symbols"] == {"ETH/USD": 1170.0}
     assert ages["binance"].holds is False
-    behind = {v.labels["exchange"]: v for v in rules.stale_forecasts(readings(markets=markets), CONFIG)}
+    behind = {v.labels["exchange"]: v for v in rules.stale_forecasts.judge(readings(markets=markets), CONFIG)}
     assert behind["kraken"].holds is False
     assert (behind["binance"].holds, behind["binance"].value) == (True, 420.0)
 
 
 def test_a_market_that_never_had_a_forecast_is_not_behind() -> None:
     markets = [MarketAge("kraken", "BTC/USD", CLOSED, None)]
-    assert list(rules.stale_forecasts(readings(markets=markets), CONFIG)) == []
+    assert list(rules.stale_forecasts.judge(readings(markets=markets), CONFIG)) == []
 
 
 @pytest.mark.parametrize(("judged", "amended", "holds"), [(100, 6, True), (100, 5, False), (29, 29, None)])
@@ -248,7 +250,7 @@ def test_share_of_amended_inputs(judged: int, amended: int, holds: bool | None) 
     assert only(rules.amended_inputs, readings(judged=judged, amended=amended)).holds is holds
 
 
-def test_every_verdict_has_words_of_its_own() -> None:
+def test_every_finding_has_words_of_its_own() -> None:
     found = readings(
         [row(span="7d"), *(row(back) for back in (1, 2, 3))],
         hits={CHAMPION: Hits(range(600), [1.0] * 600, [1] * 600)},
@@ -256,14 +258,31 @@ def test_every_verdict_has_words_of_its_own() -> None:
         judged=100,
         markets=[MarketAge("kraken", "BTC/USD", CLOSED, CLOSED)],
     )
-    verdicts = judge(found, CONFIG)
-    assert len({v.rule for v in verdicts}) == len(rules.RULES)
-    for verdict in verdicts:
-        text = summary(verdict.rule, verdict.labels, verdict.value)
-        assert not text.startswith(verdict.rule), text
-        assert (project_root() / RUNBOOKS / f"{verdict.rule}.md").is_file()
-        assert all(value in text for value in verdict.labels.values()), text
+    findings = judge(found, CONFIG)
+    assert len({v.rule for v in findings}) == len(rules.RULES)
+    for finding in findings:
+        text = summary(finding.rule, finding.labels, finding.value)
+        assert not text.startswith(finding.rule), text
+        assert (project_root() / RUNBOOKS / f"{finding.rule}.md").is_file()
+        assert all(value in text for value in finding.labels.values()), text
 
 
 def test_nothing_read_raises_nothing() -> None:
-    assert all(not verdict.holds for verdict in judge(Readings(NOW, CLOSED), CONFIG))
+    assert all(not finding.holds for finding in judge(Readings(NOW, CLOSED), CONFIG))
+
+
+def test_the_page_lists_the_rules_as_they_are() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(PAGE.read_text(encoding="utf-8")), "run: make docs-rules"
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [({"error_ratio": 1}, "error_ratio: Input should be greater than 1"), ({"eror_ratio": 2.0}, "eror_ratio: Extra")],
+)
+def test_a_wrong_threshold_is_named(table: dict[str, float], text: str) -> None:
+    with pytest.raises(ConfigError, match=f"table monitor: {text}"):
+        monitor_config(Config(monitor=table))
+
+
+def test_the_shipped_thresholds_are_those_of_the_rules() -> None:
+    assert monitor_config(load_config()) == MonitorConfig()

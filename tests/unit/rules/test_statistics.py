@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from candlewave.services.monitor.statistics import MIN_BATCHES, coverage_interval
+from candlewave.rules.statistics import MIN_BATCHES, coverage_interval
 
 
 def overlapping(rng: np.random.Generator, minutes: int, horizon: int, width: float) -> np.ndarray:

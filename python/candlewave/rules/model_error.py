@@ -1,0 +1,63 @@
+"""The mean absolute error of each of the last ``error_windows`` hours is more than ``error_ratio`` times that of the
+last seven days; each market is compared with its own week. It says that the market has changed, not that the model is
+worse than another: that is skill. *Asks for a training*, unless it is the baseline's: no training changes that.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from candlewave.rules.base import Finding, Limits, Rule, worst
+from candlewave.rules.readings import ErrorRow, Readings
+from candlewave.rules.windows import by_subject, in_a_row, last_hours, mean, newest
+
+
+class ErrorLimits(Limits):
+    """Thresholds.
+
+    Attributes:
+        error_ratio: mean absolute error of an hour against that of the last seven days.
+        error_windows: hours in a row above it.
+    """
+
+    error_ratio: Annotated[float, Field(gt=1)] = 2.5
+    error_windows: Annotated[int, Field(ge=1, le=168)] = 3
+
+
+def judge(readings: Readings, limits: ErrorLimits) -> Iterable[Finding]:
+    """Compare the error of each of the last hours with that of the last seven days, market by market."""
+    for subject, rows in by_subject(readings).items():
+        usual = newest(rows, "7d")
+        hours = last_hours(readings, rows, limits.error_windows)
+        ratios = [
+            mean((row.mae / usual[row.market].mae, row.forecasts) for row in hour if _has_error(usual, row))
+            for hour in hours
+        ]
+        yield in_a_row(
+            RULE.about(subject.labels, training=subject.is_trained),
+            [None if ratio is None or n < limits.min_forecasts else ratio for ratio, n in ratios],
+            lambda ratio: ratio > limits.error_ratio,
+            {
+                "ratio_by_hour": [ratio for ratio, _ in ratios],
+                "threshold": limits.error_ratio,
+                "worst_markets": worst(
+                    (row.market, row.mae / usual[row.market].mae)
+                    for row in (hours[-1] if hours else ())
+                    if _has_error(usual, row)
+                ),
+            },
+        )
+
+
+def _has_error(usual: Mapping[str, ErrorRow], row: ErrorRow) -> bool:
+    return row.market in usual and usual[row.market].mae > 0
+
+
+RULE = Rule(
+    "model-error",
+    "warning",
+    ErrorLimits,
+    judge,
+    lambda ratio: f"for hours the error was {ratio:.2f} times that of the last week",
+)

@@ -1,0 +1,124 @@
+"""What rules judge: rows of the evaluation views and ages of markets, as they were at one moment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from candlewave.contracts.records import BASELINE
+
+
+class Subject(NamedTuple):
+    """A model version at one horizon."""
+
+    model_name: str
+    model_version: str
+    horizon_minutes: int
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a training could change it: the baseline is the same after each."""
+        return self.model_name != BASELINE
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of its alerts."""
+        return {name: str(value) for name, value in self._asdict().items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """A row of ``model_error``; ``skill`` and ``interval_skill`` are None where they are not defined."""
+
+    exchange: str
+    symbol: str
+    subject: Subject
+    span: str
+    hour: datetime
+    forecasts: int
+    mae: float
+    bias: float
+    coverage: float
+    skill: float | None
+    interval_skill: float | None
+
+    @property
+    def market(self) -> str:
+        """The market in text."""
+        return f"{self.exchange} {self.symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """How often intervals held, minute by minute, over all markets; for one subject.
+
+    Attributes:
+        minutes: feature times, as whole minutes since 1970, ascending.
+        hits: share of the minute's forecasts whose interval held.
+        counts: forecasts of that minute.
+    """
+
+    minutes: Sequence[int]
+    hits: Sequence[float]
+    counts: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    """How far a feature is from its training in the day that ends with an hour.
+
+    Attributes:
+        psi: mean of all markets.
+        worst: largest of all markets.
+    """
+
+    model_version: str
+    feature: str
+    hour: datetime
+    psi: float
+    worst: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarketAge:
+    """How far a market has come.
+
+    Attributes:
+        due: open time of its newest candle that its feed has passed by the grace.
+        forecast: feature time of its newest forecast, None when there is none.
+    """
+
+    exchange: str
+    symbol: str
+    due: datetime
+    forecast: datetime | None
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the views say at one moment.
+
+    Attributes:
+        now: wall clock, UTC.
+        closed_until: the markets' clock: candles are closed up to there.
+        champion: the champion's name and version, None while the baseline alone is served.
+        champion_since: when it was promoted.
+        served: the subjects that users see, baselines too.
+        errors: rows of the hours that the rules look at.
+        hits: coverage by subject.
+        drift: rows of the champion's last hours.
+        judged, amended: forecasts of the last day with an outcome, and those whose inputs were amended.
+        markets: those that should be forecast.
+    """
+
+    now: datetime
+    closed_until: datetime
+    champion: tuple[str, str] | None = None
+    champion_since: datetime | None = None
+    served: frozenset[Subject] = frozenset()
+    errors: Sequence[ErrorRow] = ()
+    hits: Mapping[Subject, Hits] = field(default_factory=dict)
+    drift: Sequence[DriftRow] = ()
+    judged: int = 0
+    amended: int = 0
+    markets: Sequence[MarketAge] = ()

@@ -1,0 +1,44 @@
+"""The champion was promoted, or put back by a rollback, more than ``max_model_age_hours`` ago.
+
+*Asks for a training.*
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from candlewave.rules.base import Finding, Limits, Rule, span
+from candlewave.rules.readings import Readings
+
+_HOUR = timedelta(hours=1)
+
+
+class ModelAgeLimits(Limits):
+    """Thresholds.
+
+    Attributes:
+        max_model_age_hours: time since the champion was promoted.
+    """
+
+    max_model_age_hours: Annotated[float, Field(gt=0)] = 336
+
+
+def judge(readings: Readings, limits: ModelAgeLimits) -> Iterable[Finding]:
+    """Notice a champion that nobody has replaced or confirmed for long."""
+    if readings.champion is None:
+        return
+    unknown = RULE.about({"model_name": readings.champion[0], "model_version": readings.champion[1]}, training=True)
+    if readings.champion_since is None:
+        yield unknown
+        return
+    hours = (readings.now - readings.champion_since) / _HOUR
+    yield unknown.decided(
+        hours > limits.max_model_age_hours,
+        hours,
+        {"promoted_at": readings.champion_since.isoformat(), "threshold_hours": limits.max_model_age_hours},
+    )
+
+
+RULE = Rule("stale-model", "warning", ModelAgeLimits, judge, lambda hours: f"promoted {span(hours * 3600)} ago")
