@@ -83,7 +83,7 @@ migrate: setup ## Bring the engine to what sql/ declares
 render: setup ## Write sql/rendered: what RisingWave gets, for review
 	@$(BIN)/candlewave render --write
 
-check: setup ## Fail when the tables in sql/ are not those of the revisions
+check: setup ## Fail when sql/rendered, the revisions or a running engine are not as sql/ declares
 	@$(BIN)/candlewave check
 
 bench: setup ## Measure; prints a table

@@ -1,4 +1,4 @@
-"""Commands about migrations: plan, check, migrate (with downgrade, history, current)."""
+"""`candlewave migrate`, with downgrade, history and current; plan and check have a module of their own."""
 
 import sys
 from collections.abc import Iterator
@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from candlewave.cli import plan
+from candlewave.cli.plan import print_plan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,35 +30,8 @@ Wait = Annotated[float, typer.Option(help="Seconds to wait for another migrator.
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(plan)
-    app.command()(check)
+    plan.register(app, _migrator)
     app.add_typer(migrate_app, name="migrate")
-
-
-def plan() -> None:
-    """Show what `migrate` would do on the engine."""
-    console = _console()
-    with _explained():
-        migrator = _migrator(console)
-        made = migrator.plan()
-        if made.is_empty:
-            console.print("The engine has what sql/ declares.")
-        else:
-            _print_plan(console, made)
-
-
-def check() -> None:
-    """Fail when the tables in sql/ are not those that the revisions lead to."""
-    from candlewave.engine.migrate.revisions import Revisions, compare_tables
-
-    console = _console()
-    with _explained():
-        problems = compare_tables(Revisions.of_project())
-        for line in problems:
-            console.print(line)
-        if problems:
-            raise typer.Exit(1)
-        console.print("The tables in sql/ are those that the revisions lead to.")
 
 
 @migrate_app.callback()
@@ -90,7 +66,7 @@ def migrate(
         _ensure_topics()
 
         def confirm(made: "Plan") -> bool:
-            _print_plan(console, made)
+            print_plan(console, made)
             return yes or not (sys.stdin.isatty() and console.is_terminal) or typer.confirm("Apply this plan?")
 
         if not migrator.upgrade(Mode.IN_PLACE if in_place else Mode.BESIDE, confirm):
@@ -292,21 +268,6 @@ def _ensure_topics() -> None:
         bus.ensure_topics(TOPICS.values())
     finally:
         bus.close()
-
-
-def _print_plan(console: "Console", made: "Plan") -> None:
-    from rich.table import Table
-
-    from candlewave.engine.migrate.plan import Action
-
-    colours = {Action.ADDED: "green", Action.CHANGED: "cyan", Action.REBUILT: "cyan", Action.REMOVED: "red"}
-    table = Table("", "Kind", "Object", "Why", box=None)
-    for change in made.changes:
-        colour = colours.get(change.action, "yellow")
-        table.add_row(f"[{colour}]{change.action}", str(change.kind), change.name, change.reason)
-    console.print(table)
-    counts = [(a, sum(c.action is a for c in made.changes)) for a in Action]
-    console.print("  " + ", ".join(f"{n} {action}" for action, n in counts if n))
 
 
 def _current_revision(console: "Console") -> str | None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from candlewave.engine.migrate.plan import Action, Change, Mode, Plan, Recorded, StoreChangeError, make_plan
+from candlewave.engine.migrate.plan import UNRECORDED, Action, Change, Mode, Plan, Recorded, StoreChangeError, make_plan
 from candlewave.engine.migrate.state import State, ordered
 from candlewave.sqlproject.ddl import Kind
 from candlewave.sqlproject.fingerprint import fingerprint
@@ -87,7 +87,7 @@ def test_new_column_rebuilds_one_view_where_readers_follow_names(engine: Engine)
     plan = engine.plan()
     (change,) = plan.changes
     assert (change.name, change.action, change.added_columns) == ("candles", Action.CHANGED, ("spread",))
-    assert change.reason == "its definition changed"
+    assert change.reason == "its definition changed: adds spread"
     assert (change.rows, change.seconds, change.resends, change.cheap) == (1000, 2.5, None, False)
     assert "spread" in str(change.new_text)
     assert "spread" not in str(change.old_text)
@@ -138,6 +138,25 @@ def test_other_rows_rebuild_every_reader(engine: Engine) -> None:
     assert plan.rebuilt == ("candles", "highs", "means")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("min(price) AS low", "min(price) AS lowest", "adds lowest; drops low"),
+        ("min(price) AS low", "min(price) - 1 AS low", "other values in low"),
+        ("FROM trades", "FROM trades WHERE price > 0", "its rows may differ"),
+        ("FROM trades", "FROM trades, generate_series(1, 2) AS g", "could not resolve its columns, "),
+        ("FROM trades", "FROM trades AS trades", "all values stay"),
+    ],
+)
+def test_the_reason_says_what_about_a_definition_changed(engine: Engine, old: str, new: str, reason: str) -> None:
+    del engine.wanted["means"], engine.wanted["latest"], engine.wanted["means_sink"]
+    engine.edit("candles", old, new)
+    found = by_name(engine.plan())["candles"].reason
+    assert found.startswith(
+        f"its definition changed: {reason}" if reason else "its definition changed, but its values do"
+    )
+
+
 def test_a_plain_view_is_created_again_on_a_replaced_relation(engine: Engine) -> None:
     engine.edit("means", "AS mean", "AS mean, high - low AS spread")
     plan = engine.plan()
@@ -179,8 +198,16 @@ def test_engine_without_texts_compares_fingerprints(engine: Engine) -> None:
         "could not resolve its columns (what candles was made from is not known): counts as changed"
     )
     assert changes["means_sink"].resends is True
+
+
+def test_table_whose_text_is_unknown_rebuilds_no_reader(engine: Engine) -> None:
+    engine.forget_texts()
     engine.edit("trades", "ts TIMESTAMPTZ", "ts TIMESTAMPTZ, side VARCHAR")
-    assert by_name(engine.plan())["trades"].reason == "its definition changed since candlewave 0.1.0"
+    (change,) = engine.plan().changes
+    assert (change.action, change.reason) == (Action.ALTERED, "its definition changed since candlewave 0.1.0")
+    engine.recorded["trades"] = Recorded("trades", Kind.TABLE, "", state=UNRECORDED)
+    (change,) = engine.plan().changes
+    assert (change.action, change.reason) == (Action.REPAIRED, "on the engine, but not made by a migration")
 
 
 def test_missing_and_half_made_objects_are_repaired(engine: Engine) -> None:

@@ -13,6 +13,8 @@ from candlewave.sqlproject.render import SqlObject, from_text
 
 READY = "ready"
 """State of a recorded object that was made completely."""
+UNRECORDED = "unrecorded"
+"""State of an object that exists although no migration noted it."""
 
 
 class StoreChangeError(MigrationError):
@@ -159,8 +161,11 @@ class _Planner:
         self._by_name = readers_follow_names
         self._mode = mode
         self._known = _known_state(recorded, wanted)
-        unknown = {name: record.sha256 for name, record in recorded.items() if name not in self._known}
-        self._before = trace(self._known.values(), unknown)
+        # A table only gains columns, so to its readers one whose text is unknown was as it is to be.
+        tables = {n: o for n, o in wanted.items() if is_store(o) and n in recorded}
+        before = ordered((tables | self._known).values())
+        unknown = {name: record.sha256 for name, record in recorded.items() if name not in before}
+        self._before = trace(before.values(), unknown)
         self._after = trace(wanted.values())
         self._replaced: set[str] = set()
         """Relations that another one takes the place of."""
@@ -179,15 +184,34 @@ class _Planner:
             return self._made(sql_object, Action.ADDED, "new in sql/")
         if not record.exists:
             return self._made(sql_object, Action.REPAIRED, "missing on the engine")
+        if record.state == UNRECORDED:
+            return self._made(sql_object, Action.REPAIRED, "on the engine, but not made by a migration")
         if record.state != READY:
             return self._made(sql_object, Action.REPAIRED, "only half made on the engine")
         if record.sha256 == fingerprint(sql_object):
             return self._affected(sql_object)
         if is_store(sql_object) or record.kind is Kind.TABLE:
             return self._altered(sql_object, record)
-        old = _columns(self._before, sql_object.name)
-        gained = tuple(c for c in _columns(self._after, sql_object.name) if old and c not in old)
-        return self._made(sql_object, Action.CHANGED, "its definition changed", added_columns=gained)
+        return self._changed(sql_object)
+
+    def _changed(self, sql_object: SqlObject) -> Change:
+        old, new = _columns(self._before, sql_object.name), _columns(self._after, sql_object.name)
+        if sql_object.kind is Kind.SINK or not old:
+            return self._made(sql_object, Action.CHANGED, "its definition changed")
+        gained = tuple(c for c in new if c not in old)
+        lost = [c for c in old if c not in new]
+        other = [c for c in old if c in new and new[c] != old[c]]
+        unresolved = self._before[sql_object.name].unresolved or self._after[sql_object.name].unresolved
+        parts = [f"adds {_some(list(gained))}"] if gained else []
+        parts += [f"drops {_some(lost)}"] if lost else []
+        if unresolved:
+            parts.append(f"could not resolve its columns, {unresolved}: all count as changed")
+        elif "" in other:
+            parts.append("its rows may differ")
+        elif other:
+            parts.append(f"other values in {_some(other)}")
+        reason = f"its definition changed: {'; '.join(parts) or 'all values stay'}"
+        return self._made(sql_object, Action.CHANGED, reason, added_columns=gained)
 
     def _affected(self, sql_object: SqlObject) -> Change | None:
         """Return how an object with an unchanged statement follows its inputs, None when it need not."""

@@ -15,7 +15,7 @@ from psycopg.rows import tuple_row
 
 from candlewave.core.config import Symbol
 from candlewave.engine.embedded import catalog
-from candlewave.engine.migrate.plan import Recorded
+from candlewave.engine.migrate.plan import UNRECORDED, Recorded
 from candlewave.sqlproject.ddl import Column, Kind, parse_statement
 from candlewave.sqlproject.header import split_header
 from candlewave.sqlproject.render import SqlObject
@@ -36,8 +36,6 @@ CREATE TABLE candlewave_objects (
 
 CREATING = "creating"
 """A table or view is being made under its own name."""
-UNRECORDED = "unrecorded"
-"""State of an object that exists although no migration noted it."""
 
 _TYPE_NAMES = {
     "VARCHAR": "character varying",
