@@ -14,6 +14,8 @@ FOLDER = Path(__file__).parent.parent / "k8s" / "base" / "observability" / "graf
 _COLUMNS, _WIDTH, _HEIGHT = 3, 8, 8
 _PROMETHEUS = {"type": "prometheus", "uid": "${datasource}"}
 _LOKI = {"type": "loki", "uid": "${logs}"}
+_TEMPO = {"type": "tempo", "uid": "${traces}"}
+_SOURCES = {"logs": _LOKI, "table": _TEMPO}
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Panel:
         title: what is shown.
         description: what it means, and from where on it is bad.
         unit: Grafana's name of the unit.
-        queries: PromQL and legend; LogQL when kind is logs.
-        kind: timeseries, stat or logs.
+        queries: PromQL and legend; LogQL when kind is logs, TraceQL when it is table.
+        kind: timeseries, stat, logs or table (of traces).
         thresholds: values from which the colour is yellow and red; the other way round when the second is smaller.
     """
 
@@ -161,6 +163,21 @@ DASHBOARDS = (
                     ),
                 ),
                 "logs",
+            ),
+            Panel(
+                "From trade to forecast",
+                "The newest minutes of markets, a trace each: trades on the bus, the wait until the candle closed, the "
+                "forecast, and when clients got it.",
+                "ms",
+                (('{ rootName = "publish" && name = "forecast" }', ""),),
+                "table",
+            ),
+            Panel(
+                "Minutes that closed late",
+                "Traces of minutes whose candle and features were there more than five seconds after their end.",
+                "ms",
+                (('{ name = "close" && duration > 5s }', ""),),
+                "table",
             ),
         ),
         _MARKET,
@@ -871,7 +888,7 @@ DASHBOARDS = (
 
 def document(dashboard: Dashboard) -> dict[str, Any]:
     """Return the dashboard in Grafana's form."""
-    uses_logs = any(panel.kind == "logs" for panel in dashboard.panels)
+    kinds = {panel.kind for panel in dashboard.panels}
     return {
         "uid": f"candlewave-{dashboard.name}",
         "title": dashboard.title,
@@ -896,7 +913,8 @@ def document(dashboard: Dashboard) -> dict[str, Any]:
         "templating": {
             "list": [
                 _source("datasource", "prometheus"),
-                *([_source("logs", "loki")] if uses_logs else []),
+                *([_source("logs", "loki")] if "logs" in kinds else []),
+                *([_source("traces", "tempo")] if "table" in kinds else []),
                 *(_variable(name, query) for name, query in dashboard.variables),
             ]
         },
@@ -934,7 +952,7 @@ def _variable(name: str, query: str) -> dict[str, Any]:
 
 
 def _panel(number: int, panel: Panel) -> dict[str, Any]:
-    source = _LOKI if panel.kind == "logs" else _PROMETHEUS
+    source = _SOURCES.get(panel.kind, _PROMETHEUS)
     row, column = divmod(number, _COLUMNS)
     return {
         "id": number + 1,
@@ -946,20 +964,26 @@ def _panel(number: int, panel: Panel) -> dict[str, Any]:
         "fieldConfig": {"defaults": {"unit": panel.unit, **_colours(panel.thresholds)}, "overrides": []},
         "options": _OPTIONS[panel.kind],
         "targets": [
-            {
-                "refId": chr(ord("A") + index),
-                "datasource": source,
-                "expr": expr,
-                **({} if panel.kind == "logs" else {"legendFormat": legend, "exemplar": panel.kind == "timeseries"}),
-            }
+            {"refId": chr(ord("A") + index), "datasource": source, **_target(panel.kind, expr, legend)}
             for index, (expr, legend) in enumerate(panel.queries)
         ],
     }
 
 
+def _target(kind: str, expr: str, legend: str) -> dict[str, Any]:
+    match kind:
+        case "logs":
+            return {"expr": expr}
+        case "table":
+            return {"queryType": "traceql", "query": expr, "tableType": "traces", "limit": 50}
+        case _:
+            return {"expr": expr, "legendFormat": legend, "exemplar": kind == "timeseries"}
+
+
 _OPTIONS: dict[str, dict[str, Any]] = {
     "timeseries": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
     "stat": {"reduceOptions": {"calcs": ["lastNotNull"]}, "textMode": "value_and_name"},
+    "table": {"showHeader": True, "cellHeight": "sm"},
     "logs": {"showTime": True, "wrapLogMessage": True, "enableLogDetails": True},
 }
 

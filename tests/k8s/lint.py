@@ -42,7 +42,7 @@ def _dashboard(dashboard: dict[str, Any], sources: dict[str, str]) -> Iterator[s
     titles = Counter(panel.get("title") for panel in dashboard["panels"])
     if len({panel["id"] for panel in dashboard["panels"]}) != len(dashboard["panels"]):
         yield "two panels have one id"
-    text = str([target["expr"] for panel in dashboard["panels"] for target in panel["targets"]])
+    text = str([target.get("expr") for panel in dashboard["panels"] for target in panel["targets"]])
     for name in variables - set(chosen):
         if f"${name}" not in text and f"${name}" not in str(dashboard["templating"]):
             yield f"variable {name} is not used"
@@ -67,5 +67,5 @@ def _panel(panel: dict[str, Any], chosen: dict[str, str]) -> Iterator[str]:
         if uid.strip("${}") not in chosen or not uid.startswith("${"):
             yield f"its data source {uid} is not a variable"
     for target in panel["targets"]:
-        if panel["type"] != "logs" and not target.get("legendFormat"):
+        if panel["type"] not in ("logs", "table") and not target.get("legendFormat"):
             yield "a query without a legend"

@@ -22,6 +22,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
 
 from candlewave.bus import metrics
+from candlewave.bus.messages import traced
 from candlewave.bus.protocol import (
     BusError,
     BusUnavailableError,
@@ -162,7 +163,7 @@ class KafkaBus(Closing):
         Raises:
             PublishError: brokers refused messages, or did not acknowledge them in time.
         """
-        remaining = iter(messages)
+        remaining = iter(traced(messages))
         while batch := list(itertools.islice(remaining, BATCH)):
             # One publish at a time: flush waits for all that is in the producer.
             with metrics.publishing(topic, len(batch)), self._lock:

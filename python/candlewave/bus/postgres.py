@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from candlewave.bus import metrics
+from candlewave.bus.messages import traced
 from candlewave.bus.postgres_connection import Reconnecting, reaching
 from candlewave.bus.postgres_group import PostgresSubscription
 from candlewave.bus.postgres_schema import Topic, ensure_topics, find_topic, install
@@ -97,7 +98,7 @@ class PostgresBus(Closing):
             PublishError: PostgreSQL cannot store a key or header; nothing of that transaction is stored.
             BusUnavailableError: the database cannot be reached; of the last transaction it is unknown.
         """
-        remaining = iter(messages)
+        remaining = iter(traced(messages))
         while batch := list(itertools.islice(remaining, BATCH)):
             with metrics.publishing(topic, len(batch)), self._lock, reaching("publish to the bus"):
                 conn = self._connection.get()

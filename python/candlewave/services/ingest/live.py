@@ -33,8 +33,9 @@ from candlewave.services.ingest.publish import BadRecord, count_published, to_de
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade
 from candlewave.services.ingest.settings import IngestSettings
 from candlewave.services.ingest.store import StoreUnavailableError
+from candlewave.services.ingest.traces import MinuteTraces
 from candlewave.services.ingest.validate import Reject, Validator
-from candlewave.telemetry import get_logger
+from candlewave.telemetry import get_logger, tracing
 
 _log = get_logger(__name__)
 _AWAY = (BusError, StoreUnavailableError, OSError)
@@ -93,6 +94,7 @@ class Outbox:
         self._room.set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._traces = MinuteTraces()
         self.failing = False
 
     @property
@@ -146,8 +148,14 @@ class Outbox:
         if letters:
             await self._insist(lambda: self._bus.publish(TRADES_DLQ.name, letters))
         if records:
-            messages = list(map(to_message, records))
+            is_traced = tracing.is_on()
+            messages = [
+                to_message(r, tracing.minute_headers((r.exchange, r.symbol, r.ts)) if is_traced else None)
+                for r in records
+            ]
+            started = self._clock()
             await self._insist(lambda: self._bus.publish(TRADES.name, messages))
+            self._traces.published(records, started, self._clock())
             count_published(records)
 
     async def _insist(self, action: Callable[[], None]) -> None:

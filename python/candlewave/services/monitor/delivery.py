@@ -16,7 +16,7 @@ from candlewave.contracts.topics import ALERTS
 from candlewave.services.monitor import metrics
 from candlewave.services.monitor.alerts import Alert
 from candlewave.services.monitor.receivers import DeliveryError, Poster, alertmanager_body
-from candlewave.telemetry import get_logger
+from candlewave.telemetry import get_logger, tracing
 
 WEBHOOK_GROUP = "model-error-monitor.webhook"
 _FIRST_PAUSE = 1.0
@@ -137,7 +137,8 @@ class WebhookRelay:
         alerts = self._readable(received)
         try:
             if alerts:
-                self._poster.post(self._body(alerts))
+                with tracing.consuming("notify", [message.headers for message in received]):
+                    self._poster.post(self._body(alerts))
         except DeliveryError as error:
             self._failures += 1
             self._subscription.rewind()

@@ -106,6 +106,9 @@ class Monitor:
             readings = read(self._conn, self._config, now)
             if readings is None:
                 return Evaluation()
+            for market in readings.markets:
+                if market.forecast is not None:
+                    tracing.minute_link(span, (market.exchange, market.symbol, market.forecast))
             findings = judge(readings, self._limits)
             changes = self._book.judge(findings, now)
             if changes:

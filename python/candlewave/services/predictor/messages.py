@@ -1,6 +1,6 @@
 """Forecasts and the vectors they used as messages."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from candlewave.bus.messages import to_message
@@ -8,10 +8,14 @@ from candlewave.bus.protocol import Message
 from candlewave.contracts.records import Prediction, PredictionInput
 from candlewave.ml.forecaster import FeatureMatrix
 from candlewave.services.predictor.forecast import Forecast
+from candlewave.telemetry.tracing import Headers
+
+HeadersOf = Callable[[str, str, datetime], Headers]
+"""Returns the headers of messages about a candle: exchange, symbol, open time."""
 
 
 def prediction_messages(
-    forecasts: Iterable[Forecast], made_at: datetime, headers: dict[str, str] | None
+    forecasts: Iterable[Forecast], made_at: datetime, headers: HeadersOf | None = None
 ) -> list[Message]:
     """Return the messages of topic ``predictions``, in order."""
     return [
@@ -30,14 +34,14 @@ def prediction_messages(
                 f.reference_price,
                 made_at,
             ),
-            headers,
+            headers(f.exchange, f.symbol, f.feature_time) if headers else None,
         )
         for f in forecasts
     ]
 
 
 def input_messages(
-    matrix: FeatureMatrix, feature_set: str, made_at: datetime, headers: dict[str, str] | None
+    matrix: FeatureMatrix, feature_set: str, made_at: datetime, headers: HeadersOf | None = None
 ) -> list[Message]:
     """Return the messages of topic ``prediction_inputs``: the vectors exactly as the models got them."""
     return [
@@ -50,7 +54,7 @@ def input_messages(
                 dict(zip(matrix.names, row, strict=True)),
                 made_at,
             ),
-            headers,
+            headers(exchange, symbol, when.replace(tzinfo=UTC)) if headers else None,
         )
         for exchange, symbol, when, row in zip(
             matrix.exchange.tolist(),

@@ -20,6 +20,7 @@ from candlewave.telemetry import get_logger, tracing
 
 _NAMES_SECONDS = 30.0
 _AGAIN_SECONDS = 1.0
+_MINUTE = timedelta(minutes=1)
 
 _log = get_logger(__name__)
 
@@ -111,21 +112,22 @@ class Predictor:
         return done
 
     def _forecast(self, conn: psycopg.Connection, plan: Plan, done: Cycle, going_on: Callable[[], bool]) -> None:
-        with tracing.tracer(__name__).start_as_current_span("forecast") as span:
+        with tracing.tracer(__name__).start_as_current_span("cycle") as span:
             names = self._feature_names(conn)
-            headers = tracing.inject() or None
             for tasks in batches(plan.tasks, self._batch_rows):
                 if not going_on():
                     return
                 rows = read_features(conn, names, tasks)
                 made = []
                 if len(rows.matrix):
-                    made = self._forecasting.forecast(self._models(), rows.matrix)
-                    made_at = self._clock()
-                    self._bus.publish(
-                        PREDICTION_INPUTS.name, input_messages(rows.matrix, feature_set_id(names), made_at, headers)
-                    )
-                    self._bus.publish(PREDICTIONS.name, prediction_messages(made, made_at, headers))
+                    for task in rows.usable:
+                        tracing.record("close", task, task.open_time + _MINUTE, self._clock())
+                    with tracing.minutes("forecast", rows.usable) as headers:
+                        made = self._forecasting.forecast(self._models(), rows.matrix)
+                        made_at = self._clock()
+                        inputs = input_messages(rows.matrix, feature_set_id(names), made_at, headers)
+                        self._bus.publish(PREDICTION_INPUTS.name, inputs)
+                        self._bus.publish(PREDICTIONS.name, prediction_messages(made, made_at, headers))
                 served = {Task(f.exchange, f.symbol, f.feature_time) for f in made}
                 left_out = {"no_feed": rows.silent, "warming_up": [t for t in rows.usable if t not in served]}
                 self._count(plan, tasks, rows.found, left_out, made, done)

@@ -11,7 +11,7 @@ from candlewave.services.sentiment import metrics
 from candlewave.services.sentiment.fetch import FetchError, FetchRefusedError
 from candlewave.services.sentiment.sources.base import Batch, Source
 from candlewave.services.sentiment.store import Store
-from candlewave.telemetry import get_logger
+from candlewave.telemetry import get_logger, tracing
 
 _log = get_logger(__name__)
 _LONGEST_PAUSE = timedelta(hours=1)
@@ -82,7 +82,8 @@ class Collector:
         """
         while articles := self._store.waiting(_PUBLISH_BATCH):
             metrics.WAITING.set(len(articles))
-            self._bus.publish(NEWS.name, [to_message(a) for a in articles])
+            with tracing.tracer(__name__).start_as_current_span("collect"):
+                self._bus.publish(NEWS.name, [to_message(a) for a in articles])
             self._store.published(articles)
             metrics.PUBLISHED.inc(len(articles))
         metrics.WAITING.set(0)

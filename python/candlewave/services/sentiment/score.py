@@ -18,7 +18,7 @@ from candlewave.contracts.records import Article, MalformedMessageError, dead_le
 from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
 from candlewave.services.sentiment import metrics
 from candlewave.services.sentiment.extract import Extractor, to_scores
-from candlewave.telemetry import get_logger
+from candlewave.telemetry import get_logger, tracing
 
 GROUP = "sentiment-extractor"
 _log = get_logger(__name__)
@@ -67,7 +67,8 @@ class Scoring:
         """
         messages = subscription.poll(self._batch, timeout)
         if messages:
-            self.process(messages)
+            with tracing.consuming("score", [message.headers for message in messages]):
+                self.process(messages)
             subscription.commit()
         return len(messages)
 

@@ -29,6 +29,7 @@ from candlewave.ml.tuning import search
 from candlewave.services.frame import Service
 from candlewave.services.trainer import metrics
 from candlewave.services.trainer.schedule import Schedule
+from candlewave.telemetry import tracing
 from candlewave.telemetry.admin import Status
 from candlewave.telemetry.logs import get_logger
 
@@ -65,6 +66,8 @@ class Trainer:
     ) -> None:
         self._bus, self._registry, self._run, self._settings = bus, registry, run, settings
         self._clock = clock
+        self._asked: list[tracing.Headers] = []
+        """Of the requests since the last training: its span continues their traces."""
         last = registry.newest()
         self._schedule = Schedule(
             settings.every, timedelta(minutes=settings.min_pause_minutes), None if last is None else last.train_end
@@ -81,6 +84,7 @@ class Trainer:
             StoppedError: by ``run``.
         """
         read = requests.poll(timeout=timeout)
+        self._asked += [message.headers for message in read]
         for message in read:
             self._take(message)
         trained = self._train_if_due()
@@ -119,7 +123,8 @@ class Trainer:
         _log.info("training", reason=reason)
         begun = time.perf_counter()
         try:
-            trained = self._run(reason, end)
+            with tracing.consuming("train", self._asked):
+                trained = self._run(reason, end)
         except (TooLittleDataError, NoFeaturesError) as error:
             pause = self._schedule.failed(self._clock())
             metrics.RUNS.labels("too_little_data").inc()
@@ -136,6 +141,7 @@ class Trainer:
         metrics.PROMOTIONS.labels(decision).inc()
         metrics.LAST_SUCCESS.set(end.timestamp())
         self._schedule.done(end)
+        self._asked = []
         self._tell_champion()
         return trained
 

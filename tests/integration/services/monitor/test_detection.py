@@ -47,9 +47,9 @@ def forecast(market: Market, models: Models, since: datetime, until: datetime) -
     by_time: dict[datetime, list[Forecast]] = {}
     for made in Forecasting(HORIZONS).forecast(models, matrix):
         by_time.setdefault(made.feature_time, []).append(made)
-    market.bus.publish("prediction_inputs", input_messages(matrix, feature_set_id(names), until, None))
+    market.bus.publish("prediction_inputs", input_messages(matrix, feature_set_id(names), until))
     for when, made_then in by_time.items():
-        market.bus.publish("predictions", prediction_messages(made_then, when + MINUTE + timedelta(seconds=3), None))
+        market.bus.publish("predictions", prediction_messages(made_then, when + MINUTE + timedelta(seconds=3)))
     market.refresher.run_until_idle()
 
 

@@ -39,7 +39,7 @@ def test_the_predictors_rows_are_the_trainers(market: Market, source: Literal["f
     ]
     served = read_features(market.conn, names, tasks).matrix
     assert len(served) > 400
-    market.bus.publish("prediction_inputs", input_messages(served, feature_set_id(names), market.now, None))
+    market.bus.publish("prediction_inputs", input_messages(served, feature_set_id(names), market.now))
     market.refresher.run_until_idle()
     trained = read_dataset(
         market.conn, CONFIG.predictions.horizons_minutes, START, START + timedelta(hours=3), source=source

@@ -14,6 +14,7 @@ from candlewave.services.api.queries import live
 from candlewave.services.api.queries.forecasts import FORECAST
 from candlewave.services.api.reader import Row
 from candlewave.services.api.stream.hub import Event, Hub
+from candlewave.telemetry import tracing
 from candlewave.telemetry.logs import get_logger
 
 FRESHNESS_SECONDS = 5.0
@@ -182,6 +183,10 @@ class Feed:
             self._seen[key] = state
             if self._is_primed:
                 self.hub.publish("prediction", _forecast(row), **_about(row))
+                minute = (row["exchange"], row["symbol"], row["feature_time"])
+                tracing.record(
+                    "serve", minute, row["made_at"], self._context.clock(), horizon_minutes=row["horizon_minutes"]
+                )
 
     async def _look_for_alerts(self) -> None:
         """Publish alerts that arrived since the last look; some arrive a little after they occurred."""
