@@ -12,7 +12,8 @@ from sqlglot.errors import SqlglotError
 from candlewave.core.config import TIMEFRAME_SECONDS, Config
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.paths import project_root
-from candlewave.sqlproject.catalog.constants import template_context
+from candlewave.sqlproject.catalog.constants import Layer
+from candlewave.sqlproject.catalog.features import FeatureCatalog
 from candlewave.sqlproject.ddl import DdlError, Kind, Statement, parse_statement
 from candlewave.sqlproject.header import Header, parse_header, split_header
 
@@ -160,7 +161,8 @@ def _context(config: Config) -> dict[str, object]:
     return {
         "config": config,
         "timeframes": [{"name": name, "seconds": TIMEFRAME_SECONDS[name]} for name in config.candles.timeframes],
-        **template_context(config),
+        "layer": Layer(config),
+        "features": FeatureCatalog(config),
     }
 
 

@@ -162,36 +162,10 @@ class Layer:
         return _checked(Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("dx", "has_dx"))
 
     @cached_property
-    def averages(self) -> tuple[str, ...]:
-        """Columns that view ``indicator_averages`` hands to view ``indicators``."""
-        c = self.indicators
-        periods = {"ema": c.ema, "dema": c.dema, "tema": c.tema}
-        return (
-            "warm_bars",
-            *(f"{label}_{n}" for label, numbers in periods.items() for n in dict.fromkeys(numbers)),
-            *("macd", "macd_signal", "keltner_middle", "keltner_atr", "atr", "rsi", "plus_di", "minus_di", "obv"),
-        )
-
-    @cached_property
     def close_sums(self) -> tuple[int, ...]:
         """Windows, in bars, over which closes are summed."""
         c = self.indicators
         return tuple(sorted({*c.sma, *c.wma, c.bollinger.period}))
-
-    @cached_property
-    def window_sums(self) -> tuple[str, ...]:
-        """Columns of the first step of view ``indicators`` that its later steps hand on."""
-        c = self.indicators
-        return (
-            *(f"close_sum_{n}" for n in self.close_sums),
-            *(f"index_close_sum_{n}" for n in dict.fromkeys(c.wma)),
-            f"square_sum_{c.bollinger.period}",
-            *("williams_high", "williams_low", "donchian_high", "donchian_low", "roc_close", "mom_close"),
-            "typical_above_mean",
-            *("vwap_turnover", "vwap_volume", "money_in", "money_out", "accumulation", "accumulation_volume"),
-            *("bought", "bought_or_sold", "squared_returns", "return_sum", "zscore_squares"),
-            *("illiquidity", "traded_bars"),
-        )
 
     @cached_property
     def smoothings(self) -> tuple[Smoothing, ...]:
@@ -224,30 +198,10 @@ class Layer:
         """Chunks that the carry of the second stage reaches back."""
         return max(term.smoothing.carried_chunks for term in self.adx_terms)
 
-    @cached_property
+    @property
     def frame_bars(self) -> int:
-        """Bars that the windows of view ``indicators`` reach back, the current one not counted."""
-        c = self.indicators
-        stochastic = c.stochastic.smooth + c.stochastic.d - 2
-        stoch_rsi = c.stoch_rsi.period - 1 + c.stoch_rsi.k + c.stoch_rsi.d - 2
-        single = (
-            *c.sma,
-            *c.wma,
-            c.cci,
-            c.roc + 1,
-            c.mom + 1,
-            c.williams_r,
-            c.bollinger.period,
-            c.donchian,
-            c.vwap,
-            c.mfi,
-            c.cmf,
-            c.realised_volatility,
-            c.return_zscore + 1,
-            c.order_flow,
-            c.amihud,
-        )
-        return max(c.stochastic.k - 1 + stochastic, stoch_rsi, *(n - 1 for n in single))
+        """Bars before a bar that the windows of view ``indicators`` may read."""
+        return max(indicator.needs for indicator in self.catalog) - 1
 
     def ema(self, period: int) -> Smoothing:
         """Return the smoothing of an exponential moving average."""
@@ -272,15 +226,6 @@ class Layer:
         if not math.isfinite(value):
             raise ConfigError(f"indicators: {value} is not a number that SQL can hold")
         return f"'{value!r}'::double precision"
-
-
-def template_context(config: Config) -> dict[str, object]:
-    """Return what the indicator templates need beside ``config`` and ``timeframes``.
-
-    Raises:
-        ConfigError: a period cannot be summed in DOUBLE PRECISION.
-    """
-    return {"layer": Layer(config)}
 
 
 def _checked(terms: Iterable[Term]) -> tuple[Term, ...]:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from candlewave.core.config import Config, ConfigError
-from candlewave.sqlproject.catalog.constants import CHUNK_BARS, TRUNCATION, Layer, Smoothing, template_context
+from candlewave.sqlproject.catalog.constants import CHUNK_BARS, TRUNCATION, Layer, Smoothing
 from candlewave.sqlproject.catalog.indicators import catalog
 
 PERIODS = (2, 3, 9, 12, 14, 26, 50, 200, 500)
@@ -97,7 +97,3 @@ def test_warm_ups_of_the_shipped_parameters() -> None:
     assert warm_up["adx_14"] == 685
     assert warm_up["sma_20"] == 20
     assert warm_up["stochastic_d_14_3_3"] == 18
-
-
-def test_the_templates_get_the_layer() -> None:
-    assert isinstance(template_context(Config())["layer"], Layer)

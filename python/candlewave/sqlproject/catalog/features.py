@@ -1,0 +1,240 @@
+"""The features, each defined once.
+
+View ``bar_features`` computes those of a bar, ``features`` joins them, ``feature_catalog`` explains them, and
+``input_amendments`` compares them.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from candlewave.core.config import Config
+
+RETURN_BARS = (5, 15, 60)
+"""Bars that returns look back."""
+
+ACTIVITY_BARS = 20
+"""Bars that activity is compared with."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature.
+
+    Attributes:
+        name: column; in view ``features`` the timeframe follows, for features of bars.
+        needs: bars without a hole before there is a value: three periods for averages that remember (more would leave
+            hourly features empty for weeks).
+        neutral: what stands for 0/0 in a market that stands still; None where that cannot be.
+        range: where its values lie.
+        value: SQL, over a bar with its indicators, the closes ``close_n`` of n bars before it, and the sums of its last
+            bars; over ``sentiment_minute`` or the minute's number for what is not of bars.
+        meaning: one line for people.
+        longer: also taken of the latest closed bar of each longer timeframe.
+        timeframe: whose bars a column of ``features`` is of, None for what is not of bars.
+    """
+
+    name: str
+    needs: int
+    neutral: float | None
+    range: str
+    value: str
+    meaning: str
+    longer: bool = False
+    timeframe: str | None = None
+
+
+@dataclass(frozen=True)
+class FeatureCatalog:
+    """What the templates of ``sql/`` see as ``features``."""
+
+    config: Config
+
+    return_bars = RETURN_BARS
+    activity_bars = ACTIVITY_BARS
+
+    @cached_property
+    def of_bars(self) -> tuple[Feature, ...]:
+        """Columns of ``bar_features``."""
+        groups = (self._returns, self._oscillators, self._trend, self._bands, self._flows, self._shape, self._gaps)
+        return tuple(feature for group in groups for feature in group())
+
+    @cached_property
+    def of_longer_bars(self) -> tuple[Feature, ...]:
+        """Those that ``features`` takes of longer timeframes."""
+        return tuple(feature for feature in self.of_bars if feature.longer)
+
+    @cached_property
+    def of_news(self) -> tuple[Feature, ...]:
+        """Columns of ``symbol_sentiment``; without news all are 0 and no_news is 1."""
+        return tuple(_news())
+
+    @cached_property
+    def of_calendar(self) -> tuple[Feature, ...]:
+        """What the minute itself says: sine and cosine meet where the circle closes."""
+        return (
+            _angle("day_sin", 1440, "time of day, sine: 00:00 UTC is 0"),
+            _angle("day_cos", 1440, "time of day, cosine"),
+            _angle("week_sin", 10080, "time of the week, sine: Thursday 00:00 UTC, as 1970 began, is 0"),
+            _angle("week_cos", 10080, "time of the week, cosine"),
+            _angle("hour_sin", 60, "minute of the hour, sine"),
+            _angle("hour_cos", 60, "minute of the hour, cosine"),
+        )
+
+    @cached_property
+    def columns(self) -> tuple[Feature, ...]:
+        """Every feature, in the order of view ``features``."""
+        shortest, *longer = self.config.candles.timeframes
+        absent = "no news of the base asset is known for the last seven days: sentiment is 0 for want of news"
+        return (
+            *_of_timeframe(self.of_bars, shortest),
+            *(feature for timeframe in longer for feature in _of_timeframe(self.of_longer_bars, timeframe)),
+            *self.of_news,
+            Feature("no_news", 0, None, "0 or 1", "minute IS NULL", absent),
+            *self.of_calendar,
+        )
+
+    def _returns(self) -> Iterator[Feature]:
+        c = self.config.indicators
+        n = c.realised_volatility
+        volatility = f"realised_volatility_{n}"
+
+        def scaled(log_return: str, bars: int) -> str:
+            """Return a log return in standard deviations of a return over so many bars."""
+            return _ratio(log_return, f"{volatility} * {round((bars / n) ** 0.5, 12)}")
+
+        one_bar, before = "about -10 to 10", "the same of the bar before"
+        meaning = f"log return of the bar, in standard deviations of the last {n} bars"
+        yield Feature("return_1", n + 1, 0, one_bar, scaled("log_return", 1), meaning, longer=True)
+        for lag, again in ((1, ""), (2, " that")):
+            value = scaled(_log_ratio(f"close_{lag}", f"close_{lag + 1}"), 1)
+            yield Feature(f"return_1_lag_{lag}", n + 1, 0, one_bar, value, before + again)
+        for bars in RETURN_BARS:
+            value = scaled(_log_ratio("close", f"close_{bars}"), bars)
+            meaning = f"log return over {bars} bars, in standard deviations of such a return"
+            needs = max(n, bars) + 1
+            yield Feature(f"return_{bars}", needs, 0, "about -5 to 5", value, meaning, longer=bars == RETURN_BARS[0])
+        meaning = f"root mean square of the last {n} bars' log returns: the scale of the next bar's return"
+        value = f"{volatility} / {round(n**0.5, 12)}"
+        yield Feature(f"volatility_{n}", n + 1, None, "0 and more", value, meaning, longer=True)
+        meaning = "average true range, percent of the close"
+        yield Feature(f"natr_{c.atr}", 3 * c.atr, None, "0 and more", f"natr_{c.atr}", meaning, longer=True)
+        name = f"return_zscore_{c.return_zscore}"
+        meaning = "log return less its mean, by its deviation"
+        yield Feature(name, c.return_zscore + 1, 0, "about -8 to 8", name, meaning)
+
+    def _oscillators(self) -> Iterator[Feature]:
+        c = self.config.indicators
+        s, r = c.stochastic, c.stoch_rsi
+        percent = "0 to 100"
+        yield Feature(f"rsi_{c.rsi}", 3 * c.rsi, 50, percent, f"rsi_{c.rsi}", "relative strength index", longer=True)
+        value = f"stoch_rsi_k_{r.period}_{r.k}_{r.d}"
+        yield Feature(
+            "stoch_rsi_k", 3 * c.rsi + r.period + r.k, 50, percent, value, "where RSI stands in its own range"
+        )
+        value = f"stochastic_k_{s.k}_{s.smooth}_{s.d}"
+        meaning = f"where the close stands in the range of the last {s.k} bars"
+        yield Feature("stochastic_k", s.k + s.smooth - 1, 50, percent, value, meaning, longer=True)
+        value = f"stochastic_d_{s.k}_{s.smooth}_{s.d}"
+        yield Feature("stochastic_d", s.k + s.smooth + s.d - 2, 50, percent, value, f"mean of {s.d} stochastic_k")
+        yield Feature(f"cci_{c.cci}", c.cci, 0, "mostly -200 to 200", f"cci_{c.cci}", "commodity channel index")
+
+    def _trend(self) -> Iterator[Feature]:
+        c = self.config.indicators
+        m, n = c.macd, c.adx
+        value = self._in_atr(f"macd_{m.fast}_{m.slow}_{m.signal}")
+        yield Feature("macd", 3 * m.slow, 0, "about -5 to 5", value, "MACD, in average true ranges")
+        value = self._in_atr(f"macd_hist_{m.fast}_{m.slow}_{m.signal}")
+        meaning = "MACD less its signal, in average true ranges"
+        yield Feature("macd_hist", 3 * (m.slow + m.signal), 0, "about -2 to 2", value, meaning, longer=True)
+        value = f"plus_di_{n} - minus_di_{n}"
+        yield Feature(f"di_difference_{n}", 3 * n, 0, "-100 to 100", value, "+DI less -DI")
+        yield Feature(f"adx_{n}", 6 * n, 0, "0 to 100", f"adx_{n}", "strength of the trend, whatever its direction")
+
+    def _bands(self) -> Iterator[Feature]:
+        c = self.config.indicators
+        n = c.bollinger.period
+        name = f"bollinger_width_{n}"
+        yield Feature(name, n, None, "0 and more", name, "width of the Bollinger band by its middle")
+        name = f"bollinger_percent_b_{n}"
+        yield Feature(name, n, 0.5, "mostly 0 to 1", name, "where the close stands in the Bollinger band", longer=True)
+        k = f"{c.keltner.ema}_{c.keltner.atr}"
+        value = _ratio(f"2 * (close - keltner_middle_{k})", f"keltner_upper_{k} - keltner_lower_{k}")
+        meaning = "close less the Keltner middle, by half the channel"
+        yield Feature("keltner_position", 3 * max(c.keltner.ema, c.keltner.atr), 0, "mostly -1 to 1", value, meaning)
+        n = c.donchian
+        value = _ratio(f"close - donchian_lower_{n}", f"donchian_upper_{n} - donchian_lower_{n}")
+        meaning = f"where the close stands in the range of the last {n} bars"
+        yield Feature(f"donchian_position_{n}", n, 0.5, "0 to 1", value, meaning)
+
+    def _flows(self) -> Iterator[Feature]:
+        c = self.config.indicators
+        needs, value = max(c.vwap, 3 * c.atr), self._in_atr(f"close - vwap_{c.vwap}")
+        meaning = "close less the volume-weighted average price, in average true ranges"
+        yield Feature(f"vwap_gap_{c.vwap}", needs, 0, "about -10 to 10", value, meaning)
+        yield Feature(f"mfi_{c.mfi}", c.mfi + 1, 50, "0 to 100", f"mfi_{c.mfi}", "money flow index")
+        yield Feature(f"cmf_{c.cmf}", c.cmf, 0, "-1 to 1", f"cmf_{c.cmf}", "Chaikin's money flow")
+        name, meaning = f"order_flow_{c.order_flow}", "share of the volume that takers bought"
+        yield Feature(name, c.order_flow, 0.5, "0 to 1", name, meaning, longer=True)
+        yield Feature("order_flow_1", 1, 0.5, "0 to 1", _ratio("buy_volume", "volume"), "the same of this bar alone")
+
+    def _shape(self) -> Iterator[Feature]:
+        needs, n = 3 * self.config.indicators.atr, ACTIVITY_BARS
+        value = _ratio("close - open", "high - low")
+        yield Feature("body", 1, 0, "-1 to 1", value, "close less open, by the range of the bar")
+        value = _ratio("close - low", "high - low")
+        yield Feature("close_position", 1, 0.5, "0 to 1", value, "where the close stands in the range of the bar")
+        value = self._in_atr("high - low")
+        yield Feature("range", needs, 0, "0 and more", value, "range of the bar, in average true ranges")
+        value, meaning = _ratio(f"{n} * volume", "volume_sum"), f"volume by its mean of the last {n} bars"
+        yield Feature(f"volume_ratio_{n}", n, 1, f"0 to {n}", value, meaning)
+        value = f"{_ratio(f'{n} * trades', 'trades_sum')}::double precision"
+        meaning = f"number of trades by its mean of the last {n} bars"
+        yield Feature(f"trades_ratio_{n}", n, 1, f"0 to {n}", value, meaning)
+        value, meaning = f"traded_bars / {n}::double precision", f"share of the last {n} bars that had trades"
+        yield Feature(f"traded_share_{n}", n, None, "0 to 1", value, meaning)
+
+    def _gaps(self) -> Iterator[Feature]:
+        c = self.config.indicators
+        for place, n in enumerate(dict.fromkeys(c.ema)):
+            needs, value = 3 * max(n, c.atr), self._in_atr(f"close - ema_{n}")
+            meaning = f"close less its exponential average of {n} bars, in average true ranges"
+            yield Feature(f"ema_{n}_gap", needs, 0, "about -20 to 20", value, meaning, longer=place in (0, 2))
+
+    def _in_atr(self, difference: str) -> str:
+        return _ratio(difference, f"atr_{self.config.indicators.atr}")
+
+
+def _of_timeframe(features: tuple[Feature, ...], timeframe: str) -> Iterator[Feature]:
+    """Yield what ``features`` takes of the bars of a timeframe."""
+    for feature in features:
+        yield replace(feature, name=f"{feature.name}_{timeframe}", timeframe=timeframe)
+    meaning = "share of the features of this bar for which 0/0 was replaced by a neutral value"
+    yield Feature(f"imputed_{timeframe}", 1, None, "0 to 1", "imputed", meaning, timeframe=timeframe)
+
+
+def _news() -> Iterator[Feature]:
+    for h in (1, 6, 24):
+        meaning = f"sentiment of the base asset with a half-life of {h} h, as known when the minute ended"
+        yield Feature(f"sentiment_{h}h", 0, None, "-1 to 1", f"sentiment_{h}h", meaning)
+        meaning = f"logarithm of 1 + decayed number of articles, half-life {h} h"
+        yield Feature(f"news_volume_{h}h", 0, None, "0 and more", f"ln(1 + volume_{h}h)", meaning)
+    meaning = "how much the scores disagree, half-life 24 h"
+    yield Feature("sentiment_dispersion_24h", 0, None, "0 to 1", "dispersion_24h", meaning)
+
+
+def _angle(name: str, period: int, meaning: str) -> Feature:
+    """Return the sine or cosine of a time within a period of minutes, as ``name`` says."""
+    step = round(2 * math.pi / period, 15)
+    value = f"{name[-3:]}(({step} * (minute_number % {period}))::double precision)"
+    return Feature(name, 0, None, "-1 to 1", value, meaning)
+
+
+def _ratio(dividend: str, divisor: str) -> str:
+    return f"({dividend}) / nullif({divisor}, 0)"
+
+
+def _log_ratio(dividend: str, divisor: str) -> str:
+    """Return the logarithm of a quotient; NULL unless it is positive, where the engines would raise or differ."""
+    return f"ln(nullif(greatest({dividend} / nullif({divisor}, 0), 0), 0))"
