@@ -24,14 +24,9 @@ WITH moves AS (
         count(CASE WHEN trades > 0 THEN 1 END) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 19 PRECEDING AND CURRENT ROW) AS traded_bars
     FROM candles
 ),
-bars AS (
+measured AS (
     SELECT
-        i.exchange,
-        i.symbol,
-        i.timeframe,
-        i.open_time,
-        i.close_time,
-        i.warm_bars,
+        i.exchange, i.symbol, i.timeframe, i.open_time, i.close_time, i.warm_bars,
         (log_return) / nullif(realised_volatility_60 * 0.129099444874, 0) AS return_1,
         (ln(nullif(greatest(close_1 / nullif(close_2, 0), 0), 0))) / nullif(realised_volatility_60 * 0.129099444874, 0) AS return_1_lag_1,
         (ln(nullif(greatest(close_2 / nullif(close_3, 0), 0), 0))) / nullif(realised_volatility_60 * 0.129099444874, 0) AS return_1_lag_2,
@@ -116,5 +111,39 @@ SELECT
     CASE WHEN warm_bars >= 78 THEN coalesce(ema_26_gap, 0) END AS ema_26_gap,
     CASE WHEN warm_bars >= 150 THEN coalesce(ema_50_gap, 0) END AS ema_50_gap,
     CASE WHEN warm_bars >= 600 THEN coalesce(ema_200_gap, 0) END AS ema_200_gap,
-    (CASE WHEN warm_bars >= 61 AND return_1 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 61 AND return_1_lag_1 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 61 AND return_1_lag_2 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 61 AND return_5 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 61 AND return_15 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 61 AND return_60 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 61 AND return_zscore_60 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 42 AND rsi_14 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 59 AND stoch_rsi_k IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 16 AND stochastic_k IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 18 AND stochastic_d IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 20 AND cci_20 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 78 AND macd IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 105 AND macd_hist IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 42 AND di_difference_14 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 84 AND adx_14 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 20 AND bollinger_percent_b_20 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 60 AND keltner_position IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 20 AND donchian_position_20 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 60 AND vwap_gap_60 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 15 AND mfi_14 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 20 AND cmf_20 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 20 AND order_flow_20 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 1 AND order_flow_1 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 1 AND body IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 1 AND close_position IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 42 AND range IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 20 AND volume_ratio_20 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 20 AND trades_ratio_20 IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 42 AND ema_12_gap IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 78 AND ema_26_gap IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 150 AND ema_50_gap IS NULL THEN 1 ELSE 0 END + CASE WHEN warm_bars >= 600 AND ema_200_gap IS NULL THEN 1 ELSE 0 END) / 33::double precision AS imputed
-FROM bars;
+    (
+        CASE WHEN warm_bars >= 61 AND return_1 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 61 AND return_1_lag_1 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 61 AND return_1_lag_2 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 61 AND return_5 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 61 AND return_15 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 61 AND return_60 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 61 AND return_zscore_60 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 42 AND rsi_14 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 59 AND stoch_rsi_k IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 16 AND stochastic_k IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 18 AND stochastic_d IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 20 AND cci_20 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 78 AND macd IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 105 AND macd_hist IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 42 AND di_difference_14 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 84 AND adx_14 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 20 AND bollinger_percent_b_20 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 60 AND keltner_position IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 20 AND donchian_position_20 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 60 AND vwap_gap_60 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 15 AND mfi_14 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 20 AND cmf_20 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 20 AND order_flow_20 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 1 AND order_flow_1 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 1 AND body IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 1 AND close_position IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 42 AND range IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 20 AND volume_ratio_20 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 20 AND trades_ratio_20 IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 42 AND ema_12_gap IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 78 AND ema_26_gap IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 150 AND ema_50_gap IS NULL THEN 1 ELSE 0 END
+        + CASE WHEN warm_bars >= 600 AND ema_200_gap IS NULL THEN 1 ELSE 0 END
+    ) / 33::double precision AS imputed
+FROM measured;

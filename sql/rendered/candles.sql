@@ -11,9 +11,7 @@
 -- readers: indicator_sums, candles_live, bar_features, labels, prediction_outcomes, candles_sink, predictions-api
 CREATE MATERIALIZED VIEW candles AS
 WITH closed_1m AS (
-    SELECT
-        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, is_filled,
-        feed_state, amended_at
+    SELECT *
     FROM candles_1m
 ),
 closed_5m AS (

@@ -11,30 +11,23 @@
 -- readers: candles, candles_live
 CREATE MATERIALIZED VIEW candles_1m AS
 WITH closed AS (
-    SELECT
-        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, last_ingest_ts
+    SELECT *
     FROM candles_1m_live
     WHERE open_time <= (SELECT closed_until - INTERVAL '1 minute' FROM market_clock)
 ),
 following AS (
-    SELECT
-        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, last_ingest_ts,
-        lead(open_time) OVER (PARTITION BY exchange, symbol ORDER BY open_time) AS next_open
+    SELECT *, lead(open_time) OVER (PARTITION BY exchange, symbol ORDER BY open_time) AS next_open
     FROM closed
 ),
--- Only each feed's last candle looks at the clock: joining every row to it would rewrite history each minute. Both joins
--- meet NULL where they cannot matter, and RisingWave keeps no state for a NULL key.
+-- Only each feed's last candle looks at the clock: joining every row to it would rewrite history each minute.
 spans AS (
-    SELECT
-        f.exchange, f.symbol, f.open_time, f.open, f.high, f.low, f.close, f.volume, f.turnover, f.trades, f.buy_volume,
-        f.last_ingest_ts,
-        coalesce(f.next_open, c.closed_until) - INTERVAL '1 minute' AS last_minute
+    SELECT f.*, coalesce(f.next_open, c.closed_until) - INTERVAL '1 minute' AS last_minute
     FROM following AS f
     LEFT JOIN market_clock AS c ON CASE WHEN f.next_open IS NULL THEN 1 END = c.clock_id
 ),
 minutes AS (
     SELECT
-        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, last_ingest_ts,
+        *,
         generate_series(open_time, least(last_minute, open_time + INTERVAL '240 minutes'), INTERVAL '1 minute') AS minute
     FROM spans
 ),
@@ -43,7 +36,7 @@ quiet AS (
     FROM clock_minutes
     WHERE heartbeats > 0
 )
--- Minutes are unique already; DISTINCT ON tells RisingWave, which else gives all above a key of ten columns.
+-- Minutes are unique already: DISTINCT ON says so.
 SELECT DISTINCT ON (f.exchange, f.symbol, f.minute)
     f.exchange,
     f.symbol,

@@ -22,11 +22,7 @@ WITH valued AS (
 ),
 bucketed AS (
     SELECT
-        model_version,
-        exchange,
-        symbol,
-        feature,
-        hour,
+        *,
         CASE
             WHEN value IS NULL THEN 0
             ELSE 1 + CASE WHEN value > edges[1] THEN 1 ELSE 0 END + CASE WHEN value > edges[2] THEN 1 ELSE 0 END + CASE WHEN value > edges[3] THEN 1 ELSE 0 END + CASE WHEN value > edges[4] THEN 1 ELSE 0 END + CASE WHEN value > edges[5] THEN 1 ELSE 0 END + CASE WHEN value > edges[6] THEN 1 ELSE 0 END + CASE WHEN value > edges[7] THEN 1 ELSE 0 END + CASE WHEN value > edges[8] THEN 1 ELSE 0 END + CASE WHEN value > edges[9] THEN 1 ELSE 0 END

@@ -32,25 +32,7 @@ WITH day AS (
     FROM drift_hours
 ),
 compared AS (
-    SELECT
-        d.model_version,
-        d.exchange,
-        d.symbol,
-        d.feature,
-        d.hour,
-        d.rows,
-        r.shares,
-        d.bucket_0,
-        d.bucket_1,
-        d.bucket_2,
-        d.bucket_3,
-        d.bucket_4,
-        d.bucket_5,
-        d.bucket_6,
-        d.bucket_7,
-        d.bucket_8,
-        d.bucket_9,
-        d.bucket_10
+    SELECT d.*, r.shares
     FROM day AS d
     INNER JOIN feature_reference AS r ON d.model_version = r.model_version AND d.feature = r.feature
 )

@@ -12,115 +12,29 @@
 CREATE MATERIALIZED VIEW features AS
 WITH minutes AS (
     SELECT
-        exchange,
-        symbol,
-        open_time,
-        close_time,
+        *,
         -- Closed when this minute ends, that is: ending at it or before.
         date_bin(INTERVAL '300 seconds', open_time + INTERVAL '60 seconds', '1970-01-01 00:00:00+00'::timestamptz) - INTERVAL '300 seconds' AS bar_5m,
         -- Closed when this minute ends, that is: ending at it or before.
         date_bin(INTERVAL '900 seconds', open_time + INTERVAL '60 seconds', '1970-01-01 00:00:00+00'::timestamptz) - INTERVAL '900 seconds' AS bar_15m,
         -- Closed when this minute ends, that is: ending at it or before.
         date_bin(INTERVAL '3600 seconds', open_time + INTERVAL '60 seconds', '1970-01-01 00:00:00+00'::timestamptz) - INTERVAL '3600 seconds' AS bar_1h,
-        extract(epoch FROM open_time)::bigint / 60 AS minute_number,
-        return_1,
-        return_1_lag_1,
-        return_1_lag_2,
-        return_5,
-        return_15,
-        return_60,
-        volatility_60,
-        natr_14,
-        return_zscore_60,
-        rsi_14,
-        stoch_rsi_k,
-        stochastic_k,
-        stochastic_d,
-        cci_20,
-        macd,
-        macd_hist,
-        di_difference_14,
-        adx_14,
-        bollinger_width_20,
-        bollinger_percent_b_20,
-        keltner_position,
-        donchian_position_20,
-        vwap_gap_60,
-        mfi_14,
-        cmf_20,
-        order_flow_20,
-        order_flow_1,
-        body,
-        close_position,
-        range,
-        volume_ratio_20,
-        trades_ratio_20,
-        traded_share_20,
-        ema_12_gap,
-        ema_26_gap,
-        ema_50_gap,
-        ema_200_gap,
-        imputed
+        extract(epoch FROM open_time)::bigint / 60 AS minute_number
     FROM bar_features
     WHERE timeframe = '1m'
 ),
 bars_5m AS (
-    SELECT
-        exchange,
-        symbol,
-        open_time,
-        return_1,
-        return_5,
-        volatility_60,
-        natr_14,
-        rsi_14,
-        stochastic_k,
-        macd_hist,
-        bollinger_percent_b_20,
-        order_flow_20,
-        ema_12_gap,
-        ema_50_gap,
-        imputed
+    SELECT *
     FROM bar_features
     WHERE timeframe = '5m'
 ),
 bars_15m AS (
-    SELECT
-        exchange,
-        symbol,
-        open_time,
-        return_1,
-        return_5,
-        volatility_60,
-        natr_14,
-        rsi_14,
-        stochastic_k,
-        macd_hist,
-        bollinger_percent_b_20,
-        order_flow_20,
-        ema_12_gap,
-        ema_50_gap,
-        imputed
+    SELECT *
     FROM bar_features
     WHERE timeframe = '15m'
 ),
 bars_1h AS (
-    SELECT
-        exchange,
-        symbol,
-        open_time,
-        return_1,
-        return_5,
-        volatility_60,
-        natr_14,
-        rsi_14,
-        stochastic_k,
-        macd_hist,
-        bollinger_percent_b_20,
-        order_flow_20,
-        ema_12_gap,
-        ema_50_gap,
-        imputed
+    SELECT *
     FROM bar_features
     WHERE timeframe = '1h'
 )
@@ -212,12 +126,12 @@ SELECT
     coalesce(n.news_volume_24h, 0) AS news_volume_24h,
     coalesce(n.sentiment_dispersion_24h, 0) AS sentiment_dispersion_24h,
     CASE WHEN n.minute IS NULL THEN 1 ELSE 0 END::double precision AS no_news,
-    sin((0.004363323129986 * ((m.minute_number) % 1440))::double precision) AS day_sin,
-    cos((0.004363323129986 * ((m.minute_number) % 1440))::double precision) AS day_cos,
-    sin((0.000623331875712 * ((m.minute_number) % 10080))::double precision) AS week_sin,
-    cos((0.000623331875712 * ((m.minute_number) % 10080))::double precision) AS week_cos,
-    sin((0.10471975511966 * ((m.minute_number) % 60))::double precision) AS hour_sin,
-    cos((0.10471975511966 * ((m.minute_number) % 60))::double precision) AS hour_cos
+    sin((0.004363323129986 * (minute_number % 1440))::double precision) AS day_sin,
+    cos((0.004363323129986 * (minute_number % 1440))::double precision) AS day_cos,
+    sin((0.000623331875712 * (minute_number % 10080))::double precision) AS week_sin,
+    cos((0.000623331875712 * (minute_number % 10080))::double precision) AS week_cos,
+    sin((0.10471975511966 * (minute_number % 60))::double precision) AS hour_sin,
+    cos((0.10471975511966 * (minute_number % 60))::double precision) AS hour_cos
 FROM minutes AS m
 LEFT JOIN bars_5m AS b5m
     ON m.exchange = b5m.exchange AND m.symbol = b5m.symbol AND m.bar_5m = b5m.open_time

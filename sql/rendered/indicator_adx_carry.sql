@@ -8,9 +8,7 @@
 -- readers: indicators
 CREATE MATERIALIZED VIEW indicator_adx_carry AS
 WITH inputs AS (
-    SELECT
-        exchange, symbol, timeframe, chunk_start, bar_index, dx, has_dx,
-        power('0.9285714285714286'::double precision, -(bar_index % 256)::double precision) AS weight_wilder_14
+    SELECT *, power('0.9285714285714286'::double precision, -(bar_index % 256)::double precision) AS weight_wilder_14
     FROM indicator_averages
 ),
 totals AS (

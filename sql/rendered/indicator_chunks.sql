@@ -9,7 +9,7 @@
 CREATE MATERIALIZED VIEW indicator_chunks AS
 WITH inputs AS (
     SELECT
-        exchange, symbol, timeframe, chunk_start, chunk_position, run_start, bar_index, close,
+        *,
         greatest(close - previous_close, 0) AS gain,
         greatest(previous_close - close, 0) AS loss,
         CASE WHEN previous_close IS NULL THEN 0 ELSE greatest(high, previous_close) - least(low, previous_close) END AS true_range,

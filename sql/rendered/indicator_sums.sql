@@ -11,8 +11,7 @@
 CREATE MATERIALIZED VIEW indicator_sums AS
 WITH bars AS (
     SELECT
-        exchange, symbol, timeframe, open_time, close_time, bar_index, high, low, close, volume, turnover, buy_volume,
-        is_filled,
+        *,
         CASE timeframe
             WHEN '1m' THEN date_bin(INTERVAL '15360 seconds', open_time, '1970-01-01 00:00:00+00'::timestamptz)
             WHEN '5m' THEN date_bin(INTERVAL '76800 seconds', open_time, '1970-01-01 00:00:00+00'::timestamptz)
@@ -29,8 +28,7 @@ WITH bars AS (
 -- A bar after a hole has no previous bar.
 steps AS (
     SELECT
-        exchange, symbol, timeframe, open_time, close_time, bar_index, high, low, close, volume, turnover, buy_volume,
-        is_filled, chunk_start, chunk_position, follows,
+        *,
         greatest(chunk_start, date_trunc('day', open_time, 'UTC')) AS part_start,
         CASE WHEN follows THEN last_high END AS previous_high,
         CASE WHEN follows THEN last_low END AS previous_low,
@@ -39,8 +37,7 @@ steps AS (
 ),
 inputs AS (
     SELECT
-        exchange, symbol, timeframe, open_time, close_time, bar_index, high, low, close, volume, turnover, buy_volume,
-        is_filled, chunk_start, part_start, chunk_position, follows, previous_high, previous_low, previous_close,
+        *,
         (high + low + close) / 3 AS typical,
         close::numeric AS exact_close,
         ln(nullif(greatest(close / nullif(previous_close, 0), 0), 0)) AS log_return,

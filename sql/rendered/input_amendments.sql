@@ -13,185 +13,96 @@
 CREATE MATERIALIZED VIEW input_amendments AS
 WITH pairs AS (
     SELECT
-        i.exchange,
-        i.symbol,
         i.feature_time,
-        f.return_1_1m,
         (i."values" ->> 'return_1_1m')::double precision AS used_return_1_1m,
-        f.return_1_lag_1_1m,
         (i."values" ->> 'return_1_lag_1_1m')::double precision AS used_return_1_lag_1_1m,
-        f.return_1_lag_2_1m,
         (i."values" ->> 'return_1_lag_2_1m')::double precision AS used_return_1_lag_2_1m,
-        f.return_5_1m,
         (i."values" ->> 'return_5_1m')::double precision AS used_return_5_1m,
-        f.return_15_1m,
         (i."values" ->> 'return_15_1m')::double precision AS used_return_15_1m,
-        f.return_60_1m,
         (i."values" ->> 'return_60_1m')::double precision AS used_return_60_1m,
-        f.volatility_60_1m,
         (i."values" ->> 'volatility_60_1m')::double precision AS used_volatility_60_1m,
-        f.natr_14_1m,
         (i."values" ->> 'natr_14_1m')::double precision AS used_natr_14_1m,
-        f.return_zscore_60_1m,
         (i."values" ->> 'return_zscore_60_1m')::double precision AS used_return_zscore_60_1m,
-        f.rsi_14_1m,
         (i."values" ->> 'rsi_14_1m')::double precision AS used_rsi_14_1m,
-        f.stoch_rsi_k_1m,
         (i."values" ->> 'stoch_rsi_k_1m')::double precision AS used_stoch_rsi_k_1m,
-        f.stochastic_k_1m,
         (i."values" ->> 'stochastic_k_1m')::double precision AS used_stochastic_k_1m,
-        f.stochastic_d_1m,
         (i."values" ->> 'stochastic_d_1m')::double precision AS used_stochastic_d_1m,
-        f.cci_20_1m,
         (i."values" ->> 'cci_20_1m')::double precision AS used_cci_20_1m,
-        f.macd_1m,
         (i."values" ->> 'macd_1m')::double precision AS used_macd_1m,
-        f.macd_hist_1m,
         (i."values" ->> 'macd_hist_1m')::double precision AS used_macd_hist_1m,
-        f.di_difference_14_1m,
         (i."values" ->> 'di_difference_14_1m')::double precision AS used_di_difference_14_1m,
-        f.adx_14_1m,
         (i."values" ->> 'adx_14_1m')::double precision AS used_adx_14_1m,
-        f.bollinger_width_20_1m,
         (i."values" ->> 'bollinger_width_20_1m')::double precision AS used_bollinger_width_20_1m,
-        f.bollinger_percent_b_20_1m,
         (i."values" ->> 'bollinger_percent_b_20_1m')::double precision AS used_bollinger_percent_b_20_1m,
-        f.keltner_position_1m,
         (i."values" ->> 'keltner_position_1m')::double precision AS used_keltner_position_1m,
-        f.donchian_position_20_1m,
         (i."values" ->> 'donchian_position_20_1m')::double precision AS used_donchian_position_20_1m,
-        f.vwap_gap_60_1m,
         (i."values" ->> 'vwap_gap_60_1m')::double precision AS used_vwap_gap_60_1m,
-        f.mfi_14_1m,
         (i."values" ->> 'mfi_14_1m')::double precision AS used_mfi_14_1m,
-        f.cmf_20_1m,
         (i."values" ->> 'cmf_20_1m')::double precision AS used_cmf_20_1m,
-        f.order_flow_20_1m,
         (i."values" ->> 'order_flow_20_1m')::double precision AS used_order_flow_20_1m,
-        f.order_flow_1_1m,
         (i."values" ->> 'order_flow_1_1m')::double precision AS used_order_flow_1_1m,
-        f.body_1m,
         (i."values" ->> 'body_1m')::double precision AS used_body_1m,
-        f.close_position_1m,
         (i."values" ->> 'close_position_1m')::double precision AS used_close_position_1m,
-        f.range_1m,
         (i."values" ->> 'range_1m')::double precision AS used_range_1m,
-        f.volume_ratio_20_1m,
         (i."values" ->> 'volume_ratio_20_1m')::double precision AS used_volume_ratio_20_1m,
-        f.trades_ratio_20_1m,
         (i."values" ->> 'trades_ratio_20_1m')::double precision AS used_trades_ratio_20_1m,
-        f.traded_share_20_1m,
         (i."values" ->> 'traded_share_20_1m')::double precision AS used_traded_share_20_1m,
-        f.ema_12_gap_1m,
         (i."values" ->> 'ema_12_gap_1m')::double precision AS used_ema_12_gap_1m,
-        f.ema_26_gap_1m,
         (i."values" ->> 'ema_26_gap_1m')::double precision AS used_ema_26_gap_1m,
-        f.ema_50_gap_1m,
         (i."values" ->> 'ema_50_gap_1m')::double precision AS used_ema_50_gap_1m,
-        f.ema_200_gap_1m,
         (i."values" ->> 'ema_200_gap_1m')::double precision AS used_ema_200_gap_1m,
-        f.imputed_1m,
         (i."values" ->> 'imputed_1m')::double precision AS used_imputed_1m,
-        f.return_1_5m,
         (i."values" ->> 'return_1_5m')::double precision AS used_return_1_5m,
-        f.return_5_5m,
         (i."values" ->> 'return_5_5m')::double precision AS used_return_5_5m,
-        f.volatility_60_5m,
         (i."values" ->> 'volatility_60_5m')::double precision AS used_volatility_60_5m,
-        f.natr_14_5m,
         (i."values" ->> 'natr_14_5m')::double precision AS used_natr_14_5m,
-        f.rsi_14_5m,
         (i."values" ->> 'rsi_14_5m')::double precision AS used_rsi_14_5m,
-        f.stochastic_k_5m,
         (i."values" ->> 'stochastic_k_5m')::double precision AS used_stochastic_k_5m,
-        f.macd_hist_5m,
         (i."values" ->> 'macd_hist_5m')::double precision AS used_macd_hist_5m,
-        f.bollinger_percent_b_20_5m,
         (i."values" ->> 'bollinger_percent_b_20_5m')::double precision AS used_bollinger_percent_b_20_5m,
-        f.order_flow_20_5m,
         (i."values" ->> 'order_flow_20_5m')::double precision AS used_order_flow_20_5m,
-        f.ema_12_gap_5m,
         (i."values" ->> 'ema_12_gap_5m')::double precision AS used_ema_12_gap_5m,
-        f.ema_50_gap_5m,
         (i."values" ->> 'ema_50_gap_5m')::double precision AS used_ema_50_gap_5m,
-        f.imputed_5m,
         (i."values" ->> 'imputed_5m')::double precision AS used_imputed_5m,
-        f.return_1_15m,
         (i."values" ->> 'return_1_15m')::double precision AS used_return_1_15m,
-        f.return_5_15m,
         (i."values" ->> 'return_5_15m')::double precision AS used_return_5_15m,
-        f.volatility_60_15m,
         (i."values" ->> 'volatility_60_15m')::double precision AS used_volatility_60_15m,
-        f.natr_14_15m,
         (i."values" ->> 'natr_14_15m')::double precision AS used_natr_14_15m,
-        f.rsi_14_15m,
         (i."values" ->> 'rsi_14_15m')::double precision AS used_rsi_14_15m,
-        f.stochastic_k_15m,
         (i."values" ->> 'stochastic_k_15m')::double precision AS used_stochastic_k_15m,
-        f.macd_hist_15m,
         (i."values" ->> 'macd_hist_15m')::double precision AS used_macd_hist_15m,
-        f.bollinger_percent_b_20_15m,
         (i."values" ->> 'bollinger_percent_b_20_15m')::double precision AS used_bollinger_percent_b_20_15m,
-        f.order_flow_20_15m,
         (i."values" ->> 'order_flow_20_15m')::double precision AS used_order_flow_20_15m,
-        f.ema_12_gap_15m,
         (i."values" ->> 'ema_12_gap_15m')::double precision AS used_ema_12_gap_15m,
-        f.ema_50_gap_15m,
         (i."values" ->> 'ema_50_gap_15m')::double precision AS used_ema_50_gap_15m,
-        f.imputed_15m,
         (i."values" ->> 'imputed_15m')::double precision AS used_imputed_15m,
-        f.return_1_1h,
         (i."values" ->> 'return_1_1h')::double precision AS used_return_1_1h,
-        f.return_5_1h,
         (i."values" ->> 'return_5_1h')::double precision AS used_return_5_1h,
-        f.volatility_60_1h,
         (i."values" ->> 'volatility_60_1h')::double precision AS used_volatility_60_1h,
-        f.natr_14_1h,
         (i."values" ->> 'natr_14_1h')::double precision AS used_natr_14_1h,
-        f.rsi_14_1h,
         (i."values" ->> 'rsi_14_1h')::double precision AS used_rsi_14_1h,
-        f.stochastic_k_1h,
         (i."values" ->> 'stochastic_k_1h')::double precision AS used_stochastic_k_1h,
-        f.macd_hist_1h,
         (i."values" ->> 'macd_hist_1h')::double precision AS used_macd_hist_1h,
-        f.bollinger_percent_b_20_1h,
         (i."values" ->> 'bollinger_percent_b_20_1h')::double precision AS used_bollinger_percent_b_20_1h,
-        f.order_flow_20_1h,
         (i."values" ->> 'order_flow_20_1h')::double precision AS used_order_flow_20_1h,
-        f.ema_12_gap_1h,
         (i."values" ->> 'ema_12_gap_1h')::double precision AS used_ema_12_gap_1h,
-        f.ema_50_gap_1h,
         (i."values" ->> 'ema_50_gap_1h')::double precision AS used_ema_50_gap_1h,
-        f.imputed_1h,
         (i."values" ->> 'imputed_1h')::double precision AS used_imputed_1h,
-        f.sentiment_1h,
         (i."values" ->> 'sentiment_1h')::double precision AS used_sentiment_1h,
-        f.news_volume_1h,
         (i."values" ->> 'news_volume_1h')::double precision AS used_news_volume_1h,
-        f.sentiment_6h,
         (i."values" ->> 'sentiment_6h')::double precision AS used_sentiment_6h,
-        f.news_volume_6h,
         (i."values" ->> 'news_volume_6h')::double precision AS used_news_volume_6h,
-        f.sentiment_24h,
         (i."values" ->> 'sentiment_24h')::double precision AS used_sentiment_24h,
-        f.news_volume_24h,
         (i."values" ->> 'news_volume_24h')::double precision AS used_news_volume_24h,
-        f.sentiment_dispersion_24h,
         (i."values" ->> 'sentiment_dispersion_24h')::double precision AS used_sentiment_dispersion_24h,
-        f.no_news,
         (i."values" ->> 'no_news')::double precision AS used_no_news,
-        f.day_sin,
         (i."values" ->> 'day_sin')::double precision AS used_day_sin,
-        f.day_cos,
         (i."values" ->> 'day_cos')::double precision AS used_day_cos,
-        f.week_sin,
         (i."values" ->> 'week_sin')::double precision AS used_week_sin,
-        f.week_cos,
         (i."values" ->> 'week_cos')::double precision AS used_week_cos,
-        f.hour_sin,
         (i."values" ->> 'hour_sin')::double precision AS used_hour_sin,
-        f.hour_cos,
-        (i."values" ->> 'hour_cos')::double precision AS used_hour_cos
+        (i."values" ->> 'hour_cos')::double precision AS used_hour_cos,
+        f.*
     FROM prediction_inputs AS i
     INNER JOIN features AS f ON i.exchange = f.exchange AND i.symbol = f.symbol AND i.feature_time = f.open_time
 ),
@@ -641,13 +552,110 @@ changes AS (
             ELSE abs(hour_cos - used_hour_cos) / greatest(1::double precision, abs(hour_cos), abs(used_hour_cos))
         END AS hour_cos
     FROM pairs
+),
+counted AS (
+    SELECT
+        exchange,
+        symbol,
+        feature_time,
+        CASE WHEN return_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_1_lag_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_1_lag_2_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_5_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_15_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN volatility_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN natr_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_zscore_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN rsi_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN stoch_rsi_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN stochastic_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN stochastic_d_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN cci_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN macd_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN macd_hist_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN di_difference_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN adx_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN bollinger_width_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN bollinger_percent_b_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN keltner_position_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN donchian_position_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN vwap_gap_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN mfi_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN cmf_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN order_flow_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN order_flow_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN body_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN close_position_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN range_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN volume_ratio_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN trades_ratio_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN traded_share_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_12_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_26_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_50_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_200_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN imputed_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_1_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_5_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN volatility_60_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN natr_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN rsi_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN stochastic_k_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN macd_hist_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN bollinger_percent_b_20_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN order_flow_20_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_12_gap_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_50_gap_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN imputed_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_1_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_5_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN volatility_60_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN natr_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN rsi_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN stochastic_k_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN macd_hist_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN bollinger_percent_b_20_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN order_flow_20_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_12_gap_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_50_gap_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN imputed_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_1_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN return_5_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN volatility_60_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN natr_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN rsi_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN stochastic_k_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN macd_hist_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN bollinger_percent_b_20_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN order_flow_20_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_12_gap_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN ema_50_gap_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN imputed_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN sentiment_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN news_volume_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN sentiment_6h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN news_volume_6h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN sentiment_24h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN news_volume_24h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN sentiment_dispersion_24h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN no_news > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN day_sin > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN day_cos > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN week_sin > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN week_cos > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN hour_sin > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN hour_cos > '1e-9'::double precision THEN 1 ELSE 0 END
+            AS amended_features,
+        greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos) AS largest_change
+    FROM changes
 )
 SELECT
     exchange,
     symbol,
     feature_time,
-    max(CASE WHEN return_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_lag_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_lag_2_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_15_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_zscore_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stoch_rsi_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_d_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN cci_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN di_difference_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN adx_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_width_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN keltner_position_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN donchian_position_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN vwap_gap_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN mfi_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN cmf_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN body_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN close_position_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN range_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volume_ratio_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN trades_ratio_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN traded_share_20_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_26_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_200_gap_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_1m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_5m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_15m > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_1_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN return_5_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN volatility_60_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN natr_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN rsi_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN stochastic_k_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN macd_hist_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN bollinger_percent_b_20_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN order_flow_20_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_12_gap_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN ema_50_gap_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN imputed_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN news_volume_1h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_6h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN news_volume_6h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_24h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN news_volume_24h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN sentiment_dispersion_24h > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN no_news > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN day_sin > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN day_cos > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN week_sin > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN week_cos > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN hour_sin > '1e-9'::double precision THEN 1 ELSE 0 END + CASE WHEN hour_cos > '1e-9'::double precision THEN 1 ELSE 0 END) AS amended_features,
-    max(greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos)) AS largest_change,
-    max(greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos)) > 0.05 AS inputs_amended
-FROM changes
+    max(amended_features) AS amended_features,
+    max(largest_change) AS largest_change,
+    max(largest_change) > 0.05 AS inputs_amended
+FROM counted
 GROUP BY exchange, symbol, feature_time;

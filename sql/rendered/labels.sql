@@ -9,19 +9,12 @@
 -- readers: model-trainer, people
 CREATE MATERIALIZED VIEW labels AS
 WITH minutes AS (
-    SELECT exchange, symbol, open_time, close_time, close, feed_state
+    SELECT *
     FROM candles
     WHERE timeframe = '1m'
 ),
 wanted AS (
-    SELECT
-        exchange,
-        symbol,
-        open_time,
-        close_time,
-        close,
-        feed_state,
-        unnest(ARRAY[1, 5, 15, 60]) AS horizon_minutes
+    SELECT *, unnest(ARRAY[1, 5, 15, 60]) AS horizon_minutes
     FROM minutes
 )
 SELECT

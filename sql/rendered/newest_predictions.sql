@@ -9,45 +9,12 @@
 -- readers: latest_predictions
 CREATE MATERIALIZED VIEW newest_predictions AS
 WITH dated AS (
-    SELECT
-        date_bin(INTERVAL '6 hours', feature_time, '1970-01-01 00:00:00+00'::timestamptz) AS period,
-        exchange,
-        symbol,
-        horizon_minutes,
-        feature_time,
-        target_time,
-        model_name,
-        model_version,
-        role,
-        q10,
-        q50,
-        q90,
-        price_q10,
-        price_q50,
-        price_q90,
-        reference_price,
-        made_at
+    SELECT *, date_bin(INTERVAL '6 hours', feature_time, '1970-01-01 00:00:00+00'::timestamptz) AS period
     FROM predictions
 ),
 numbered AS (
     SELECT
-        period,
-        exchange,
-        symbol,
-        horizon_minutes,
-        feature_time,
-        target_time,
-        model_name,
-        model_version,
-        role,
-        q10,
-        q50,
-        q90,
-        price_q10,
-        price_q50,
-        price_q90,
-        reference_price,
-        made_at,
+        *,
         row_number() OVER (
             PARTITION BY exchange, symbol, horizon_minutes, model_name, role, period
             ORDER BY feature_time DESC, model_version DESC

@@ -10,14 +10,12 @@
 -- readers: model_error
 CREATE MATERIALIZED VIEW outcome_hours AS
 WITH judged AS (
-    SELECT
-        exchange, symbol, horizon_minutes, feature_time, model_name, model_version, role, error, absolute_error,
-        last_price_absolute_error, pinball, is_covered, is_direction_right
+    SELECT *
     FROM prediction_outcomes
     WHERE made_at < target_time
 ),
 baseline AS (
-    SELECT exchange, symbol, horizon_minutes, feature_time, model_name, model_version, pinball
+    SELECT *
     FROM judged
     WHERE role = 'baseline'
 ),

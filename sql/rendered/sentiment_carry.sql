@@ -10,44 +10,17 @@
 CREATE MATERIALIZED VIEW sentiment_carry AS
 WITH carried AS (
     SELECT
-        asset,
+        *,
         date_bin(INTERVAL '240 minutes', minute, '1970-01-01 00:00:00+00'::timestamptz) AS own_chunk,
         generate_series(
             date_bin(INTERVAL '240 minutes', minute, '1970-01-01 00:00:00+00'::timestamptz),
             date_bin(INTERVAL '240 minutes', minute, '1970-01-01 00:00:00+00'::timestamptz) + INTERVAL '10080 minutes',
             INTERVAL '240 minutes'
-        ) AS chunk_start,
-        weight_1h,
-        score_1h,
-        square_1h,
-        articles_1h,
-        weight_6h,
-        score_6h,
-        square_6h,
-        articles_6h,
-        weight_24h,
-        score_24h,
-        square_24h,
-        articles_24h
+        ) AS chunk_start
     FROM sentiment_news
 ),
 aged AS (
-    SELECT
-        asset,
-        chunk_start,
-        (extract(epoch FROM chunk_start - own_chunk)::double precision / 60) AS age_minutes,
-        weight_1h,
-        score_1h,
-        square_1h,
-        articles_1h,
-        weight_6h,
-        score_6h,
-        square_6h,
-        articles_6h,
-        weight_24h,
-        score_24h,
-        square_24h,
-        articles_24h
+    SELECT *, (extract(epoch FROM chunk_start - own_chunk)::double precision / 60) AS age_minutes
     FROM carried
 )
 SELECT

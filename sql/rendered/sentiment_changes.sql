@@ -28,13 +28,8 @@ WITH usable AS (
 ),
 following AS (
     SELECT
-        article_id,
-        asset,
-        extractor_version,
-        minute,
-        score,
-        weight,
-        first_value(published_minute) OVER (PARTITION BY article_id, asset ORDER BY scored_at, extractor_version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS published_minute,
+        *,
+        first_value(published_minute) OVER (PARTITION BY article_id, asset ORDER BY scored_at, extractor_version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS first_published,
         lag(score) OVER (PARTITION BY article_id, asset ORDER BY scored_at, extractor_version) AS last_score,
         lag(weight) OVER (PARTITION BY article_id, asset ORDER BY scored_at, extractor_version) AS last_weight
     FROM usable
@@ -46,7 +41,7 @@ SELECT
     minute,
     -- News grows old from its publication on, whenever it was scored. All versions have the first one's, so that what a
     -- version takes back has the age of what was added.
-    least((extract(epoch FROM minute - published_minute)::double precision / 60), 10080) AS age_minutes,
+    least((extract(epoch FROM minute - first_published)::double precision / 60), 10080) AS age_minutes,
     CASE WHEN last_weight IS NULL THEN 1 ELSE 0 END AS articles,
     weight - coalesce(last_weight, 0) AS weight,
     weight * score - coalesce(last_weight * last_score, 0) AS score,

@@ -16,94 +16,37 @@
 CREATE MATERIALIZED VIEW sentiment_minute AS
 -- Only chunks that have begun get minutes: the carry of a coming week would be rewritten with every article.
 WITH begun AS (
-    SELECT
-        asset,
-        chunk_start,
-        weight_1h,
-        score_1h,
-        square_1h,
-        articles_1h,
-        weight_6h,
-        score_6h,
-        square_6h,
-        articles_6h,
-        weight_24h,
-        score_24h,
-        square_24h,
-        articles_24h
+    SELECT *
     FROM sentiment_carry
     WHERE chunk_start <= (SELECT closed_until - INTERVAL '1 minute' FROM market_clock)
 ),
 minutes AS (
     SELECT
-        asset,
-        chunk_start,
-        generate_series(chunk_start, chunk_start + INTERVAL '239 minutes', INTERVAL '1 minute') AS minute,
-        weight_1h,
-        score_1h,
-        square_1h,
-        articles_1h,
-        weight_6h,
-        score_6h,
-        square_6h,
-        articles_6h,
-        weight_24h,
-        score_24h,
-        square_24h,
-        articles_24h
+        *,
+        generate_series(chunk_start, chunk_start + INTERVAL '239 minutes', INTERVAL '1 minute') AS minute
     FROM begun
 ),
--- RisingWave plans a comparison with the clock only on plain columns, so not below, above sums and quotients.
 closed AS (
-    SELECT
-        asset,
-        chunk_start,
-        minute,
-        weight_1h,
-        score_1h,
-        square_1h,
-        articles_1h,
-        weight_6h,
-        score_6h,
-        square_6h,
-        articles_6h,
-        weight_24h,
-        score_24h,
-        square_24h,
-        articles_24h
+    SELECT *
     FROM minutes
     WHERE minute <= (SELECT closed_until - INTERVAL '1 minute' FROM market_clock)
 ),
 sums AS (
     SELECT
-        m.asset,
-        m.chunk_start,
-        m.minute,
+        m.*,
         coalesce(n.new_articles, 0) AS new_articles,
-        m.weight_1h AS carried_weight_1h,
-        coalesce(n.weight_1h, 0) AS weight_1h,
-        m.score_1h AS carried_score_1h,
-        coalesce(n.score_1h, 0) AS score_1h,
-        m.square_1h AS carried_square_1h,
-        coalesce(n.square_1h, 0) AS square_1h,
-        m.articles_1h AS carried_articles_1h,
-        coalesce(n.articles_1h, 0) AS articles_1h,
-        m.weight_6h AS carried_weight_6h,
-        coalesce(n.weight_6h, 0) AS weight_6h,
-        m.score_6h AS carried_score_6h,
-        coalesce(n.score_6h, 0) AS score_6h,
-        m.square_6h AS carried_square_6h,
-        coalesce(n.square_6h, 0) AS square_6h,
-        m.articles_6h AS carried_articles_6h,
-        coalesce(n.articles_6h, 0) AS articles_6h,
-        m.weight_24h AS carried_weight_24h,
-        coalesce(n.weight_24h, 0) AS weight_24h,
-        m.score_24h AS carried_score_24h,
-        coalesce(n.score_24h, 0) AS score_24h,
-        m.square_24h AS carried_square_24h,
-        coalesce(n.square_24h, 0) AS square_24h,
-        m.articles_24h AS carried_articles_24h,
-        coalesce(n.articles_24h, 0) AS articles_24h
+        coalesce(n.weight_1h, 0) AS new_weight_1h,
+        coalesce(n.score_1h, 0) AS new_score_1h,
+        coalesce(n.square_1h, 0) AS new_square_1h,
+        coalesce(n.articles_1h, 0) AS new_articles_1h,
+        coalesce(n.weight_6h, 0) AS new_weight_6h,
+        coalesce(n.score_6h, 0) AS new_score_6h,
+        coalesce(n.square_6h, 0) AS new_square_6h,
+        coalesce(n.articles_6h, 0) AS new_articles_6h,
+        coalesce(n.weight_24h, 0) AS new_weight_24h,
+        coalesce(n.score_24h, 0) AS new_score_24h,
+        coalesce(n.square_24h, 0) AS new_square_24h,
+        coalesce(n.articles_24h, 0) AS new_articles_24h
     FROM closed AS m
     LEFT JOIN sentiment_news AS n ON m.asset = n.asset AND m.minute = n.minute
 ),
@@ -112,18 +55,18 @@ decayed AS (
         asset,
         minute,
         new_articles,
-        (carried_weight_1h + sum(weight_1h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 60) AS weight_1h,
-        (carried_score_1h + sum(score_1h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 60) AS score_1h,
-        (carried_square_1h + sum(square_1h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 60) AS square_1h,
-        (carried_articles_1h + sum(articles_1h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 60) AS articles_1h,
-        (carried_weight_6h + sum(weight_6h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 360) AS weight_6h,
-        (carried_score_6h + sum(score_6h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 360) AS score_6h,
-        (carried_square_6h + sum(square_6h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 360) AS square_6h,
-        (carried_articles_6h + sum(articles_6h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 360) AS articles_6h,
-        (carried_weight_24h + sum(weight_24h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 1440) AS weight_24h,
-        (carried_score_24h + sum(score_24h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 1440) AS score_24h,
-        (carried_square_24h + sum(square_24h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 1440) AS square_24h,
-        (carried_articles_24h + sum(articles_24h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 1440) AS articles_24h
+        (weight_1h + sum(new_weight_1h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 60) AS weight_1h,
+        (score_1h + sum(new_score_1h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 60) AS score_1h,
+        (square_1h + sum(new_square_1h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 60) AS square_1h,
+        (articles_1h + sum(new_articles_1h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 60) AS articles_1h,
+        (weight_6h + sum(new_weight_6h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 360) AS weight_6h,
+        (score_6h + sum(new_score_6h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 360) AS score_6h,
+        (square_6h + sum(new_square_6h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 360) AS square_6h,
+        (articles_6h + sum(new_articles_6h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 360) AS articles_6h,
+        (weight_24h + sum(new_weight_24h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 1440) AS weight_24h,
+        (score_24h + sum(new_score_24h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 1440) AS score_24h,
+        (square_24h + sum(new_square_24h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 1440) AS square_24h,
+        (articles_24h + sum(new_articles_24h) OVER (PARTITION BY asset, chunk_start ORDER BY minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) * power(0.5::double precision, (extract(epoch FROM minute - chunk_start)::double precision / 60) / 1440) AS articles_24h
     FROM sums
 )
 SELECT

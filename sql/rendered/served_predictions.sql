@@ -9,22 +9,7 @@
 CREATE MATERIALIZED VIEW served_predictions AS
 WITH numbered AS (
     SELECT
-        exchange,
-        symbol,
-        horizon_minutes,
-        feature_time,
-        target_time,
-        model_name,
-        model_version,
-        role,
-        q10,
-        q50,
-        q90,
-        price_q10,
-        price_q50,
-        price_q90,
-        reference_price,
-        made_at,
+        *,
         row_number() OVER (
             PARTITION BY exchange, symbol, horizon_minutes
             ORDER BY feature_time DESC, CASE role WHEN 'champion' THEN 0 ELSE 1 END, model_name, role

@@ -10,30 +10,44 @@
 --   indicators by exchange, symbol, timeframe: open_time -> open_time [0, 0]
 -- readers: predictions-api, dashboard
 CREATE MATERIALIZED VIEW signals AS
-WITH votes AS (
+WITH bars AS (
     SELECT
         exchange,
         symbol,
         timeframe,
         open_time,
         close_time,
-        warm_bars >= 685 AS is_warm,
+        close,
+        warm_bars,
+        macd_hist_12_26_9 AS macd_hist,
+        plus_di_14 AS plus_di,
+        minus_di_14 AS minus_di,
+        adx_14 AS adx,
+        rsi_14 AS rsi,
+        bollinger_percent_b_20 AS percent_b,
+        keltner_upper_20_10 AS keltner_upper,
+        keltner_lower_20_10 AS keltner_lower
+    FROM indicators
+),
+votes AS (
+    SELECT
+        *,
         CASE
-            WHEN macd_hist_12_26_9 > 0 AND plus_di_14 > minus_di_14 AND adx_14 >= 25 THEN 1
-            WHEN macd_hist_12_26_9 < 0 AND plus_di_14 < minus_di_14 AND adx_14 >= 25 THEN -1
-            WHEN macd_hist_12_26_9 IS NOT NULL AND plus_di_14 IS NOT NULL AND adx_14 IS NOT NULL THEN 0
+            WHEN macd_hist > 0 AND plus_di > minus_di AND adx >= 25 THEN 1
+            WHEN macd_hist < 0 AND plus_di < minus_di AND adx >= 25 THEN -1
+            WHEN macd_hist IS NOT NULL AND plus_di IS NOT NULL AND adx IS NOT NULL THEN 0
         END AS trend,
         CASE
-            WHEN rsi_14 < 30 AND bollinger_percent_b_20 < 0 THEN 1
-            WHEN rsi_14 > 70 AND bollinger_percent_b_20 > 1 THEN -1
-            WHEN rsi_14 IS NOT NULL AND bollinger_percent_b_20 IS NOT NULL THEN 0
+            WHEN rsi < 30 AND percent_b < 0 THEN 1
+            WHEN rsi > 70 AND percent_b > 1 THEN -1
+            WHEN rsi IS NOT NULL AND percent_b IS NOT NULL THEN 0
         END AS reversion,
         CASE
-            WHEN close > keltner_upper_20_10 THEN 1
-            WHEN close < keltner_lower_20_10 THEN -1
-            WHEN keltner_upper_20_10 IS NOT NULL THEN 0
+            WHEN close > keltner_upper THEN 1
+            WHEN close < keltner_lower THEN -1
+            WHEN keltner_upper IS NOT NULL THEN 0
         END AS breakout
-    FROM indicators
+    FROM bars
 )
 SELECT
     exchange,
@@ -41,7 +55,7 @@ SELECT
     timeframe,
     open_time,
     close_time,
-    is_warm,
+    warm_bars >= 685 AS is_warm,
     CASE trend WHEN 1 THEN 'long' WHEN -1 THEN 'short' WHEN 0 THEN 'flat' END AS trend,
     CASE reversion WHEN 1 THEN 'long' WHEN -1 THEN 'short' WHEN 0 THEN 'flat' END AS reversion,
     CASE breakout WHEN 1 THEN 'long' WHEN -1 THEN 'short' WHEN 0 THEN 'flat' END AS breakout,
