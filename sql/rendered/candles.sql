@@ -1,6 +1,5 @@
 -- candles: closed candles of every timeframe, without gaps; each longer one rolls up from the one below when
---   wholly closed (a step of five rows keeps less state than a step of sixty). RisingWave plans the comparison with the
---   clock only directly on the aggregate (HAVING), not outside, above expressions of aggregates.
+--   wholly closed.
 -- grain: one row per exchange, symbol, timeframe, bar
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time

@@ -1,5 +1,4 @@
--- candles_1m_live: one-minute candles of traded minutes, the open minute too. min and max of a row keep one value of
---   state where ordered first_value and last_value would keep every trade.
+-- candles_1m_live: one-minute candles of traded minutes, the open minute too.
 -- grain: one row per exchange, symbol, traded minute
 -- keys: exchange, symbol, open_time
 -- event time: open_time

@@ -1,4 +1,4 @@
--- clock_days: how far each feed had come on each day, without the excluded minutes; keeps the step to feed_clock small.
+-- clock_days: how far each feed had come on each day, without the excluded minutes.
 -- grain: one row per exchange, symbol, UTC day
 -- keys: exchange, symbol, day
 -- event time: day

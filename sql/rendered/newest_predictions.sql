@@ -1,5 +1,4 @@
--- newest_predictions: the newest forecast of each model in each six hours, a step on the way to latest_predictions: what a
---   new forecast can change is then six hours, not all of history.
+-- newest_predictions: the newest forecast of each model and role in each six hours.
 -- grain: one row per exchange, symbol, horizon, model, role, six hours with forecasts
 -- keys: exchange, symbol, horizon_minutes, model_name, role, period
 -- event time: period

@@ -1,5 +1,4 @@
--- outcome_hours: sums of outcomes by hour, from which model_error is rolled up. Exact sums (NUMERIC), for they are added to and
---   taken from for ever. Forecasts made at their target time or later, when a predictor catches up, are not judged.
+-- outcome_hours: sums of outcomes by hour, from which model_error is rolled up. Forecasts made at their target time or later, when a predictor catches up, are not judged.
 --   paired sums are over the forecasts that have one of the baseline beside them.
 -- grain: one row per exchange, symbol, horizon, model version, hour of feature_time with outcomes
 -- keys: exchange, symbol, horizon_minutes, model_name, model_version, hour

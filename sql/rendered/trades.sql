@@ -2,7 +2,7 @@
 -- grain: one row per exchange, symbol, trade_id
 -- keys: exchange, symbol, trade_id
 -- event time: ts
--- late data: kept; no watermark, because RisingWave would drop late rows unseen
+-- late data: kept; there is no watermark, which would drop late rows unseen
 -- readers: candles_1m_live, clock_minutes, late_trades, trades_rejected
 CREATE TABLE trades (
     exchange VARCHAR,
