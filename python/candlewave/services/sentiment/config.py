@@ -3,13 +3,13 @@
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from candlewave.core.errors import CandlewaveError, in_words
-
-SourceKind = Literal["rss", "cryptopanic", "newsapi", "files", "simulated"]
+from candlewave.services.sentiment.sources import KINDS
+from candlewave.services.sentiment.sources.base import SourceConfig
 
 
 class NewsConfigError(CandlewaveError):
@@ -18,38 +18,6 @@ class NewsConfigError(CandlewaveError):
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceConfig(_Table):
-    """One source of articles.
-
-    Attributes:
-        name: unique; stored with each article.
-        kind: which protocol it speaks.
-        url: address of feeds and APIs.
-        path: file or folder of kind ``files``.
-        query: what NewsAPI is asked for.
-        poll_seconds: how often it is asked; the common value if None.
-        allow_private: its own host may have a private address, for a mirror inside the network; redirects still may not
-            lead to another one.
-    """
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
-    kind: SourceKind
-    url: str | None = None
-    path: Path | None = None
-    query: str | None = None
-    poll_seconds: Annotated[float, Field(gt=0)] | None = None
-    allow_private: bool = False
-
-    @model_validator(mode="after")
-    def _place(self) -> "SourceConfig":
-        wanted = {"files": "path", "simulated": None}.get(self.kind, "url")
-        if (wanted == "path") != (self.path is not None) or (wanted == "url") != (self.url is not None):
-            raise ValueError("kind files needs path, kind simulated needs neither path nor url, every other needs url")
-        if self.url is not None and not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"url {self.url!r} is neither http nor https")
-        return self
 
 
 class AssetConfig(_Table):
@@ -79,7 +47,11 @@ class NewsConfig(_Table):
 
     @field_validator("sources")
     @classmethod
-    def _unique(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+    def _known(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+        for source in sources:
+            if source.kind not in KINDS:
+                raise ValueError(f"source {source.name!r}: kind {source.kind!r} is not one of {', '.join(KINDS)}")
+            KINDS[source.kind].check(source)
         names = [source.name for source in sources]
         repeated = next((name for name in names if names.count(name) > 1), None)
         if repeated is not None:

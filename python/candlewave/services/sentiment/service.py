@@ -35,7 +35,10 @@ def main(service: Service, config: Config, news: NewsConfig, settings: Sentiment
     service.on_close("store", store.close)
     fetcher = Fetcher(settings.fetch_timeout_seconds, settings.fetch_max_bytes)
     sources = open_sources(
-        news, settings, fetcher, lambda name, reason: service.log.warning("source is off", source=name, reason=reason)
+        news.sources,
+        settings,
+        fetcher,
+        lambda name, reason: service.log.warning("source is off", source=name, reason=reason),
     )
     scoring = Scoring(
         service.bus,

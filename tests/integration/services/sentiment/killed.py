@@ -10,8 +10,8 @@ from pathlib import Path
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.services.sentiment.collect import Collector
-from candlewave.services.sentiment.config import SourceConfig
 from candlewave.services.sentiment.fetch import Fetcher
+from candlewave.services.sentiment.sources.base import SourceConfig
 from candlewave.services.sentiment.sources.feed import Feed
 from candlewave.services.sentiment.store import Store
 

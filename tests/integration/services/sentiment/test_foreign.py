@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from candlewave.contracts.records import Article
 from candlewave.core.paths import project_root
-from candlewave.services.sentiment.config import SourceConfig
-from candlewave.services.sentiment.sources.base import BadItem, SourceState
+from candlewave.services.sentiment.sources.base import BadItem, SourceConfig, SourceState
 from candlewave.services.sentiment.sources.feed import read_feed
 from candlewave.services.sentiment.sources.folder import Folder
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 from tests.integration.services.sentiment.conftest import Clock
 from tests.integration.services.sentiment.web import Reply, Web
 
@@ -18,12 +19,12 @@ from candlewave.bus.protocol import BusUnavailableError, Message
 from candlewave.contracts.records import Article, AssetScore, DeadLetter, decode
 from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
 from candlewave.services.sentiment.collect import Collector
-from candlewave.services.sentiment.config import SourceConfig, load_news_config
+from candlewave.services.sentiment.config import load_news_config
 from candlewave.services.sentiment.entities import Recogniser
 from candlewave.services.sentiment.extract import Extraction, OfflineExtractor
 from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.score import GROUP, Scoring
-from candlewave.services.sentiment.sources.base import Batch, SourceState
+from candlewave.services.sentiment.sources.base import Batch, SourceConfig, SourceState
 from candlewave.services.sentiment.sources.feed import Feed
 from candlewave.services.sentiment.store import Store
 
@@ -98,13 +99,13 @@ def test_a_source_that_fails_in_any_way_backs_off_and_the_others_go_on(
     web: Web, store: Store, bus: PostgresBus, clock: Clock
 ) -> None:
     web.reply("/paper", Reply(body=rss("Bitcoin rises")))
-    said: list[dict[str, object]] = []
     paper = Feed(SourceConfig(name="p", kind="rss", url=web.url("/paper"), allow_private=True), Fetcher(5.0, 50_000))
     options = {"poll": timedelta(seconds=60), "max_age": timedelta(hours=48), "clock": clock}
-    collector = Collector([FallsOver(), paper], store, bus, say=lambda _, **fields: said.append(fields), **options)
-    collector.collect()
+    collector = Collector([FallsOver(), paper], store, bus, **options)
+    with capture_logs() as said:
+        collector.collect()
     assert titles(bus) == ["Bitcoin rises"]
-    assert said[0] == {"source": "broken", "error": "AssertionError: unexpected status keyword"}
+    assert (said[0]["source"], said[0]["error"]) == ("broken", "AssertionError: unexpected status keyword")
     assert polls("broken", "error") == 1
     clock.advance(seconds=61)
     collector.collect()  # it waits twice as long after a failure

@@ -9,11 +9,11 @@ import pytest
 from tests.integration.services.sentiment.conftest import Clock
 from tests.integration.services.sentiment.web import Reply, Request, Web
 
-from candlewave.services.sentiment.config import NewsConfig, SourceConfig
+from candlewave.services.sentiment.config import NewsConfig
 from candlewave.services.sentiment.fetch import Fetcher, FetchError, FetchRefusedError
 from candlewave.services.sentiment.settings import SentimentSettings
 from candlewave.services.sentiment.sources import open_sources
-from candlewave.services.sentiment.sources.base import SourceState
+from candlewave.services.sentiment.sources.base import SourceConfig, SourceState
 from candlewave.services.sentiment.sources.cryptopanic import CryptoPanic
 from candlewave.services.sentiment.sources.feed import Feed, read_feed
 from candlewave.services.sentiment.sources.folder import Folder
@@ -242,7 +242,7 @@ def test_source_without_its_key_is_off_and_says_so() -> None:
     )
     off: list[tuple[str, str]] = []
     settings = SentimentSettings(NEWSAPI_API_KEY="k")  # type: ignore[call-arg]
-    opened = open_sources(news, settings, FETCHER, lambda *said: off.append(said))
+    opened = open_sources(news.sources, settings, FETCHER, lambda *said: off.append(said))
     assert [s.name for s in opened] == ["n", "paper"]
     assert off == [("panic", "CRYPTOPANIC_API_KEY is not set")]
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 
-from candlewave.services.sentiment.config import SourceConfig, load_news_config
+from candlewave.services.sentiment.config import load_news_config
 from candlewave.services.sentiment.entities import Recogniser
 from candlewave.services.sentiment.offline.scorer import OfflineScorer
-from candlewave.services.sentiment.sources.base import SourceState
+from candlewave.services.sentiment.sources.base import SourceConfig, SourceState
 from candlewave.services.sentiment.sources.simulated import Simulated
 
 NOW = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)

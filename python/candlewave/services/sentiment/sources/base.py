@@ -1,15 +1,19 @@
 """What a source of articles is, and what all of them share."""
 
 import codecs
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from candlewave.contracts.records import Article
 from candlewave.services.sentiment.articles import MAX_SUMMARY, MAX_TITLE, article_id, canonical_url
+from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.plain import language, strip_markup
 
 MAX_ITEMS = 500
@@ -62,21 +66,74 @@ class Batch:
     bad: Sequence[BadItem] = field(default=())
 
 
-class Source(Protocol):
-    """A place where articles come from."""
+class SourceConfig(BaseModel):
+    """One source of articles.
 
-    @property
-    def name(self) -> str:
-        """The configured name."""
+    Attributes:
+        name: unique; stored with each article.
+        kind: which protocol it speaks.
+        url: address of feeds and APIs.
+        path: file or folder of kind ``files``.
+        query: what NewsAPI is asked for.
+        poll_seconds: how often it is asked; the common value if None.
+        allow_private: its own host may have a private address, for a mirror inside the network; redirects still may not
+            lead to another one.
+    """
 
-    @property
-    def poll_seconds(self) -> float | None:
-        """How often it wants to be asked, None for the common value."""
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    @property
-    def replays(self) -> bool:
-        """True when old articles are wanted too."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+    kind: str
+    url: str | None = None
+    path: Path | None = None
+    query: str | None = None
+    poll_seconds: Annotated[float, Field(gt=0)] | None = None
+    allow_private: bool = False
 
+    @field_validator("url")
+    @classmethod
+    def _web(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError(f"url {url!r} is neither http nor https")
+        return url
+
+
+class Source(ABC):
+    """A place where articles come from.
+
+    Attributes:
+        kind: its name in configurations.
+        place: the setting that says where it is, None when it is nowhere.
+        key: the field of the settings with its key, without which it is off; None when it needs no key.
+        replays: True when old articles are wanted too.
+        name: the configured name.
+        poll_seconds: how often it wants to be asked, None for the common value.
+    """
+
+    kind: ClassVar[str]
+    place: ClassVar[Literal["url", "path"] | None] = "url"
+    key: ClassVar[str | None] = None
+    replays: ClassVar[bool] = False
+
+    def __init__(self, config: SourceConfig) -> None:
+        self.name, self.poll_seconds = config.name, config.poll_seconds
+
+    @classmethod
+    def open(cls, config: SourceConfig, fetcher: Fetcher, key: str) -> "Source":  # noqa: ARG003
+        """Return the source of a configuration."""
+        return cls(config)
+
+    @classmethod
+    def check(cls, config: SourceConfig) -> None:
+        """Check what a source of this kind needs.
+
+        Raises:
+            ValueError: it is not there, or something else is.
+        """
+        if {name for name in ("url", "path") if getattr(config, name) is not None} != {cls.place} - {None}:
+            raise ValueError(f"source {config.name!r}: kind {cls.kind} needs {cls.place or 'neither path nor url'}")
+
+    @abstractmethod
     def poll(self, state: SourceState, now: datetime) -> Batch:
         """Ask once.
 
@@ -88,6 +145,21 @@ class Source(Protocol):
             FetchError: it cannot be read now.
             FetchRefusedError: what it sent is harmful or breaks a limit.
         """
+
+
+class WebSource(Source):
+    """A source with an address, and a key perhaps."""
+
+    def __init__(self, config: SourceConfig, fetcher: Fetcher, key: str = "") -> None:
+        super().__init__(config)
+        self._url, self._query = config.url or "", config.query
+        self._allow_private = config.allow_private
+        self._fetcher, self._key = fetcher, key
+
+    @classmethod
+    def open(cls, config: SourceConfig, fetcher: Fetcher, key: str) -> "Source":
+        """Return the source of a configuration."""
+        return cls(config, fetcher, key)
 
 
 def make_article(

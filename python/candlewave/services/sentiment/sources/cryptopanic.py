@@ -5,14 +5,14 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from candlewave.contracts.records import Article
-from candlewave.services.sentiment.config import SourceConfig
 from candlewave.services.sentiment.dates import parse_time
-from candlewave.services.sentiment.fetch import Fetcher, FetchRefusedError
+from candlewave.services.sentiment.fetch import FetchRefusedError
 from candlewave.services.sentiment.sources.api import MAX_PAGES, reached, read_items, read_object
 from candlewave.services.sentiment.sources.base import (
     BadItem,
     Batch,
     SourceState,
+    WebSource,
     in_order,
     make_article,
     newest,
@@ -20,22 +20,14 @@ from candlewave.services.sentiment.sources.base import (
 )
 
 
-class CryptoPanic:
+class CryptoPanic(WebSource):
     """Posts, page after page back to the newest one known. The key is part of the address, which no log shows."""
 
-    replays = False
-
-    def __init__(self, config: SourceConfig, fetcher: Fetcher, key: str) -> None:
-        assert config.url is not None
-        self.name = config.name
-        self.poll_seconds = config.poll_seconds
-        self._url = config.url
-        self._key = key
-        self._allow_private = config.allow_private
-        self._fetcher = fetcher
+    kind = "cryptopanic"
+    key = "cryptopanic_api_key"
 
     def poll(self, state: SourceState, now: datetime) -> Batch:
-        """Ask once; see :class:`candlewave.services.sentiment.sources.base.Source`."""
+        """Ask once; see ``Source``."""
         url = f"{self._url}?{urlencode({'auth_token': self._key, 'public': 'true', 'kind': 'news'})}"
         articles: list[Article] = []
         bad: list[BadItem] = []

@@ -7,14 +7,14 @@ from typing import Any
 import feedparser
 
 from candlewave.contracts.records import Article
-from candlewave.services.sentiment.config import SourceConfig
 from candlewave.services.sentiment.dates import parse_time
-from candlewave.services.sentiment.fetch import Fetcher, FetchRefusedError
+from candlewave.services.sentiment.fetch import FetchRefusedError
 from candlewave.services.sentiment.sources.base import (
     MAX_ITEMS,
     BadItem,
     Batch,
     SourceState,
+    WebSource,
     decoded,
     in_order,
     make_article,
@@ -27,21 +27,13 @@ _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _PAYLOAD_BYTES = 4_000
 
 
-class Feed:
+class Feed(WebSource):
     """One feed, asked with the validators of its last answer."""
 
-    replays = False
-
-    def __init__(self, config: SourceConfig, fetcher: Fetcher) -> None:
-        assert config.url is not None
-        self.name = config.name
-        self.poll_seconds = config.poll_seconds
-        self._url = config.url
-        self._allow_private = config.allow_private
-        self._fetcher = fetcher
+    kind = "rss"
 
     def poll(self, state: SourceState, now: datetime) -> Batch:
-        """Ask once; see :class:`candlewave.services.sentiment.sources.base.Source`."""
+        """Ask once; see ``Source``."""
         headers = {"Accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, text/xml;q=0.8"}
         if state.etag:
             headers["If-None-Match"] = state.etag

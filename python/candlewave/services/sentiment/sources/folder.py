@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from candlewave.contracts.records import Article
-from candlewave.services.sentiment.config import SourceConfig
 from candlewave.services.sentiment.dates import parse_time
 from candlewave.services.sentiment.fetch import FetchError, FetchRefusedError
 from candlewave.services.sentiment.sources.base import (
     BadItem,
     Batch,
+    Source,
+    SourceConfig,
     SourceState,
     decoded,
     in_order,
@@ -30,19 +31,20 @@ _MAX_BYTES = 200_000_000
 _SEPARATORS = re.compile(r"[,;|\s]+")
 
 
-class Folder:
+class Folder(Source):
     """Files, each read once, and again when it changes; their articles count however old they are."""
 
+    kind = "files"
+    place = "path"
     replays = True
 
     def __init__(self, config: SourceConfig) -> None:
+        super().__init__(config)
         assert config.path is not None
-        self.name = config.name
-        self.poll_seconds = config.poll_seconds
         self._path = config.path
 
     def poll(self, state: SourceState, now: datetime) -> Batch:
-        """Read what is new; see :class:`~candlewave.services.sentiment.sources.base.Source`. Bad files stop none."""
+        """Read what is new; see ``Source``. Bad files stop none."""
         articles: list[Article] = []
         bad: list[BadItem] = []
         files = {}

@@ -5,14 +5,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from candlewave.contracts.records import Article
-from candlewave.services.sentiment.config import SourceConfig
 from candlewave.services.sentiment.dates import parse_time
-from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.sources.api import MAX_PAGES, read_items, read_object
 from candlewave.services.sentiment.sources.base import (
     BadItem,
     Batch,
     SourceState,
+    WebSource,
     in_order,
     make_article,
     newest,
@@ -24,29 +23,20 @@ _OVERLAP = timedelta(hours=1)
 _FIRST = timedelta(days=1)
 
 
-class NewsApi:
+class NewsApi(WebSource):
     """Articles since the newest known, with an hour's overlap, as they are indexed late."""
 
-    replays = False
-
-    def __init__(self, config: SourceConfig, fetcher: Fetcher, key: str) -> None:
-        assert config.url is not None
-        self.name = config.name
-        self.poll_seconds = config.poll_seconds
-        self._url = config.url
-        self._query = config.query or "cryptocurrency"
-        self._key = key
-        self._allow_private = config.allow_private
-        self._fetcher = fetcher
+    kind = "newsapi"
+    key = "newsapi_api_key"
 
     def poll(self, state: SourceState, now: datetime) -> Batch:
-        """Ask once; see :class:`candlewave.services.sentiment.sources.base.Source`."""
+        """Ask once; see ``Source``."""
         since = state.newest - _OVERLAP if state.newest else now - _FIRST
         articles: list[Article] = []
         bad: list[BadItem] = []
         for page in range(1, MAX_PAGES + 1):
             query = {
-                "q": self._query,
+                "q": self._query or "cryptocurrency",
                 "from": since.strftime("%Y-%m-%dT%H:%M:%S"),
                 "sortBy": "publishedAt",
                 "pageSize": _PAGE,

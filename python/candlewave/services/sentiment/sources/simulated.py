@@ -3,8 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from candlewave.services.sentiment.config import SourceConfig
-from candlewave.services.sentiment.sources.base import Batch, SourceState, make_article
+from candlewave.services.sentiment.sources.base import Batch, Source, SourceState, make_article
 
 _EVERY = timedelta(minutes=2)
 _FIRST_HOURS = timedelta(hours=6)
@@ -25,14 +24,11 @@ _EVENTS = (
 )
 
 
-class Simulated:
+class Simulated(Source):
     """One headline every two minutes. The time alone decides what it says, so replicas and restarts invent the same."""
 
-    replays = False
-
-    def __init__(self, config: SourceConfig) -> None:
-        self.name = config.name
-        self.poll_seconds = config.poll_seconds
+    kind = "simulated"
+    place = None
 
     def poll(self, state: SourceState, now: datetime) -> Batch:
         """Return the headlines since the last poll, at first those of six hours; see ``Source``."""
