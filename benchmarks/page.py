@@ -27,7 +27,7 @@ from candlewave.services.ingest.simulate import to_messages
 from candlewave.services.ingest.simulator import Simulator
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.predictor import Predictor
-from candlewave.services.predictor.schedule import Schedule
+from candlewave.services.predictor.schedule import ForecastSchedule
 from candlewave.telemetry.progress import progress
 
 LAYERS = ("sources", "views/ohlc", "views/indicators", "views/sentiment", "views/features", "views/evaluation")
@@ -111,7 +111,7 @@ def _fill(conn: psycopg.Connection, bus: PostgresBus, config: Config) -> None:
     models = Models(LastPriceBaseline(horizons, volatility_feature(config)))
     clock = [now]
     predictor = Predictor(
-        bus, lambda: models, horizons, GRACE, Schedule(timedelta(hours=3), None), clock=lambda: clock[0]
+        bus, lambda: models, horizons, GRACE, ForecastSchedule(timedelta(hours=3), None), clock=lambda: clock[0]
     )
     for minutes in range(FORECAST_MINUTES, -1, -1):
         until = now - minutes * MINUTE

@@ -26,7 +26,7 @@ from candlewave.services.ingest.simulate import to_messages
 from candlewave.services.ingest.simulator import Simulator, make_symbols
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.predictor import Predictor
-from candlewave.services.predictor.schedule import Schedule
+from candlewave.services.predictor.schedule import ForecastSchedule
 from candlewave.services.predictor.settings import PredictSettings
 from candlewave.services.predictor.waker import Waker
 from candlewave.sqlproject.ddl import Kind
@@ -116,7 +116,7 @@ class _Desk(threading.Thread):
             lambda: models,
             config.predictions.horizons_minutes,
             timedelta(seconds=config.candles.grace_seconds),
-            Schedule(settings.catch_up, None),
+            ForecastSchedule(settings.catch_up, None),
         )
         self._poll = settings.poll_seconds
         self._per_minute = per_minute

@@ -26,7 +26,7 @@ from candlewave.services.ingest.simulator import SimulatedSymbol, Simulator
 from candlewave.services.monitor.alerts import Alert, fingerprint
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.predictor import Predictor
-from candlewave.services.predictor.schedule import Schedule
+from candlewave.services.predictor.schedule import ForecastSchedule
 
 MINUTE = timedelta(minutes=1)
 SYMBOLS = (
@@ -63,7 +63,7 @@ class World:
             lambda: Models(baseline, champion),
             horizons,
             timedelta(seconds=config.candles.grace_seconds),
-            Schedule(timedelta(hours=3), None),
+            ForecastSchedule(timedelta(hours=3), None),
             clock=lambda: self.market.now + timedelta(seconds=3),
         )
 

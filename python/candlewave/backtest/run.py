@@ -10,7 +10,7 @@ import psycopg
 from candlewave.backtest.report import Backtest
 from candlewave.backtest.strategy import Costs, run_strategy
 from candlewave.core.config import Config
-from candlewave.ml.dataset import Dataset, Source, read_dataset
+from candlewave.ml.dataset import Dataset, FeatureSource, read_dataset
 from candlewave.ml.feature_set import require_volatility, volatility_feature
 from candlewave.ml.folds import Fold
 from candlewave.ml.judge import OutOfSample, judge
@@ -22,7 +22,7 @@ _SYNTHETIC = "simulated"
 
 
 @dataclass(frozen=True)
-class Plan:
+class Timetable:
     """What to test.
 
     Attributes:
@@ -59,9 +59,9 @@ class _Collected:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-def plan(config: Config, settings: TrainSettings, begin: datetime, end: datetime) -> Plan:
+def plan(config: Config, settings: TrainSettings, begin: datetime, end: datetime) -> Timetable:
     """Return the plan that repeats production: its cadence, its history, its grace."""
-    return Plan(
+    return Timetable(
         begin,
         end,
         settings.every,
@@ -74,12 +74,12 @@ def plan(config: Config, settings: TrainSettings, begin: datetime, end: datetime
 def backtest(
     conn: psycopg.Connection,
     config: Config,
-    steps: Plan,
+    steps: Timetable,
     parameters: BoostingParameters,
     costs: Costs,
     *,
     command: str,
-    source: Source = "features",
+    source: FeatureSource = "features",
     on_step: Callable[[], None] = lambda: None,
 ) -> Backtest:
     """Walk forward over history.
@@ -140,7 +140,7 @@ def backtest(
 
 
 def _windows(
-    conn: psycopg.Connection, horizons: tuple[int, ...], steps: Plan, source: Source
+    conn: psycopg.Connection, horizons: tuple[int, ...], steps: Timetable, source: FeatureSource
 ) -> Iterator[tuple[datetime, datetime, Dataset]]:
     """Yield each step's training and test rows; every row is read once."""
     window: Dataset | None = None
@@ -159,7 +159,7 @@ def _step(
     window: Dataset,
     moment: datetime,
     until: datetime,
-    steps: Plan,
+    steps: Timetable,
     horizons: tuple[int, ...],
     parameters: BoostingParameters,
     volatility: str,
@@ -202,7 +202,7 @@ def _moment(time: np.datetime64) -> datetime:
     return found.replace(tzinfo=UTC)
 
 
-def last_minute(conn: psycopg.Connection, source: Source = "features") -> datetime | None:
+def last_minute(conn: psycopg.Connection, source: FeatureSource = "features") -> datetime | None:
     """Return the start of the newest candle with features, None when there is none."""
     column, relation = ("open_time", "features") if source == "features" else ("feature_time", "prediction_inputs")
     row = conn.execute(f"SELECT max({column}) FROM {relation}").fetchone()

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 from confluent_kafka import (
@@ -36,11 +36,11 @@ from candlewave.bus.protocol import (
 )
 from candlewave.contracts.topics import TopicSpec
 from candlewave.core.settings import Settings
+from candlewave.core.times import EPOCH
 
 _log = logging.getLogger(__name__)
 _QUIET_SECONDS = 60.0
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ANSWER_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 
@@ -284,7 +284,7 @@ class KafkaBus(Closing):
         if message.headers is not None:
             arguments["headers"] = list(message.headers.items())
         if message.append_ts is not None:
-            arguments["timestamp"] = (message.append_ts - _EPOCH) // timedelta(milliseconds=1)
+            arguments["timestamp"] = (message.append_ts - EPOCH) // timedelta(milliseconds=1)
         while True:
             try:
                 self._producer.produce(topic, message.value, message.key, on_delivery=report, **arguments)
@@ -428,7 +428,7 @@ class KafkaSubscription(Closing):
             tp.topic,
             tp.partition,
             offset,
-            _EPOCH + timedelta(milliseconds=message.timestamp()[1]),
+            EPOCH + timedelta(milliseconds=message.timestamp()[1]),
             None if key is None else _text(key),
             message.value(),
             None if headers is None else {name: _text(value or b"") for name, value in headers},

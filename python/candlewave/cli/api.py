@@ -1,10 +1,12 @@
 """Commands about the API: serve it, and say who may use it."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
+
+from candlewave.core.times import utc_now
 
 _NAME = re.compile(r"(?=.*\S).{1,100}")
 _keys = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
@@ -60,7 +62,7 @@ def create(
         fail(f"name {name[:100]!r}: expected 1 to 100 printable characters, not only spaces")
     settings = load_settings()
     pepper = read_pepper(settings, ApiSettings.load())
-    text, key = keys.make_key(pepper, name, scopes, _lifetime(expires), datetime.now(UTC))
+    text, key = keys.make_key(pepper, name, scopes, _lifetime(expires), utc_now())
     with connect(settings) as conn:
         keys.store(conn, key)
     typer.echo(text)
@@ -82,7 +84,7 @@ def list_keys() -> None:
     if not found:
         typer.echo("There is no key. `candlewave apikey create NAME` makes one.")
         return
-    now = datetime.now(UTC)
+    now = utc_now()
     table = Table(title="API keys; times in UTC")
     for heading in ("prefix", "name", "scopes", "made", "expires", "state"):
         table.add_column(heading)

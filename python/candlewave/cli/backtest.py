@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from candlewave.backtest.report import Backtest
     from candlewave.core.config import Config
     from candlewave.core.settings import Settings
-    from candlewave.ml.dataset import Source
+    from candlewave.ml.dataset import FeatureSource
     from candlewave.ml.settings import TrainSettings
 
 
@@ -78,7 +78,7 @@ def _run(
     from candlewave.ml.model import TooLittleDataError
     from candlewave.telemetry.progress import progress
 
-    source: Source = "inputs" if inputs else "features"
+    source: FeatureSource = "inputs" if inputs else "features"
     with connect(settings) as conn:
         if end is not None:
             last = end.replace(tzinfo=UTC)

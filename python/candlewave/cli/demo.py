@@ -27,7 +27,7 @@ _BEHIND_SECONDS = 130.0
 """Features are as new as they can be: the minute before the last one, with grace."""
 
 
-class Source(StrEnum):
+class TradeSource(StrEnum):
     """Where the demo's trades come from."""
 
     SIMULATE = "simulate"
@@ -41,8 +41,8 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    source: Annotated[Source, typer.Option(help="Simulated market, the exchange, or a file of trades.")] = (
-        Source.SIMULATE
+    source: Annotated[TradeSource, typer.Option(help="Simulated market, the exchange, or a file of trades.")] = (
+        TradeSource.SIMULATE
     ),
     file: Annotated[Path | None, typer.Option(help="Trades CSV or .gz, for --source file.", exists=True)] = None,
     exchange: Annotated[str, typer.Option(help="The exchange a file's trades are ascribed to.")] = "replayed",
@@ -56,7 +56,7 @@ def demo(
 
     Ctrl-C stops everything. The data stay in CANDLEWAVE_DATA_DIR (.candlewave); the next demo goes on with them.
     """
-    if (source is Source.FILE) != (file is not None):
+    if (source is TradeSource.FILE) != (file is not None):
         fail("--source file and --file FILE belong together (make demo SOURCE=file FILE=trades.csv.gz)")
     settings = embedded_settings("demo")
     address = f"http://127.0.0.1:{_free_port(port)}"
@@ -74,9 +74,9 @@ def demo(
         run("up")
         _wait_for_engine(children["up"], settings, logs, stop)
         _run(["migrate", "--yes"], stop)
-        if source is Source.FILE:
+        if source is TradeSource.FILE:
             _run(["replay", str(file), "--exchange", exchange], stop)
-        elif source is Source.KRAKEN:
+        elif source is TradeSource.KRAKEN:
             _say("Connecting the exchange; the first candle closes after its minute")
             run("trade-to-ohlc")
             run("sentiment-extractor")

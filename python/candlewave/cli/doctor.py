@@ -1,11 +1,11 @@
 """``candlewave doctor``: what slows the embedded views down, and clocks that ran ahead."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from candlewave.cli.common import embedded_settings, load_settings
+from candlewave.core.times import utc_now
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -60,7 +60,7 @@ def clock(
     settings = load_settings()
     from candlewave.engine.connect import connect
 
-    now = datetime.now(UTC)
+    now = utc_now()
     with connect(settings) as conn:
         ahead = conn.execute(_AHEAD, {"now": now}).fetchall()
         for exchange, symbol, last in ahead:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from candlewave.cli.common import fail, load_project
+from candlewave.core.times import utc_now
 
 if TYPE_CHECKING:
     from candlewave.core.config import Config
     from candlewave.core.settings import Settings
     from candlewave.services.ingest.backfill import Loaded
-    from candlewave.services.ingest.publish import BadRecord
     from candlewave.services.ingest.simulator import SimulatedSymbol, Simulator
+    from candlewave.services.ingest.validate import BadRecord
 
 _SHOWN_REJECTS = 20
 _TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -100,7 +101,7 @@ def backfill(
     if archive and layout is None:
         raise typer.BadParameter(f"the archive layout of {name} is not known: give --format kraken or binance")
     rejects = _Rejects()
-    until = _utc(end) if end else datetime.now(UTC)
+    until = _utc(end) if end else utc_now()
     total, unit = (None, "trades") if begin is None else (_minutes(_utc(begin), until), "minutes of market time")
     with _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", total, unit) as bar:
         connection = None if begin is None else Exchange(name)
@@ -231,7 +232,7 @@ def simulate(
         "change_at": change_at.isoformat() if change_at else None,
     }
     path = settings.data_dir / "simulator.json"
-    now = datetime.now(UTC)
+    now = utc_now()
     state = None if fresh or not live else load_state(path, options)
     start = state[0] if state else (now - timedelta(days=days)).replace(second=0, microsecond=0)
     with _connected(settings) as (bus, conn), _stop_signals() as stop:

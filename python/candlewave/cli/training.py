@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from candlewave.core.times import utc_now
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -66,7 +68,7 @@ def train(
     train_settings = TrainSettings.load().model_copy(
         update={name: value for name, value in (("days", days), ("search_trials", search)) if value is not None}
     )
-    now = datetime.now(UTC)
+    now = utc_now()
     moment = end.replace(tzinfo=UTC) if end is not None else now
     if moment > now:  # the next training would wait until then
         fail(f"--end {moment:%Y-%m-%d %H:%M} UTC lies in the future: it is now {now:%Y-%m-%d %H:%M} UTC")
@@ -140,7 +142,7 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_event
     with open_bus(settings) as bus:
         bus.ensure_topics([MODEL_EVENTS])  # fails before anything is changed when the bus is away
         registry.promote(before.version, before.served_horizons)
-        event = event_message(model_name, before.version, "rolled_back", text, datetime.now(UTC))
+        event = event_message(model_name, before.version, "rolled_back", text, utc_now())
         bus.publish(MODEL_EVENTS.name, [event])
     typer.echo(f"Version {before.version} is the champion again; predictors follow within seconds.")
 
@@ -153,7 +155,7 @@ def _ask(settings: "Settings", model_name: str, reason: str) -> None:
     from candlewave.contracts.records import TrainingRequest
     from candlewave.contracts.topics import TRAINING_REQUESTS
 
-    request = TrainingRequest(f"cli-{uuid4().hex[:16]}", model_name, reason, {}, datetime.now(UTC))
+    request = TrainingRequest(f"cli-{uuid4().hex[:16]}", model_name, reason, {}, utc_now())
     with open_bus(settings) as bus:
         bus.ensure_topics([TRAINING_REQUESTS])
         bus.publish(TRAINING_REQUESTS.name, [to_message(request)])

@@ -14,6 +14,7 @@ import msgspec
 
 from candlewave.contracts.topics import DEAD_LETTER_SUFFIX
 from candlewave.core.errors import CandlewaveError
+from candlewave.core.markets import market_key
 from candlewave.core.times import format_time
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -56,7 +57,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="trade"
     @property
     def key(self) -> str:
         """The market: its trades and heartbeats keep their order."""
-        return f"{self.exchange}|{self.symbol}"
+        return market_key(self.exchange, self.symbol)
 
 
 class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="heartbeat"):
@@ -78,7 +79,7 @@ class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="he
     @property
     def key(self) -> str:
         """The market."""
-        return f"{self.exchange}|{self.symbol}"
+        return market_key(self.exchange, self.symbol)
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
@@ -304,11 +305,6 @@ def decode(kind: type[T], value: bytes | None) -> T:
         return msgspec.json.decode(value, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedMessageError(str(error)) from None
-
-
-def market_key(exchange: str, symbol: str) -> str:
-    """Return the message key of a market."""
-    return f"{exchange}|{symbol}"
 
 
 def heartbeat(exchange: str, symbol: str, ts: datetime, origin: Origin = "live") -> Heartbeat:

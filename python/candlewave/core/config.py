@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from candlewave.core.errors import CandlewaveError, in_words
+from candlewave.core.markets import Market
 from candlewave.core.paths import project_root
 
 TIMEFRAME_SECONDS: dict[str, int] = {
@@ -33,15 +34,6 @@ class ConfigError(CandlewaveError):
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Symbol(_Table):
-    """A market: ``exchange``, ``symbol`` such as BTC/USD, and its ``base`` and ``quote`` assets."""
-
-    exchange: str
-    symbol: str
-    base: str
-    quote: str
 
 
 class ExchangeConfig(_Table):
@@ -187,13 +179,9 @@ class Config(_Table):
     retention: RetentionConfig = RetentionConfig()
 
     @property
-    def symbols(self) -> list[Symbol]:
+    def markets(self) -> list[Market]:
         """Every configured market, in the file's order."""
-        return [
-            Symbol(exchange=name, symbol=s, base=s.split("/")[0], quote=s.split("/")[1])
-            for name, exchange in self.exchanges.items()
-            for s in exchange.symbols
-        ]
+        return [Market(name, symbol) for name, exchange in self.exchanges.items() for symbol in exchange.symbols]
 
 
 def load_config(path: Path | None = None) -> Config:

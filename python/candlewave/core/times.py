@@ -1,8 +1,19 @@
-"""Times as text, and as whole microseconds since 1970, UTC."""
+"""Times in UTC: now, whole minutes, text, and microseconds since 1970."""
 
 from datetime import UTC, datetime, timedelta
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def utc_now() -> datetime:
+    """Return the present time."""
+    return datetime.now(UTC)
+
+
+def floor_to_minute(moment: datetime) -> datetime:
+    """Return the start of the minute that holds ``moment``, in UTC."""
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)
 
 
 def to_us(moment: datetime) -> int:
@@ -13,12 +24,12 @@ def to_us(moment: datetime) -> int:
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def from_us(microseconds: int) -> datetime:
     """Return the UTC time of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def format_time(moment: datetime) -> str:

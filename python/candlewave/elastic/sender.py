@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from candlewave.bus.messages import to_message
@@ -12,6 +12,7 @@ from candlewave.bus.protocol import Bus, BusError, Received, Subscription
 from candlewave.contracts.records import dead_letter
 from candlewave.contracts.topics import DOCUMENTS, DOCUMENTS_DLQ, EMBEDDED_TOPICS
 from candlewave.core.settings import Settings
+from candlewave.core.times import utc_now
 from candlewave.elastic import metrics
 from candlewave.elastic.client import (
     ElasticTooLargeError,
@@ -50,9 +51,7 @@ class Sender:
         clock: present time, UTC.
     """
 
-    def __init__(
-        self, bus: Bus, client: "Elasticsearch", clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, bus: Bus, client: "Elasticsearch", clock: Callable[[], datetime] = utc_now) -> None:
         self._bus, self._client, self._clock = bus, client, clock
         bus.ensure_topics(EMBEDDED_TOPICS)
 

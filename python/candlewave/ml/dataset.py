@@ -15,7 +15,7 @@ from psycopg.rows import tuple_row
 from candlewave.ml.feature_set import feature_names
 from candlewave.ml.forecaster import FeatureMatrix
 
-Source = Literal["features", "inputs"]
+FeatureSource = Literal["features", "inputs"]
 
 _PAGE_ROWS = 5_000
 _MICROSECOND = timedelta(microseconds=1)
@@ -42,7 +42,7 @@ class Dataset:
     names: tuple[str, ...]
     values: NDArray[np.float32]
     labels: dict[int, NDArray[np.float64]]
-    source: Source = "features"
+    source: FeatureSource = "features"
 
     def __len__(self) -> int:
         return len(self.open_time)
@@ -98,7 +98,7 @@ def read_dataset(
     begin: datetime,
     end: datetime,
     *,
-    source: Source = "features",
+    source: FeatureSource = "features",
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> Dataset:
     """Read every market's rows with ``begin`` ≤ open_time < ``end``.
@@ -148,7 +148,7 @@ def known_labels(data: Dataset, now: datetime) -> Dataset:
     return replace(data, labels=labels)
 
 
-def _markets(conn: psycopg.Connection, source: Source, begin: datetime, end: datetime) -> list[tuple[str, str]]:
+def _markets(conn: psycopg.Connection, source: FeatureSource, begin: datetime, end: datetime) -> list[tuple[str, str]]:
     relation, time = ("features", "open_time") if source == "features" else ("prediction_inputs", "feature_time")
     query = sql.SQL(
         "SELECT DISTINCT exchange, symbol FROM {relation} WHERE {time} >= {begin} AND {time} < {end}"
@@ -166,7 +166,7 @@ def _market(
     names: tuple[str, ...],
     horizons: Sequence[int],
     span: tuple[datetime, datetime],
-    source: Source,
+    source: FeatureSource,
     on_rows: Callable[[int], None],
 ) -> Dataset:
     times: list[NDArray[np.datetime64]] = []
@@ -260,7 +260,7 @@ def _labels(
     return found
 
 
-def _empty(names: tuple[str, ...], horizons: Sequence[int], source: Source) -> Dataset:
+def _empty(names: tuple[str, ...], horizons: Sequence[int], source: FeatureSource) -> Dataset:
     text = np.array([], dtype=object)
     return Dataset(
         text,

@@ -14,7 +14,7 @@ from candlewave.contracts.topics import FEATURE_REFERENCE, MODEL_EVENTS
 from candlewave.core.config import Config
 from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
-from candlewave.ml.dataset import Dataset, Source, known_labels, read_dataset
+from candlewave.ml.dataset import Dataset, FeatureSource, known_labels, read_dataset
 from candlewave.ml.examined import Examined
 from candlewave.ml.feature_set import feature_set_id, require_volatility, volatility_feature
 from candlewave.ml.folds import walk_forward
@@ -58,7 +58,7 @@ def read_training_data(
     settings: TrainSettings,
     end: datetime,
     *,
-    source: Source = "features",
+    source: FeatureSource = "features",
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> tuple[Dataset, list[str]]:
     """Return what was known at ``end``, without markets of too little history, and what is peculiar about it.

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from candlewave.core.times import MINUTE
 from candlewave.rules.base import Finding
 from candlewave.rules.readings import ErrorRow, Readings, Subject
 
 _HOUR = timedelta(hours=1)
-_MINUTE = timedelta(minutes=1)
 
 
 def by_subject(readings: Readings) -> dict[Subject, list[ErrorRow]]:
@@ -25,7 +25,7 @@ def last_hours(readings: Readings, rows: Iterable[ErrorRow], windows: int) -> li
     by_hour: dict[datetime, list[ErrorRow]] = defaultdict(list)
     for row in rows:
         # Hours are of feature times: the last forecast of an hour is judged a horizon after the hour's end.
-        if row.span == "1h" and row.hour + _HOUR + row.subject.horizon_minutes * _MINUTE <= readings.closed_until:
+        if row.span == "1h" and row.hour + _HOUR + row.subject.horizon_minutes * MINUTE <= readings.closed_until:
             by_hour[row.hour].append(row)
     if not by_hour:
         return []

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from candlewave.backtest.report import Backtest
-from candlewave.backtest.run import Plan, backtest
+from candlewave.backtest.run import Timetable, backtest
 from candlewave.backtest.strategy import Costs
 from candlewave.cli import app
 from candlewave.core.config import Config
@@ -73,12 +73,12 @@ def conn(database: str) -> Iterator[psycopg.Connection]:
         yield opened
 
 
-def plan(days: float = 1, min_history_minutes: int = 600) -> Plan:
+def plan(days: float = 1, min_history_minutes: int = 600) -> Timetable:
     end = BEGIN + 2 * DAY
-    return Plan(end - days * DAY, end, timedelta(hours=8), DAY, min_history_minutes, timedelta(seconds=2))
+    return Timetable(end - days * DAY, end, timedelta(hours=8), DAY, min_history_minutes, timedelta(seconds=2))
 
 
-def run(conn: psycopg.Connection, steps: Plan) -> Backtest:
+def run(conn: psycopg.Connection, steps: Timetable) -> Backtest:
     return backtest(conn, CONFIG, steps, SMALL, Costs(), command="candlewave backtest")
 
 

@@ -35,7 +35,7 @@ def test_shipped_project_applies_and_goes_back(engine: Engine) -> None:
     with engine.connect() as conn:
         assert deviations(conn) == []
     assert migrator(engine, config).plan().is_empty
-    assert {row[1] for row in engine.rows("SELECT * FROM symbols")} == {s.symbol for s in config.symbols}
+    assert {row[1] for row in engine.rows("SELECT * FROM symbols")} == {s.symbol for s in config.markets}
     migrator(engine, config).downgrade("base")
     with engine.target() as target:
         assert target.existing().keys() & declared.keys() == {name for name, o in declared.items() if is_store(o)}

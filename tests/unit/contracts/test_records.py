@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from candlewave.bus.messages import to_message
 from candlewave.contracts import records
 from candlewave.contracts.records import Heartbeat, MalformedMessageError, Trade
+from candlewave.core.markets import market_key
 from candlewave.core.times import format_time
 
 TS = datetime(2024, 1, 1, 0, 0, 59, 123456, tzinfo=UTC)
@@ -102,7 +103,7 @@ def test_what_is_not_a_trade_says_why(value: bytes | None, reason: str) -> None:
 
 def test_messages_of_a_market_share_its_key() -> None:
     beat = records.heartbeat("kraken", "BTC/USD", TS)
-    assert to_message(TRADE).key == to_message(beat).key == records.market_key("kraken", "BTC/USD") == "kraken|BTC/USD"
+    assert to_message(TRADE).key == to_message(beat).key == market_key("kraken", "BTC/USD") == "kraken|BTC/USD"
     assert to_message(TRADE, append_ts=TS).append_ts == TS
 
 

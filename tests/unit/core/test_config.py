@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from candlewave.core.config import TIMEFRAME_SECONDS, Config, ConfigError, Symbol, load_config
+from candlewave.core.config import TIMEFRAME_SECONDS, Config, ConfigError, load_config
+from candlewave.core.markets import Market
 
 
 def _error(tmp_path: Path, text: str) -> str:
@@ -33,10 +34,10 @@ def test_symbols_keep_the_order_of_the_file(tmp_path: Path) -> None:
     )
     config = load_config(file)
     assert config.default_exchange == "b"
-    assert config.symbols == [
-        Symbol(exchange="b", symbol="ETH/USD", base="ETH", quote="USD"),
-        Symbol(exchange="b", symbol="BTC/EUR", base="BTC", quote="EUR"),
-        Symbol(exchange="a", symbol="X/Y", base="X", quote="Y"),
+    assert config.markets == [
+        Market("b", "ETH/USD"),
+        Market("b", "BTC/EUR"),
+        Market("a", "X/Y"),
     ]
 
 

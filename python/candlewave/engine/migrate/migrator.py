@@ -103,7 +103,7 @@ class Migrator:
             self._note_tables(session.target, wanted, plan)
             session.applier.in_place(plan, wanted)
             if "symbols" in wanted:
-                session.target.put_symbols(self.config.symbols)
+                session.target.put_symbols(self.config.markets)
         return True
 
     def downgrade(self, to: str) -> None:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from candlewave.core.config import Symbol
+from candlewave.core.markets import Market
 from candlewave.engine.embedded import catalog
 from candlewave.engine.migrate.plan import UNRECORDED, Recorded
 from candlewave.sqlproject.ddl import Column, Kind, parse_statement
@@ -205,10 +205,10 @@ class Target(ABC):
             row = cursor.execute(query).fetchone()
         return row[0] if row else None
 
-    def put_symbols(self, symbols: list[Symbol]) -> int:
-        """Write the markets that are not in ``symbols`` as given; return how many."""
+    def put_symbols(self, markets: list[Market]) -> int:
+        """Write the markets that the table ``symbols`` does not have as given; return how many."""
         known = set(self._rows("SELECT exchange, symbol, base, quote FROM symbols"))
-        wanted = [(s.exchange, s.symbol, s.base, s.quote) for s in symbols]
+        wanted = [(s.exchange, s.symbol, s.base, s.quote) for s in markets]
         missing = [row for row in wanted if row not in known]
         for row in missing:
             self.conn.execute("INSERT INTO symbols (exchange, symbol, base, quote) VALUES (%s, %s, %s, %s)", row)

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -16,6 +16,7 @@ from candlewave.bus import BusError
 from candlewave.contracts.api import Problem
 from candlewave.contracts.records import TrainingRequest
 from candlewave.core.config import Config
+from candlewave.core.times import utc_now
 from candlewave.services.api import problems
 from candlewave.services.api.context import Context
 from candlewave.services.api.gate import OPEN, Gate
@@ -47,7 +48,7 @@ def create_app(
     history: Callable[[Reader], History] = SqlHistory,
     model_name: str = "candlewave",
     ask_training: Callable[[TrainingRequest], None] = _no_bus,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] = utc_now,
 ) -> "Application":
     """Return the application.
 

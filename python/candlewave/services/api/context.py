@@ -1,7 +1,7 @@
 """What the routes work with: the engine, memory, configuration, and the markets that exist."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
@@ -9,6 +9,7 @@ from psycopg.sql import Composed
 
 from candlewave.contracts.records import TrainingRequest
 from candlewave.core.config import Config
+from candlewave.core.times import utc_now
 from candlewave.services.api.answers import Answer, Memory
 from candlewave.services.api.cache import SingleFlight
 from candlewave.services.api.history import History
@@ -48,7 +49,7 @@ class Context:
         anonymous: bool,
         model_name: str,
         ask_training: Callable[[TrainingRequest], None],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.config, self.settings, self.reader, self.history, self.cursors = config, settings, reader, history, cursors
         self.anonymous, self.model_name, self.ask_training, self.clock = anonymous, model_name, ask_training, clock

@@ -59,7 +59,7 @@ _AND_KEY = sql.SQL("exchange = %s AND symbol = %s AND timeframe = %s")
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class Series:
     """Exchange, symbol and timeframe of a series of bars."""
 
     exchange: str
@@ -76,7 +76,7 @@ class Market:
 class Difference:
     """An indicator whose stored value is not what the oracle computes; ``None`` is NULL, ``stored`` may be absent."""
 
-    market: Market
+    market: Series
     indicator: str
     open_time: datetime
     stored: float | None
@@ -92,7 +92,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    market: Market
+    market: Series
     open_times: list[datetime]
     candles: Candles
     stored: dict[str, Floats]
@@ -200,7 +200,7 @@ class IndicatorAudit:
             stretch.market, comparison.name, stretch.open_times[row], _optional(stored[row]), _optional(computed[row])
         )
 
-    def _read(self, market: Market, end: datetime) -> _Stretch:
+    def _read(self, market: Series, end: datetime) -> _Stretch:
         """Read candles and indicators up to ``end``, with all the history that the judged bars need."""
         seconds = TIMEFRAME_SECONDS[market.timeframe]
         bars = max(self._warm_cap, 86400 // seconds) + self._bars + 1
@@ -233,19 +233,19 @@ class IndicatorAudit:
             [n for n, row in enumerate(rows) if row[1] and n >= first],
         )
 
-    def _markets(self) -> list[Market]:
+    def _markets(self) -> list[Series]:
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             cursor.execute("SELECT exchange, symbol FROM symbols ORDER BY exchange, symbol")
             timeframes = self._config.candles.timeframes
-            return [Market(exchange, symbol, t) for exchange, symbol in cursor for t in timeframes]
+            return [Series(exchange, symbol, t) for exchange, symbol in cursor for t in timeframes]
 
-    def _span(self, market: Market) -> tuple[datetime, datetime] | None:
+    def _span(self, market: Series) -> tuple[datetime, datetime] | None:
         query = sql.SQL("SELECT min(open_time), max(open_time) FROM candles WHERE {}").format(_AND_KEY)
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             row = cursor.execute(query, market.key).fetchone()
         return None if row is None or row[0] is None else (row[0], row[1])
 
-    def _newest(self, relation: str, columns: LiteralString, market: Market) -> tuple[datetime, int] | None:
+    def _newest(self, relation: str, columns: LiteralString, market: Series) -> tuple[datetime, int] | None:
         query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY open_time DESC LIMIT 1").format(
             sql.SQL(columns),
             sql.Identifier(relation),

@@ -6,13 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from candlewave.contracts.records import Trade
-from candlewave.core.times import format_time, from_us
-from candlewave.services.ingest.files import FileFormatError, Line, Lines
-from candlewave.services.ingest.publish import BadRecord, utc_now
-from candlewave.services.ingest.replay import split
-from candlewave.services.ingest.validate import Reject, RejectedTradeError, Validator
+from candlewave.core.times import format_time, from_us, utc_now
+from candlewave.services.ingest.files import FileFormatError, Line, Lines, split_values
+from candlewave.services.ingest.validate import BadRecord, Reject, RejectedTradeError, Validator, epoch_us
 
-_LATEST_US = 253_402_300_799_999_999
 _REMEMBERED = 10_000
 _CLOCK_CHECK = 1_000
 
@@ -161,7 +158,7 @@ class ArchiveReader:
         text = line.text
         if text is None:
             return Reject("unreadable", line.problem or "the line is not UTF-8 text")
-        values = split(text)
+        values = split_values(text)
         if line.number == 1 and self._layout.is_header(values):
             return None
         try:
@@ -169,19 +166,3 @@ class ArchiveReader:
         except RejectedTradeError as refused:
             return refused.reject
         return self._validator.check(symbol=self._symbol, received_at=received_at, **fields)  # type: ignore[arg-type]
-
-
-def epoch_us(text: str, unit_us: int) -> int:
-    """Return a decimal number of units since 1970 as microseconds, cutting what is finer.
-
-    Raises:
-        RejectedTradeError: no number, or no time before the year 10000.
-    """
-    whole, _, fraction = text.strip().partition(".")
-    if not (whole.isascii() and whole.isdigit()) or (fraction and not (fraction.isascii() and fraction.isdigit())):
-        raise RejectedTradeError("bad_time", f"time {text[:40]!r} is not a number of seconds, ms or µs since 1970")
-    digits = len(str(unit_us)) - 1
-    moment = int(whole) * unit_us + int((fraction[:digits]).ljust(digits, "0") or "0")
-    if moment > _LATEST_US:
-        raise RejectedTradeError("bad_time", f"time {text[:40]!r} is beyond the year 9999")
-    return moment

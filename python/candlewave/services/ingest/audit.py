@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 import psycopg
@@ -15,6 +15,7 @@ from prometheus_client import Counter, Gauge
 from psycopg.rows import tuple_row
 
 from candlewave.core.config import TIMEFRAME_SECONDS
+from candlewave.core.times import MINUTE, utc_now
 from candlewave.telemetry.metrics import FRESHNESS
 
 OBJECTS = (
@@ -31,7 +32,6 @@ OBJECTS = (
 )
 """What the layer consists of, for the check against sql/."""
 
-MINUTE = timedelta(minutes=1)
 _FUTURE = timedelta(seconds=2)
 _SUM_TOLERANCE = 1e-12
 _EXACT = ("open", "high", "low", "close", "trades")
@@ -107,7 +107,7 @@ class OhlcAudit:
         structure: Callable[[psycopg.Connection], Sequence[str]] | None = None,
         rng: random.Random | None = None,
         on_difference: Callable[[Difference], None] | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._conn = conn
         self._max_fill = max_fill

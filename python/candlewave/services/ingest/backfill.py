@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from candlewave.bus.protocol import Bus
 from candlewave.contracts.records import Trade
+from candlewave.core.times import MINUTE, floor_to_minute, utc_now
 from candlewave.services.ingest.archive import ArchiveReader, Format, layout_of
 from candlewave.services.ingest.files import FileFormatError, Lines
-from candlewave.services.ingest.heartbeats import MINUTE, CompleteRange, minute_of
-from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, Source, State
-from candlewave.services.ingest.publish import BadRecord, Publisher, utc_now
-from candlewave.services.ingest.records import HistoryUnavailableError, RawTrade
-from candlewave.services.ingest.validate import Reject, Validator
+from candlewave.services.ingest.heartbeats import CompleteRange
+from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, RangeSource, State
+from candlewave.services.ingest.publish import Publisher
+from candlewave.services.ingest.records import HistoryUnavailableError
+from candlewave.services.ingest.validate import BadRecord, TradeChecker
 
 if TYPE_CHECKING:
     from candlewave.services.ingest.exchange import Exchange
@@ -75,14 +76,16 @@ class Loader:
             BusError: the bus takes no more; run it again to go on.
         """
         begin, end = self._range_of(path, format_, exchange, symbol)
-        self.ledger.refuse_conflicts(exchange, symbol, Source.ARCHIVE, begin, end)
+        self.ledger.refuse_conflicts(exchange, symbol, RangeSource.ARCHIVE, begin, end)
         self._refuse_expired(exchange, symbol, begin, end)
         if not self.ledger.missing(exchange, symbol, begin, end):
             return Loaded(0, 0, {}, 0, ())
         identity = {"file": path.name, "bytes": path.stat().st_size}
         skip, before = self._resume_archive(exchange, symbol, begin, identity)
         entry = self.ledger.record(
-            LoadedRange(exchange, symbol, Source.ARCHIVE, begin, end, trades=before, reached=_reached(identity, skip))
+            LoadedRange(
+                exchange, symbol, RangeSource.ARCHIVE, begin, end, trades=before, reached=_reached(identity, skip)
+            )
         )
         publisher = Publisher(self.bus, "backfill", on_reject=self.on_reject, clock=self.clock)
         minutes = CompleteRange([symbol], begin)
@@ -121,7 +124,7 @@ class Loader:
         end = min(end, self.clock())
         if begin >= end:
             raise AlreadyLoadedError(f"{begin.isoformat()} to {end.isoformat()} is no range in the past")
-        self.ledger.refuse_conflicts(exchange.name, symbol, Source.API, begin, end)
+        self.ledger.refuse_conflicts(exchange.name, symbol, RangeSource.API, begin, end)
         self._refuse_expired(exchange.name, symbol, begin, end)
         await exchange.load_markets()
         if exchange.unknown_symbols([symbol]):
@@ -172,7 +175,7 @@ class Loader:
     def _close(self, publisher: Publisher, minutes: CompleteRange, exchange: str, symbol: str, end: datetime) -> None:
         """Publish heartbeats for the rest of the range, and one that closes its last minute."""
         publisher.heartbeats_at(exchange, minutes.finish(end))
-        closed_by = minute_of(end) + self.grace
+        closed_by = floor_to_minute(end) + self.grace
         if closed_by <= self.clock():
             publisher.heartbeats_at(exchange, [(symbol, closed_by)])
         publisher.flush()
@@ -188,14 +191,14 @@ class Loader:
                     last = record.ts if last is None or record.ts > last else last
         if first is None or last is None:
             raise FileFormatError(f"{path}: no usable trade in it")
-        return minute_of(first), minute_of(last) + MINUTE
+        return floor_to_minute(first), floor_to_minute(last) + MINUTE
 
     def _resume_archive(
         self, exchange: str, symbol: str, begin: datetime, identity: dict[str, object]
     ) -> tuple[int, int]:
         """Return how many records of this very file an interrupted load published, and how many trades."""
         for entry in self.ledger.ranges(exchange, symbol):
-            if entry.source is Source.ARCHIVE and entry.begin == begin and entry.state is State.LOADING:
+            if entry.source is RangeSource.ARCHIVE and entry.begin == begin and entry.state is State.LOADING:
                 reached = json.loads(entry.reached) if entry.reached else {}
                 if {k: reached.get(k) for k in identity} == identity:
                     return int(reached["records"]), entry.trades
@@ -204,9 +207,9 @@ class Loader:
     def _interrupted_api(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> LoadedRange:
         for entry in self.ledger.ranges(exchange, symbol):
             is_hole = entry.reached.startswith("{")
-            if (entry.source, entry.begin, entry.state, is_hole) == (Source.API, begin, State.LOADING, False):
+            if (entry.source, entry.begin, entry.state, is_hole) == (RangeSource.API, begin, State.LOADING, False):
                 return replace(entry, end=end)
-        return LoadedRange(exchange, symbol, Source.API, begin, end)
+        return LoadedRange(exchange, symbol, RangeSource.API, begin, end)
 
     def _refuse_expired(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> None:
         if self.retention is None:
@@ -219,44 +222,6 @@ class Loader:
                     f"(retention.trades), but candles of {entry} exist: loading a part of them again would replace "
                     "those candles by incomplete ones. Choose a newer range."
                 )
-
-
-class TradeChecker:
-    """Make validated trades of what an exchange's API or feed gives.
-
-    Args:
-        exchange: name as in ``candlewave.toml``.
-        symbols: the known symbols.
-        clock: when a record counts as received.
-    """
-
-    def __init__(self, exchange: str, symbols: set[str], clock: Callable[[], datetime] = utc_now) -> None:
-        self._exchange = exchange
-        self._validator = Validator(exchange, symbols, "backfill")
-        self._clock = clock
-
-    def check(self, raw: RawTrade) -> Trade | BadRecord:
-        """Return the trade, or why there is none."""
-        checked = check_raw(self._validator, raw, self._clock())
-        if isinstance(checked, Reject):
-            return BadRecord(f"{self._exchange} REST", f"trade {raw.trade_id}", raw.payload, checked)
-        return checked
-
-
-def check_raw(validator: Validator, raw: RawTrade, received_at: datetime) -> Trade | Reject:
-    """Validate an exchange's trade; an id that is no number leaves the order of equal times to the id's text."""
-    identity = raw.trade_id
-    numeric = isinstance(identity, int) or (isinstance(identity, str) and identity.isascii() and identity.isdigit())
-    return validator.check(
-        symbol=raw.symbol,
-        trade_id=identity,
-        ts=raw.ts,
-        price=raw.price,
-        quantity=raw.quantity,
-        side=raw.side,
-        received_at=received_at,
-        seq=None if numeric else 0,
-    )
 
 
 def _resume_point(entry: LoadedRange) -> tuple[datetime, set[str]]:

@@ -26,10 +26,9 @@ from tenacity import (
 
 from candlewave.core.times import from_us, to_us
 from candlewave.services.ingest import metrics
-from candlewave.services.ingest.archive import epoch_us
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade, UnknownExchangeError
 from candlewave.services.ingest.settings import IngestSettings, Mirror
-from candlewave.services.ingest.validate import RejectedTradeError
+from candlewave.services.ingest.validate import RejectedTradeError, epoch_us
 
 CONNECTION_ERRORS = (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError)
 """What ends a connection, as ccxt raises it."""

@@ -1,5 +1,6 @@
 """Read lines of plain, gzipped or zipped text files one at a time, whatever their size or state."""
 
+import csv
 import gzip
 import zipfile
 import zlib
@@ -131,3 +132,13 @@ def _skip_line(stream: IO[bytes] | gzip.GzipFile) -> None:
         rest = stream.readline(MAX_LINE)
         if not rest or rest.endswith(b"\n"):
             return
+
+
+def split_values(text: str) -> list[str]:
+    """Split a line of CSV into its values."""
+    if '"' not in text:
+        return text.split(",")
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        return [text]

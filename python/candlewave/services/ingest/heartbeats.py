@@ -4,16 +4,12 @@ A heartbeat says "this feed was watched up to here". It lets a quiet market's ca
 of its time, so two replicas or a second run publish the same one.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-MINUTE = timedelta(minutes=1)
+from candlewave.core.times import MINUTE, floor_to_minute
+
 SILENCE = timedelta(seconds=10)
 """How long a live feed is silent before a heartbeat says so."""
-
-
-def minute_of(ts: datetime) -> datetime:
-    """Return the start of the minute that holds ``ts``, in UTC."""
-    return ts.astimezone(UTC).replace(second=0, microsecond=0)
 
 
 class CompleteRange:
@@ -28,7 +24,7 @@ class CompleteRange:
     LIMIT = timedelta(days=1)
 
     def __init__(self, symbols: list[str] | None = None, begin: datetime | None = None) -> None:
-        self._minute = None if begin is None else minute_of(begin)
+        self._minute = None if begin is None else floor_to_minute(begin)
         self._newest: datetime | None = None
         self._last_traded: dict[str, datetime] = {}
         if self._minute is not None:
@@ -50,7 +46,7 @@ class CompleteRange:
             return []
         empty = []
         if self._minute is None or ts >= self._minute + MINUTE:
-            minute = minute_of(ts)
+            minute = floor_to_minute(ts)
             empty = self._close(minute)
             self._minute = self._newest = minute
         self._last_traded[symbol] = self._minute
@@ -62,7 +58,7 @@ class CompleteRange:
             end = self._minute if self._newest is None else self._newest + MINUTE
         if self._minute is None or end is None:
             return []
-        until = max(minute_of(end), self._minute)
+        until = max(floor_to_minute(end), self._minute)
         empty = self._close(until)
         self._minute = until
         return empty
@@ -98,7 +94,7 @@ class LiveFeed:
 
     def due(self, now: datetime) -> list[tuple[str, datetime]]:
         """Return (symbol, time) of each heartbeat that is due at ``now`` and count it as published."""
-        boundary = minute_of(now - self._grace) + self._grace
+        boundary = floor_to_minute(now - self._grace) + self._grace
         owed = []
         for symbol, passed in self._passed.items():
             if passed < boundary:

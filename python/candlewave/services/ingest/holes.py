@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from candlewave.services.ingest.ledger import LoadedRange, Source, State
+from candlewave.services.ingest.ledger import LoadedRange, RangeSource, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Hole:
         return LoadedRange(
             self.exchange,
             self.symbol,
-            Source.API,
+            RangeSource.API,
             self.after.ts,
             end,
             state,

@@ -13,11 +13,12 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from candlewave.core.errors import CandlewaveError
+from candlewave.core.times import utc_now
 
 _COLUMNS = "exchange, symbol, source, range_from, range_to, state, reached, trades, updated_at"
 
 
-class Source(StrEnum):
+class RangeSource(StrEnum):
     """Where history is loaded from."""
 
     ARCHIVE = "archive"
@@ -46,7 +47,7 @@ class LoadedRange:
 
     exchange: str
     symbol: str
-    source: Source
+    source: RangeSource
     begin: datetime
     end: datetime
     state: State = State.LOADING
@@ -87,7 +88,7 @@ class Ledger:
                 LoadedRange(
                     row[0],
                     row[1],
-                    Source(row[2]),
+                    RangeSource(row[2]),
                     row[3].astimezone(UTC),
                     row[4].astimezone(UTC),
                     State(row[5]),
@@ -110,7 +111,7 @@ class Ledger:
                 loaded.state.value,
                 loaded.reached,
                 loaded.trades,
-                datetime.now(UTC),
+                utc_now(),
             ],
         )
         return loaded
@@ -119,7 +120,7 @@ class Ledger:
         """Mark a range as complete."""
         return self.record(replace(loaded, state=State.DONE, reached=""))
 
-    def refuse_conflicts(self, exchange: str, symbol: str, source: Source, begin: datetime, end: datetime) -> None:
+    def refuse_conflicts(self, exchange: str, symbol: str, source: RangeSource, begin: datetime, end: datetime) -> None:
         """Check that loading a range would count nothing twice.
 
         Raises:
@@ -135,7 +136,7 @@ class Ledger:
                     f"has other trade ids: its trades would count twice. Choose a range outside of it, or go on with "
                     f"the {other.source}."
                 )
-        if source is Source.ARCHIVE and (found := self._foreign_trade(exchange, symbol, begin, end)):
+        if source is RangeSource.ARCHIVE and (found := self._foreign_trade(exchange, symbol, begin, end)):
             raise AlreadyLoadedError(
                 f"{exchange} {symbol}: {_short(begin)} to {_short(end)} cannot be loaded from an archive, because "
                 f"trades of the {found[0]} feed are stored there (the first at {_short(found[1])}): they would count "

@@ -23,18 +23,18 @@ from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, BusError
 from candlewave.contracts.records import Heartbeat, Trade, heartbeat
 from candlewave.contracts.topics import TRADES, TRADES_DLQ
+from candlewave.core.times import utc_now
 from candlewave.services.ingest import metrics
-from candlewave.services.ingest.backfill import TradeChecker, check_raw
 from candlewave.services.ingest.exchange import CONNECTION_ERRORS, Exchange
 from candlewave.services.ingest.heartbeats import CompleteRange, LiveFeed
 from candlewave.services.ingest.holes import Hole, Last
 from candlewave.services.ingest.ledger import LoadedRange, State
-from candlewave.services.ingest.publish import BadRecord, count_published, to_dead_letter, utc_now
+from candlewave.services.ingest.publish import count_published, to_dead_letter
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade
 from candlewave.services.ingest.settings import IngestSettings
 from candlewave.services.ingest.store import StoreUnavailableError
 from candlewave.services.ingest.traces import MinuteTraces
-from candlewave.services.ingest.validate import Reject, Validator
+from candlewave.services.ingest.validate import BadRecord, Reject, TradeChecker, Validator, check_raw
 from candlewave.telemetry import get_logger, tracing
 
 _log = get_logger(__name__)
@@ -43,10 +43,10 @@ _RESET = timedelta(minutes=1)
 _ALIVE_SECONDS = 15.0
 _HEARTBEAT_CHECK = 0.5
 _BATCH = 500
-_QUEUE = 20_000
+_LIMIT = 20_000
 
 
-class Store(Protocol):
+class TradeStore(Protocol):
     """What live ingest asks of the engine; called from worker threads."""
 
     def last(self, exchange: str, symbol: str, *, numeric: bool) -> Last | None:
@@ -62,7 +62,7 @@ class Store(Protocol):
 Item = Trade | Heartbeat | BadRecord | Hole
 
 
-class Outbox:
+class PublishQueue:
     """The bounded queue between feeds and the bus, and the task that empties it.
 
     Args:
@@ -75,11 +75,11 @@ class Outbox:
     def __init__(
         self,
         bus: Bus,
-        store: Store,
+        store: TradeStore,
         settings: IngestSettings,
         on_hole: Callable[[Hole], None],
         *,
-        limit: int = _QUEUE,
+        limit: int = _LIMIT,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._bus = bus
@@ -175,7 +175,7 @@ class Outbox:
         self.failing = failing
 
 
-class Market:
+class TradeSequence:
     """The order of one market's trades: what is new, what was seen, where something is missing."""
 
     def __init__(self, exchange: str, symbol: str, last: Last | None, *, running_ids: bool) -> None:
@@ -223,12 +223,12 @@ class Market:
 
 
 class ExchangeFeed:
-    """Keep one exchange's symbols flowing into the outbox: watch, reconnect, fill holes, send heartbeats.
+    """Keep one exchange's symbols flowing into the queue: watch, reconnect, fill holes, send heartbeats.
 
     Args:
         exchange: the connection; closed at the end of :meth:`run`.
         symbols: the markets to watch.
-        outbox: takes everything.
+        queue: takes everything.
         store: knows what is stored.
         grace: how long after a minute's end its candle closes.
         settings: patience between attempts.
@@ -238,21 +238,21 @@ class ExchangeFeed:
         self,
         exchange: Exchange,
         symbols: Collection[str],
-        outbox: Outbox,
-        store: Store,
+        queue: PublishQueue,
+        store: TradeStore,
         grace: timedelta,
         settings: IngestSettings,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._exchange = exchange
         self.symbols = sorted(symbols)
-        self._outbox = outbox
+        self._queue = queue
         self._store = store
         self._grace = grace
         self._settings = settings
         self._clock = clock
         self._validator = Validator(exchange.name, set(symbols), "live")
-        self._markets: dict[str, Market] = {}
+        self._markets: dict[str, TradeSequence] = {}
         self._fills: set[asyncio.Task[None]] = set()
         self._heartbeats: LiveFeed | None = None
         self._frames = 0
@@ -305,7 +305,7 @@ class ExchangeFeed:
                 with attempt:
                     last = await asyncio.to_thread(self._store.last, name, symbol, numeric=self._exchange.running_ids)
                     holes = await asyncio.to_thread(self._store.holes, name, symbol)
-            self._markets[symbol] = Market(name, symbol, last, running_ids=self._exchange.running_ids)
+            self._markets[symbol] = TradeSequence(name, symbol, last, running_ids=self._exchange.running_ids)
             for hole in holes:
                 self.fill(hole)
 
@@ -379,7 +379,7 @@ class ExchangeFeed:
         if record.snapshot:
             checked = msgspec.structs.replace(checked, origin="backfill")
         market = self._markets[checked.symbol]
-        if self._outbox.full:
+        if self._queue.full:
             # Drop it: the next trade that fits shows the hole, which REST fills when the bus is well again.
             market.broken = True
             return
@@ -392,8 +392,8 @@ class ExchangeFeed:
             return
         if hole is not None:
             _log.info("hole", exchange=name, symbol=hole.symbol, after=hole.after.trade_id, before=hole.before.trade_id)
-            self._outbox.put(hole)
-        self._outbox.put(checked)
+            self._queue.put(hole)
+        self._queue.put(checked)
         if self._heartbeats is not None:
             self._heartbeats.trade(checked.symbol, checked.ts, now)
         metrics.CONNECTED.labels(name).set(1)
@@ -403,8 +403,8 @@ class ExchangeFeed:
     def _reject(self, bad: BadRecord) -> None:
         metrics.REJECTED.labels(bad.reject.code).inc()
         _log.info("rejected", source=bad.source, position=bad.position, reason=bad.reject.text)
-        if not self._outbox.full:
-            self._outbox.put(bad)
+        if not self._queue.full:
+            self._queue.put(bad)
 
     async def _beat(self) -> None:
         """Send the heartbeats that the feed owes while it is alive."""
@@ -415,7 +415,7 @@ class ExchangeFeed:
             metrics.CONNECTED.labels(name).set(int(alive))
             if alive and self._heartbeats is not None:
                 for symbol, ts in self._heartbeats.due(self._clock()):
-                    await self._outbox.put_waiting(heartbeat(name, symbol, ts))
+                    await self._queue.put_waiting(heartbeat(name, symbol, ts))
 
     async def _fill(self, hole: Hole) -> None:
         """Publish the trades of a hole and heartbeats for its empty minutes; keep trying until it is done."""
@@ -429,7 +429,7 @@ class ExchangeFeed:
             except ccxt.BaseError as error:
                 _log.warning("hole waits for the exchange", symbol=hole.symbol, error=str(error))
                 await asyncio.sleep(self._settings.retry_max_seconds)
-        await self._outbox.drain()
+        await self._queue.drain()
         entry = replace(hole.entry(State.DONE), trades=count)
         async for attempt in self._attempts("waiting for the engine"):
             with attempt:
@@ -454,10 +454,10 @@ class ExchangeFeed:
                     continue
                 seen.add(record.trade_id)
                 for symbol, minute in minutes.advance(hole.symbol, record.ts):
-                    await self._outbox.put_waiting(heartbeat(hole.exchange, symbol, minute, "backfill"))
-                await self._outbox.put_waiting(record)
+                    await self._queue.put_waiting(heartbeat(hole.exchange, symbol, minute, "backfill"))
+                await self._queue.put_waiting(record)
         for symbol, minute in minutes.finish(before.ts):
-            await self._outbox.put_waiting(heartbeat(hole.exchange, symbol, minute, "backfill"))
+            await self._queue.put_waiting(heartbeat(hole.exchange, symbol, minute, "backfill"))
         filled = len(seen) - 2
         metrics.FILLED.labels(hole.exchange, hole.symbol).inc(filled)
         return filled
@@ -483,7 +483,7 @@ class LiveIngest:
     def __init__(
         self,
         bus: Bus,
-        store: Store,
+        store: TradeStore,
         markets: Mapping[str, Collection[str]],
         grace: timedelta,
         settings: IngestSettings,
@@ -496,7 +496,7 @@ class LiveIngest:
         self._clock = clock
         self._owned: dict[str, frozenset[str]] = {}
         self._feeds: dict[str, tuple[ExchangeFeed, asyncio.Task[None]]] = {}
-        self._outbox = Outbox(bus, store, settings, self._on_hole, clock=clock)
+        self._queue = PublishQueue(bus, store, settings, self._on_hole, clock=clock)
         self._changing = asyncio.Lock()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -506,7 +506,7 @@ class LiveIngest:
         silent = [e for e in self._owned if e not in self._feeds or not self._feeds[e][0].alive]
         if silent:
             return f"not heard: {', '.join(sorted(silent))}"
-        if self._outbox.failing or self._outbox.full:
+        if self._queue.failing or self._queue.full:
             return "the bus or the engine does not take what comes"
         return None
 
@@ -528,7 +528,7 @@ class LiveIngest:
         Raises:
             HistoryUnavailableError: an exchange does not trade a configured symbol.
         """
-        publisher = asyncio.create_task(self._outbox.run())
+        publisher = asyncio.create_task(self._queue.run())
         stopping = asyncio.create_task(stop.wait())
         try:
             ends: set[asyncio.Future[Any]] = {stopping, publisher, self._failed}
@@ -547,7 +547,7 @@ class LiveIngest:
 
     def _start_feed(self, exchange: str, symbols: frozenset[str]) -> None:
         connection = Exchange(exchange, self._settings)
-        feed = ExchangeFeed(connection, symbols, self._outbox, self._store, self._grace, self._settings, self._clock)
+        feed = ExchangeFeed(connection, symbols, self._queue, self._store, self._grace, self._settings, self._clock)
         task = asyncio.create_task(feed.run())
         task.add_done_callback(self._feed_ended)
         self._feeds[exchange] = (feed, task)
@@ -561,7 +561,7 @@ class LiveIngest:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await self._outbox.drain()
+        await self._queue.drain()
         _log.info("feed stopped", exchange=exchange)
 
     def _feed_ended(self, task: asyncio.Task[None]) -> None:

@@ -2,41 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, Message
 from candlewave.contracts.records import Heartbeat, Origin, Trade, dead_letter, heartbeat
 from candlewave.contracts.topics import TRADES, TRADES_DLQ
+from candlewave.core.times import utc_now
 from candlewave.services.ingest import metrics
-from candlewave.services.ingest.validate import Reject
-
-
-@dataclass(frozen=True, slots=True)
-class BadRecord:
-    """A record that cannot be a trade.
-
-    Attributes:
-        source: the file or feed it came from.
-        position: where in the source, such as ``line 12``.
-        payload: its bytes.
-        reject: why.
-    """
-
-    source: str
-    position: str
-    payload: bytes
-    reject: Reject
-
-    def __str__(self) -> str:
-        """Say where and why in one line."""
-        return f"{self.source}, {self.position}: {self.reject.text}"
-
-
-def utc_now() -> datetime:
-    """Return the present time in UTC."""
-    return datetime.now(UTC)
+from candlewave.services.ingest.validate import BadRecord
 
 
 class Publisher:

@@ -1,6 +1,5 @@
 """Replay a file of trades: symbol (or product_id), trade_id, ts, side, price, quantity."""
 
-import csv
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -9,10 +8,11 @@ from datetime import datetime, timedelta
 
 from candlewave.bus.protocol import Bus
 from candlewave.contracts.records import Trade, heartbeat
-from candlewave.services.ingest.files import FileFormatError, Line, Lines
-from candlewave.services.ingest.heartbeats import MINUTE, CompleteRange
-from candlewave.services.ingest.publish import BadRecord, Publisher, utc_now
-from candlewave.services.ingest.validate import Reject, Validator
+from candlewave.core.times import MINUTE, floor_to_minute, utc_now
+from candlewave.services.ingest.files import FileFormatError, Line, Lines, split_values
+from candlewave.services.ingest.heartbeats import CompleteRange
+from candlewave.services.ingest.publish import Publisher
+from candlewave.services.ingest.validate import BadRecord, Reject, Validator
 
 _COLUMNS = ("trade_id", "ts", "side", "price", "quantity")
 _CLOCK_CHECK = 1_000
@@ -104,7 +104,7 @@ class TradeReader:
         text = line.text
         if text is None:
             return Reject("unreadable", line.problem or "the line is not UTF-8 text")
-        values = split(text)
+        values = split_values(text)
         if len(values) != len(columns):
             return Reject("wrong_columns", f"{len(values)} columns instead of {len(columns)}")
         row = dict(zip(columns, values, strict=True))
@@ -125,19 +125,9 @@ class TradeReader:
         )
 
 
-def split(text: str) -> list[str]:
-    """Split a CSV line into its values."""
-    if '"' not in text:
-        return text.split(",")
-    try:
-        return next(csv.reader([text]), [])
-    except csv.Error:
-        return [text]
-
-
 def _header(line: Line) -> list[str]:
     text = line.text or ""
-    columns = [name.strip().lower() for name in split(text)]
+    columns = [name.strip().lower() for name in split_values(text)]
     columns = ["symbol" if name == "product_id" else name for name in columns]
     missing = [name for name in ("symbol", *_COLUMNS) if name not in columns]
     if missing or len(set(columns)) != len(columns):
@@ -246,7 +236,8 @@ def replay(
             sleep(min(early, 1.0))
         publisher.heartbeats_at(exchange, [(symbol, closed_by) for symbol in newest])
         markets = [
-            MarketEnd(exchange, s, _minute(oldest[s]), _minute(t.ts), t.trade_id, closed_by) for s, t in newest.items()
+            MarketEnd(exchange, s, floor_to_minute(oldest[s]), floor_to_minute(t.ts), t.trade_id, closed_by)
+            for s, t in newest.items()
         ]
     publisher.flush()
     return Replayed(
@@ -256,7 +247,3 @@ def replay(
         tuple(markets),
         time.monotonic() - began,
     )
-
-
-def _minute(ts: datetime) -> datetime:
-    return ts.replace(second=0, microsecond=0)

@@ -8,9 +8,9 @@ from datetime import timedelta
 import psycopg
 
 from candlewave.bus.shards import ShardOwnership
-from candlewave.contracts.records import market_key
 from candlewave.contracts.topics import INGEST_SHARDS, TRADES, TRADES_DLQ
 from candlewave.core.config import Config
+from candlewave.core.markets import market_key
 from candlewave.engine.connect import connect
 from candlewave.services.frame import Service
 from candlewave.services.ingest.audit import OBJECTS, OhlcAudit

@@ -13,10 +13,10 @@ from candlewave.bus.protocol import Bus, Message
 from candlewave.contracts.records import Origin
 from candlewave.contracts.topics import TRADES
 from candlewave.core.errors import CandlewaveError
-from candlewave.core.times import from_us
+from candlewave.core.times import from_us, utc_now
 from candlewave.services.ingest import metrics
 from candlewave.services.ingest.heartbeats import LiveFeed
-from candlewave.services.ingest.publish import Publisher, utc_now
+from candlewave.services.ingest.publish import Publisher
 from candlewave.services.ingest.simulator import EXCHANGE, Batch, Simulator, iso_times, multiples
 
 _TICK_SECONDS = 0.2

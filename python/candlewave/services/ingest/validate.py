@@ -5,24 +5,26 @@ A refusal is a value, not an exception, because bad input never stops a stream.
 
 import math
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from candlewave.contracts.records import Origin, Side, Trade
 from candlewave.core.errors import CandlewaveError
+from candlewave.core.times import EPOCH, utc_now
+from candlewave.services.ingest.records import RawTrade
 
 FUTURE = timedelta(seconds=2)
 """How far a trade's time may be ahead of its receipt; the views use the same bound."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?").fullmatch
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?").fullmatch
 _SYMBOL = re.compile(r"[A-Z0-9.]+/[A-Z0-9.]+").fullmatch
 _EXCHANGE = re.compile(r"[a-z0-9_]+").fullmatch
 _BIGINT = 2**63
 _LONGEST = 200
+_LATEST_US = 253_402_300_799_999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,27 @@ class Reject:
 
     code: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that cannot be a trade.
+
+    Attributes:
+        source: the file or feed it came from.
+        position: where in the source, such as ``line 12``.
+        payload: its bytes.
+        reject: why.
+    """
+
+    source: str
+    position: str
+    payload: bytes
+    reject: Reject
+
+    def __str__(self) -> str:
+        """Say where and why in one line."""
+        return f"{self.source}, {self.position}: {self.reject.text}"
 
 
 class RejectedTradeError(CandlewaveError):
@@ -117,6 +140,44 @@ class Validator:
         if self._symbols is not None and name not in self._symbols:
             raise RejectedTradeError("unknown_symbol", f"symbol {name} of {self.exchange} is not configured")
         return name
+
+
+class TradeChecker:
+    """Make validated trades of what an exchange's API or feed gives.
+
+    Args:
+        exchange: name as in ``candlewave.toml``.
+        symbols: the known symbols.
+        clock: when a record counts as received.
+    """
+
+    def __init__(self, exchange: str, symbols: set[str], clock: Callable[[], datetime] = utc_now) -> None:
+        self._exchange = exchange
+        self._validator = Validator(exchange, symbols, "backfill")
+        self._clock = clock
+
+    def check(self, raw: RawTrade) -> Trade | BadRecord:
+        """Return the trade, or why there is none."""
+        checked = check_raw(self._validator, raw, self._clock())
+        if isinstance(checked, Reject):
+            return BadRecord(f"{self._exchange} REST", f"trade {raw.trade_id}", raw.payload, checked)
+        return checked
+
+
+def check_raw(validator: Validator, raw: RawTrade, received_at: datetime) -> Trade | Reject:
+    """Validate an exchange's trade; an id that is no number leaves the order of equal times to the id's text."""
+    identity = raw.trade_id
+    numeric = isinstance(identity, int) or (isinstance(identity, str) and identity.isascii() and identity.isdigit())
+    return validator.check(
+        symbol=raw.symbol,
+        trade_id=identity,
+        ts=raw.ts,
+        price=raw.price,
+        quantity=raw.quantity,
+        side=raw.side,
+        received_at=received_at,
+        seq=None if numeric else 0,
+    )
 
 
 def normalise_symbol(text: str) -> str | None:
@@ -206,9 +267,25 @@ def _event_time(ts: object, received_at: datetime) -> datetime:
         raise RejectedTradeError(
             "future_time", f"time {ts.isoformat()} is more than {FUTURE.seconds} s after {receipt}"
         )
-    if ts < _EPOCH:
+    if ts < EPOCH:
         raise RejectedTradeError("bad_time", f"time {ts.isoformat()} is before 1970")
     return ts if ts.tzinfo is UTC else ts.astimezone(UTC)
+
+
+def epoch_us(text: str, unit_us: int) -> int:
+    """Return a decimal number of units since 1970 as microseconds, cutting what is finer.
+
+    Raises:
+        RejectedTradeError: no number, or no time before the year 10000.
+    """
+    whole, _, fraction = text.strip().partition(".")
+    if not (whole.isascii() and whole.isdigit()) or (fraction and not (fraction.isascii() and fraction.isdigit())):
+        raise RejectedTradeError("bad_time", f"time {text[:40]!r} is not a number of seconds, ms or µs since 1970")
+    digits = len(str(unit_us)) - 1
+    moment = int(whole) * unit_us + int((fraction[:digits]).ljust(digits, "0") or "0")
+    if moment > _LATEST_US:
+        raise RejectedTradeError("bad_time", f"time {text[:40]!r} is beyond the year 9999")
+    return moment
 
 
 def _side(side: object) -> Side | None:

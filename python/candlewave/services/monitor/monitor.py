@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import nan
 
 import psycopg
@@ -13,6 +13,7 @@ from candlewave.bus.protocol import Bus
 from candlewave.contracts.records import TrainingRequest
 from candlewave.contracts.topics import ALERTS, TRAINING_REQUESTS
 from candlewave.core.config import Config
+from candlewave.core.times import utc_now
 from candlewave.rules import judge, monitor_config, summary
 from candlewave.rules.base import Finding
 from candlewave.rules.readings import ErrorRow, Readings
@@ -73,7 +74,7 @@ class Monitor:
         config: Config,
         model_name: str,
         senders: Sequence[AlertmanagerSender] = (),
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._conn = conn
         self._bus = bus

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 import msgspec
@@ -10,18 +10,17 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from candlewave.core.config import Config
+from candlewave.core.markets import Market
+from candlewave.core.times import EPOCH, MINUTE
+from candlewave.engine.clocks import due_candles
 from candlewave.rules import monitor_config
 from candlewave.rules.readings import DriftRow, ErrorRow, Hits, MarketAge, Readings, Subject
 from candlewave.services.monitor.alerts import Alert
-from candlewave.services.predictor.reading import due_candles
-from candlewave.services.predictor.schedule import Market
 
 _DAY = timedelta(days=1)
 _REMEMBERED = timedelta(hours=1)
 _SPARE_HOURS = 4
 _MIN_DRIFT_ROWS = 240  # the index of fewer rows is noise
-_MINUTE = timedelta(minutes=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read(conn: psycopg.Connection, config: Config, now: datetime) -> Readings | None:
@@ -147,7 +146,7 @@ def _outcomes(
         subject = Subject(name, version, horizon)
         if subject in served and feature_time >= hits_since:
             minutes, hits, counts = found[subject]
-            minutes.append((feature_time - _EPOCH) // _MINUTE)
+            minutes.append((feature_time - EPOCH) // MINUTE)
             hits.append(int(covered) / int(count))
             counts.append(int(count))
         if feature_time >= amended_since:
@@ -176,7 +175,7 @@ def _markets(conn: psycopg.Connection, config: Config, now: datetime) -> list[Ma
             " WHERE role = 'baseline' GROUP BY exchange, symbol",
         )
     }
-    wanted = {Market(market.exchange, market.symbol) for market in config.symbols}
+    wanted = set(config.markets)
     wanted |= {market for market, (_, made_at) in newest.items() if now - made_at < _REMEMBERED}
     due = due_candles(conn, timedelta(seconds=config.candles.grace_seconds))
     return [

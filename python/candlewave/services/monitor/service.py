@@ -1,12 +1,13 @@
 """The service ``model-error-monitor``: of several replicas one evaluates, the others stand by."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from candlewave.bus.protocol import Bus
 from candlewave.bus.shards import Lease
 from candlewave.contracts.topics import ALERTS, TRAINING_REQUESTS
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
+from candlewave.core.times import utc_now
 from candlewave.engine.connect import connect
 from candlewave.rules import judge, monitor_config
 from candlewave.rules.base import Finding
@@ -75,7 +76,7 @@ def judge_once(settings: Settings, config: Config) -> list[Finding] | None:
         EngineError, psycopg.Error: the engine cannot be used.
     """
     with connect(settings) as conn:
-        readings = read(conn, config, datetime.now(UTC))
+        readings = read(conn, config, utc_now())
     return None if readings is None else judge(readings, monitor_config(config))
 
 
@@ -85,7 +86,7 @@ def make_senders(settings: MonitorSettings) -> list[AlertmanagerSender]:
         AlertmanagerSender(
             Poster("alertmanager", alertmanager_url(url), settings.timeout_seconds),
             timedelta(seconds=settings.resend_seconds),
-            lambda: datetime.now(UTC),
+            utc_now,
         )
         for url in settings.alertmanager_urls
     ]
@@ -101,5 +102,5 @@ def make_relay(bus: Bus, settings: MonitorSettings) -> WebhookRelay | None:
         Poster("webhook", url, settings.timeout_seconds),
         lambda alerts: body_for(settings.webhook_format, url, alerts),
         timedelta(hours=settings.webhook_max_age_hours),
-        lambda: datetime.now(UTC),
+        utc_now,
     )

@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from candlewave.contracts.records import TrainingRequest
+from candlewave.core.times import EPOCH
 from candlewave.rules import summary
 from candlewave.rules.base import Finding
 from candlewave.services.monitor import metrics
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TrainingDesk:
@@ -49,7 +48,7 @@ class TrainingDesk:
                     self._withheld.add(cause.fingerprint)
                     metrics.TRAINING_WITHHELD.labels(cause.rule).inc()
             return None
-        period = (now - _EPOCH) // self._interval
+        period = (now - EPOCH) // self._interval
         key = f"{self._model_name}|{period}|{','.join(cause.fingerprint for cause in causes)}"
         return TrainingRequest(
             f"monitor-{hashlib.sha256(key.encode()).hexdigest()[:16]}",

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candlewave.contracts.records import Role
+from candlewave.core.times import MINUTE
 from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, FeatureMismatchError, Forecaster
 from candlewave.services.predictor import metrics
 from candlewave.services.predictor.models import Models, roles
 from candlewave.telemetry import get_logger
 
-_MINUTE = timedelta(minutes=1)
 _log = get_logger(__name__)
 
 
@@ -129,7 +129,7 @@ def _forecasts(
 ) -> Iterator[tuple[int, Forecast]]:
     prices = matrix.close[:, None, None] * np.exp(quantiles)
     columns = [
-        (i, h, wanted[h], timedelta(minutes=h) + _MINUTE) for i, h in enumerate(model.horizons_minutes) if h in wanted
+        (i, h, wanted[h], timedelta(minutes=h) + MINUTE) for i, h in enumerate(model.horizons_minutes) if h in wanted
     ]
     exchanges, symbols = matrix.exchange.tolist(), matrix.symbol.tolist()
     references, returns, levels = matrix.close.tolist(), quantiles.tolist(), prices.tolist()

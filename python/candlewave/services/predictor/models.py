@@ -29,7 +29,7 @@ class Version(Protocol):
     def served_horizons(self) -> tuple[int, ...]: ...
 
 
-class Registry(Protocol):
+class RegistryReader(Protocol):
     """What is used of :class:`candlewave.ml.registry.Registry`."""
 
     def load(self, alias: str, /) -> Forecaster | None:
@@ -65,7 +65,7 @@ class ModelWatch:
         baseline: the baseline.
     """
 
-    def __init__(self, registry: Registry, baseline: Forecaster) -> None:
+    def __init__(self, registry: RegistryReader, baseline: Forecaster) -> None:
         self._registry = registry
         self._models = Models(baseline)
         self._challenger: Forecaster | None = None

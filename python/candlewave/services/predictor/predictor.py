@@ -3,19 +3,22 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 
 from candlewave.bus.protocol import Bus
 from candlewave.contracts.topics import PREDICTION_INPUTS, PREDICTIONS
+from candlewave.core.markets import Market
+from candlewave.core.times import utc_now
+from candlewave.engine.clocks import due_candles
 from candlewave.ml.feature_set import feature_names, feature_set_id
 from candlewave.services.predictor import metrics
 from candlewave.services.predictor.forecast import Forecast, Forecasting
 from candlewave.services.predictor.messages import input_messages, prediction_messages
 from candlewave.services.predictor.models import Models
-from candlewave.services.predictor.reading import due_candles, last_forecasts, read_features
-from candlewave.services.predictor.schedule import Market, Plan, Schedule, Task, batches
+from candlewave.services.predictor.reading import last_forecasts, read_features
+from candlewave.services.predictor.schedule import DueTasks, ForecastSchedule, Task, batches
 from candlewave.telemetry import get_logger, tracing
 
 _NAMES_SECONDS = 30.0
@@ -60,11 +63,11 @@ class Predictor:
         models: Callable[[], Models],
         horizons: Sequence[int],
         grace: timedelta,
-        schedule: Schedule,
+        schedule: ForecastSchedule,
         *,
         owns: Callable[[Market], bool] = lambda _: True,
         batch_rows: int = 5_000,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._bus = bus
         self._models = models
@@ -111,7 +114,7 @@ class Predictor:
             metrics.CYCLE_SECONDS.observe(time.perf_counter() - started)
         return done
 
-    def _forecast(self, conn: psycopg.Connection, plan: Plan, done: Cycle, going_on: Callable[[], bool]) -> None:
+    def _forecast(self, conn: psycopg.Connection, plan: DueTasks, done: Cycle, going_on: Callable[[], bool]) -> None:
         with tracing.tracer(__name__).start_as_current_span("cycle") as span:
             names = self._feature_names(conn)
             for tasks in batches(plan.tasks, self._batch_rows):
@@ -136,7 +139,7 @@ class Predictor:
 
     def _count(
         self,
-        plan: Plan,
+        plan: DueTasks,
         tasks: Sequence[Task],
         found: Sequence[Task],
         left_out: dict[str, list[Task]],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import LiteralString
 
 import numpy as np
@@ -10,13 +10,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from candlewave.core.markets import Market
 from candlewave.ml.forecaster import FeatureMatrix
-from candlewave.services.predictor.schedule import Market, Task, newest_due
+from candlewave.services.predictor.schedule import Task
 
-_CLOCKS: LiteralString = (
-    "SELECT f.exchange, f.symbol, f.last_ts, m.closed_until FROM feed_clock AS f JOIN market_clock AS m"
-    " ON m.clock_id = 1 WHERE m.closed_until IS NOT NULL AND f.last_ts IS NOT NULL"
-)
 _LAST: LiteralString = (
     "SELECT exchange, symbol, max(feature_time) FROM latest_predictions"
     " WHERE role = 'baseline' AND horizon_minutes = %s GROUP BY exchange, symbol"
@@ -38,16 +35,6 @@ class Rows:
     usable: list[Task]
     found: list[Task]
     silent: list[Task]
-
-
-def due_candles(conn: psycopg.Connection, grace: timedelta) -> dict[Market, datetime]:
-    """Return the open time of the newest candle of each market that can be forecast from."""
-    with conn.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(_CLOCKS)
-        return {
-            Market(exchange, symbol): newest_due(last_ts, closed_until, grace)
-            for exchange, symbol, last_ts, closed_until in cursor
-        }
 
 
 def last_forecasts(conn: psycopg.Connection, horizon: int) -> dict[Market, datetime]:

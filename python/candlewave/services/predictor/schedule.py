@@ -2,20 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-_MINUTE = timedelta(minutes=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from candlewave.core.markets import Market
+from candlewave.core.times import MINUTE, floor_to_minute
+
 _SKEW = timedelta(seconds=10)
 _FORGOTTEN = timedelta(hours=1)
-
-
-class Market(NamedTuple):
-    """Exchange and symbol."""
-
-    exchange: str
-    symbol: str
 
 
 class Task(NamedTuple):
@@ -31,22 +25,8 @@ class Task(NamedTuple):
         return Market(self.exchange, self.symbol)
 
 
-def newest_due(last_ts: datetime, closed_until: datetime, grace: timedelta) -> datetime:
-    """Return the open time of the newest candle that is closed and that the market's own feed has left behind.
-
-    Another market's feed may close the candles of one that lags, before its last trades have come. So the feed itself
-    must have passed the candle's end by the grace.
-
-    Args:
-        last_ts: newest event of the market's feed.
-        closed_until: the markets' clock.
-        grace: as in the configuration.
-    """
-    return min(closed_until, _floor(last_ts - grace)) - _MINUTE
-
-
 @dataclass
-class Plan:
+class DueTasks:
     """What to do now.
 
     Attributes:
@@ -64,7 +44,7 @@ class Plan:
     oldest_due: datetime | None = None
 
 
-class Schedule:
+class ForecastSchedule:
     """Remembers how far each market has been forecast.
 
     Args:
@@ -102,39 +82,39 @@ class Schedule:
         """Say how far a market has been forecast; None if it never was: then it begins with its newest candle."""
         self._done[market] = done
 
-    def plan(self, due: Mapping[Market, datetime], now: datetime) -> Plan:
+    def plan(self, due: Mapping[Market, datetime], now: datetime) -> DueTasks:
         """Return the candles to forecast from.
 
         Args:
             due: newest due candle by market.
             now: wall clock, UTC.
         """
-        plan = Plan()
-        present = _floor(now + _SKEW) - _MINUTE
+        plan = DueTasks()
+        present = floor_to_minute(now + _SKEW) - MINUTE
         for market, last in due.items():
             # A trade from the future closes candles that have not happened: nothing is forecast from them.
             newest = min(last, present)
             if market not in self._expected and now - newest > max(_FORGOTTEN, self._max_age or timedelta.max):
                 continue
             plan.oldest_due = min(newest, plan.oldest_due or newest)
-            if self._max_age is not None and now - (newest + _MINUTE) > self._max_age:
+            if self._max_age is not None and now - (newest + MINUTE) > self._max_age:
                 plan.stale.append(market)
                 self._skip(plan, market, "stale", newest)
                 continue
             done = self._done.get(market)
             if done is None:
-                done = newest - _MINUTE
-            elif newest - done > self._catch_up + _MINUTE:
+                done = newest - MINUTE
+            elif newest - done > self._catch_up + MINUTE:
                 self._skip(plan, market, "missed", newest)
-                done = newest - self._catch_up - _MINUTE
+                done = newest - self._catch_up - MINUTE
             if newest > done:
                 plan.newest[market] = newest
-                steps = (newest - done) // _MINUTE
-                plan.tasks += [Task(*market, newest - _MINUTE * back) for back in range(steps - 1, -1, -1)]
+                steps = (newest - done) // MINUTE
+                plan.tasks += [Task(*market, newest - MINUTE * back) for back in range(steps - 1, -1, -1)]
         plan.tasks.sort(key=lambda task: task.open_time)
         return plan
 
-    def finish(self, plan: Plan, tasks: Sequence[Task], found: Iterable[Task]) -> list[Task]:
+    def finish(self, plan: DueTasks, tasks: Sequence[Task], found: Iterable[Task]) -> list[Task]:
         """Note what was forecast, and return the tasks whose candle does not exist, each once.
 
         A candle that is missing behind another one will not come any more. The newest one of a market may: it is
@@ -158,7 +138,7 @@ class Schedule:
                 self._waiting.add(task)
         return missing
 
-    def _skip(self, plan: Plan, market: Market, reason: str, newest: datetime) -> None:
+    def _skip(self, plan: DueTasks, market: Market, reason: str, newest: datetime) -> None:
         if self._said.get(market) != (reason, newest):
             self._said[market] = (reason, newest)
             plan.skipped.append((market, reason))
@@ -168,7 +148,3 @@ def batches(tasks: Sequence[Task], size: int) -> Iterable[Sequence[Task]]:
     """Cut tasks into batches of at most ``size``."""
     for begin in range(0, len(tasks), size):
         yield tasks[begin : begin + size]
-
-
-def _floor(moment: datetime) -> datetime:
-    return moment - (moment - _EPOCH) % _MINUTE

@@ -9,9 +9,9 @@ import psycopg
 
 from candlewave.bus import open_bus
 from candlewave.bus.protocol import Bus
-from candlewave.contracts.records import market_key
 from candlewave.contracts.topics import PREDICTION_INPUTS, PREDICTIONS
 from candlewave.core.config import Config
+from candlewave.core.markets import Market
 from candlewave.core.settings import Settings
 from candlewave.engine.connect import connect, is_risingwave
 from candlewave.ml.baseline import LastPriceBaseline
@@ -20,7 +20,7 @@ from candlewave.ml.registry import open_registry
 from candlewave.services.frame import Service
 from candlewave.services.predictor.models import ModelWatch
 from candlewave.services.predictor.predictor import Cycle, Predictor
-from candlewave.services.predictor.schedule import Market, Schedule
+from candlewave.services.predictor.schedule import ForecastSchedule
 from candlewave.services.predictor.settings import PredictSettings
 from candlewave.services.predictor.waker import Waker
 from candlewave.telemetry.admin import Status
@@ -43,7 +43,7 @@ def main(service: Service, config: Config, settings: PredictSettings) -> None:
     watched = threading.Event()
     # A registry may hang; its thread ends with the process.
     service.thread("models", lambda stop: watch.run(stop, settings.reload_seconds, watched.set), wait=False)
-    predictor = make_predictor(service.bus, watch, config, settings, lambda market: shards.owns(market_key(*market)))
+    predictor = make_predictor(service.bus, watch, config, settings, lambda market: shards.owns(market.key))
     features = service.readiness.status("features")
     features.problem = None
     deadline = time.monotonic() + _FIRST_MODELS_SECONDS
@@ -75,10 +75,10 @@ def make_predictor(
         lambda: watch.models,
         config.predictions.horizons_minutes,
         timedelta(seconds=config.candles.grace_seconds),
-        Schedule(
+        ForecastSchedule(
             settings.catch_up,
             settings.max_feature_age,
-            [Market(market.exchange, market.symbol) for market in config.symbols],
+            config.markets,
         ),
         owns=owns,
         batch_rows=settings.batch_rows,
@@ -108,7 +108,7 @@ def _stale_text(markets: Sequence[Market]) -> str | None:
     if not markets:
         return None
     more = f" and {len(markets) - 5} more" if len(markets) > 5 else ""
-    return f"no recent candle of {', '.join(' '.join(market) for market in markets[:5])}{more}"
+    return f"no recent candle of {', '.join(str(market) for market in markets[:5])}{more}"
 
 
 def _report(service: Service, cycle: Cycle) -> None:

@@ -10,7 +10,7 @@ from candlewave.contracts.topics import NEWS, NEWS_DLQ
 from candlewave.services.sentiment import metrics
 from candlewave.services.sentiment.fetch import FetchError, FetchRefusedError
 from candlewave.services.sentiment.sources.base import Batch, Source
-from candlewave.services.sentiment.store import Store
+from candlewave.services.sentiment.store import ArticleStore
 from candlewave.telemetry import get_logger, tracing
 
 _log = get_logger(__name__)
@@ -35,7 +35,7 @@ class Collector:
     def __init__(
         self,
         sources: Sequence[Source],
-        store: Store,
+        store: ArticleStore,
         bus: Bus,
         *,
         poll: timedelta,

@@ -20,7 +20,7 @@ from candlewave.services.sentiment import metrics
 from candlewave.services.sentiment.entities import Recogniser
 from candlewave.services.sentiment.extract import Extraction, Finding
 from candlewave.services.sentiment.fetch import Fetcher, FetchError, FetchRefusedError
-from candlewave.services.sentiment.store import Store
+from candlewave.services.sentiment.store import ArticleStore
 
 PROMPT = "extract-v1"
 """File of the prompt in ``prompts/``; a changed prompt is a new file."""
@@ -101,7 +101,7 @@ class LlmExtractor:
         recogniser: Recogniser,
         known: Sequence[str],
         fetcher: Fetcher,
-        store: Store,
+        store: ArticleStore,
         clock: Callable[[], datetime],
         wait: Callable[[float], bool],
     ) -> None:

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from candlewave.bus.protocol import BusUnavailableError, PublishError
 from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
 from candlewave.core.config import Config
+from candlewave.core.times import utc_now
 from candlewave.services.frame import Service
 from candlewave.services.sentiment.collect import Collector
 from candlewave.services.sentiment.config import NewsConfig
@@ -17,7 +18,7 @@ from candlewave.services.sentiment.llm import LlmExtractor, LlmOptions
 from candlewave.services.sentiment.score import GROUP, Scoring
 from candlewave.services.sentiment.settings import SentimentSettings
 from candlewave.services.sentiment.sources import open_sources
-from candlewave.services.sentiment.store import Store
+from candlewave.services.sentiment.store import ArticleStore
 from candlewave.telemetry.admin import Status
 
 _PAUSE_SECONDS = 1.0
@@ -31,7 +32,7 @@ def main(service: Service, config: Config, news: NewsConfig, settings: Sentiment
         BusError: the bus cannot be reached at the start.
     """
     service.bus.ensure_topics([NEWS, NEWS_DLQ, NEWS_SENTIMENT])
-    store = Store(service.settings.data_dir / "sentiment.sqlite3")
+    store = ArticleStore(service.settings.data_dir / "sentiment.sqlite3")
     service.on_close("store", store.close)
     fetcher = Fetcher(settings.fetch_timeout_seconds, settings.fetch_max_bytes)
     sources = open_sources(
@@ -43,7 +44,7 @@ def main(service: Service, config: Config, news: NewsConfig, settings: Sentiment
     scoring = Scoring(
         service.bus,
         make_extractor(service.stop, assets_of(config, news), news, settings, store),
-        clock=_now,
+        clock=utc_now,
         batch=3 * settings.llm_batch if settings.llm_base_url else 500,
     )
     service.thread("scoring", scoring.run)
@@ -54,7 +55,7 @@ def main(service: Service, config: Config, news: NewsConfig, settings: Sentiment
         service.bus,
         poll=timedelta(seconds=news.poll_seconds),
         max_age=timedelta(hours=settings.max_article_age_hours),
-        clock=_now,
+        clock=utc_now,
         owns=lambda name: shards.owns(f"news|{name}"),
     )
     service.supervise(
@@ -69,17 +70,17 @@ def _collect(service: Service, collector: Collector, status: Status) -> None:
     while not service.stop.is_set():
         collector.collect()
         status.problem = None
-        left = (collector.next_due() - _now()).total_seconds()
+        left = (collector.next_due() - utc_now()).total_seconds()
         service.stop.wait(min(max(left, 0.2), _PAUSE_SECONDS))
 
 
 def assets_of(config: Config, news: NewsConfig) -> Sequence[str]:
     """Return the assets that market-wide news counts for: the base of every configured market, and those listed."""
-    return list(dict.fromkeys([*(symbol.base for symbol in config.symbols), *news.all_assets]))
+    return list(dict.fromkeys([*(market.base for market in config.markets), *news.all_assets]))
 
 
 def make_extractor(
-    stop: threading.Event, market: Sequence[str], news: NewsConfig, settings: SentimentSettings, store: Store
+    stop: threading.Event, market: Sequence[str], news: NewsConfig, settings: SentimentSettings, store: ArticleStore
 ) -> Extractor:
     """Return the offline extractor, behind the language model if one is configured."""
     recogniser = Recogniser(news.assets, market)
@@ -99,11 +100,7 @@ def make_extractor(
         [*news.assets, *market],
         Fetcher(settings.llm_timeout_seconds, _LLM_MAX_BYTES),
         store,
-        _now,
+        utc_now,
         stop.wait,
     )
     return WithFallback(model, offline)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -44,7 +44,7 @@ class Accepted(msgspec.Struct, frozen=True):
     same_story: int
 
 
-class Store:
+class ArticleStore:
     """The extractor's memory. Safe to share among threads; one process at a time.
 
     Args:

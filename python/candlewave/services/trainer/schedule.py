@@ -8,7 +8,7 @@ _FIRST_RETRY = timedelta(seconds=15)
 _LONGEST_RETRY = timedelta(minutes=10)
 
 
-class Schedule:
+class TrainingSchedule:
     """Keeps wishes and the time of the last training.
 
     Args:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 
@@ -19,6 +19,7 @@ from candlewave.contracts.topics import (
 )
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
+from candlewave.core.times import utc_now
 from candlewave.engine.connect import EngineError, connect, explain
 from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.model import TooLittleDataError
@@ -28,7 +29,7 @@ from candlewave.ml.train import Trained, read_training_data, train
 from candlewave.ml.tuning import search
 from candlewave.services.frame import Service
 from candlewave.services.trainer import metrics
-from candlewave.services.trainer.schedule import Schedule
+from candlewave.services.trainer.schedule import TrainingSchedule
 from candlewave.telemetry import tracing
 from candlewave.telemetry.admin import Status
 from candlewave.telemetry.logs import get_logger
@@ -69,7 +70,7 @@ class Trainer:
         self._asked: list[tracing.Headers] = []
         """Of the requests since the last training: its span continues their traces."""
         last = registry.newest()
-        self._schedule = Schedule(
+        self._schedule = TrainingSchedule(
             settings.every, timedelta(minutes=settings.min_pause_minutes), None if last is None else last.train_end
         )
         if last is not None and last.train_end is not None:
@@ -186,7 +187,7 @@ def _train_while_held(
     def run(reason: str, end: datetime) -> Trained:
         return train_once(service.settings, config, settings, bus, registry, reason, end, on_rows=go_on, on_fit=go_on)
 
-    trainer = Trainer(bus, registry, run, settings, clock=lambda: datetime.now(UTC))
+    trainer = Trainer(bus, registry, run, settings, clock=utc_now)
     with bus.subscribe(GROUP, [TRAINING_REQUESTS.name]) as requests:
         while not service.stop.is_set() and lease.held:
             try:

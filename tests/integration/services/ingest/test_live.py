@@ -14,7 +14,7 @@ from tests.fakes.kraken import FakeKraken
 from tests.integration.services.ingest.conftest import Engine
 
 from candlewave.bus.protocol import BusUnavailableError, partition_of
-from candlewave.contracts.records import market_key
+from candlewave.core.markets import market_key
 from candlewave.services.ingest import metrics
 from candlewave.services.ingest.live import LiveIngest
 from candlewave.services.ingest.settings import IngestSettings, Mirror

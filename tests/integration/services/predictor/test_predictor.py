@@ -12,10 +12,11 @@ from tests.integration.services.predictor.conftest import MARKETS, MINUTE, NOON,
 
 from candlewave.bus import BusUnavailableError
 from candlewave.bus.postgres import PostgresBus
+from candlewave.core.markets import Market
 from candlewave.ml.feature_set import feature_set_id
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.predictor import Predictor
-from candlewave.services.predictor.schedule import Market, Schedule
+from candlewave.services.predictor.schedule import ForecastSchedule
 
 NAMES = ("a", "b", "volatility_60_1m")
 BTC, ETH = MARKETS
@@ -49,7 +50,7 @@ def make(
         lambda: found,
         (1, 5),
         timedelta(seconds=2),
-        Schedule(catch_up, timedelta(seconds=300)),
+        ForecastSchedule(catch_up, timedelta(seconds=300)),
         owns=owns,
         clock=clock,
         batch_rows=3,

@@ -16,7 +16,7 @@ from candlewave.ml.forecaster import FeatureMatrix
 from candlewave.services.ingest.simulator import Simulator, make_symbols
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.predictor import Predictor
-from candlewave.services.predictor.schedule import Schedule
+from candlewave.services.predictor.schedule import ForecastSchedule
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -45,7 +45,7 @@ def make(market: Market, champion: FakeForecaster | None) -> Predictor:
         lambda: Models(baseline, champion),
         horizons,
         timedelta(seconds=CONFIG.candles.grace_seconds),
-        Schedule(timedelta(hours=3), timedelta(seconds=300)),
+        ForecastSchedule(timedelta(hours=3), timedelta(seconds=300)),
         clock=lambda: market.now + timedelta(seconds=3),
     )
 

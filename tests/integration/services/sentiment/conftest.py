@@ -9,7 +9,7 @@ from tests.integration.services.sentiment.web import Web, serve
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
-from candlewave.services.sentiment.store import Store
+from candlewave.services.sentiment.store import ArticleStore
 
 
 class Clock:
@@ -37,8 +37,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "sentiment.sqlite3")
+def store(tmp_path: Path) -> Iterator[ArticleStore]:
+    opened = ArticleStore(tmp_path / "sentiment.sqlite3")
     yield opened
     opened.close()
 

@@ -13,7 +13,7 @@ from candlewave.services.sentiment.collect import Collector
 from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.sources.base import SourceConfig
 from candlewave.services.sentiment.sources.feed import Feed
-from candlewave.services.sentiment.store import Store
+from candlewave.services.sentiment.store import ArticleStore
 
 
 class DyingBus(PostgresBus):
@@ -27,13 +27,13 @@ class DyingBus(PostgresBus):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class DyingStore(Store):
+class DyingStore(ArticleStore):
     def accept(self, *_: object) -> None:  # type: ignore[override]
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(database: str, folder: str, url: str, where: str) -> None:
-    store_class = DyingStore if where == "before keeping" else Store
+    store_class = DyingStore if where == "before keeping" else ArticleStore
     store = store_class(Path(folder) / "sentiment.sqlite3")
     feed = Feed(SourceConfig(name="paper", kind="rss", url=url, allow_private=True), Fetcher(10.0, 100_000))
     with DyingBus(database) as bus:

@@ -15,7 +15,7 @@ from candlewave.services.sentiment.extract import Extraction, OfflineExtractor, 
 from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.llm import PROMPT, LlmExtractor, LlmOptions
 from candlewave.services.sentiment.sources.base import make_article
-from candlewave.services.sentiment.store import Store
+from candlewave.services.sentiment.store import ArticleStore
 
 PATH = "/v1/chat/completions"
 RECOGNISER = Recogniser(load_news_config().assets, ["BTC", "ETH"])
@@ -47,7 +47,7 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def make(web: Web, store: Store, clock: Clock, waits: list[float]) -> Make:
+def make(web: Web, store: ArticleStore, clock: Clock, waits: list[float]) -> Make:
     def build(timeout: float = 5.0, **options: object) -> LlmExtractor:
         def wait(seconds: float) -> bool:
             waits.append(seconds)

@@ -26,7 +26,7 @@ from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.score import GROUP, Scoring
 from candlewave.services.sentiment.sources.base import Batch, SourceConfig, SourceState
 from candlewave.services.sentiment.sources.feed import Feed
-from candlewave.services.sentiment.store import Store
+from candlewave.services.sentiment.store import ArticleStore
 
 
 def rss(*titles: str, when: str = "Mon, 04 May 2026 11:30:00 GMT", site: str = "a") -> bytes:
@@ -42,8 +42,8 @@ Build = Callable[..., Collector]
 
 
 @pytest.fixture
-def build(web: Web, store: Store, bus: PostgresBus, clock: Clock) -> Build:
-    def make(*paths: str, bus: PostgresBus = bus, store: Store = store) -> Collector:
+def build(web: Web, store: ArticleStore, bus: PostgresBus, clock: Clock) -> Build:
+    def make(*paths: str, bus: PostgresBus = bus, store: ArticleStore = store) -> Collector:
         feeds = [
             Feed(SourceConfig(name=path, kind="rss", url=web.url(f"/{path}"), allow_private=True), Fetcher(5.0, 50_000))
             for path in paths or ("paper",)
@@ -96,7 +96,7 @@ class FallsOver:
 
 
 def test_a_source_that_fails_in_any_way_backs_off_and_the_others_go_on(
-    web: Web, store: Store, bus: PostgresBus, clock: Clock
+    web: Web, store: ArticleStore, bus: PostgresBus, clock: Clock
 ) -> None:
     web.reply("/paper", Reply(body=rss("Bitcoin rises")))
     paper = Feed(SourceConfig(name="p", kind="rss", url=web.url("/paper"), allow_private=True), Fetcher(5.0, 50_000))
@@ -223,7 +223,7 @@ def test_killed_collector_publishes_after_its_restart(
         text=True,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    restarted = Store(folder / "sentiment.sqlite3")
+    restarted = ArticleStore(folder / "sentiment.sqlite3")
     build(store=restarted).collect()
     build(store=restarted).collect()
     restarted.close()

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from candlewave.contracts.records import Trade
 from candlewave.core.times import from_us
-from candlewave.services.ingest.archive import ArchiveReader, Format, KrakenLayout, epoch_us, layout_of
+from candlewave.services.ingest.archive import ArchiveReader, Format, KrakenLayout, layout_of
 from candlewave.services.ingest.files import FileFormatError, Lines
-from candlewave.services.ingest.publish import BadRecord
-from candlewave.services.ingest.validate import RejectedTradeError
+from candlewave.services.ingest.validate import BadRecord, RejectedTradeError, epoch_us
 
 BTC = "BTC/USD"
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlewave.services.ingest.heartbeats import MINUTE, CompleteRange, LiveFeed
+from candlewave.core.times import MINUTE
+from candlewave.services.ingest.heartbeats import CompleteRange, LiveFeed
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 A, B = "A/USD", "B/USD"

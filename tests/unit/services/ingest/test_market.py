@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from candlewave.contracts.records import Trade
 from candlewave.services.ingest.holes import Hole, Last
 from candlewave.services.ingest.ledger import State, subtract
-from candlewave.services.ingest.live import Market
+from candlewave.services.ingest.live import TradeSequence
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -22,12 +22,12 @@ def last(number: int | None, identity: str, seconds: float = 0.0) -> Last:
     return Last(number, identity, T0 + timedelta(seconds=seconds))
 
 
-def numbered(previous: Last | None = None) -> Market:
-    return Market("x", "A/B", previous, running_ids=True)
+def numbered(previous: Last | None = None) -> TradeSequence:
+    return TradeSequence("x", "A/B", previous, running_ids=True)
 
 
-def unnumbered(previous: Last | None = None) -> Market:
-    return Market("x", "A/B", previous, running_ids=False)
+def unnumbered(previous: Last | None = None) -> TradeSequence:
+    return TradeSequence("x", "A/B", previous, running_ids=False)
 
 
 def test_the_first_trade_of_a_new_market_has_no_hole_before_it() -> None:

@@ -11,8 +11,8 @@ import pytest
 from tests.fakes.memory_bus import MemoryBus
 
 from candlewave.services.ingest.files import FileFormatError, Lines
-from candlewave.services.ingest.publish import BadRecord
 from candlewave.services.ingest.replay import Pacer, Replayed, replay
+from candlewave.services.ingest.validate import BadRecord
 
 HEADER = "product_id,trade_id,ts,side,price,quantity"
 GRACE = timedelta(seconds=2)

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from candlewave.services.predictor.schedule import Market, Schedule, Task, batches, newest_due
+from candlewave.core.markets import Market
+from candlewave.engine.clocks import newest_due
+from candlewave.services.predictor.schedule import ForecastSchedule, Task, batches
 
 BTC = Market("kraken", "BTC/USD")
 ETH = Market("kraken", "ETH/USD")
@@ -30,12 +32,14 @@ def test_a_candle_is_due_when_clock_and_own_feed_have_passed_it(last_ts: str, cl
     assert newest_due(at(last_ts), at(closed_until), GRACE) == at(newest)
 
 
-def schedule(catch_up: int = 10, max_age: int | None = 300) -> Schedule:
+def schedule(catch_up: int = 10, max_age: int | None = 300) -> ForecastSchedule:
     age = None if max_age is None else timedelta(seconds=max_age)
-    return Schedule(timedelta(minutes=catch_up), age)
+    return ForecastSchedule(timedelta(minutes=catch_up), age)
 
 
-def run(schedule: Schedule, due: dict[Market, datetime], now: datetime, holes: tuple[Task, ...] = ()) -> list[Task]:
+def run(
+    schedule: ForecastSchedule, due: dict[Market, datetime], now: datetime, holes: tuple[Task, ...] = ()
+) -> list[Task]:
     """Plan and finish; return what was tried."""
     plan = schedule.plan(due, now)
     schedule.finish(plan, plan.tasks, [task for task in plan.tasks if task not in holes])
@@ -110,7 +114,7 @@ def test_a_stale_market_is_left_out_said_once_and_taken_up_again() -> None:
 
 
 def test_the_silence_of_a_market_that_is_not_expected_is_forgotten_after_an_hour() -> None:
-    book = Schedule(timedelta(minutes=10), timedelta(seconds=300), [BTC])
+    book = ForecastSchedule(timedelta(minutes=10), timedelta(seconds=300), [BTC])
     for market in (BTC, ETH):
         book.resume(market, at("11:59:00"))
     due = {BTC: at("12:00:00"), ETH: at("12:00:00")}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from candlewave.contracts.records import TrainingRequest
-from candlewave.services.trainer.schedule import Schedule
+from candlewave.services.trainer.schedule import TrainingSchedule
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -18,8 +18,8 @@ def wish(minutes: float = 0, identity: str = "r1") -> TrainingRequest:
     return TrainingRequest(identity, "candlewave", "coverage", {}, NOW + timedelta(minutes=minutes))
 
 
-def make(last: datetime | None = NOW) -> Schedule:
-    return Schedule(DAY, timedelta(minutes=30), last)
+def make(last: datetime | None = NOW) -> TrainingSchedule:
+    return TrainingSchedule(DAY, timedelta(minutes=30), last)
 
 
 def test_without_a_model_it_trains_at_once() -> None:

@@ -1,12 +1,12 @@
 """Forecasts: those served now, and past ones with what came."""
 
 import math
-from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Query
 
 from candlewave.contracts.api import LatestForecasts, PastForecasts
+from candlewave.core.times import MINUTE
 from candlewave.services.api.answers import Answer
 from candlewave.services.api.context import Context, Ctx, check_range, listed
 from candlewave.services.api.history import mark_amended, read_history
@@ -15,7 +15,6 @@ from candlewave.services.api.queries.forecasts import FORECAST, OUTCOME
 from candlewave.services.api.reader import Row
 from candlewave.services.api.routes.common import answers, router
 
-_MINUTE = timedelta(minutes=1)
 _POSITION = ("feature_time", "model_name", "model_version")
 routes = router("forecasts")
 
@@ -68,7 +67,7 @@ def standing(ctx: Context, row: Row) -> dict[str, Any]:
     now = ctx.clock()
     return {
         **{name: row[name] for name in FORECAST},
-        "age_seconds": (now - row["feature_time"] - _MINUTE).total_seconds(),
+        "age_seconds": (now - row["feature_time"] - MINUTE).total_seconds(),
         "latest_price": price,
         "error_so_far": None if so_far is None else row["q50"] - so_far,
         "is_inside_so_far": None if so_far is None else row["q10"] <= so_far <= row["q90"],

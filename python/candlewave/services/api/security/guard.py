@@ -3,13 +3,14 @@
 import ipaddress
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from limits import RateLimitItem, parse_many
 from limits.aio import strategies
 from limits.storage import storage_from_string
 from starlette.types import Scope
 
+from candlewave.core.times import utc_now
 from candlewave.services.api import metrics
 from candlewave.services.api.cache import SingleFlight
 from candlewave.services.api.problems import ProblemError
@@ -45,7 +46,7 @@ class Guard:
         anonymous: bool,
         rate_limit: str,
         store: str,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._reader, self._pepper, self._anonymous, self._clock = reader, pepper, anonymous, clock
         # The longest window last: its state is what the headers tell.

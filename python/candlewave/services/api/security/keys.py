@@ -9,10 +9,12 @@ import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 from psycopg.rows import dict_row
+
+from candlewave.core.times import utc_now
 
 SCOPES = ("read", "train")
 """What a key may be for: all GET requests; asking for a training."""
@@ -108,7 +110,5 @@ def revoke(conn: psycopg.Connection, prefix: str) -> bool:
     found = conn.execute("SELECT 1 FROM api_keys WHERE prefix = %s AND revoked_at IS NULL", [prefix]).fetchone()
     if found is None:
         return False
-    conn.execute(
-        "UPDATE api_keys SET revoked_at = %s WHERE prefix = %s AND revoked_at IS NULL", [datetime.now(UTC), prefix]
-    )
+    conn.execute("UPDATE api_keys SET revoked_at = %s WHERE prefix = %s AND revoked_at IS NULL", [utc_now(), prefix])
     return True
