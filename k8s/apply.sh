@@ -9,6 +9,18 @@ space=$(sed -n 's/^namespace: //p' "$overlay/kustomization.yaml")
 k() { kubectl -n "$space" "$@"; }
 services='app.kubernetes.io/component=service'
 
+# Waits until a Job has completed or failed, at most so many seconds.
+completed() {
+    local end=$((SECONDS + $2))
+    while [ "$SECONDS" -lt "$end" ]; do
+        ! k wait "job/$1" --for=condition=Complete --timeout=15s 2> /dev/null || return 0
+        ! k wait "job/$1" --for=condition=Failed --timeout=0 2> /dev/null || break
+    done
+    k logs "job/$1" --all-containers --tail=50
+    echo "job $1 did not complete$3" >&2
+    return 1
+}
+
 # A pool must say how many brokers it has, and its scaler says so too: the scaler's word stays.
 brokers=$(k get kafkanodepool broker --ignore-not-found -o 'jsonpath={.spec.replicas}')
 if [ -n "$brokers" ]; then
@@ -24,11 +36,8 @@ kubectl apply --server-side -f "$file" -l 'app.kubernetes.io/component,app.kuber
 k wait kafka/candlewave --for=condition=Ready --timeout=15m
 k rollout status statefulset/risingwave-compute --timeout=15m
 k rollout status deployment/risingwave-frontend --timeout=15m
-k wait job/s3-buckets job/elasticsearch-setup --for=condition=Complete --timeout=15m
-if ! k wait job/migrate --for=condition=Complete --timeout=2h; then
-    k logs job/migrate --all-containers --tail=50
-    echo 'migrations did not get through: the services stay as they are' >&2
-    exit 1
-fi
+completed s3-buckets 900 ''
+completed elasticsearch-setup 900 ''
+completed migrate 7200 ': the services stay as they are'
 kubectl apply --server-side -f "$file" -l "$services"
 k rollout status deployment -l "$services" --timeout=15m

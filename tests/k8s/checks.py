@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.k8s import kafka, network, pods, references, risingwave, scaling
+from tests.k8s import kafka, network, pods, references, risingwave, scaling, storage
 from tests.k8s.cluster import Cluster
 
 Check = Callable[[Cluster], Iterator[str]]
@@ -27,21 +27,24 @@ ALL: tuple[Check, ...] = (
     network.needed,
     pods.restricted,
     pods.tokens,
-    pods.wide_roles,
     pods.images,
     pods.resources,
     pods.probes,
     pods.grace,
     pods.environment,
+    pods.expanded,
+    pods.jobs,
     scaling.targets,
     scaling.limits,
     scaling.own_load,
+    scaling.answered,
     scaling.authentication,
     kafka.topics,
     kafka.clusters,
     kafka.rights,
     kafka.triggers,
     risingwave.premium,
+    storage.room,
 )
 
 

@@ -29,7 +29,10 @@ ENGINE = "risingwave"
 
 _PUBLISH = re.compile(r"\.publish\(\s*([A-Z_]+)\.name")
 _SUBSCRIBE = re.compile(r"\.subscribe\(\s*([A-Z_]+),\s*\[([A-Z_]+)\.name\]")
-_SHARES = re.compile(r'ShardOwnership\(\s*bus,\s*(?:f"\{(?P<f>[A-Z_]+)\}(?P<rest>[^"]*)"|(?P<name>[A-Z_]+))')
+_SHARES = re.compile(
+    r"(?:ShardOwnership\(\s*(?:service\.)?bus,|\.shards\()\s*"
+    r'(?:f"\{(?P<f>[A-Z_]+)\}(?P<rest>[^"]*)"|(?P<name>[A-Z_]+))'
+)
 _LEASE = re.compile(r'(?:\bLease\(\s*bus,|\.lease\()\s*"(\w+)"')
 _SOURCE = re.compile(r"kafka_source\(\s*['\"]([\w.-]+)")
 _SINK = re.compile(r"kafka_upsert_sink\(\s*['\"]([\w.-]+)")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.k8s import checks, kafka, lint, network, pods, queries, references, risingwave, scaling, schemas
+from tests.k8s import checks, kafka, lint, network, pods, queries, references, risingwave, scaling, schemas, storage
 from tests.k8s.cluster import Cluster, Document, NoKustomizeError, build, selects
 
 SMALL = Path(__file__).with_name("small.yaml").read_text()
@@ -42,6 +42,28 @@ def rule(cluster: Cluster, name: str, direction: str) -> list[Document]:
 
 _FITS = [check for check in checks.ALL if check not in {scaling.targets, kafka.topics}]
 """Checks that the small deployment passes; the other two ask for all services and all topics."""
+
+_STORE = """
+kind: StatefulSet
+metadata: {name: store}
+spec:
+  serviceName: store
+  template: {spec: {containers: [{name: store, args: [-master.volumeSizeLimitMB=128]}]}}
+  volumeClaimTemplates: [{spec: {resources: {requests: {storage: 1Gi}}}}]
+---
+kind: Job
+metadata: {name: buckets}
+spec:
+  template:
+    spec:
+      containers: [{name: buckets, env: [{name: STORE, value: "http://store:9000"}]}]
+      volumes: [{name: scripts, configMap: {name: buckets}}]
+---
+kind: ConfigMap
+metadata: {name: buckets}
+data: {buckets.py: 'for url, names in ((os.environ["STORE"], ["one", "two"]),):'}
+"""
+"""A store of 1 GiB whose two buckets take seven volumes of 128 MiB each."""
 
 BREAKS: list[tuple[checks.Check, Break, str]] = [
     (references.unique, lambda c: c.documents.append(doc(c, "Service")), "Service/predictions-api: is there 2 times"),
@@ -163,19 +185,6 @@ BREAKS: list[tuple[checks.Check, Break, str]] = [
     ),
     (network.needed, lambda c: rule(c, "predictions-api", "egress").pop(1), "is told to reach KafkaNodePool/broker"),
     (network.needed, lambda c: rule(c, "predictions-api", "ingress").pop(), "does not let in Prometheus/small"),
-    (pods.restricted, lambda c: pod(c)["securityContext"].update(runAsNonRoot=False), "runAsNonRoot is not true"),
-    (pods.restricted, lambda c: pod(c)["securityContext"].pop("seccompProfile"), "seccompProfile"),
-    (pods.restricted, lambda c: pod(c).update(hostNetwork=True), "hostNetwork"),
-    (pods.restricted, lambda c: pod(c)["volumes"].append({"name": "h", "hostPath": {"path": "/"}}), "is a hostPath"),
-    (pods.restricted, lambda c: box(c)["securityContext"].pop("readOnlyRootFilesystem"), "readOnlyRootFilesystem"),
-    (
-        pods.restricted,
-        lambda c: box(c)["securityContext"].update(allowPrivilegeEscalation=True),
-        "allowPrivilegeEscalation",
-    ),
-    (pods.restricted, lambda c: box(c)["securityContext"]["capabilities"].update(add=["SYS_TIME"]), "capabilities"),
-    (pods.restricted, lambda c: box(c)["securityContext"].update(runAsUser=0), "privileged or root"),
-    (pods.restricted, lambda c: pod(c).update(initContainers=[{"name": "i", "image": "a"}]), "predictions-api i: "),
     (pods.restricted, lambda c: doc(c, "Namespace", "small")["metadata"].update(labels={}), "does not enforce"),
     (pods.tokens, lambda c: pod(c).update(automountServiceAccountToken=True), "no role is bound to predictions-api"),
     (pods.tokens, lambda c: pod(c).pop("automountServiceAccountToken"), "does not say automountServiceAccountToken"),
@@ -184,19 +193,19 @@ BREAKS: list[tuple[checks.Check, Break, str]] = [
         lambda c: doc(c, "ServiceAccount").pop("automountServiceAccountToken"),
         "ServiceAccount/predictions-api",
     ),
-    (
-        pods.wide_roles,
-        lambda c: c.documents.append({"kind": "Role", "metadata": {"name": "r"}, "rules": [{"verbs": ["*"]}]}),
-        "Role/r: a rule with *",
-    ),
     (pods.images, lambda c: box(c).update(image="docker.io/library/a:latest"), "says no version"),
     (pods.images, lambda c: box(c).update(image="ghcr.io/example/candlewave:latest"), "is not pinned"),
     (pods.images, lambda c: box(c).update(image="redis:7.4"), "is not registry/name:tag"),
-    (pods.resources, lambda c: box(c)["resources"]["limits"].pop("memory"), "limits lack memory"),
+    (pods.resources, lambda c: box(c)["resources"]["limits"].pop("memory"), "no request or no limit of memory"),
+    (
+        pods.resources,
+        lambda c: box(c)["resources"]["requests"].update(memory="2049Mi"),
+        "requests memory 2049Mi, more than its limit 2Gi",
+    ),
     (
         pods.resources,
         lambda c: doc(c, "KafkaNodePool", "broker")["spec"].pop("resources"),
-        "KafkaNodePool/broker: no requests",
+        "KafkaNodePool/broker: no request",
     ),
     (pods.probes, lambda c: box(c).pop("livenessProbe"), "livenessProbe: missing"),
     (
@@ -214,6 +223,39 @@ BREAKS: list[tuple[checks.Check, Break, str]] = [
         "predictions-api needs ADMIN_HOST",
     ),
     (pods.environment, lambda c: doc(c, "ExternalSecret", "api")["spec"]["data"].pop(), "needs API_KEY_PEPPER"),
+    (
+        pods.expanded,
+        lambda c: (
+            box(c).update(args=["-config.expand-env=true"]),
+            pod(c)["volumes"].append({"name": "c", "configMap": {"name": "settings"}}),
+            doc(c, "ConfigMap", "settings")["data"].update({"a.yaml": "# ${...} come\nb: ${LOG_LEVEL}"}),
+        ),
+        "a.yaml expands ${...}, which its container has not",
+    ),
+    (
+        pods.jobs,
+        lambda c: c.documents.append(
+            {
+                "kind": "Job",
+                "metadata": {"name": "j"},
+                "spec": {"template": {"spec": {"restartPolicy": "OnFailure", "containers": []}}},
+            }
+        ),
+        "Job/j: restartPolicy OnFailure",
+    ),
+    (
+        storage.room,
+        lambda c: c.documents.extend(Cluster.of(_STORE).documents),
+        "StatefulSet/store: 1Gi hold 57% of the first volumes of its buckets",
+    ),
+    (scaling.answered, lambda c: doc(c, "ScaledObject")["spec"].pop("fallback"), "no fallback"),
+    (
+        scaling.answered,
+        lambda c: doc(c, "ScaledObject")["spec"]["triggers"][0]["metadata"].update(
+            serverAddress="http://prometheus-operated:9090"
+        ),
+        "http://prometheus-operated:9090 is found in one namespace only",
+    ),
     (scaling.targets, lambda c: c.documents.append(doc(c, "ScaledObject")), "Deployment/predictions-api: 2 scalers"),
     (scaling.targets, lambda c: remove(c, "ScaledObject", "predictions-api"), "Deployment/predictions-api: no scaler"),
     (

@@ -16,7 +16,7 @@ _KUBECTL = """#!/bin/bash
 printf '%s\\n' "$*" >> "$CALLS"
 case "$*" in
     kustomize*) exec "$REAL" $KUSTOMIZE "${@:2}" ;;
-    *"wait job/migrate"*) exit "${MIGRATE_EXIT:-0}" ;;
+    *"wait job/$FAILING --for=condition=Complete"*) exit 1 ;;
     *"wait pod/risingwave-restore"*) exit "${RESTORE_EXIT:-0}" ;;
     *"get secret candlewave"*) cat "$KEPT" 2> /dev/null || exit 1 ;;
     *"get statefulset risingwave-meta -o json"*) cat "$META" ;;
@@ -98,11 +98,12 @@ def test_services_roll_after_migrations(scripts: Scripts) -> None:
     assert all(call.startswith(("-n candlewave ", "kustomize", "apply")) for call in scripts.calls)
 
 
-def test_services_stay_when_migrations_fail(scripts: Scripts) -> None:
-    done = scripts.run("apply.sh", "staging", MIGRATE_EXIT="1")
+@pytest.mark.parametrize("job", ["s3-buckets", "elasticsearch-setup", "migrate"])
+def test_services_stay_when_a_job_fails(scripts: Scripts, job: str) -> None:
+    done = scripts.run("apply.sh", "staging", FAILING=job)
     assert done.returncode == 1
-    assert "the services stay as they are" in done.stderr
-    assert scripts.position("logs job/migrate")
+    assert f"job {job} did not complete" in done.stderr
+    scripts.assert_order(f"wait job/{job} --for=condition=Failed", f"logs job/{job}")
     assert not [call for call in scripts.calls if call.startswith("apply") and call.endswith("component=service")]
 
 

@@ -64,40 +64,10 @@ def edit(data: Document, key: str, old: str, new: str) -> None:
 
 BREAKS: list[tuple[Any, Break, str]] = [
     (
-        specification.seven_services,
-        lambda c: remove(c, "Deployment", "price-predictor"),
-        "price-predictor: no Deployment",
-    ),
-    (
-        specification.seven_services,
-        lambda c: pod(c, "Deployment", "price-predictor")["volumes"].append(
-            {"name": "models", "persistentVolumeClaim": {"claimName": "models"}}
-        ),
-        "price-predictor: keeps state in volume models",
-    ),
-    (
         specification.own_accounts,
         lambda c: pod(c, "Deployment", "predictions-api").update(serviceAccountName="model-trainer"),
         "ServiceAccount/model-trainer: 2 workloads",
     ),
-    (
-        specification.stateful,
-        lambda c: remove(c, "StatefulSet", "risingwave-compute"),
-        "risingwave-compute: is not there",
-    ),
-    (
-        specification.stateful,
-        lambda c: doc(c, "KafkaNodePool", "controller")["spec"].update(replicas=1),
-        "1 of role controller",
-    ),
-    (
-        specification.stateful,
-        lambda c: doc(c, "Kafka", "candlewave").update(apiVersion="kafka.strimzi.io/v1beta2"),
-        "not KRaft in kafka.strimzi.io/v1",
-    ),
-    (specification.kafka_watched, lambda c: kafka(c).pop("kafkaExporter"), "no kafkaExporter"),
-    (specification.kafka_watched, lambda c: kafka(c)["kafka"].pop("metricsConfig"), "kafka has no metricsConfig"),
-    (specification.kafka_watched, lambda c: remove(c, "PodMonitor", "kafka"), "KafkaNodePool/broker: no PodMonitor"),
     (specification.kafka_scales, lambda c: remove(c, "ScaledObject", "broker"), "KafkaNodePool/broker: no scaler"),
     (
         specification.kafka_scales,
@@ -158,21 +128,6 @@ BREAKS: list[tuple[Any, Break, str]] = [
         "logs in to Kafka as risingwave, whose password it has not",
     ),
     (
-        specification.engine_available,
-        lambda c: doc(c, "StatefulSet", "risingwave-meta")["spec"].update(replicas=1),
-        "no standby",
-    ),
-    (
-        specification.engine_available,
-        lambda c: variable(c, "StatefulSet", "risingwave-meta", "RW_STATE_STORE").update(value="hummock+fs:///data"),
-        "RW_STATE_STORE is hummock+fs:///data",
-    ),
-    (
-        specification.engine_available,
-        lambda c: doc(c, "ScaledObject", "risingwave-compute")["spec"].update(minReplicaCount=1),
-        "risingwave-compute: fewer than three",
-    ),
-    (
         specification.backups,
         lambda c: doc(c, "CronJob", "risingwave-backup")["spec"].update(schedule="0 1 * * 0"),
         "risingwave-backup: not each night",
@@ -181,16 +136,6 @@ BREAKS: list[tuple[Any, Break, str]] = [
         specification.backups,
         lambda c: doc(c, "CronJob", "postgres-backup")["spec"].update(suspend=True),
         "is suspended",
-    ),
-    (
-        specification.backups,
-        lambda c: edit(config_map(c, "elasticsearch-setup-scripts"), "setup.sh", "put _slm/policy/", "put _slm/"),
-        "no put _slm/policy/",
-    ),
-    (
-        specification.backups,
-        lambda c: pod(c, "Job", "migrate")["containers"][0].update(args=["migrate"]),
-        "does not run candlewave migrate --search",
     ),
     (
         specification.registry,
@@ -215,16 +160,6 @@ BREAKS: list[tuple[Any, Break, str]] = [
         "refuses what the page at mlflow.example.org sends",
     ),
     (
-        specification.search_roles,
-        lambda c: variable(c, "StatefulSet", "elasticsearch-master", "NODE_ROLES").update(value="master,data"),
-        "elasticsearch-master: roles master,data",
-    ),
-    (
-        specification.search_roles,
-        lambda c: remove(c, "Deployment", "elasticsearch-client"),
-        "elasticsearch-client: fewer",
-    ),
-    (
         specification.observability,
         lambda c: edit(config_map(c, "grafana-provisioning"), "datasources.yaml", "tracesToLogsV2", "tracesToLogs"),
         "tempo has no tracesToLogsV2",
@@ -233,11 +168,6 @@ BREAKS: list[tuple[Any, Break, str]] = [
         specification.observability,
         lambda c: doc(c, "PodMonitor", "services")["metadata"].update(labels={}),
         "PodMonitor/services: Prometheus/candlewave does not take it",
-    ),
-    (
-        specification.own_load,
-        lambda c: doc(c, "ScaledObject", "trade-to-ohlc")["spec"]["triggers"].pop(),
-        "trade-to-ohlc: does not scale by candlewave_ingest_queued_records",
     ),
     (
         specification.own_load,
@@ -254,14 +184,6 @@ BREAKS: list[tuple[Any, Break, str]] = [
         lambda c: doc(c, "ScaledObject", "model-trainer")["spec"].update(maxReplicaCount=3),
         "model-trainer: one is active, so from 1 to 2",
     ),
-    (specification.larger_class, lambda c: remove(c, "CronJob", "model-trainer-large"), "is not there"),
-    (
-        specification.larger_class,
-        lambda c: doc(c, "CronJob", "model-trainer-large")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
-            "containers"
-        ][0]["resources"]["limits"].update(memory="8Gi"),
-        "limits memory 8Gi is not larger",
-    ),
     (
         specification.commands,
         lambda c: pod(c, "Deployment", "trade-to-ohlc")["containers"][0].update(args=["trades"]),
@@ -273,9 +195,9 @@ BREAKS: list[tuple[Any, Break, str]] = [
         "Job/migrate: migrate has no option --elastic",
     ),
     (
-        specification.maintained,
-        lambda c: pod(c, "StatefulSet", "s3")["containers"][0].update(image="quay.io/minio/minio:RELEASE.2025-01-01"),
-        "StatefulSet/s3: quay.io/minio/minio",
+        specification.exchanges,
+        lambda c: doc(c, "NetworkPolicy", "trade-to-ohlc")["spec"]["egress"][-1].update(ports=[{"port": 443}]),
+        "trade-to-ohlc: may not send to binance at port 9443",
     ),
     (
         specification.ordered_outside,
@@ -311,5 +233,5 @@ def test_every_clause_is_seen_to_bite() -> None:
 
 @pytest.mark.parametrize("overlay", ["dev", "staging"])
 def test_other_overlays_have_the_same_logins_and_pages(clusters: dict[str, Cluster], overlay: str) -> None:
-    for check in (rights.exact, rights.used, specification.seven_services, specification.registry):
+    for check in (rights.exact, rights.used, specification.registry):
         assert not list(check(clusters[overlay])), check.__name__
