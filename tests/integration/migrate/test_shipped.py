@@ -1,9 +1,14 @@
 """The shipped project on an engine, and a user's changed period on top of it."""
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from tests.integration.migrate.conftest import Engine
 
 from candlewave.core.config import Config, load_config
+from candlewave.core.paths import project_root
 from candlewave.core.settings import Settings
 from candlewave.engine.migrate.check import deviations
 from candlewave.engine.migrate.migrator import Migrator
@@ -54,6 +59,22 @@ def test_changed_period_rebuilds_the_indicators_and_keeps_candles(engine: Engine
     migrator(engine, own).upgrade()
     assert engine.identity("candles", "candles_1m", "candles_1m_live", "trades") == made
     assert [row for row in engine.rows("SELECT column_name FROM information_schema.columns WHERE table_name = 'indicators'") if row[0] in ("ema_9", "ema_12")] == [("ema_9",)]  # fmt: skip  # noqa: E501
+
+
+def test_new_column_of_indicators_rebuilds_one_object_and_sends_nothing_again(engine: Engine, tmp_path: Path) -> None:
+    migrator(engine, Config()).upgrade()
+    for folder in ("sql", "migrations"):
+        shutil.copytree(project_root() / folder, tmp_path / folder)
+    template = tmp_path / "sql" / "views" / "indicators" / "indicators.sql.j2"
+    text = template.read_text()
+    template.write_text(text.replace("\n    obv,\n", "\n    obv,\n    close - 1 AS demo_column,\n"))
+    edited = replace(migrator(engine, Config()), revisions=Revisions(tmp_path))
+    plan = edited.plan()
+    changes = {change.name: change for change in plan.changes}
+    assert changes["indicators"].added_columns == ("demo_column",)
+    assert not [name for name, change in changes.items() if change.resends]
+    if not engine.risingwave:
+        assert plan.rebuilt == tuple(changes) == ("indicators",)
 
 
 def test_retention_of_trades_is_chosen_when_the_table_is_created(engine: Engine) -> None:

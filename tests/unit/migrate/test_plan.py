@@ -115,6 +115,16 @@ def test_new_column_replaces_readers_that_keep_the_old_relation_and_sends_nothin
     assert plan.space_bytes == 3 * 4096
 
 
+def test_a_sink_without_keys_cannot_be_replaced_without_sending_again(engine: Engine) -> None:
+    plain = "WITH (connector = 'kafka', topic = 't') FORMAT PLAIN ENCODE JSON"
+    engine.wanted["means_sink"] = f"CREATE SINK means_sink FROM means {plain}"
+    sink = state(engine.wanted)["means_sink"]
+    engine.recorded["means_sink"] = Recorded("means_sink", Kind.SINK, fingerprint(sink), sink.text)
+    engine.edit("means", "AS mean", "AS mean, high - low AS spread")
+    change = by_name(engine.plan(by_name=False))["means_sink"]
+    assert (change.resends, change.reason) == (True, "keeps reading the old means; every row is sent again")
+
+
 @pytest.mark.parametrize("follows", [True, False])
 def test_changed_column_rebuilds_what_reads_it(engine: Engine, follows: bool) -> None:
     engine.edit("candles", "min(price) AS low", "min(price) - 1 AS low")

@@ -246,7 +246,7 @@ class _Planner:
         record = self._recorded.get(name)
         if record is not None and not is_store(sql_object):
             self._replaced.add(name)
-        resends = values_differ if sql_object.kind is Kind.SINK else None
+        resends = values_differ or not _is_keyed(sql_object) if sql_object.kind is Kind.SINK else None
         if resends is not None:
             reason += "; every row is sent" if resends else "; nothing is sent again"
             reason += " again" if resends and action is not Action.ADDED else ""
@@ -369,6 +369,14 @@ def _known_state(recorded: Mapping[str, Recorded], wanted: State) -> State:
 
 def _columns(lineages: Mapping[str, Lineage], name: str) -> Mapping[str, str]:
     return lineages[name].columns if name in lineages else {}
+
+
+def _is_keyed(sink: SqlObject) -> bool:
+    """Tell whether a sink writes a row over the earlier one of its key, so that two of them may work for a moment."""
+    connector = sink.statement.connector
+    if connector is None or "primary_key" not in connector.properties:
+        return False
+    return connector.format == "UPSERT" or connector.properties.get("connector") == "elasticsearch"
 
 
 def _computes_again(change: Change) -> bool:
