@@ -79,16 +79,19 @@ def backfill(
     Interrupted loads go on where they were. A range is loaded from the archive or the API, never both, because their
     trades have different ids and would count twice; the table loaded_ranges says what was loaded.
 
-    Archive files are trades as CSV, plain, gzipped or zipped: Kraken's (time, price, volume) and Binance's (id, price,
-    quantity, quote quantity, time, is buyer maker).
+    Archive files are trades as CSV, plain or compressed by gzip, bzip2, xz or zip: Kraken's (time, price, volume) and
+    Binance's trades and aggregate trades. Of a zip with several files, those are read whose names say the market; one
+    whose name says another market is refused. At the end the trades are compared with what is stored; ends with 1 when
+    an id had been used by another trade before.
     """
     import asyncio
 
     from candlewave.services.ingest.archive import Format
-    from candlewave.services.ingest.backfill import Loader
+    from candlewave.services.ingest.backfill import Loader, archived_trades
     from candlewave.services.ingest.exchange import Exchange
     from candlewave.services.ingest.ledger import Ledger
     from candlewave.services.ingest.validate import normalise_symbol
+    from candlewave.services.ingest.verify import StoredTrades
 
     settings, config = load_project()
     name = exchange or config.default_exchange
@@ -105,7 +108,7 @@ def backfill(
     total, unit = (None, "trades") if begin is None else (_minutes(_utc(begin), until), "minutes of market time")
     with _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", total, unit) as bar:
         connection = None if begin is None else Exchange(name)
-        _known_symbol(conn, name, market, config)
+        stored = StoredTrades(conn)
         done = _Counter(bar)
         loader = Loader(
             bus,
@@ -114,6 +117,8 @@ def backfill(
             _retention(config),
             on_reject=rejects,
             on_progress=lambda trades, reached: done.set(trades if begin is None else _minutes(_utc(begin), reached)),
+            on_accepted=lambda: _known_symbol(conn, name, market, config),
+            on_published=stored.check,
         )
         for path in archive or []:
             assert layout is not None
@@ -121,11 +126,15 @@ def backfill(
             loaded = loader.load_archive(path, Format(layout.value), name, market)
             done.set(loaded.trades)
             _report_loaded(path.name, loaded)
+            if loaded.ranges:
+                stored.check(archived_trades(path, Format(layout.value), name, market))
         if begin is not None:
             loaded = asyncio.run(_load_api(loader, connection, market, _utc(begin), until))
             done.set(total or 0.0)
             _report_loaded(f"{name} API", loaded)
     rejects.summary()
+    if problem := stored.problem():
+        fail(f"{name} {market}: {problem}")
 
 
 async def _load_api(loader: Any, exchange: Any, symbol: str, begin: datetime, end: datetime) -> "Loaded":
@@ -137,7 +146,7 @@ async def _load_api(loader: Any, exchange: Any, symbol: str, begin: datetime, en
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="Trades as CSV, plain, gzipped or zipped.")],
+    file: Annotated[Path, typer.Argument(help="Trades as CSV, plain or compressed by gzip, bzip2, xz or zip.")],
     exchange: Annotated[str, typer.Option(help="The exchange the trades are ascribed to.")],
     speed: Annotated[str, typer.Option(help="1 is as it happened, 60 is a minute per second, or max.")] = "max",
     strict_symbols: Annotated[
@@ -150,10 +159,12 @@ def replay(
     The first line names the columns: symbol (or product_id), trade_id, ts, side, price, quantity; times are ISO-8601
     with a zone. Bad lines are reported, counted and put on the dead-letter topic. Ends with 1 when no line was good.
     """
+    from candlewave.contracts.records import Trade
     from candlewave.services.ingest.files import Lines
-    from candlewave.services.ingest.replay import Pacer
+    from candlewave.services.ingest.replay import Pacer, TradeReader
     from candlewave.services.ingest.replay import replay as run
     from candlewave.services.ingest.store import register_symbols, wait_until_visible
+    from candlewave.services.ingest.verify import StoredTrades
 
     settings, config = load_project()
     factor = _speed(speed)
@@ -186,6 +197,11 @@ def replay(
             typer.echo(f"{file}: no usable trade", err=True)
             raise typer.Exit(1)
         wait_until_visible(conn, result.markets, timeout)
+        stored = StoredTrades(conn, timeout)
+        with Lines(file) as lines:
+            stored.check(record for record in TradeReader(lines, exchange, known) if isinstance(record, Trade))
+        if problem := stored.problem():
+            fail(f"{file.name}: {problem}")
         typer.echo("The views show them.")
 
 
@@ -455,6 +471,8 @@ def _report_loaded(what: str, loaded: "Loaded") -> None:
         return
     resumed = f", went on after {loaded.resumed:,}" if loaded.resumed else ""
     typer.echo(f"{what}: {loaded.trades:,} trades and {loaded.heartbeats:,} heartbeats published{resumed}")
+    if loaded.files and loaded.files != (what,):
+        typer.echo(f"  from {', '.join(loaded.files)}")
     for entry in loaded.ranges:
         typer.echo(f"  {entry}")
 

@@ -7,11 +7,14 @@ from enum import StrEnum
 
 from candlewave.contracts.records import Trade
 from candlewave.core.times import format_time, from_us, utc_now
-from candlewave.services.ingest.files import FileFormatError, Line, Lines, split_values
-from candlewave.services.ingest.validate import BadRecord, Reject, RejectedTradeError, Validator, epoch_us
+from candlewave.services.ingest.files import FileFormatError, Lines
+from candlewave.services.ingest.rows import Row, read_rows
+from candlewave.services.ingest.validate import BadRecord, Reject, RejectedTradeError, Validator, epoch_us, sequence
 
 _REMEMBERED = 10_000
 _CLOCK_CHECK = 1_000
+_KLINE_COLUMNS = 12
+_OHLCVT_COLUMNS = (7, 8)
 
 
 class Format(StrEnum):
@@ -43,6 +46,10 @@ class KrakenLayout:
         Raises:
             RejectedTradeError: not Kraken's columns, no time, or a time long before that of earlier lines.
         """
+        if len(values) in _OHLCVT_COLUMNS:
+            raise RejectedTradeError(
+                "wrong_columns", f"{len(values)} columns as of an OHLCVT file: these are candles, not trades"
+            )
         if len(values) != 3:
             raise RejectedTradeError("wrong_columns", f"{len(values)} columns instead of 3: time, price, volume")
         moment = epoch_us(values[0], 1_000_000)
@@ -67,7 +74,12 @@ class KrakenLayout:
 
 
 class BinanceLayout:
-    """Binance: id, price, quantity, quote quantity, time (ms or µs), is buyer maker[, is best match]; header or not."""
+    """Binance's trades and aggregate trades, spot and futures, with a header or without, times in ms or µs.
+
+    Trades: id, price, quantity, quote quantity, time, is buyer maker[, is best match]. Aggregate trades: id, price,
+    quantity, first and last trade id, time, is buyer maker[, is best match]. The two are numbered differently: API and
+    stream have aggregate ids, so those stay as they are, and a trade's id becomes ``t:<id>``.
+    """
 
     def is_header(self, values: Sequence[str]) -> bool:
         """Tell whether a file's first line names columns: it has letters where the id should be."""
@@ -79,21 +91,28 @@ class BinanceLayout:
         Raises:
             RejectedTradeError: not Binance's columns, no time, or no maker flag.
         """
-        if len(values) not in (6, 7):
+        flags = [value.lower() in ("true", "false") for value in values]
+        if len(values) in (7, 8) and flags[6] and not flags[5]:
+            identity, time, maker = values[0], values[5], values[6]
+        elif len(values) in (6, 7):
+            identity, time, maker = f"t:{values[0]}", values[4], values[5]
+        elif len(values) == _KLINE_COLUMNS:
+            raise RejectedTradeError("wrong_columns", "12 columns as of a klines file: these are candles, not trades")
+        else:
             raise RejectedTradeError(
-                "wrong_columns", f"{len(values)} columns instead of 6 or 7 of a Binance trades file"
+                "wrong_columns", f"{len(values)} columns instead of 6 or 7 of trades, 7 or 8 of aggregate trades"
             )
-        maker = values[5].strip().lower()
-        if maker not in ("true", "false"):
-            raise RejectedTradeError("bad_side", f"is_buyer_maker {values[5][:20]!r} is neither true nor false")
+        if maker.lower() not in ("true", "false"):
+            raise RejectedTradeError("bad_side", f"is_buyer_maker {maker[:20]!r} is neither true nor false")
         # Binance went from milliseconds to microseconds in 2025; no trade is older than 1973 in the latter.
-        unit = 1 if len(values[4].strip()) >= 15 else 1_000
+        unit = 1 if len(time) >= 15 else 1_000
         return {
-            "trade_id": values[0],
-            "ts": from_us(epoch_us(values[4], unit)),
+            "trade_id": identity,
+            "seq": sequence(values[0]),
+            "ts": from_us(epoch_us(time, unit)),
             "price": values[1],
             "quantity": values[2],
-            "side": "sell" if maker == "true" else "buy",
+            "side": "sell" if maker.lower() == "true" else "buy",
         }
 
 
@@ -138,31 +157,25 @@ class ArchiveReader:
         """
         received_at = self._clock()
         good = False
-        for count, line in enumerate(self._lines):
+        for count, row in enumerate(read_rows(self._lines)):
             if count % _CLOCK_CHECK == 0:
                 received_at = self._clock()
-            if not line.raw and not line.problem:
+            if row.number == 1 and self._layout.is_header(row.values):
                 continue
-            checked = self._check(line, received_at)
-            if checked is None:
-                continue
+            checked = self._check(row, received_at)
             if isinstance(checked, Reject):
                 if not good and checked.code == "wrong_columns":
-                    raise FileFormatError(f"{line.source}, line {line.number}: {checked.text}")
-                yield BadRecord(line.source, f"line {line.number}", line.raw, checked)
+                    raise FileFormatError(f"{row.source}, line {row.number}: {checked.text}")
+                yield BadRecord(row.source, f"line {row.number}", row.raw, checked)
             else:
                 good = True
                 yield checked
 
-    def _check(self, line: Line, received_at: datetime) -> Trade | Reject | None:
-        text = line.text
-        if text is None:
-            return Reject("unreadable", line.problem or "the line is not UTF-8 text")
-        values = split_values(text)
-        if line.number == 1 and self._layout.is_header(values):
-            return None
+    def _check(self, row: Row, received_at: datetime) -> Trade | Reject:
+        if row.problem:
+            return Reject("unreadable", row.problem)
         try:
-            fields = self._layout.fields(values)
+            fields = self._layout.fields(row.values)
         except RejectedTradeError as refused:
             return refused.reject
         return self._validator.check(symbol=self._symbol, received_at=received_at, **fields)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """Load history: from an exchange's archive files or over its REST API, each range from one of them only."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from candlewave.services.ingest.archive import ArchiveReader, Format, layout_of
 from candlewave.services.ingest.files import FileFormatError, Lines
 from candlewave.services.ingest.heartbeats import CompleteRange
 from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, RangeSource, State
+from candlewave.services.ingest.members import files_of_market
 from candlewave.services.ingest.publish import Publisher
 from candlewave.services.ingest.records import HistoryUnavailableError
 from candlewave.services.ingest.validate import BadRecord, TradeChecker
@@ -36,6 +37,7 @@ class Loaded:
         rejected: refused records by reason.
         resumed: how many records an earlier, interrupted load had published already.
         ranges: the ranges now complete.
+        files: the files that were read; of an archive those of the market.
     """
 
     trades: int
@@ -43,6 +45,7 @@ class Loaded:
     rejected: dict[str, int]
     resumed: int
     ranges: tuple[LoadedRange, ...]
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Loader:
         retention: how long raw trades stay; None for ever.
         on_reject: called for each bad record.
         on_progress: called now and then with the number of trades and the event time reached.
+        on_accepted: called when a load has passed its checks, before anything is published.
+        on_published: called with trades that the bus has taken.
         clock: the present time.
     """
 
@@ -64,22 +69,28 @@ class Loader:
     retention: timedelta | None = None
     on_reject: Callable[[BadRecord], None] | None = None
     on_progress: Callable[[int, datetime], None] | None = None
+    on_accepted: Callable[[], None] | None = None
+    on_published: Callable[[list[Trade]], None] | None = None
     clock: Callable[[], datetime] = utc_now
     save_every: int = _SAVE_EVERY
 
     def load_archive(self, path: Path, format_: Format, exchange: str, symbol: str) -> Loaded:
         """Load an archive file of one market; go on where an interrupted load of the same file ended.
 
+        Of an archive with several files those of the market are read, by their names.
+
         Raises:
-            FileFormatError: the file cannot be used.
+            FileFormatError: the file cannot be used, or is another market's by its name.
             AlreadyLoadedError: its range must not be loaded from an archive.
             BusError: the bus takes no more; run it again to go on.
         """
-        begin, end = self._range_of(path, format_, exchange, symbol)
+        files: list[str] = []
+        begin, end = self._range_of(path, format_, exchange, symbol, files)
         self.ledger.refuse_conflicts(exchange, symbol, RangeSource.ARCHIVE, begin, end)
         self._refuse_expired(exchange, symbol, begin, end)
         if not self.ledger.missing(exchange, symbol, begin, end):
             return Loaded(0, 0, {}, 0, ())
+        self._accept()
         identity = {"file": path.name, "bytes": path.stat().st_size}
         skip, before = self._resume_archive(exchange, symbol, begin, identity)
         entry = self.ledger.record(
@@ -90,7 +101,7 @@ class Loader:
         publisher = Publisher(self.bus, "backfill", on_reject=self.on_reject, clock=self.clock)
         minutes = CompleteRange([symbol], begin)
         saved = skip
-        with Lines(path) as lines:
+        with Lines(path, lambda names: files_of_market(names, exchange, symbol)) as lines:
             reader = ArchiveReader(lines, layout_of(format_), exchange, symbol, self.clock)
             for number, record in enumerate(reader, start=1):
                 empty = minutes.advance(symbol, record.ts) if isinstance(record, Trade) else []
@@ -110,7 +121,7 @@ class Loader:
                     self.on_progress(publisher.trades, record.ts)
         self._close(publisher, minutes, exchange, symbol, end)
         entry = self.ledger.finish(replace(entry, trades=before + publisher.trades))
-        return Loaded(publisher.trades, publisher.heartbeats, dict(publisher.rejected), skip, (entry,))
+        return Loaded(publisher.trades, publisher.heartbeats, dict(publisher.rejected), skip, (entry,), tuple(files))
 
     async def load_api(self, exchange: "Exchange", symbol: str, begin: datetime, end: datetime) -> Loaded:
         """Load the parts of a range that are not loaded yet over an exchange's API, resuming interrupted ones.
@@ -129,6 +140,7 @@ class Loader:
         await exchange.load_markets()
         if exchange.unknown_symbols([symbol]):
             raise HistoryUnavailableError(f"{exchange.name} does not trade {symbol}")
+        self._accept()
         publisher = Publisher(self.bus, "backfill", on_reject=self.on_reject, clock=self.clock)
         resumed, done = 0, []
         for first, last in self.ledger.missing(exchange.name, symbol, begin, end):
@@ -146,6 +158,7 @@ class Loader:
         reached, newest = start, set(seen)
         async for page in exchange.history(symbol, start, entry.end):
             ids = set()
+            published: list[Trade] = []
             for raw in page:
                 record = checker.check(raw)
                 if isinstance(record, BadRecord):
@@ -156,6 +169,7 @@ class Loader:
                     continue
                 publisher.heartbeats_at(exchange.name, minutes.advance(symbol, record.ts))
                 publisher.trade(record)
+                published.append(record)
                 if record.ts > reached:
                     reached, newest = record.ts, set()
                 newest.add(record.trade_id)
@@ -163,6 +177,8 @@ class Loader:
             if len(seen) > _REMEMBERED:
                 seen = ids | newest
             publisher.flush()
+            if self.on_published is not None and published:
+                self.on_published(published)
             if publisher.trades - saved >= self.save_every:
                 point = ",".join([reached.isoformat(), *sorted(newest)])
                 entry = self.ledger.record(replace(entry, reached=point, trades=before + publisher.trades))
@@ -180,11 +196,22 @@ class Loader:
             publisher.heartbeats_at(exchange, [(symbol, closed_by)])
         publisher.flush()
 
-    def _range_of(self, path: Path, format_: Format, exchange: str, symbol: str) -> tuple[datetime, datetime]:
-        """Read a file once to find the whole minutes that it covers."""
+    def _accept(self) -> None:
+        if self.on_accepted is not None:
+            self.on_accepted()
+
+    def _range_of(
+        self, path: Path, format_: Format, exchange: str, symbol: str, files: list[str]
+    ) -> tuple[datetime, datetime]:
+        """Read a file once to find the whole minutes that it covers, and note which files in it are read."""
         first: datetime | None = None
         last: datetime | None = None
-        with Lines(path) as lines:
+
+        def select(names: Sequence[str]) -> Sequence[str]:
+            files[:] = files_of_market(names, exchange, symbol)
+            return files
+
+        with Lines(path, select) as lines:
             for record in ArchiveReader(lines, layout_of(format_), exchange, symbol, self.clock):
                 if isinstance(record, Trade):
                     first = record.ts if first is None or record.ts < first else first
@@ -222,6 +249,14 @@ class Loader:
                     f"(retention.trades), but candles of {entry} exist: loading a part of them again would replace "
                     "those candles by incomplete ones. Choose a newer range."
                 )
+
+
+def archived_trades(path: Path, format_: Format, exchange: str, symbol: str) -> Iterator[Trade]:
+    """Yield the good trades of an archive file once more, as they were published."""
+    with Lines(path, lambda names: files_of_market(names, exchange, symbol)) as lines:
+        for record in ArchiveReader(lines, layout_of(format_), exchange, symbol):
+            if isinstance(record, Trade):
+                yield record
 
 
 def _resume_point(entry: LoadedRange) -> tuple[datetime, set[str]]:

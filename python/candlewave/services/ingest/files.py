@@ -1,20 +1,46 @@
-"""Read lines of plain, gzipped or zipped text files one at a time, whatever their size or state."""
+"""Read lines of text files one at a time, plain or compressed, whatever their size or state."""
 
-import csv
+import bz2
 import gzip
+import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from candlewave.core.errors import CandlewaveError
 
 MAX_LINE = 65_536
-_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
+_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError, ValueError)
+_OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+}
+_MAGIC = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"]\x00\x00", "xz"),  # LZMA, the older container that lzma reads as well
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),  # without a member
+    (b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"Rar!", "RAR"),
+    (b"PAR1", "Parquet"),
+    (b"ARROW1", "Arrow"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+_READABLE = ("plain text in UTF-8", "gzip", "bzip2", "xz", "zip")
+_SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".lzma": "xz", ".zip": "zip"}
+
+Select = Callable[[Sequence[str]], Sequence[str]]
+"""Chooses the files to read, by name, from those of an archive that are not empty; raises to refuse all."""
 
 
 class FileFormatError(CandlewaveError):
@@ -54,12 +80,17 @@ class Lines:
     A damaged compressed file ends with a :class:`Line` that has a problem, instead of an exception: what
     came before it is good.
 
+    Args:
+        path: the file.
+        select: which files to read, asked with the name of the file or of the members of a zip; all when None.
+
     Raises:
-        FileFormatError: there is no such file, or it is no gzip or zip although its name says so.
+        FileFormatError: there is no such file, its format cannot be read, or ``select`` refuses it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, select: Select | None = None) -> None:
         self._path = path
+        self._select = select
         self._stack = ExitStack()
         try:
             self.total_bytes = path.stat().st_size
@@ -84,32 +115,54 @@ class Lines:
 
     def __iter__(self) -> Iterator[Line]:
         """Yield the lines in order."""
-        magic = self._file.read(4)
+        magic = self._file.read(8)
         self._file.seek(0)
-        if magic[:2] == b"\x1f\x8b":
-            with gzip.GzipFile(fileobj=self._file) as stream:
-                yield from _lines(stream, self._path.name)
-        elif magic == b"PK\x03\x04":
+        format_ = next((name for begin, name in _MAGIC if magic.startswith(begin)), None)
+        expected = _SUFFIXES.get(self._path.suffix.lower())
+        if expected is not None and format_ != expected:
+            raise FileFormatError(f"{self._path}: not a {expected} file, it begins with {magic[:4]!r}")
+        if format_ == "zip":
             yield from self._zipped()
-        elif self._path.suffix in (".gz", ".zip"):
-            raise FileFormatError(f"{self._path}: not a {self._path.suffix[1:]} file, it begins with {magic!r}")
-        else:
+            return
+        if format_ is not None and format_ not in _OPENERS:
+            raise FileFormatError(f"{self._path}: a {format_} file; what is read is {', '.join(_READABLE)}")
+        if self._select is not None:
+            self._select([self._path.name])
+        if format_ is None:
             yield from _lines(self._file, self._path.name)
+        else:
+            with _OPENERS[format_](self._file) as stream:
+                yield from _lines(stream, self._path.name, format_)
 
     def _zipped(self) -> Iterator[Line]:
         try:
             archive = self._stack.enter_context(zipfile.ZipFile(self._file))
-        except zipfile.BadZipFile as error:
+            listed = archive.infolist()
+        except (*_DAMAGED, NotImplementedError) as error:
             raise FileFormatError(f"{self._path}: damaged zip file: {error}") from None
-        members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+        members = {
+            m.filename: m for m in listed if not m.is_dir() and m.file_size and not m.filename.startswith("__MACOSX/")
+        }
         if not members:
             raise FileFormatError(f"{self._path}: the zip file is empty")
-        for member in members:
-            with archive.open(member) as stream:
-                yield from _lines(stream, f"{self._path.name}/{member.filename}")
+        for name in self._select(list(members)) if self._select is not None else members:
+            source = f"{self._path.name}/{name}"
+            try:
+                stream = archive.open(members[name])
+            except NotImplementedError:
+                method = zipfile.compressor_names.get(members[name].compress_type, "an unknown method")  # type: ignore[attr-defined]
+                raise FileFormatError(
+                    f"{source}: a zip member compressed by {method}, which is not supported; zip it again with deflate"
+                ) from None
+            except RuntimeError:
+                raise FileFormatError(f"{source}: a zip member that is encrypted; unzip it first") from None
+            except _DAMAGED as error:
+                raise FileFormatError(f"{source}: damaged zip file: {error}") from None
+            with stream:
+                yield from _lines(stream, source, "zip")
 
 
-def _lines(stream: IO[bytes] | gzip.GzipFile, source: str) -> Iterator[Line]:
+def _lines(stream: IO[bytes] | Any, source: str, format_: str = "text") -> Iterator[Line]:
     number = 0
     while True:
         number += 1
@@ -117,28 +170,20 @@ def _lines(stream: IO[bytes] | gzip.GzipFile, source: str) -> Iterator[Line]:
             raw = stream.readline(MAX_LINE + 1)
             if not raw:
                 return
+            if number == 1 and raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                raise FileFormatError(f"{source}: UTF-16 text; save it as UTF-8")
             if len(raw) > MAX_LINE and not raw.endswith(b"\n"):
                 _skip_line(stream)
                 yield Line(source, number, raw[:MAX_LINE], f"the line is longer than {MAX_LINE} bytes")
                 continue
         except _DAMAGED as error:
-            yield Line(source, number, b"", f"the file is damaged or cut off here: {error}")
+            yield Line(source, number, b"", f"the {format_} file is damaged or cut off here: {error}")
             return
         yield Line(source, number, raw.rstrip(b"\r\n"))
 
 
-def _skip_line(stream: IO[bytes] | gzip.GzipFile) -> None:
+def _skip_line(stream: IO[bytes] | Any) -> None:
     while True:
         rest = stream.readline(MAX_LINE)
         if not rest or rest.endswith(b"\n"):
             return
-
-
-def split_values(text: str) -> list[str]:
-    """Split a line of CSV into its values."""
-    if '"' not in text:
-        return text.split(",")
-    try:
-        return next(csv.reader([text]), [])
-    except csv.Error:
-        return [text]

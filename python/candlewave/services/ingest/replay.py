@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from candlewave.bus.protocol import Bus
 from candlewave.contracts.records import Trade, heartbeat
 from candlewave.core.times import MINUTE, floor_to_minute, utc_now
-from candlewave.services.ingest.files import FileFormatError, Line, Lines, split_values
+from candlewave.services.ingest.files import FileFormatError, Lines
 from candlewave.services.ingest.heartbeats import CompleteRange
 from candlewave.services.ingest.publish import Publisher
+from candlewave.services.ingest.rows import Row, read_rows
 from candlewave.services.ingest.validate import BadRecord, Reject, Validator
 
 _COLUMNS = ("trade_id", "ts", "side", "price", "quantity")
@@ -85,29 +86,25 @@ class TradeReader:
         source = None
         columns: list[str] = []
         received_at = self._clock()
-        for count, line in enumerate(self._lines):
-            if line.source != source:
-                source = line.source
-                columns = _header(line)
+        for count, row in enumerate(read_rows(self._lines)):
+            if row.source != source:
+                source = row.source
+                columns = _header(row)
                 continue
             if count % _CLOCK_CHECK == 0:
                 received_at = self._clock()
-            if not line.raw and not line.problem:
-                continue
-            checked = self._check(line, columns, received_at)
+            checked = self._check(row, columns, received_at)
             if isinstance(checked, Reject):
-                yield BadRecord(line.source, f"line {line.number}", line.raw, checked)
+                yield BadRecord(row.source, f"line {row.number}", row.raw, checked)
             else:
                 yield checked
 
-    def _check(self, line: Line, columns: Sequence[str], received_at: datetime) -> Trade | Reject:
-        text = line.text
-        if text is None:
-            return Reject("unreadable", line.problem or "the line is not UTF-8 text")
-        values = split_values(text)
-        if len(values) != len(columns):
-            return Reject("wrong_columns", f"{len(values)} columns instead of {len(columns)}")
-        row = dict(zip(columns, values, strict=True))
+    def _check(self, read: Row, columns: Sequence[str], received_at: datetime) -> Trade | Reject:
+        if read.problem:
+            return Reject("unreadable", read.problem)
+        if len(read.values) != len(columns):
+            return Reject("wrong_columns", f"{len(read.values)} columns instead of {len(columns)}")
+        row = dict(zip(columns, read.values, strict=True))
         trade_id = row["trade_id"]
         seq = None
         if not (trade_id.isascii() and trade_id.isdigit() and len(trade_id) < 19):
@@ -125,15 +122,14 @@ class TradeReader:
         )
 
 
-def _header(line: Line) -> list[str]:
-    text = line.text or ""
-    columns = [name.strip().lower() for name in split_values(text)]
-    columns = ["symbol" if name == "product_id" else name for name in columns]
+def _header(row: Row) -> list[str]:
+    columns = ["symbol" if name.lower() == "product_id" else name.lower() for name in row.values]
     missing = [name for name in ("symbol", *_COLUMNS) if name not in columns]
     if missing or len(set(columns)) != len(columns):
+        found = row.problem or repr(row.raw[:200].decode("utf-8", "replace"))
         raise FileFormatError(
-            f"{line.source}: the first line must name the columns symbol (or product_id), "
-            f"{', '.join(_COLUMNS)}; found {text[:200]!r}"
+            f"{row.source}: the first line must name the columns symbol (or product_id), "
+            f"{', '.join(_COLUMNS)}; found {found}"
         )
     return columns
 

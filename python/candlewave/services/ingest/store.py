@@ -49,7 +49,8 @@ class EngineStore:
             "SELECT t.trade_id, t.seq, t.ts FROM trades AS t JOIN feed_clock AS c"
             " ON c.exchange = t.exchange AND c.symbol = t.symbol"
             " WHERE t.exchange = %s AND t.symbol = %s AND t.kind = 'trade' AND t.origin <> 'replay'"
-            " AND t.trade_id NOT LIKE 'a:%%' AND t.ts >= c.last_trade_ts - INTERVAL '1 hour'"
+            " AND t.trade_id NOT LIKE 'a:%%' AND t.trade_id NOT LIKE 't:%%'"
+            " AND t.ts >= c.last_trade_ts - INTERVAL '1 hour'"
             f" ORDER BY {order} LIMIT 1"
         )
         row = self._run(lambda conn: _one(conn, query, [exchange, symbol]))

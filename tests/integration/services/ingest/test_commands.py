@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,3 +168,68 @@ def test_an_exchange_that_is_not_supported_is_named(command: Command) -> None:
     result = command("backfill", "--symbol", "BTC/USD", "--exchange", "mtgox", "--from", "2026-01-01")
     assert result.exit_code == 1
     assert "'mtgox' is not supported; known are kraken" in result.stderr
+
+
+def _zip(path: Path, **members: str) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(f"{name}.csv", text)
+    return path
+
+
+def test_of_an_archive_of_many_markets_one_is_loaded(command: Command, running: Engine, tmp_path: Path) -> None:
+    path = _zip(tmp_path / "history.zip", XBTUSD="1767571200,100,1\n", ETHUSD="1767571200,5,1\n", XBTAED="")
+    result = command("backfill", "--symbol", "BTC/USD", "--exchange", "kraken", "--archive", path)
+    assert result.exit_code == 0, result.output
+    assert "from XBTUSD.csv" in result.stdout
+    assert running.value("SELECT count(*) FROM trades WHERE kind = 'trade'") == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"ETHUSD": "1767571200,5,1\n", "SOLUSD": "1767571200,5,1\n"}, "none of 2 files is BTC/USD's by its name"),
+        ({"ETHUSD": "1767571200,5,1\n"}, "not a file of BTC/USD"),
+        ({"XBTUSD": "a,b\n"}, "2 columns instead of 3"),
+        ({"XBTUSD": ",,\n"}, "no usable trade"),
+    ],
+)
+def test_a_refused_load_leaves_no_trace(
+    command: Command, running: Engine, tmp_path: Path, members: dict[str, str], words: str
+) -> None:
+    before = running.value("SELECT count(*) FROM symbols")
+    path = _zip(tmp_path / "history.zip", **members)
+    result = command("backfill", "--symbol", "BTC/USD", "--exchange", "kraken", "--archive", path)
+    assert result.exit_code == 1
+    assert words in result.output
+    assert running.value("SELECT count(*) FROM symbols") == before
+    assert running.value("SELECT count(*) FROM loaded_ranges") == 0
+
+
+TRADE_IDS = "".join(f"{17 + i},100,1,100,{1588291200000 + 1000 * i},True,True\n" for i in range(12))
+AGGREGATE_IDS = "".join(f"{17 + i},200,1,5,5,{1614556200000 + 1000 * i},False,True\n" for i in range(10))
+
+
+def test_trades_and_aggregate_trades_of_equal_numbers_are_all_stored(
+    command: Command, running: Engine, tmp_path: Path
+) -> None:
+    for name, text in (("XRPUSDT-trades-2020-05", TRADE_IDS), ("XRPUSDT-aggTrades-2021-03", AGGREGATE_IDS)):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(text)
+        result = command("backfill", "--symbol", "XRP/USDT", "--exchange", "binance", "--archive", path)
+        assert result.exit_code == 0, result.output
+    assert running.value("SELECT count(*) FROM trades WHERE kind = 'trade'") == 22
+
+
+def test_an_id_that_another_trade_used_before_is_reported(command: Command, tmp_path: Path) -> None:
+    first = write(tmp_path / "a.csv", "BTC-USD,1,2026-01-05T00:00:10Z,buy,100,1")
+    again = write(
+        tmp_path / "b.csv", "BTC-USD,1,2026-01-05T00:05:10Z,sell,101,1", "BTC-USD,2,2026-01-05T00:05:11Z,buy,101,1"
+    )
+    assert command("replay", first, "--exchange", "testex").exit_code == 0
+    result = command("replay", again, "--exchange", "testex")
+    assert result.exit_code == 1
+    assert "of 2 trades 1 have an id that another trade of this market used before" in result.output
+    assert "1.0 at 101.0 (sell, 2026-01-05 00:05:10+00:00), stored is 1.0 at 100.0 (buy, 2026-01-05" in result.output
+    repeated = command("replay", first, "--exchange", "testex")
+    assert repeated.exit_code == 0, "the same trade again is no conflict"

@@ -82,7 +82,7 @@ def test_binance_files_of_every_age_are_read(tmp_path: Path, header: bool, unit:
     seller, buyer = read(path, Format.BINANCE)
     assert isinstance(seller, Trade)
     assert isinstance(buyer, Trade)
-    assert (seller.trade_id, seller.seq, seller.ts, seller.side) == ("17", 17, moment, "sell")
+    assert (seller.trade_id, seller.seq, seller.ts, seller.side) == ("t:17", 17, moment, "sell")
     assert (buyer.price, buyer.quantity, buyer.side) == ("84000.20", "0.25", "buy")
 
 
@@ -146,3 +146,35 @@ def test_no_content_makes_a_reader_fail_other_than_by_saying_so(
     path.write_bytes(content)
     with contextlib.suppress(FileFormatError):
         assert all(isinstance(r, Trade | BadRecord) for r in read(path, format_))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["17,84000.10,0.5,90,92,1740830400250,True,True"],
+        ["17,84000.10,0.5,90,92,1740830400250000,True,True"],
+        [
+            "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker",
+            "17,84000.10,0.5,90,92,1740830400250,true",
+        ],
+        ["17, 84000.10, 0.5, 90, 92, 1740830400250, True, True"],
+    ],
+    ids=["spot", "microseconds", "futures", "spaces"],
+)
+def test_aggregate_trades_keep_the_ids_of_the_api(tmp_path: Path, rows: list[str]) -> None:
+    [trade] = read(write(tmp_path / "BTCUSD-aggTrades-2025-03-01.csv", *rows), Format.BINANCE, "binance")
+    assert isinstance(trade, Trade)
+    moment = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+    assert (trade.trade_id, trade.seq, trade.ts, trade.side) == ("17", 17, moment, "sell")
+
+
+@pytest.mark.parametrize(
+    ("format_", "row"),
+    [
+        (Format.BINANCE, "1740830400000,1,2,0.5,1.5,10,1740830459999,15,7,5,7.5,0"),
+        (Format.KRAKEN, "1561939200,1,2,0.5,1.5,10,7"),
+    ],
+)
+def test_candles_are_not_trades(tmp_path: Path, format_: Format, row: str) -> None:
+    with pytest.raises(FileFormatError, match=r"f\.csv, line 1: .* these are candles, not trades"):
+        read(write(tmp_path / "f.csv", row), format_)

@@ -1,11 +1,17 @@
 """Reading lines of files in any packing and any state."""
 
+import bz2
+import contextlib
 import gzip
 import io
+import lzma
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from candlewave.services.ingest.files import MAX_LINE, FileFormatError, Line, Lines
 
@@ -76,7 +82,7 @@ def test_an_endless_line_costs_no_memory_and_only_itself(tmp_path: Path) -> None
 def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "not.gz"
     path.write_bytes(content)
-    with pytest.raises(FileFormatError, match="not a gz file"):
+    with pytest.raises(FileFormatError, match="not a gzip file"):
         read(path)
 
 
@@ -90,3 +96,111 @@ def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x03\x04" + b"\0" * 50)
     with pytest.raises(FileFormatError, match="damaged zip"):
         read(path)
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("named", [True, False])
+def test_compressed_files_are_read_whatever_their_name(tmp_path: Path, suffix: str, named: bool) -> None:
+    path = tmp_path / f"a.csv{suffix if named else ''}"
+    path.write_bytes(PACKERS[suffix](b"one\ntwo\n"))
+    with Lines(path) as lines:
+        assert [line.text for line in lines] == ["one", "two"]
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_what_comes_before_a_cut_is_read(tmp_path: Path, suffix: str) -> None:
+    text = b"".join(b"%d\n" % i for i in range(50_000))
+    path = tmp_path / f"a.csv{suffix}"
+    path.write_bytes(PACKERS[suffix](text)[:-100])
+    with Lines(path) as lines:
+        *good, last = lines
+    assert last.problem is not None
+    assert "damaged or cut off here" in last.problem
+    assert all(line.problem is None for line in good)
+
+
+def _patched(tmp_path: Path, find: bytes, offset: int, value: bytes) -> Path:
+    """Return a zip file in which bytes at an offset behind a signature are other ones."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", "one\n" * 1000)
+    data = bytearray(path.read_bytes())
+    at = data.find(find)
+    data[at + offset : at + offset + len(value)] = value
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("find", "offset", "value", "words"),
+    [
+        (b"PK\x01\x02", 10, b"\x09\x00", "compressed by deflate64, which is not supported"),
+        (b"PK\x01\x02", 10, b"\x63\x00", "which is not supported"),
+        (b"PK\x01\x02", 8, b"\x01\x00", "encrypted"),
+        (b"PK\x05\x06", 0, b"XXXX", "damaged zip file"),
+        (b"PK\x03\x04", 26, b"\xff\xff", "damaged zip file"),
+    ],
+    ids=["deflate64", "unknown-method", "encrypted", "no-directory", "bad-local-header"],
+)
+def test_a_zip_that_cannot_be_read_is_refused_in_one_line(
+    tmp_path: Path, find: bytes, offset: int, value: bytes, words: str
+) -> None:
+    with Lines(_patched(tmp_path, find, offset, value)) as lines, pytest.raises(FileFormatError, match=words) as caught:
+        list(lines)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(("a.zip", str(tmp_path)))
+
+
+def test_a_wrong_checksum_is_told_at_the_end(tmp_path: Path) -> None:
+    with Lines(_patched(tmp_path, b"PK\x01\x02", 16, b"\x00\x00\x00\x00")) as lines:
+        *_, last = lines
+    assert last.problem is not None
+    assert last.problem.startswith("the zip file is damaged or cut off here: Bad CRC-32")
+
+
+@pytest.mark.parametrize(
+    ("begin", "format_"),
+    [
+        (b"\x28\xb5\x2f\xfd", "Zstandard"),
+        (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+        (b"Rar!\x1a\x07", "RAR"),
+        (b"PAR1", "Parquet"),
+        ("a,b".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_other_formats_are_named(tmp_path: Path, begin: bytes, format_: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(begin + b"\x00" * 100)
+    with Lines(path) as lines, pytest.raises(FileFormatError, match=f"a {format_} file; what is read is plain text"):
+        list(lines)
+
+
+def test_utf_16_inside_a_compressed_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress("a,b\n".encode("utf-16")))
+    with Lines(path) as lines, pytest.raises(FileFormatError, match="UTF-16 text; save it as UTF-8"):
+        list(lines)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["", ".gz", ".bz2", ".xz", ".zip"]))
+def test_any_bytes_are_lines_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes, suffix: str) -> None:
+    path = tmp_path_factory.mktemp("any") / f"a.csv{suffix}"
+    path.write_bytes(data)
+    with Lines(path) as lines, contextlib.suppress(FileFormatError):
+        list(lines)
+
+
+@given(st.binary(min_size=1, max_size=8), st.integers(0, 10_000))
+def test_a_damaged_zip_is_lines_or_refused(tmp_path_factory: pytest.TempPathFactory, value: bytes, place: int) -> None:
+    path = tmp_path_factory.mktemp("zip") / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", "one\ntwo\n" * 20)
+    data = bytearray(path.read_bytes())
+    place %= len(data)
+    data[place : place + len(value)] = value
+    path.write_bytes(data)
+    with Lines(path) as lines, contextlib.suppress(FileFormatError):
+        list(lines)

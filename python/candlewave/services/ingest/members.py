@@ -1,0 +1,101 @@
+"""Which market a file is about, by its name: archives of exchanges hold one file per market and do not say inside."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import PurePosixPath
+
+import ccxt
+
+from candlewave.services.ingest.files import FileFormatError
+
+_COMMON_QUOTES = """
+    USD USDT USDC USDQ USDR USDS USDD USD1 BUSD TUSD FDUSD PYUSD RLUSD EUR EURT EURC GBP JPY AUD CAD CHF BRL AED KRW BTC
+    XBT ETH
+"""
+_RARE_QUOTES = "DAI UST TRY INR RUB UAH PLN ZAR MXN ARS COP CZK RON IDRT NGN SGD HKD BNB TRX XRP DOGE"
+"""Currencies in which words end as well (TRY: registry), so that they count only behind a currency that is known."""
+_COINS = "SOL ADA DOT LTC LINK AVAX MATIC POL ATOM UNI XLM XMR BCH ETC NEAR SHIB PEPE TON SUI APT ARB OP"
+_COMMON, _RARE = frozenset(_COMMON_QUOTES.split()), frozenset(_RARE_QUOTES.split())
+_LEGACY = {"X": "BTC XBT ETH XRP LTC XDG XLM XMR ZEC ETC REP MLN".split(), "Z": ["USD", "EUR"]}  # noqa: SIM905
+_TOKEN = re.compile(r"[^A-Z0-9]+")
+_SUFFIXES = frozenset({".csv", ".gz", ".zip", ".txt", ".bz2", ".xz", ".lzma", ".jsonl", ".json"})
+_SHOWN = 10
+
+
+class WrongMarketError(FileFormatError):
+    """By their names, no file of an archive is about the wanted market; the text lists them."""
+
+
+def files_of_market(names: Sequence[str], exchange: str, symbol: str) -> list[str]:
+    """Return those of some files that are about a market.
+
+    A single file is taken unless its name says another market. Of several, those are taken whose names say this one.
+
+    Args:
+        names: paths as in an archive.
+        exchange: name as in ``candlewave.toml``; its aliases count (Kraken writes XBT for BTC).
+        symbol: such as BTC/USD.
+
+    Raises:
+        WrongMarketError: none is, by its name.
+    """
+    named = {name: names_market(name, exchange, symbol) for name in names}
+    chosen = [name for name, same in named.items() if same]
+    if chosen:
+        return chosen
+    if len(names) == 1 and named[names[0]] is None:
+        return list(names)
+    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    if len(names) == 1:
+        raise WrongMarketError(f"{listed}: by its name not a file of {symbol}; rename it if it is")
+    raise WrongMarketError(f"none of {len(names)} files is {symbol}'s by its name: {listed}")
+
+
+def names_market(name: str, exchange: str, symbol: str) -> bool | None:
+    """Tell whether a file's name says a market: True for this one, False for another, None when it says none."""
+    path = PurePosixPath(name)
+    while path.suffix.lower() in _SUFFIXES:
+        path = path.with_suffix("")
+    tokens = [token for token in _TOKEN.split(path.name.upper()) if token]
+    base, _, quote = symbol.partition(":")[0].upper().partition("/")
+    bases, quotes = _spellings(exchange, base), _spellings(exchange, quote)
+    pairs = list(pairwise(tokens))
+    if any(first in bases and second in quotes for first, second in pairs):
+        return True
+    if any(first + second in tokens for first in bases for second in quotes):
+        return True
+    known = _known(exchange)
+    joined = any(_is_pair(token, known) for token in tokens)
+    apart = any(first in known and second in _COMMON | _RARE for first, second in pairs)
+    return False if joined or apart else None
+
+
+def _is_pair(token: str, known: frozenset[str]) -> bool:
+    """Tell whether a word looks like base and quote written together, as ETHUSD and 1INCHEUR do."""
+    return any(token.endswith(quote) and 2 <= len(token) - len(quote) <= 10 for quote in _COMMON) or any(
+        token.endswith(quote) and token.removesuffix(quote) in known for quote in _RARE
+    )
+
+
+@lru_cache(maxsize=256)
+def _spellings(exchange: str, currency: str) -> frozenset[str]:
+    """Return how an exchange writes a currency, and how its other files do."""
+    names = {currency, *(raw for raw, unified in _aliases(exchange).items() if unified == currency)}
+    names |= {letter + name for letter, known in _LEGACY.items() for name in known if name in names}
+    return frozenset(name.upper() for name in names)
+
+
+@lru_cache(maxsize=64)
+def _known(exchange: str) -> frozenset[str]:
+    """Return currencies that are known without asking the exchange."""
+    aliases = _aliases(exchange)
+    return frozenset({*aliases, *aliases.values(), *_COMMON, *_RARE, *_COINS.split()})
+
+
+@lru_cache(maxsize=64)
+def _aliases(exchange: str) -> dict[str, str]:
+    """Return ccxt's names of currencies by the exchange's own."""
+    kind = getattr(ccxt, exchange, ccxt.Exchange)
+    return dict(kind().commonCurrencies)

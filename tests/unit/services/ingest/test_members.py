@@ -1,0 +1,55 @@
+"""Which market a file is about, by its name."""
+
+import pytest
+
+from candlewave.services.ingest.members import WrongMarketError, files_of_market, names_market
+
+
+@pytest.mark.parametrize(
+    ("name", "exchange", "symbol", "same"),
+    [
+        ("XBTUSD.csv", "kraken", "BTC/USD", True),
+        ("Kraken_Trading_History/XBTUSD.csv", "kraken", "BTC/USD", True),
+        ("XXBTZUSD.csv.gz", "kraken", "BTC/USD", True),
+        ("XDGUSD.csv", "kraken", "DOGE/USD", True),
+        ("XBTUSD_1.csv", "kraken", "BTC/USD", True),
+        ("XBTAED.csv", "kraken", "BTC/USD", False),
+        ("ETHUSD.csv", "kraken", "BTC/USD", False),
+        ("BTCUSDT-trades-2021-01.zip", "binance", "BTC/USDT", True),
+        ("BTCUSDT-aggTrades-2021-01-08.csv", "binance", "BTC/USDT", True),
+        ("BTCUSDT-trades-2021-01.zip", "binance", "BTC/USD", False),
+        ("1000SHIBUSDT-trades-2021.csv", "binance", "SHIB/USDT", False),
+        ("trades-kraken-btcusd-2019-07-01.csv.gz", "kraken", "BTC/USD", True),
+        ("trades-kraken-btcusd-2019-07-01.csv.gz", "kraken", "ETH/USD", False),
+        ("btc_usd.csv", "kraken", "BTC/USD", True),
+        ("BTC-USD.csv", "kraken", "ETH/USD", False),
+        ("BTCUSDT-trades-2021-01.csv", "binance", "BTC/USDT:USDT", True),
+        ("history-trades.csv", "kraken", "BTC/USD", None),
+        ("registry.csv", "kraken", "BTC/USD", None),
+        ("2021-01.csv", "kraken", "BTC/USD", None),
+    ],
+)
+def test_names(name: str, exchange: str, symbol: str, same: bool | None) -> None:
+    assert names_market(name, exchange, symbol) is same
+
+
+def test_of_several_files_those_of_the_market_are_taken() -> None:
+    assert files_of_market(["XBTUSD.csv", "ETHUSD.csv", "notes.txt"], "kraken", "BTC/USD") == ["XBTUSD.csv"]
+
+
+def test_a_single_file_without_a_market_in_its_name_is_taken() -> None:
+    assert files_of_market(["trades.csv"], "kraken", "BTC/USD") == ["trades.csv"]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["ETHUSD.csv"], r"ETHUSD\.csv: by its name not a file of BTC/USD"),
+        (["ETHUSD.csv", "SOLUSD.csv"], r"none of 2 files is BTC/USD's by its name: ETHUSD\.csv, SOLUSD\.csv"),
+        (["2021-01.csv", "2021-02.csv"], "none of 2 files"),
+        ([f"{i}.csv" for i in range(12)], "and 2 more"),
+    ],
+)
+def test_files_of_other_markets_are_refused_by_name(names: list[str], words: str) -> None:
+    with pytest.raises(WrongMarketError, match=words):
+        files_of_market(names, "kraken", "BTC/USD")
