@@ -10,6 +10,7 @@ from candlewave.cli import (
     engine,
     indicators,
     ingest,
+    migrate,
     model,
     monitor,
     predict,
@@ -29,6 +30,7 @@ app = typer.Typer(
 for module in (
     engine,
     model,
+    migrate,
     ingest,
     indicators,
     sentiment,

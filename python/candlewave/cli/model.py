@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from candlewave.cli import migrate
 from candlewave.cli.common import fail, load_project
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(render)
     app.command()(lint)
-    migrate.register(app)
 
 
 def lint(
