@@ -41,6 +41,9 @@ def migrate(
         bool,
         typer.Option("--in-place", help="Drop what changes and make it again: needs no extra space, but leaves a gap."),
     ] = False,
+    abort: Annotated[
+        bool, typer.Option("--abort", help="Drop what an interrupted migration has built; nothing else changes.")
+    ] = False,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that makes everything; needs no engine.")] = False,
     search: Annotated[
         bool,
@@ -60,6 +63,10 @@ def migrate(
         migrator = _migrator(console, refill=refill, wait_seconds=wait, connects=not sql)
         if sql:
             typer.echo(migrator.script())
+            return
+        if abort:
+            dropped = migrator.abort()
+            console.print(f"Dropped {', '.join(dropped)}." if dropped else "No migration was under way.")
             return
         if search:
             _install_search(console)

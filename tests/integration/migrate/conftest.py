@@ -17,7 +17,8 @@ from tests.unit.migrate.small_project import SmallProject
 from candlewave.core.config import Config
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.engine.migrate.migrator import Migrator
-from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget, Target
+from candlewave.engine.migrate.risingwave import RisingWaveTarget
+from candlewave.engine.migrate.targets import EmbeddedTarget, Target
 
 TRADE = "INSERT INTO trades (symbol, trade_id, ts, price) VALUES ('A', '{}', '2026-01-05 00:00:{}+00', {})"
 

@@ -19,7 +19,8 @@ from candlewave.core.paths import project_root
 from candlewave.engine.migrate import MigrationError
 from candlewave.engine.migrate.check import deviations
 from candlewave.engine.migrate.plan import Mode
-from candlewave.engine.migrate.targets import EmbeddedTarget, Record, RisingWaveTarget, Target
+from candlewave.engine.migrate.risingwave import RisingWaveTarget
+from candlewave.engine.migrate.targets import EmbeddedTarget, Record, Target
 
 
 class Interrupted(BaseException):
@@ -297,7 +298,8 @@ from candlewave.core.config import Config
 from candlewave.engine.connect import connect_url
 from candlewave.engine.migrate.revisions import Revisions
 from candlewave.engine.migrate.migrator import Migrator
-from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget
+from candlewave.engine.migrate.risingwave import RisingWaveTarget
+from candlewave.engine.migrate.targets import EmbeddedTarget
 from tests.integration.migrate.conftest import Journal, fill
 
 url, root, risingwave = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "True"

@@ -8,8 +8,9 @@ from candlewave.core.config import Config
 from candlewave.engine.migrate import MigrationError
 from candlewave.engine.migrate.check import deviations
 from candlewave.engine.migrate.lease import LeaseError
-from candlewave.engine.migrate.plan import StoreChangeError
-from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget
+from candlewave.engine.migrate.plan import Mode, StoreChangeError
+from candlewave.engine.migrate.risingwave import RisingWaveTarget
+from candlewave.engine.migrate.targets import EmbeddedTarget
 from candlewave.sqlproject.ddl import Kind
 
 EXPIRING = "WITH (connector = 'kafka', topic = 't', retention_seconds = 86400) FORMAT PLAIN ENCODE JSON\n"
@@ -59,7 +60,7 @@ def test_view_without_record_is_made_again_and_table_without_record_is_taken_ove
     assert deviating(engine, project) == ["scaled", "trades"]
     engine.journal.steps.clear()
     engine.migrator(project).upgrade()
-    assert "create materialized view scaled" in engine.journal.steps
+    assert "build materialized view scaled beside the old one" in engine.journal.steps
     assert engine.identity("trades", "minutes") == made
     assert engine.picture() == before
 
@@ -118,7 +119,7 @@ def test_reader_that_no_migration_made_is_named(engine: Engine, project: SmallPr
         target.create("CREATE VIEW mine AS SELECT symbol FROM scaled")
     project.stage_changed()
     with pytest.raises(MigrationError, match=r"(?s)scaled: the engine refused.*DROP MATERIALIZED VIEW scaled.*mine"):
-        engine.migrator(project).upgrade()
+        engine.migrator(project).upgrade(Mode.IN_PLACE)
 
 
 def test_refused_statement_shows_object_statement_and_reason(engine: Engine, project: SmallProject) -> None:

@@ -3,6 +3,10 @@
 A table becomes a table with RisingWave's conflict rule; a materialized view becomes a table that
 :mod:`candlewave.engine.embedded.refresh` keeps equal to its query; a sink is remembered and fed by the refresh.
 Statement triggers on tables note which keys and times were touched, in ``embedded.dirty``.
+
+While a view is *building* it is filled from a snapshot, and what the refresh would compute again is noted in
+``embedded.pending`` (no key: all of it); the first refresh after that catches up. See
+:mod:`candlewave.engine.embedded.beside`.
 """
 
 import hashlib
@@ -32,8 +36,10 @@ CREATE TABLE IF NOT EXISTS embedded.objects (
     definition text NOT NULL,
     full_recompute boolean NOT NULL,
     snapshot_due boolean NOT NULL DEFAULT false,
+    building boolean NOT NULL DEFAULT false,
     PRIMARY KEY (schema_name, name)
 );
+ALTER TABLE embedded.objects ADD COLUMN IF NOT EXISTS building boolean NOT NULL DEFAULT false;
 CREATE TABLE IF NOT EXISTS embedded.dirty (
     schema_name text NOT NULL,
     relation text NOT NULL,
@@ -48,6 +54,13 @@ CREATE TABLE IF NOT EXISTS embedded.clocks (
     relation text NOT NULL,
     value timestamptz,
     PRIMARY KEY (schema_name, relation)
+);
+CREATE TABLE IF NOT EXISTS embedded.pending (
+    schema_name text NOT NULL,
+    relation text NOT NULL,
+    key text[],
+    lo bigint,
+    hi bigint
 );
 """
 
@@ -157,37 +170,66 @@ def apply(conn: psycopg.Connection, text: str, schema: str = "public") -> None:
         DdlError, HeaderError, TranslationError: the text cannot be read or translated.
         psycopg.Error: PostgreSQL refuses the translated statement.
     """
+    with conn.transaction():
+        lock(conn, schema)
+        register(conn, text, schema)
+        fill(conn, text, schema)
+
+
+def lock(conn: psycopg.Connection, schema: str) -> None:
+    """Keep refreshes and other changes of the catalog away until the transaction ends; names are those of a schema."""
+    conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
+    conn.execute(sql.SQL("SET LOCAL search_path TO {}, public").format(sql.Identifier(schema)))
+
+
+def register(conn: psycopg.Connection, text: str, schema: str, *, building: bool = False) -> None:
+    """Make an object without rows, in a transaction that holds the lock.
+
+    Args:
+        building: whether it is filled later, from a snapshot.
+
+    Raises:
+        CatalogError, DdlError, HeaderError, TranslationError, psycopg.Error: see :func:`apply`.
+    """
     statement = parse_statement(split_header(text)[1])
     stored = _stored(statement.name, text)
-    with conn.transaction():
-        conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
-        conn.execute(sql.SQL("SET LOCAL search_path TO {}, public").format(sql.Identifier(schema)))
-        known = {o.name: o for o in load(conn, schema)}
-        if statement.name in known:
-            raise CatalogError(f"{schema}.{statement.name} exists already")
-        missing = sorted(stored.inputs - known.keys())
-        if missing:
-            raise CatalogError(f"{statement.name} reads {', '.join(missing)}, which does not exist in {schema}")
-        match statement.kind:
-            case Kind.TABLE:
-                _create_table(conn, statement, schema)
-            case Kind.MATERIALIZED_VIEW:
-                _create_materialized_view(conn, stored, schema)
-            case Kind.VIEW:
-                assert statement.query is not None
-                conn.execute(
-                    _literal(f"CREATE VIEW {_name(schema, statement.name)} AS {translate_query(statement.query)}")
-                )
-            case Kind.SINK:
-                pass
-        conn.execute(
-            "INSERT INTO embedded.objects (schema_name, name, kind, definition, full_recompute, snapshot_due)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
-            [schema, statement.name, statement.kind, text, _is_full(stored), statement.kind is Kind.SINK],
-        )
-        for name in stored.inputs:
-            if known[name].statement.kind is Kind.TABLE:
-                _watch(conn, known[name], schema)
+    known = {o.name: o for o in load(conn, schema)}
+    if statement.name in known:
+        raise CatalogError(f"{schema}.{statement.name} exists already")
+    missing = sorted(stored.inputs - known.keys())
+    if missing:
+        raise CatalogError(f"{statement.name} reads {', '.join(missing)}, which does not exist in {schema}")
+    match statement.kind:
+        case Kind.TABLE:
+            _create_table(conn, statement, schema)
+        case Kind.MATERIALIZED_VIEW:
+            _create_materialized_view(conn, stored, schema)
+        case Kind.VIEW:
+            assert statement.query is not None
+            conn.execute(_literal(f"CREATE VIEW {_name(schema, statement.name)} AS {translate_query(statement.query)}"))
+        case Kind.SINK:
+            pass
+    conn.execute(
+        "INSERT INTO embedded.objects"
+        " (schema_name, name, kind, definition, full_recompute, snapshot_due, building)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        [schema, statement.name, statement.kind, text, _is_full(stored), statement.kind is Kind.SINK, building],
+    )
+    for name in stored.inputs:
+        if known[name].statement.kind is Kind.TABLE:
+            watch(conn, known[name], schema)
+
+
+def fill(conn: psycopg.Connection, text: str, schema: str) -> int:
+    """Compute the rows of a materialized view that has none yet; return how many."""
+    statement = parse_statement(split_header(text)[1])
+    if statement.kind is not Kind.MATERIALIZED_VIEW:
+        return 0
+    assert statement.query is not None
+    table = _name(schema, statement.name)
+    rows = conn.execute(_literal(f"INSERT INTO {table} {translate_query(statement.query)}")).rowcount
+    conn.execute(_literal(f"ANALYZE {table}"))
+    return rows
 
 
 def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "public") -> None:
@@ -198,7 +240,7 @@ def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "p
     """
     kind = Kind(kind)
     with conn.transaction():
-        conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
+        lock(conn, schema)
         objects = {o.name: o for o in load(conn, schema)}
         if name not in objects or objects[name].statement.kind is not kind:
             found = objects[name].statement.kind if name in objects else "nothing"
@@ -211,13 +253,16 @@ def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "p
             conn.execute(_literal(f"DROP {what} {_name(schema, name)}"))
         if kind is Kind.TABLE and objects[name].statement.connector and has_bus(conn):
             conn.execute("DELETE FROM bus.offsets WHERE group_id = %s", [group_of(name, schema)])
-        for table, column in (("objects", "name"), ("dirty", "relation"), ("clocks", "relation")):
-            conn.execute(
-                _literal(f"DELETE FROM embedded.{table} WHERE schema_name = %s AND {column} = %s"), [schema, name]
-            )
+        forget(conn, name, schema)
         for source in objects[name].inputs:
             if objects[source].statement.kind is Kind.TABLE:
-                _watch(conn, objects[source], schema)
+                watch(conn, objects[source], schema)
+
+
+def forget(conn: psycopg.Connection, name: str, schema: str) -> None:
+    """Remove what the catalog notes of an object."""
+    for table, column in (("objects", "name"), ("dirty", "relation"), ("clocks", "relation"), ("pending", "relation")):
+        conn.execute(_literal(f"DELETE FROM embedded.{table} WHERE schema_name = %s AND {column} = %s"), [schema, name])
 
 
 def axis_of(reader: StoredObject, footprint: Footprint) -> str:
@@ -284,8 +329,6 @@ def _create_materialized_view(conn: psycopg.Connection, stored: StoredObject, sc
     ranged = next((f for f in header.footprints if f.reach in (Reach.RANGE, Reach.TUMBLE)), None)
     if ranged and ranged.output_time not in header.keys:
         conn.execute(_literal(f'CREATE INDEX ON {table} ({_columns(ranged.keys)}, "{ranged.output_time}")'))
-    conn.execute(_literal(f"INSERT INTO {table} {query}"))
-    conn.execute(_literal(f"ANALYZE {table}"))
     for footprint in header.footprints:
         if footprint.is_clock:
             conn.execute(
@@ -298,7 +341,7 @@ def _create_materialized_view(conn: psycopg.Connection, stored: StoredObject, sc
             )
 
 
-def _watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
+def watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
     """Make the triggers that note, for each of its readers, what a statement touched in a table."""
     axes: dict[str, Axis] = {}
     for reader in load(conn, schema):
@@ -309,8 +352,8 @@ def _watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
     digest = _digest(schema, table.name)
     relation = _name(schema, table.name)
     for event in ("insert", "update", "delete"):
-        conn.execute(_literal(f"DROP TRIGGER IF EXISTS touch_{event} ON {relation}"))
         if not axes:
+            conn.execute(_literal(f"DROP TRIGGER IF EXISTS touch_{event} ON {relation}"))
             continue
         rows, tables = _TRANSITION[event]
         notes = "".join(_notes(axes, rows, schema, table.name))
@@ -319,7 +362,8 @@ def _watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
             _literal(
                 f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n{notes}"
                 "PERFORM pg_notify('embedded_dirty', ''); RETURN NULL; END $$;"
-                f"CREATE TRIGGER touch_{event} AFTER {event.upper()} ON {relation} REFERENCING {tables}"
+                # Waits for writers, whose rows the old function noted; readers go on.
+                f"CREATE OR REPLACE TRIGGER touch_{event} AFTER {event.upper()} ON {relation} REFERENCING {tables}"
                 f" FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
             )
         )

@@ -19,7 +19,7 @@ from psycopg.rows import tuple_row
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.contracts.topics import DOCUMENTS
-from candlewave.engine.embedded.catalog import CatalogError, StoredObject, axis_of, has_bus, load
+from candlewave.engine.embedded.catalog import CatalogError, StoredObject, axis_of, has_bus, load, lock
 from candlewave.engine.embedded.connectors import document_message, pump, sink_row
 from candlewave.engine.embedded.ranges import EVER, Ranges, outputs_of, project, union
 from candlewave.engine.embedded.recompute import Change, View, recompute
@@ -63,11 +63,13 @@ class Stats:
 class _Graph:
     """The catalog's objects, read once and kept until the catalog changes."""
 
-    version: tuple[int, int]
+    version: str
     objects: dict[str, StoredObject]
     views: list[View]
     sources: list[StoredObject]
     sinks: dict[str, list[StoredObject]]
+    building: frozenset[str]
+    """Views that are filled at this moment."""
 
 
 class Refresher:
@@ -98,16 +100,8 @@ class Refresher:
         """Take what is pending, up to a batch, and bring every view up to date in one transaction."""
         stats = Stats()
         with self._conn.transaction():
-            self._conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
-            self._conn.execute(
-                sql.SQL(
-                    "SET LOCAL search_path TO {}, public; SET LOCAL candlewave.bulk = 'on';"
-                    " SET LOCAL synchronous_commit = 'off'; SET LOCAL random_page_cost = 1.1;"
-                    # Row estimates of touched ranges are rough, and a nested loop chosen by them is quadratic.
-                    " SET LOCAL enable_nestloop = off"
-                ).format(sql.Identifier(self._schema))
-            )
-            graph = self._load()
+            graph = self._begin()
+            self._conn.execute("SET LOCAL candlewave.bulk = 'on'; SET LOCAL synchronous_commit = 'off'")
             started = time.perf_counter()
             for table in graph.sources if has_bus(self._conn) else ():
                 pumped = pump(self._conn, table, self._schema, self._batch)
@@ -120,6 +114,13 @@ class Refresher:
             if stats.messages:
                 stats.seconds["topics"] = time.perf_counter() - started
             self._propagate(graph, self._take_dirty(), stats)
+        return stats
+
+    def settle(self) -> Stats:
+        """Bring views that were just filled up to date with the rest, and leave what is pending otherwise."""
+        stats = Stats()
+        with self._conn.transaction():
+            self._propagate(self._begin(), {}, stats)
         return stats
 
     def run(self, stop: Event) -> None:
@@ -154,13 +155,19 @@ class Refresher:
                 total.seconds[name] = total.seconds.get(name, 0.0) + seconds
         return total
 
-    def _load(self) -> _Graph:
+    def _begin(self) -> _Graph:
+        """Take the lock and return the catalog's objects."""
+        lock(self._conn, self._schema)
+        # Row estimates of touched ranges are rough, and a nested loop chosen by them is quadratic.
+        self._conn.execute("SET LOCAL random_page_cost = 1.1; SET LOCAL enable_nestloop = off")
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(
-                "SELECT count(*), coalesce(max(ordinal), 0) FROM embedded.objects WHERE schema_name = %s",
+                # A row's xmin changes with every change of it.
+                "SELECT coalesce(string_agg(concat(ordinal, ':', xmin), ' ' ORDER BY ordinal), '')"
+                " FROM embedded.objects WHERE schema_name = %s",
                 [self._schema],
             )
-            version: tuple[int, int] = cursor.fetchone() or (0, 0)
+            (version,) = cursor.fetchone() or ("",)
         if self._graph is None or self._graph.version != version:
             objects = load(self._conn, self._schema)
             self._graph = _read_graph(self._conn, objects, self._schema, version)
@@ -218,13 +225,44 @@ class Refresher:
                 taken.setdefault((relation, axis), {}).setdefault(tuple(key), []).append((lo, hi))
         return taken
 
+    def _take_pending(self, graph: _Graph) -> dict[str, Ranges | None]:
+        """Return, and forget, what views have to compute again since they were filled; None stands for all of it."""
+        taken: dict[str, Ranges | None] = {}
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "DELETE FROM embedded.pending WHERE schema_name = %s AND relation <> ALL (%s)"
+                " RETURNING relation, key, lo, hi",
+                [self._schema, sorted(graph.building)],
+            )
+            for relation, key, lo, hi in cursor:
+                ranges = taken.setdefault(relation, {})
+                if key is None or ranges is None:
+                    taken[relation] = None
+                else:
+                    taken[relation] = union(ranges, {tuple(key): [(lo, hi)]})
+        return taken
+
+    def _postpone(self, view: View, wanted: Ranges | None) -> None:
+        """Note what a view that is being filled has to compute again afterwards."""
+        if wanted is None:
+            rows: list[tuple[object, ...]] = [(None, None, None)]
+        else:
+            rows = [(list(key), lo, hi) for key, ranges in wanted.items() for lo, hi in ranges]
+        with self._conn.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO embedded.pending (schema_name, relation, key, lo, hi) VALUES (%s, %s, %s, %s, %s)",
+                [(self._schema, view.name, *row) for row in rows],
+            )
+
     def _propagate(self, graph: _Graph, dirty: Mapping[tuple[str, str], Ranges], stats: Stats) -> None:
         changes: dict[str, Change] = {}
+        pending = self._take_pending(graph)
         watched = {view.name: view.watched for view in graph.views}
         clocks = _Clocks(self._conn, self._schema, graph)
         for view in graph.views:
-            wanted: Ranges = {}
-            whole = False
+            postponed = pending.get(view.name, {})
+            wanted: Ranges = postponed or {}
+            whole = postponed is None
             for footprint in view.stored.footprints:
                 if footprint.is_clock:
                     touched = clocks.touched(footprint, view)
@@ -237,6 +275,9 @@ class Refresher:
                 elif touched:
                     wanted = union(wanted, outputs_of(footprint, touched) if not footprint.is_clock else touched)
             if not whole and not wanted:
+                continue
+            if view.name in graph.building:
+                self._postpone(view, None if whole else wanted)
                 continue
             started = time.perf_counter()
             change = recompute(self._conn, view, None if whole else wanted)
@@ -347,7 +388,8 @@ def differences(conn: psycopg.Connection, schema: str = "public", tolerance: flo
     found: list[str] = []
     with conn.transaction():
         conn.execute(sql.SQL("SET LOCAL search_path TO {}, public").format(sql.Identifier(schema)))
-        for view in _read_graph(conn, load(conn, schema), schema, (0, 0)).views:
+        graph = _read_graph(conn, load(conn, schema), schema, "")
+        for view in (view for view in graph.views if view.name not in graph.building):
             found += _view_differences(conn, view, tolerance)
     return found
 
@@ -383,7 +425,7 @@ def _differs(fresh: str, kept: str, type_: str, tolerance: float) -> str:
     return f"{fresh} IS DISTINCT FROM {kept}"
 
 
-def _read_graph(conn: psycopg.Connection, objects: list[StoredObject], schema: str, version: tuple[int, int]) -> _Graph:
+def _read_graph(conn: psycopg.Connection, objects: list[StoredObject], schema: str, version: str) -> _Graph:
     by_name = {o.name: o for o in objects}
     sinks: dict[str, list[StoredObject]] = {}
     for stored in objects:
@@ -401,7 +443,10 @@ def _read_graph(conn: psycopg.Connection, objects: list[StoredObject], schema: s
             raise CatalogError(f"{stored.name} has no column {unknown[0]}, which a reader's footprint names")
         views.append(View(stored, schema, tuple(types), types, tuple(wanted), stored.name in sinks))
     sources = [o for o in objects if o.statement.kind is Kind.TABLE and o.statement.connector]
-    return _Graph(version, by_name, views, sources, sinks)
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute("SELECT name FROM embedded.objects WHERE schema_name = %s AND building", [schema])
+        building = frozenset(name for (name,) in cursor)
+    return _Graph(version, by_name, views, sources, sinks, building)
 
 
 def _column_types(conn: psycopg.Connection, schema: str, name: str) -> dict[str, str]:

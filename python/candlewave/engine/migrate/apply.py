@@ -1,14 +1,19 @@
-"""Carry out a plan: in place, where every affected object is dropped and made again."""
+"""Carry out a plan: beside, where the old objects serve until the new ones take their places, or in place.
+
+What a run has built is recorded with its text, so that another run goes on from there, or drops what it does not need.
+"""
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 
 import psycopg
 
 from candlewave import __version__
 from candlewave.engine.connect import explain
+from candlewave.engine.embedded.beside import Exchange
 from candlewave.engine.embedded.catalog import CatalogError
 from candlewave.engine.embedded.translate import TranslationError
 from candlewave.engine.migrate import MigrationError
@@ -16,11 +21,12 @@ from candlewave.engine.migrate.lease import Lease
 from candlewave.engine.migrate.plan import READY, Action, Change, Plan
 from candlewave.engine.migrate.progress import Progress
 from candlewave.engine.migrate.state import State
-from candlewave.engine.migrate.targets import CREATING, Record, Target
+from candlewave.engine.migrate.targets import AT_WORK, BUILDING, BUILT, CREATING, Record, Target
 from candlewave.sqlproject.ddl import Kind
 from candlewave.sqlproject.fingerprint import fingerprint
 from candlewave.sqlproject.header import split_header
-from candlewave.sqlproject.render import SqlObject
+from candlewave.sqlproject.rename import renamed
+from candlewave.sqlproject.render import SqlObject, from_text
 
 _PARAMETER = re.compile(r"\$\{\w+\}")
 
@@ -50,6 +56,111 @@ class Applier:
                 and existing.get(record.name) is sql_object.kind
             ):
                 self._target.note(_record(sql_object, READY))
+
+    def beside(self, plan: Plan, wanted: State) -> None:
+        """Build every affected object beside the one that serves, then exchange them all.
+
+        Raises:
+            MigrationError: the engine refuses a statement. Until the exchange the old objects serve; another run goes
+                on with what was built.
+        """
+        existing, records = self._target.existing(), self._target.records()
+        changes = [change for change in plan.changes if change.kind is not Kind.TABLE]
+        made = [change for change in changes if change.action is not Action.REMOVED]
+        built = [change for change in made if change.kind is not Kind.SINK]
+        work = {name for name, record in records.items() if record.state in AT_WORK}
+        serving = existing.keys() - work
+        names = {change.name: f"{change.name}__next" for change in built if change.name in serving}
+        texts = {change.name: renamed(wanted[change.name].text, names) for change in built}
+        self._refuse_outside_readers(names, changes, existing)
+        reusable = self._reusable(texts, names, work & existing.keys(), records)
+        self.discard(work - reusable)
+        steps = [change for change in built if names.get(change.name, change.name) not in reusable]
+        self._progress.begin("beside", len(steps) + 1, _seconds(steps))
+        for change in steps:
+            self._lease.check()
+            self._build(wanted[change.name], texts[change.name], names, change)
+        self._lease.check()
+        self._progress.step("exchange " + (", ".join(names) or "nothing"))
+        self._exchange(wanted, changes, names, existing)
+        self._progress.end()
+
+    def discard(self, names: Collection[str] | None = None) -> list[str]:
+        """Drop what was built and not exchanged, readers first; return the names."""
+        existing, records = self._target.existing(), self._target.records()
+        if names is None:
+            names = {name for name, record in records.items() if record.state in AT_WORK}
+        ordered = self._target.readers_first(names)
+        for name in ordered:
+            if name in existing:
+                self._progress.step(f"drop {existing[name]} {name}, which is not needed")
+                self._target.drop(existing[name], name)
+            self._target.forget(name)
+        return ordered
+
+    def _reusable(
+        self, texts: Mapping[str, str], names: Mapping[str, str], work: Collection[str], records: Mapping[str, Record]
+    ) -> set[str]:
+        """Return what an earlier run built and this one would build in the same way, on the same inputs."""
+        reusable: set[str] = set()
+        for final, text in texts.items():
+            name = names.get(final, final)
+            inputs = from_text(text).inputs & (set(names.values()) | texts.keys() - names.keys())
+            record = records.get(name)
+            if name in work and record and record.state == BUILT and record.definition == text and inputs <= reusable:
+                reusable.add(name)
+        return reusable
+
+    def _build(self, sql_object: SqlObject, text: str, names: Mapping[str, str], change: Change) -> None:
+        name = names.get(sql_object.name, sql_object.name)
+        what = "beside the old one" if name != sql_object.name else "for the first time"
+        self._progress.step(f"build {sql_object.kind} {sql_object.name} {what}", change.seconds)
+        record = replace(_record(sql_object, BUILDING), name=name, definition=text)
+        self._target.note(record)
+        filled = self.filled(from_text(text))
+        started = time.monotonic()
+        rows: list[int | None] = []
+        body = split_header(text)[1]
+        self._execute(name, body, lambda: rows.append(self._target.build(filled, self._progress.detail)))
+        seconds = time.monotonic() - started
+        self._target.note(replace(record, state=BUILT, seconds=seconds, row_count=rows[0]))
+
+    def _exchange(
+        self, wanted: State, changes: list[Change], names: Mapping[str, str], existing: Mapping[str, Kind]
+    ) -> None:
+        records = self._target.records()
+        finals: dict[str, Record] = {}
+        texts: dict[str, str] = {}
+        sinks: list[tuple[str, bool]] = []
+        gone = {change.name for change in changes if change.action is Action.REMOVED}
+        for change in changes:
+            if change.name in gone:
+                continue
+            sql_object = wanted[change.name]
+            record = _record(sql_object, READY)
+            if change.kind is Kind.SINK:
+                sinks.append((self.filled(sql_object), change.resends is not False))
+                gone |= {change.name} & existing.keys()
+            else:
+                texts[change.name] = self.filled(sql_object)
+                work = records[names.get(change.name, change.name)]
+                record = replace(record, seconds=work.seconds, row_count=work.row_count)
+            finals[change.name] = record
+        places = {built: final for final, built in names.items()}
+        plan = Exchange(places, texts, frozenset(gone), tuple(sinks))
+        self._execute("exchange", ", ".join(finals), lambda: self._target.exchange(plan, finals))
+
+    def _refuse_outside_readers(
+        self, names: Mapping[str, str], changes: list[Change], existing: Mapping[str, Kind]
+    ) -> None:
+        removed = {change.name for change in changes if change.action is Action.REMOVED} & existing.keys()
+        records = self._target.records()
+        planned = {change.name for change in changes} | {n for n, r in records.items() if r.state in AT_WORK}
+        if lines := self._target.outside_readers([*names, *removed], planned):
+            raise MigrationError(
+                f"{'; '.join(lines)}: no migration made that, so what it reads cannot be replaced. Drop it first, and"
+                " create it again afterwards"
+            )
 
     def in_place(self, plan: Plan, wanted: State) -> None:
         """Drop every affected object and make it again.

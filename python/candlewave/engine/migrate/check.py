@@ -9,8 +9,9 @@ from candlewave.core.settings import get_settings
 from candlewave.engine.connect import is_risingwave
 from candlewave.engine.migrate.optional import left_out
 from candlewave.engine.migrate.plan import READY
+from candlewave.engine.migrate.risingwave import RisingWaveTarget
 from candlewave.engine.migrate.state import State, ordered
-from candlewave.engine.migrate.targets import EmbeddedTarget, RisingWaveTarget, Target
+from candlewave.engine.migrate.targets import EmbeddedTarget, Target
 from candlewave.sqlproject.fingerprint import fingerprint
 from candlewave.sqlproject.parameters import fill
 from candlewave.sqlproject.render import render_objects

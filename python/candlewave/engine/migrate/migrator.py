@@ -21,9 +21,10 @@ from candlewave.engine.migrate.optional import left_out
 from candlewave.engine.migrate.plan import READY, Action, Mode, Plan, make_plan
 from candlewave.engine.migrate.progress import Progress
 from candlewave.engine.migrate.revisions import Revisions
+from candlewave.engine.migrate.risingwave import RisingWaveTarget
 from candlewave.engine.migrate.state import State, is_store, ordered
 from candlewave.engine.migrate.tables import EngineTables, check_columns, with_retention
-from candlewave.engine.migrate.targets import EmbeddedTarget, Record, RisingWaveTarget, Target
+from candlewave.engine.migrate.targets import EmbeddedTarget, Record, Target
 from candlewave.sqlproject.ddl import Kind
 from candlewave.sqlproject.fingerprint import fingerprint
 from candlewave.sqlproject.render import render_objects
@@ -72,7 +73,7 @@ class Migrator:
             target = self._target(driver)
             return self._plan(target, self._wanted(target), mode)
 
-    def upgrade(self, mode: Mode = Mode.IN_PLACE, confirm: Callable[[Plan], bool] = lambda _: True) -> bool:
+    def upgrade(self, mode: Mode = Mode.BESIDE, confirm: Callable[[Plan], bool] = lambda _: True) -> bool:
         """Bring the engine to what ``sql/`` declares, and write the configured markets into ``symbols``.
 
         Args:
@@ -86,6 +87,7 @@ class Migrator:
                 at work.
         """
         with self._session() as session:
+            session.target.resume()
             wanted = self._wanted(session.target)
             current = self._known(self.revisions.current(session.connection))
             session.applier.finish(wanted)
@@ -101,10 +103,27 @@ class Migrator:
                     _forget_revision(session)
                 self.revisions.upgrade(session.connection, session.tables)
             self._note_tables(session.target, wanted, plan)
-            session.applier.in_place(plan, wanted)
+            existing = session.target.existing().values()
+            if mode is Mode.IN_PLACE or all(kind is Kind.TABLE for kind in existing):
+                session.applier.discard()
+                session.applier.in_place(plan, wanted)
+            elif not plan.is_empty:
+                session.applier.beside(plan, wanted)
             if "symbols" in wanted:
                 session.target.put_symbols(self.config.markets)
         return True
+
+    def abort(self) -> list[str]:
+        """Drop what an interrupted migration has built, so that everything is as before it; return the names.
+
+        Tables keep the columns that they have gained.
+
+        Raises:
+            MigrationError: old objects have been dropped already.
+        """
+        with self._session() as session:
+            session.target.revert()
+            return session.applier.discard()
 
     def downgrade(self, to: str) -> None:
         """Go back to a revision of the tables, or to ``base``, without the views that later tables feed.
@@ -117,6 +136,8 @@ class Migrator:
         if to != "base":
             self.revisions.check(to)
         with self._session() as session:
+            session.target.resume()
+            session.applier.discard()
             current = self.revisions.current(session.connection)
             if current is None:
                 raise MigrationError("nothing has been migrated on this engine")
@@ -124,6 +145,7 @@ class Migrator:
             if to != "base" and (current not in known or known.index(current) < known.index(to)):
                 raise MigrationError(f"the engine is at revision {current}, which does not come after {to}")
             kept = self.revisions.declared(self.config, to)
+            altered = {name for name, table in self.revisions.declared(self.config).items() if kept.get(name) != table}
             target = session.target
             existing = target.existing()
             records = target.records()
@@ -139,7 +161,7 @@ class Migrator:
                 target.drop(existing[name], name)
                 target.forget(name)
             self.revisions.downgrade(session.connection, session.tables, to)
-            for name in records.keys() & gone:
+            for name in records.keys() & (gone | altered):
                 target.forget(name)
             self.progress.end()
 

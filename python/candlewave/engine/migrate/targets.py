@@ -1,11 +1,12 @@
 """The engines a migration is applied to: what exists there, and how objects are made, dropped and recorded.
 
-Every statement is on its own: RisingWave rolls nothing back, so nothing here relies on a transaction.
+RisingWave rolls nothing back, so what both engines share relies on no transaction.
 """
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import astuple, dataclass, fields, replace
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -14,7 +15,8 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from candlewave.core.markets import Market
-from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded import beside, catalog
+from candlewave.engine.embedded.beside import Exchange
 from candlewave.engine.migrate.plan import UNRECORDED, Recorded
 from candlewave.sqlproject.ddl import Column, Kind, parse_statement
 from candlewave.sqlproject.header import split_header
@@ -36,6 +38,11 @@ CREATE TABLE candlewave_objects (
 
 CREATING = "creating"
 """A table or view is being made under its own name."""
+BUILDING = "building"
+"""A view is being filled beside the one that serves, or before there is one."""
+BUILT = "built"
+"""It is filled, and waits for all others."""
+AT_WORK = frozenset({BUILDING, BUILT})
 
 _TYPE_NAMES = {
     "VARCHAR": "character varying",
@@ -86,7 +93,13 @@ class Size:
 
 
 class Target(ABC):
-    """An engine, reached by one connection in autocommit mode."""
+    """An engine, reached by one connection in autocommit mode.
+
+    Attributes:
+        pause: waits for the given seconds.
+    """
+
+    pause: Callable[[float], None] = staticmethod(time.sleep)
 
     def __init__(self, conn: psycopg.Connection, schema: str = "public") -> None:
         self.conn = conn
@@ -111,6 +124,46 @@ class Target(ABC):
     @abstractmethod
     def add_column(self, name: str, column: Column) -> None:
         """Add a column to a table."""
+
+    @abstractmethod
+    def build(self, text: str, report: Callable[[str], None]) -> int | None:
+        """Make an object and fill it while everything else goes on; return its rows, None when they are not known.
+
+        Args:
+            report: receives how far it is.
+        """
+
+    @abstractmethod
+    def exchange(self, plan: Exchange, made: Mapping[str, Record]) -> None:
+        """Put what was built into its place, drop what was there, and write the records.
+
+        Args:
+            made: the final record of everything that was built, by name.
+        """
+
+    @abstractmethod
+    def outside_readers(self, replaced: Collection[str], planned: Collection[str]) -> list[str]:
+        """Return what would keep a replaced relation from being dropped, as ``reader reads relation``.
+
+        Args:
+            planned: objects that the plan makes again or drops.
+        """
+
+    def resume(self) -> bool:
+        """Finish an exchange that broke off; return whether there was one."""
+        return False
+
+    def revert(self) -> bool:
+        """Undo an exchange that broke off; return whether there was one.
+
+        Raises:
+            MigrationError: it has gone too far.
+        """
+        return False
+
+    def object_id(self, name: str) -> int | None:  # noqa: ARG002 (only RisingWave exchanges step by step)
+        """Return the engine's own number of an object."""
+        return None
 
     def describe(self, text: str) -> None:  # noqa: B027 (only the embedded engine keeps texts)
         """Note the text that now describes a table."""
@@ -141,6 +194,8 @@ class Target(ABC):
         for name in existing.keys() & wanted.keys() - records.keys():
             found[name] = Recorded(name, existing[name], "", state=UNRECORDED, rows=sizes.get(name, Size()).rows)
         for name, record in records.items():
+            if record.state in AT_WORK:
+                continue
             kind = existing.get(name) or (Kind(record.kind) if record.kind else None)
             if kind is None and name in wanted:
                 kind = wanted[name].kind
@@ -191,6 +246,12 @@ class Target(ABC):
         """Remove a record."""
         self.conn.execute("DELETE FROM candlewave_objects WHERE name = %s", [name])
 
+    def _note_built(self, filled: Collection[str]) -> None:
+        """Note as built what was filled just before an earlier run broke off."""
+        for record in self.records().values():
+            if record.state == BUILDING and record.name in filled:
+                self.note(replace(record, state=BUILT))
+
     def _complete_records(self) -> None:
         """Add the columns that a table of records made by 0.1.0 lacks."""
         found = self.columns("candlewave_objects")
@@ -236,6 +297,8 @@ class EmbeddedTarget(Target):
             catalog.apply(self.conn, RECORDS, self.schema)
         self._complete_records()
         self.describe(RECORDS)
+        rows = self._rows("SELECT name FROM embedded.objects WHERE schema_name = %s AND NOT building", [self.schema])
+        self._note_built({name for (name,) in rows})
 
     def _text(self, record: Record) -> str | None:
         """Return the record's text, or that of the catalog: 0.1.0 kept it there alone."""
@@ -279,92 +342,45 @@ class EmbeddedTarget(Target):
         """See :meth:`Target.drop`."""
         catalog.drop(self.conn, kind, name, self.schema)
 
+    def build(self, text: str, report: Callable[[str], None]) -> int | None:  # noqa: ARG002
+        """See :meth:`Target.build`; PostgreSQL does not say how far an INSERT is."""
+        return beside.build(self.conn, text, self.schema)
+
+    def exchange(self, plan: Exchange, made: Mapping[str, Record]) -> None:
+        """See :meth:`Target.exchange`: all in one transaction."""
+
+        def write_records() -> None:
+            for name in {*plan.places, *plan.gone}:
+                self.forget(name)
+            for record in made.values():
+                self.note(record)
+
+        beside.await_older_readers(self.conn, time.time(), self.pause)
+        beside.exchange(self.conn, plan, self.schema, also=write_records, pause=self.pause)
+
+    def outside_readers(self, replaced: Collection[str], planned: Collection[str]) -> list[str]:  # noqa: ARG002
+        """See :meth:`Target.outside_readers`; what the catalog knows follows by name."""
+        return beside.outside_readers(self.conn, replaced, self.schema)
+
     def add_column(self, name: str, column: Column) -> None:
         """See :meth:`Target.add_column`."""
-        with self.conn.transaction():
-            self._hold_refresh()
-            self.conn.execute(_alter_add(self.schema, name, column))
+        beside.add_column(self.conn, name, column, self.schema, self.pause)
 
     def describe(self, text: str) -> None:
         """Replace the definition by which the engine reads the table's topic."""
         name = parse_statement(split_header(text)[1]).name
         with self.conn.transaction():
-            self._hold_refresh()
+            catalog.lock(self.conn, self.schema)
             self.conn.execute(
-                "UPDATE embedded.objects SET definition = %s WHERE schema_name = %s AND name = %s",
-                [text, self.schema, name],
-            )
-            # A running engine reads the catalog again when its newest ordinal moves.
-            self.conn.execute(
-                "UPDATE embedded.objects SET ordinal = DEFAULT WHERE schema_name = %s"
-                " AND ordinal = (SELECT max(ordinal) FROM embedded.objects WHERE schema_name = %s)",
-                [self.schema, self.schema],
+                "UPDATE embedded.objects SET definition = %s WHERE schema_name = %s AND name = %s AND definition <> %s",
+                [text, self.schema, name, text],
             )
 
-    def _hold_refresh(self) -> None:
-        self.conn.execute("SELECT pg_advisory_xact_lock(hashtext('embedded.refresh'))")
+
+def alter_add(schema: str, name: str, column: Column) -> sql.SQL:
+    return literal(f'ALTER TABLE {schema}.{name} ADD COLUMN "{column.name}" {column.type}')
 
 
-class RisingWaveTarget(Target):
-    """RisingWave."""
-
-    def prepare(self) -> None:
-        """See :meth:`Target.prepare`. A view whose client went away may still be filling: WAIT ends when it is done."""
-        self.conn.execute("WAIT")
-        self.conn.execute(_literal(RECORDS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)))
-        self._complete_records()
-
-    def existing(self) -> dict[str, Kind]:
-        """See :meth:`Target.existing`."""
-        rows = self._rows(
-            "SELECT r.name, r.relation_type FROM rw_catalog.rw_relations AS r"
-            " JOIN rw_catalog.rw_schemas AS s ON r.schema_id = s.id WHERE s.name = %s",
-            [self.schema],
-        )
-        kinds = {str(kind) for kind in Kind}
-        return {name: Kind(kind) for name, kind in rows if kind in kinds}
-
-    def sizes(self) -> dict[str, Size]:
-        """See :meth:`Target.sizes`."""
-        rows = self._rows(
-            "SELECT r.name, s.total_key_count, s.total_key_size + s.total_value_size"
-            " FROM rw_catalog.rw_table_stats AS s JOIN rw_catalog.rw_relations AS r ON r.id = s.id"
-            " JOIN rw_catalog.rw_schemas AS n ON r.schema_id = n.id WHERE n.name = %s",
-            [self.schema],
-        )
-        return {name: Size(rows, size) for name, rows, size in rows}
-
-    def inputs(self) -> dict[str, frozenset[str]]:
-        """See :meth:`Target.inputs`."""
-        rows = self._rows(
-            "SELECT r.name, i.name FROM rw_catalog.rw_relations AS r"
-            " JOIN rw_catalog.rw_schemas AS n ON r.schema_id = n.id"
-            " LEFT JOIN rw_catalog.rw_depend AS d ON d.objid = r.id"
-            " LEFT JOIN rw_catalog.rw_relations AS i ON i.id = d.refobjid WHERE n.name = %s",
-            [self.schema],
-        )
-        found: dict[str, set[str]] = {}
-        for name, source in rows:
-            found.setdefault(name, set()).update({source} if source else ())
-        return {name: frozenset(sources) for name, sources in found.items()}
-
-    def create(self, text: str) -> None:
-        """See :meth:`Target.create`."""
-        self.conn.execute(_literal(text))
-
-    def drop(self, kind: Kind, name: str) -> None:
-        """See :meth:`Target.drop`; never CASCADE, so that nothing goes that the plan did not name."""
-        self.conn.execute(_literal(f"DROP {kind.upper()} {self.schema}.{name}"))
-
-    def add_column(self, name: str, column: Column) -> None:
-        """See :meth:`Target.add_column`."""
-        self.conn.execute(_alter_add(self.schema, name, column))
-
-
-def _alter_add(schema: str, name: str, column: Column) -> sql.SQL:
-    return _literal(f'ALTER TABLE {schema}.{name} ADD COLUMN "{column.name}" {column.type}')
-
-
-def _literal(text: str) -> sql.SQL:
+def literal(text: str) -> sql.SQL:
     """Mark frozen text as SQL; nothing from outside reaches it."""
     return sql.SQL(text)
