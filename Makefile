@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup demo stack-up stack-down test test-stack test-browser k8s-topics docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup demo stack-up stack-down test test-stack test-browser topics docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ test-browser: setup ## Tests of the dashboard in Chromium (Debian package chromi
 	@$(BIN)/uv pip install -q --python .venv-k8s/bin/python --require-hashes -r k8s/validate.lock
 	@touch $@
 
-k8s-topics: setup ## Write k8s/base/kafka/topics.yaml from the topics in the code
+topics: setup ## Write Kafka manifests and the table in docs/contracts.md from the topics in the code
 	@$(BIN)/python -m scripts.topics
 
 docs-rules: setup ## Write the list of rules in docs/monitoring.md from the rules
