@@ -20,10 +20,11 @@ from candlewave.core.config import Config
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import feature_names, volatility_feature
 from candlewave.ml.forecaster import FeatureMatrix
+from candlewave.rules.base import fingerprint
 from candlewave.services.api.app import Application
 from candlewave.services.api.service import make_server
 from candlewave.services.ingest.simulator import SimulatedSymbol, Simulator
-from candlewave.services.monitor.alerts import Alert, fingerprint
+from candlewave.services.monitor.alerts import Alert
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.predictor import Predictor
 from candlewave.services.predictor.schedule import ForecastSchedule

@@ -1,12 +1,14 @@
 """The application: routes behind a gate."""
 
 import functools
-from collections.abc import AsyncIterator, Callable
+import pkgutil
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from importlib import import_module
 from typing import Any, cast
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -17,16 +19,16 @@ from candlewave.contracts.api import Problem
 from candlewave.contracts.records import TrainingRequest
 from candlewave.core.config import Config
 from candlewave.core.times import utc_now
-from candlewave.services.api import problems
+from candlewave.services.api import problems, routes
 from candlewave.services.api.context import Context
 from candlewave.services.api.gate import OPEN, Gate
 from candlewave.services.api.history import History, SqlHistory
 from candlewave.services.api.pages import Pages
 from candlewave.services.api.paging import Cursors
 from candlewave.services.api.reader import Reader
-from candlewave.services.api.routes import alerts, bars, forecasts, models, news, overview, stream
 from candlewave.services.api.security.guard import Guard
 from candlewave.services.api.settings import ApiSettings
+from candlewave.services.api.stream import endpoint
 from candlewave.services.api.stream.feed import Feed
 from candlewave.services.api.stream.hub import Hub
 
@@ -100,8 +102,8 @@ def create_app(
     )
     framework.state.context, framework.state.feed = context, feed
     problems.install(framework)
-    for part in (overview, bars, forecasts, models, news, alerts, stream):
-        framework.include_router(part.routes)
+    for router in (*_routers(), endpoint.routes):
+        framework.include_router(router)
     _complete_document(framework, anonymous=anonymous)
     guard = Guard(
         reader,
@@ -114,6 +116,14 @@ def create_app(
     return Application(
         framework, Gate(framework, Pages(), guard, context.memory, settings.timeout_seconds), settings, hub, reader
     )
+
+
+def _routers() -> Iterator[APIRouter]:
+    """Yield the router of each module of the room ``routes`` that has one."""
+    for found in pkgutil.iter_modules(routes.__path__):
+        router = getattr(import_module(f"{routes.__name__}.{found.name}"), "routes", None)
+        if router is not None:
+            yield router
 
 
 class Application:

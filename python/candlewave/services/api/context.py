@@ -1,11 +1,10 @@
 """What the routes work with: the engine, memory, configuration, and the markets that exist."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
-from psycopg.sql import Composed
 
 from candlewave.contracts.records import TrainingRequest
 from candlewave.core.config import Config
@@ -16,14 +15,18 @@ from candlewave.services.api.history import History
 from candlewave.services.api.paging import Cursors
 from candlewave.services.api.parameters import PageQuery
 from candlewave.services.api.problems import ProblemError, bad_parameter, nearest, not_found
-from candlewave.services.api.queries import bars, forecasts, markets, models, news
-from candlewave.services.api.queries.common import Query
 from candlewave.services.api.reader import Reader, Row
 from candlewave.services.api.settings import ApiSettings
+from candlewave.services.api.sql import Order, Position, Statement, statement
 
 _MARKETS_SECONDS = 1.0
-_RANGES_SECONDS = {True: 60.0, False: 1.0}
-_CATALOG_SECONDS = 60.0
+MARKETS = statement(
+    "SELECT coalesce(f.exchange, s.exchange) AS exchange, coalesce(f.symbol, s.symbol) AS symbol, s.base, s.quote,"
+    " f.last_ts, f.last_trade_ts"
+    " FROM symbols AS s FULL JOIN feed_clock AS f ON s.exchange = f.exchange AND s.symbol = f.symbol"
+    " ORDER BY 1, 2"
+)
+"""Every market that is configured or has data."""
 
 
 class Context:
@@ -64,69 +67,15 @@ class Context:
         """Return what ``make`` makes, at most ``seconds`` old, made once for all who ask at the same time."""
         return await self.shared.get(key, seconds, make)
 
-    async def shared_rows(self, query: Query, seconds: float | None = None) -> list[Row]:
-        """Return the rows of a query, shared by all who ask for the same."""
-        key = (query.text.as_string(None), *query.values)
-        make = lambda: self.reader.rows(query.text, query.values)  # noqa: E731
-        rows: list[Row] = await self.share(key, seconds or self.settings.cache_seconds, make)
-        return rows
+    async def rows(self, statement: Statement, seconds: float | None = None) -> list[Row]:
+        """Return the rows of a statement, at most ``seconds`` old, shared by all who ask for the same."""
+        key = (statement.text.as_string(None), *statement.values)
+        make = lambda: self.reader.rows(statement.text, statement.values)  # noqa: E731
+        return cast(list[Row], await self.share(key, seconds or self.settings.cache_seconds, make))
 
     async def markets(self) -> list[Row]:
         """Return every market that is configured or has data."""
-        make = lambda: self.reader.rows(markets.MARKETS)  # noqa: E731
-        return cast(list[Row], await self.share(("markets",), _MARKETS_SECONDS, make))
-
-    async def ranges(self) -> dict[tuple[str, str], Row]:
-        """Return the first and the last closed minute of each market."""
-        query = markets.RANGES if self.reader.is_risingwave else markets.RANGES_BY_INDEX
-
-        async def make() -> dict[tuple[str, str], Row]:
-            return {(row["exchange"], row["symbol"]): row for row in await self.reader.rows(query)}
-
-        seconds = _RANGES_SECONDS[self.reader.is_risingwave]
-        return cast(dict[tuple[str, str], Row], await self.share(("ranges",), seconds, make))
-
-    async def prices(self) -> list[Row]:
-        """Return the newest price of each market."""
-        return await self._latest("prices", markets.PRICES)
-
-    async def freshness(self) -> list[Row]:
-        """Return the newest event of each layer."""
-        return await self._latest("freshness", markets.FRESHNESS)
-
-    async def served(self) -> list[Row]:
-        """Return the forecasts that are served, of all markets: one query for everybody who asks for any of them."""
-        query = forecasts.served(None, None)
-        return cast(
-            list[Row],
-            await self.share(
-                ("served",), self.settings.cache_seconds, lambda: self.reader.rows(query.text, query.values)
-            ),
-        )
-
-    async def standing(self) -> list[Row]:
-        """Return the newest hour of each model version, market, horizon and window."""
-        return await self._latest("standing", models.STANDING, 1.0)
-
-    async def models(self) -> tuple[list[Row], list[Row], list[Row]]:
-        """Return roles in the newest forecasts, horizons served, and events, newest first."""
-        roles = await self._latest("roles", models.ROLES)
-        served = await self._latest("served horizons", models.SERVED)
-        return roles, served, await self._latest("events", models.EVENTS)
-
-    async def _latest(self, name: str, text: str | Composed, seconds: float | None = None) -> list[Row]:
-        make = lambda: self.reader.rows(text)  # noqa: E731
-        return cast(list[Row], await self.share((name,), seconds or self.settings.cache_seconds, make))
-
-    async def indicator_catalog(self) -> list[Row]:
-        """Return what the indicators mean."""
-        make = lambda: self.reader.rows(bars.INDICATOR_CATALOG)  # noqa: E731
-        return cast(list[Row], await self.share(("indicator_catalog",), _CATALOG_SECONDS, make))
-
-    async def feature_catalog(self) -> list[Row]:
-        """Return what the features mean."""
-        make = lambda: self.reader.rows(bars.FEATURE_CATALOG)  # noqa: E731
-        return cast(list[Row], await self.share(("feature_catalog",), _CATALOG_SECONDS, make))
+        return await self.rows(MARKETS, _MARKETS_SECONDS)
 
     async def market(self, symbol: str, exchange: str | None) -> tuple[str, str]:
         """Return exchange and symbol as the engine has them.
@@ -152,19 +101,6 @@ class Context:
         raise ProblemError(
             404, "unknown-market", "Unknown market", f"There is no {_id(wanted)} on {place}.{hint}", nearest=close[:3]
         )
-
-    async def asset(self, asset: str) -> str:
-        """Return an asset that news are watched for.
-
-        Raises:
-            ProblemError: 404, there is none of this name.
-        """
-        make = lambda: self.reader.rows(news.ASSETS)  # noqa: E731
-        known = [row["asset"] for row in await self.share(("assets",), _MARKETS_SECONDS, make)]
-        for found in known:
-            if found.upper() == asset.upper():
-                return str(found)
-        raise not_found("unknown-asset", "Unknown asset", f"No news is watched for {asset}.", asset, known)
 
     async def exchange(self, exchange: str) -> str:
         """Return an exchange as the engine has it.
@@ -203,58 +139,51 @@ class Context:
             raise bad_parameter("timeframe", f"there are {', '.join(known)}", timeframe, nearest=known)
         return timeframe
 
-    def page(
+    async def page(
         self,
-        rows: list[Row],
-        page: PageQuery,
-        wanted: Sequence[object],
-        columns: Iterable[str],
+        wanted: PageQuery,
+        selection: Sequence[object],
+        order: Order,
+        statement_of: Callable[[Position], Statement],
+    ) -> dict[str, Any]:
+        """Return a page of a list in SQL; see :meth:`page_of`."""
+
+        async def read(position: Position) -> list[Row]:
+            statement = statement_of(position)
+            return await self.reader.rows(statement.text, statement.values)
+
+        return await self.page_of(wanted, selection, order, read)
+
+    async def page_of(
+        self,
+        wanted: PageQuery,
+        selection: Sequence[object],
+        order: Order,
+        read: Callable[[Position], Awaitable[list[Row]]],
         *,
         blank: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Cut rows, one more than wanted if there are, to a page, and return it with the cursor of the next.
+        """Return a page of a list and the cursor of the next one.
 
-        Columns in ``blank`` are empty in the cursor: the next page begins behind all rows that differ in these alone.
+        Args:
+            wanted: which times, how many rows, behind which cursor.
+            selection: the name of the list and all that selects its rows; cursors hold for this list alone.
+            order: columns whose values tell the position of a row.
+            read: returns the rows behind a position, one more than wanted if there are.
+            blank: columns left empty in the cursor: the next page begins behind all rows that differ in these alone.
+
+        Raises:
+            ProblemError: 400, the times are in the wrong order, or the cursor belongs to another list.
         """
-        more = len(rows) > page.limit
-        rows = rows[: page.limit]
-        cursor = (
-            self.cursors.write(wanted, ["" if name in blank else rows[-1][name] for name in columns]) if more else None
-        )
-        return {"data": rows, "next_cursor": cursor}
-
-
-def listed(*parts: object) -> tuple[object, ...]:
-    """Return what a cursor is bound to: the name of the list and the parameters that select its rows."""
-    return parts
-
-
-def check_range(page: PageQuery) -> None:
-    """Refuse times in the wrong order.
-
-    Raises:
-        ProblemError: 400.
-    """
-    if page.since is not None and page.until is not None and page.since > page.until:
-        raise bad_parameter("from", "lies after `to`", page.since.isoformat())
-
-
-def chosen_names(names: str | None, known: Sequence[str], what: str) -> list[str]:
-    """Return the columns that were asked for, all by default.
-
-    Raises:
-        ProblemError: 404, one of them does not exist.
-    """
-    if names is None:
-        return list(known)
-    wanted = list(dict.fromkeys(name for name in names.split(",") if name))
-    if not wanted:
-        raise bad_parameter("names", f"names no {what}", names)
-    existing = set(known)
-    for name in wanted:
-        if name not in existing:
-            raise not_found(f"unknown-{what}", f"Unknown {what}", f"There is no {what} {name[:100]}.", name, known)
-    return wanted
+        if wanted.since is not None and wanted.until is not None and wanted.since > wanted.until:
+            raise bad_parameter("from", "lies after `to`", wanted.since.isoformat())
+        position = self.cursors.read(selection, wanted.cursor)
+        key = (*map(str, selection), wanted.limit, wanted.cursor)
+        rows: list[Row] = await self.share(key, self.settings.cache_seconds, lambda: read(position))
+        more = len(rows) > wanted.limit
+        rows = rows[: wanted.limit]
+        last = ["" if name in blank else rows[-1][name] for name, _ in order] if more else []
+        return {"data": rows, "next_cursor": self.cursors.write(selection, last) if more else None}
 
 
 def _id(symbol: str) -> str:

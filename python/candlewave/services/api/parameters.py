@@ -1,8 +1,8 @@
-"""Query parameters: one class per kind of list; what is not in it is refused by name."""
+"""Query parameters that several routes have."""
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -36,27 +36,24 @@ Timeframe = Annotated[str, Field(max_length=8, description="Length of a bar", ex
 Horizon = Annotated[
     int, Field(ge=1, le=1440, description="Minutes from the candle's close to the target time", examples=[5])
 ]
-Names = Annotated[
-    str | None,
-    Field(max_length=4000, pattern=r"^[A-Za-z0-9_,]+$", description="Comma-separated; all if left out"),
-]
 ModelName = Annotated[str | None, Field(pattern=_NAME, description="Every model if left out", examples=["baseline"])]
 ModelVersion = Annotated[str | None, Field(pattern=_NAME, description="Every version if left out", examples=["1"])]
-Span = Annotated[Literal["1h", "24h", "7d"], Field(description="Window of the figures", examples=["24h"])]
 
 
-class _Query(BaseModel):
+class Parameters(BaseModel):
+    """Query parameters of a route; what is not among them is refused by name."""
+
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), populate_by_name=False)
 
 
-class MarketQuery(_Query):
+class MarketQuery(Parameters):
     """One market."""
 
     symbol: Symbol
     exchange: Exchange = None
 
 
-class PageQuery(_Query):
+class PageQuery(Parameters):
     """A part of a list."""
 
     since: Annotated[
@@ -69,98 +66,5 @@ class PageQuery(_Query):
     cursor: Annotated[str | None, Field(max_length=500, description="next_cursor of the page before")] = None
 
 
-class CandleQuery(MarketQuery, PageQuery):
-    """Bars."""
-
-    timeframe: Timeframe = "1m"
-    include_open: Annotated[bool, Field(description="Show bars that still grow")] = True
-
-
-class IndicatorQuery(MarketQuery, PageQuery):
-    """Indicators of bars."""
-
-    timeframe: Timeframe = "1m"
-    names: Annotated[Names, Field(examples=["rsi_14,ema_12"])] = None
-
-
-class FeatureQuery(MarketQuery, PageQuery):
-    """Features of minutes."""
-
-    names: Annotated[Names, Field(examples=["rsi_14_1m,body_1m"])] = None
-
-
-class LatestQuery(_Query):
-    """Forecasts that are served."""
-
-    symbol: AnySymbol = None
-    exchange: Exchange = None
-    horizon_minutes: Horizon | None = None
-
-
-class HistoryQuery(MarketQuery, PageQuery):
-    """Past forecasts."""
-
-    horizon_minutes: Horizon
-    role: Annotated[
-        Literal["served", "champion", "challenger", "baseline", "all"],
-        Field(description="served: the champion's of each candle, else the baseline's"),
-    ] = "served"
-    model_name: ModelName = None
-    model_version: ModelVersion = None
-
-
-class PerformanceQuery(_Query):
-    """Newest performance."""
-
-    symbol: AnySymbol = None
-    exchange: Exchange = None
-    horizon_minutes: Horizon | None = None
-    span: Span | None = None
-    model_name: ModelName = None
-    model_version: ModelVersion = None
-
-
-class PerformanceHistoryQuery(MarketQuery, PageQuery):
-    """Performance over time."""
-
-    horizon_minutes: Horizon
-    span: Span
-    model_name: ModelName = None
-    model_version: ModelVersion = None
-
-
-class AssetQuery(PageQuery):
-    """Of one asset."""
-
-    asset: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9._]{1,32}$", description="Base of a market, such as BTC", examples=["BTC"])
-    ]
-
-
-class AlertQuery(PageQuery):
-    """Alerts."""
-
-    status: Annotated[Literal["firing", "all"], Field(description="Those that fire now, or every change")] = "firing"
-
-
-class StreamQuery(_Query):
-    """Live events."""
-
-    symbol: AnySymbol = None
-    exchange: Exchange = None
-    timeframe: Annotated[
-        str | None, Field(max_length=8, description="Every timeframe if left out", examples=["1m"])
-    ] = None
-    kinds: Annotated[
-        str | None,
-        Field(
-            pattern=r"^(candle|prediction|alert|freshness)(,(candle|prediction|alert|freshness)){0,3}$",
-            description="Comma-separated: candle, prediction, alert, freshness; all if left out",
-            examples=["candle,freshness"],
-        ),
-    ] = None
-    limit: Annotated[int | None, Field(ge=1, le=100_000, description="End after so many events", examples=[1])] = None
-
-
-class NoQuery(_Query):
+class NoQuery(Parameters):
     """No parameter at all."""

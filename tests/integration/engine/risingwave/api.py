@@ -6,61 +6,70 @@ from typing import Any
 
 from psycopg import sql
 
-from candlewave.services.api import parameters as p
-from candlewave.services.api.queries import alerts, bars, forecasts, live, markets, models, news
-from candlewave.services.api.queries.common import Query
+from candlewave.services.api.context import MARKETS
+from candlewave.services.api.history import HistoryQuery, history_of
+from candlewave.services.api.parameters import PageQuery
+from candlewave.services.api.routes import alerts, bars, forecasts, models, news, overview
+from candlewave.services.api.sql import Statement
+from candlewave.services.api.stream import feed
 
 _HOUR = timedelta(hours=1)
 
 
-def plain_queries(now: datetime) -> Iterator[tuple[str, str, list[object]]]:
-    """Yield name, text and values of the queries that are constant."""
-    yield "markets", markets.MARKETS, []
-    yield "ranges", markets.RANGES, []
-    yield "prices", markets.PRICES, []
-    yield "freshness", markets.FRESHNESS, []
-    yield "clock", live.CLOCK, []
-    yield "open bars", live.OPEN_BARS, []
-    yield "closed bars", live.CLOSED_BARS, [now - _HOUR, now, now - 3 * _HOUR]
-    yield "new alerts", live.ALERTS, [now - _HOUR]
-    yield "indicator catalog", bars.INDICATOR_CATALOG, []
-    yield "feature catalog", bars.FEATURE_CATALOG, []
-    yield "roles", models.ROLES, []
-    yield "served", models.SERVED, []
-    yield "events", models.EVENTS, []
-    yield "assets", news.ASSETS, []
+def constant_statements(now: datetime) -> Iterator[tuple[str, Statement]]:
+    """Yield name and statement where the request decides nothing but values."""
+    yield "markets", MARKETS
+    yield "ranges", overview.RANGES
+    yield "prices", overview.PRICES
+    yield "freshness", overview.FRESHNESS
+    yield "indicator catalog", bars.INDICATOR_CATALOG
+    yield "feature catalog", bars.FEATURE_CATALOG
+    yield "forecasts that are served", forecasts.SERVED
+    yield "roles", models.ROLES
+    yield "served", models.SERVED
+    yield "events", models.EVENTS
+    yield "standing", models.STANDING
+    yield "assets", news.ASSETS
+    live: dict[str, tuple[str, list[object]]] = {
+        "clock": (feed.CLOCK, []),
+        "open bars": (feed.OPEN_BARS, []),
+        "closed bars": (feed.CLOSED_BARS, [now - _HOUR, now, now - 3 * _HOUR]),
+        "new alerts": (feed.ALERTS, [now - _HOUR]),
+    }
+    for name, (text, values) in live.items():
+        yield name, Statement(sql.Composed([sql.SQL(text)]), values)  # type: ignore[arg-type]
 
 
-def paged_queries(exchange: str, symbol: str, asset: str, now: datetime) -> Iterator[tuple[str, Query]]:
-    """Yield name and query of a page, and of the page after a position."""
-    market: dict[str, Any] = {"symbol": symbol, "exchange": exchange, "limit": 7}
+def paged_statements(exchange: str, symbol: str, asset: str, now: datetime) -> Iterator[tuple[str, Statement]]:
+    """Yield name and statement of a page, and of the page after a position."""
+    market = {"exchange": exchange, "symbol": symbol}
+    few: dict[str, Any] = {**market, "limit": 7}
     span = {"from": now - 3 * _HOUR, "to": now}
     before = [(now - _HOUR).isoformat()]
     for place, position in (("first page", None), ("later page", before)):
-        wanted = p.CandleQuery(**market, timeframe="5m", **span)
-        yield f"candles, {place}", bars.candles(exchange, symbol, wanted, position)
-        page = p.PageQuery(limit=7)
-        yield f"indicators, {place}", bars.indicators(exchange, symbol, "1m", ["rsi_14", "ema_12"], page, position)
-        yield f"features, {place}", bars.features(exchange, symbol, ["rsi_14_1m", "no_news"], page, position)
-        yield f"sentiment, {place}", news.minutes(asset, page, position)
+        wanted = bars.CandleQuery(**few, timeframe="5m", **span)
+        yield f"candles, {place}", bars.candles_of(exchange, symbol, wanted, position)
+        page = PageQuery(limit=7)
+        minute = {**market, "timeframe": "1m"}
+        indicators = ["open_time", "close_time", "warm_bars", "rsi_14", "ema_12"]
+        yield f"indicators, {place}", bars.values_of("indicators", minute, indicators, page, position)
+        features = ["open_time", "close_time", "available_at", "rsi_14_1m", "no_news"]
+        yield f"features, {place}", bars.values_of("features", market, features, page, position)
+        yield f"sentiment, {place}", news.minutes_of(asset, page, position)
         scored = position and [*position, "article-1", "1"]
-        yield f"headlines, {place}", news.headlines(asset, page, scored)
+        yield f"headlines, {place}", news.headlines_of(asset, page, scored)
         model = position and [*position, "trees", "1"]
-        history = p.HistoryQuery(**market, horizon_minutes=5)
+        history = HistoryQuery(**few, horizon_minutes=5)
         roles = ["champion", "baseline"]
-        yield f"history, {place}", forecasts.history(exchange, symbol, history, roles, model, 21)
-        errors = p.PerformanceHistoryQuery(**market, horizon_minutes=5, span="1h")
-        yield f"performance, {place}", models.performance(exchange, symbol, errors, model)
+        yield f"history, {place}", history_of(exchange, symbol, history, roles, model, 21)
+        errors = models.PerformanceHistoryQuery(**few, horizon_minutes=5, span="1h")
+        yield f"performance, {place}", models.performance_of(exchange, symbol, errors, model)
         fired = position and [*position, "f1", "firing"]
         for status in ("firing", "all"):
-            yield f"alerts {status}, {place}", alerts.alerts(p.AlertQuery(status=status, limit=7), fired)
+            yield f"alerts {status}, {place}", alerts.alerts_of(alerts.AlertQuery(status=status, limit=7), fired)
 
 
-def queries(exchange: str, symbol: str, asset: str, now: datetime) -> Iterator[tuple[str, Query]]:
-    """Yield every query."""
-    for name, text, values in plain_queries(now):
-        yield name, Query(sql.Composed([sql.SQL(text)]), values)  # type: ignore[arg-type]
-    yield "forecasts that are served", forecasts.served(None, None)
-    yield "forecasts of a market", forecasts.served(exchange, symbol)
-    yield "standing", Query(models.STANDING, [])
-    yield from paged_queries(exchange, symbol, asset, now)
+def statements(exchange: str, symbol: str, asset: str, now: datetime) -> Iterator[tuple[str, Statement]]:
+    """Yield every statement."""
+    yield from constant_statements(now)
+    yield from paged_statements(exchange, symbol, asset, now)

@@ -14,7 +14,7 @@ from tests.golden.harness.engines import EmbeddedEngine, Engine, RisingWaveEngin
 from tests.golden.harness.table import Row
 
 from candlewave.core.config import load_config
-from candlewave.services.api.queries.common import Query
+from candlewave.services.api.sql import Statement
 from candlewave.sqlproject.catalog.indicators import Unit, catalog
 from candlewave.sqlproject.ddl import Kind, plain_table
 from candlewave.sqlproject.render import SqlObject, render_objects
@@ -85,7 +85,7 @@ class Pair:
         assert wrong == [], "\n".join(wrong)
         return counts
 
-    def assert_same_answers(self, query: Query) -> int:
+    def assert_same_answers(self, query: Statement) -> int:
         """Compare what a query gives, in order but for what ties; return how many rows there are."""
         one, other = (
             engine._conn.cursor(row_factory=dict_row).execute(query.text, query.values or None).fetchall()  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.golden.harness.table import Row
-from tests.integration.engine.risingwave.api import queries
+from tests.integration.engine.risingwave.api import statements
 from tests.integration.engine.risingwave.market import (
     BAD,
     MINUTE,
@@ -104,7 +104,7 @@ def test_forecasts_and_news(pair: Pair) -> None:
     assert later["served_predictions"] == len(MARKETS) * len(HORIZONS)
     assert any(row["amended_features"] for row in pair.rows("input_amendments"))
 
-    counts = {name: pair.assert_same_answers(query) for name, query in queries("simulated", "AAA/USD", "AAA", at)}
+    counts = {name: pair.assert_same_answers(query) for name, query in statements("simulated", "AAA/USD", "AAA", at)}
     assert {name for name, count in counts.items() if not count} == WITHOUT_ROWS
 
 

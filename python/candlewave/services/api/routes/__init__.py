@@ -1,1 +1,1 @@
-"""The endpoints of /v1, by subject. A route reads rows, shapes them and answers; its SQL is in the room queries."""
+"""The endpoints of /v1: a module per subject, with its parameters, SQL and documents, found by its ``routes``."""

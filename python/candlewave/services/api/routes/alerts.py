@@ -1,35 +1,65 @@
-"""Alerts of the model error monitor, and wishes for a training."""
+"""Alerts of the model error monitor, and requests for a training."""
 
 import asyncio
 import hashlib
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import uuid4
 
 from fastapi import Body, Header, Query, Request
 from fastapi.responses import JSONResponse
+from psycopg.sql import SQL
+from pydantic import Field
 
 from candlewave.bus import BusError
 from candlewave.contracts import records
 from candlewave.contracts.api import Alerts, TrainingRequest, TrainingRequestBody
+from candlewave.rules import summary
 from candlewave.services.api.answers import Answer
-from candlewave.services.api.context import Ctx, check_range, listed
-from candlewave.services.api.documents import alert_document
-from candlewave.services.api.parameters import AlertQuery, NoQuery
+from candlewave.services.api.context import Ctx
+from candlewave.services.api.parameters import NoQuery, PageQuery
 from candlewave.services.api.problems import ProblemError
-from candlewave.services.api.queries import alerts as sql
+from candlewave.services.api.reader import Row
 from candlewave.services.api.routes.common import answers, router
+from candlewave.services.api.sql import Position, Statement, Where, columns, one_more
 
 routes = router("alerts")
+_ORDER = (("occurred_at", "timestamptz"), ("fingerprint", "varchar"), ("status", "varchar"))
+_COLUMNS = ("fingerprint", "rule", "severity", "labels", "value", "status", "occurred_at")
+
+
+class AlertQuery(PageQuery):
+    """Alerts."""
+
+    status: Annotated[Literal["firing", "all"], Field(description="Those that fire now, or every change")] = "firing"
+
+
+def alerts_of(wanted: AlertQuery, position: Position) -> Statement:
+    """Return the statement of a page of alerts: of those that fire now, or of every change."""
+    where = Where().within("occurred_at", wanted).before(_ORDER, position)
+    changes = SQL("alerts").format()
+    if wanted.status == "firing":
+        # An alert's end and its next begin never share a moment; the end comes first in the alphabet reversed.
+        changes = SQL(
+            "(SELECT {0} FROM (SELECT {0}, row_number() OVER (PARTITION BY fingerprint ORDER BY occurred_at DESC,"
+            " status DESC) AS place FROM alerts) AS numbered WHERE place = 1 AND status = 'firing') AS firing"
+        ).format(columns(_COLUMNS))
+    text = SQL("SELECT {} FROM {}{} ORDER BY occurred_at DESC, fingerprint DESC, status DESC LIMIT {}").format(
+        columns(_COLUMNS), changes, where.text, one_more(wanted)
+    )
+    return Statement(text, where.values)
+
+
+def alert_document(row: Row) -> Row:
+    """Return an alert with its sentence."""
+    labels = {str(name): str(value) for name, value in (row["labels"] or {}).items()}
+    return {**row, "labels": labels, "summary": summary(row["rule"], labels, row["value"] or 0.0)}
 
 
 @routes.get("/alerts", responses=answers(Alerts))
 async def alerts(ctx: Ctx, wanted: Annotated[AlertQuery, Query()]) -> Answer:
     """Alerts that fire now, or every change of an alert; newest first."""
-    check_range(wanted)
-    selection = listed("alerts", wanted.status, wanted.since, wanted.until)
-    position = ctx.cursors.read(selection, wanted.cursor)
-    rows = await ctx.shared_rows(sql.alerts(wanted, position))
-    page = ctx.page(rows, wanted, selection, [name for name, _ in sql.POSITION])
+    selection = ("alerts", wanted.status, wanted.since, wanted.until)
+    page = await ctx.page(wanted, selection, _ORDER, lambda position: alerts_of(wanted, position))
     page["data"] = [alert_document(row) for row in page["data"]]
     return ctx.answer(page)
 

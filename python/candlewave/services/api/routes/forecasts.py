@@ -4,25 +4,44 @@ import math
 from typing import Annotated, Any
 
 from fastapi import Query
+from psycopg.sql import SQL
 
 from candlewave.contracts.api import LatestForecasts, PastForecasts
 from candlewave.core.times import MINUTE
 from candlewave.services.api.answers import Answer
-from candlewave.services.api.context import Context, Ctx, check_range, listed
-from candlewave.services.api.history import mark_amended, read_history
-from candlewave.services.api.parameters import HistoryQuery, LatestQuery
-from candlewave.services.api.queries.forecasts import FORECAST, OUTCOME
+from candlewave.services.api.context import Context, Ctx
+from candlewave.services.api.history import FORECAST, ORDER, OUTCOME, HistoryQuery, mark_amended, read_history
+from candlewave.services.api.parameters import AnySymbol, Exchange, Horizon, Parameters
 from candlewave.services.api.reader import Row
 from candlewave.services.api.routes.common import answers, router
+from candlewave.services.api.sql import Position, columns, statement
 
-_POSITION = ("feature_time", "model_name", "model_version")
+SERVED = statement(
+    SQL(
+        "SELECT {}, c.close AS latest_price FROM served_predictions AS p"
+        " LEFT JOIN feed_clock AS f ON f.exchange = p.exchange AND f.symbol = p.symbol"
+        " LEFT JOIN candles_1m_live AS c ON c.exchange = f.exchange AND c.symbol = f.symbol"
+        "  AND c.open_time = date_trunc('minute', f.last_trade_ts, 'UTC')"
+        " ORDER BY p.exchange, p.symbol, p.horizon_minutes"
+    ).format(columns(FORECAST, "p"))
+)
+"""The forecasts that are served, with the newest price of their markets: one query for all who ask for any of them."""
+
 routes = router("forecasts")
+
+
+class LatestQuery(Parameters):
+    """Forecasts that are served."""
+
+    symbol: AnySymbol = None
+    exchange: Exchange = None
+    horizon_minutes: Horizon | None = None
 
 
 @routes.get("/predictions/latest", responses=answers(LatestForecasts))
 async def latest(ctx: Ctx, wanted: Annotated[LatestQuery, Query()]) -> Answer:
     """The forecast that is served for each market and horizon: the champion's, else the baseline's."""
-    rows = await ctx.of_market(await ctx.served(), wanted.symbol, wanted.exchange)
+    rows = await ctx.of_market(await ctx.rows(SERVED), wanted.symbol, wanted.exchange)
     if wanted.horizon_minutes is not None:
         rows = [row for row in rows if row["horizon_minutes"] == wanted.horizon_minutes]
     # Ages change by themselves; a forecast or a price that changes is a change.
@@ -33,9 +52,8 @@ async def latest(ctx: Ctx, wanted: Annotated[LatestQuery, Query()]) -> Answer:
 @routes.get("/predictions", responses=answers(PastForecasts))
 async def history(ctx: Ctx, wanted: Annotated[HistoryQuery, Query()]) -> Answer:
     """Past forecasts of a market and horizon, newest first, each with what came."""
-    check_range(wanted)
     exchange, symbol = await ctx.market(wanted.symbol, wanted.exchange)
-    selection = listed(
+    selection = (
         "predictions",
         exchange,
         symbol,
@@ -46,16 +64,14 @@ async def history(ctx: Ctx, wanted: Annotated[HistoryQuery, Query()]) -> Answer:
         wanted.since,
         wanted.until,
     )
-    position = ctx.cursors.read(selection, wanted.cursor)
-    key = ("predictions", *selection, wanted.limit, wanted.cursor)
 
-    async def read() -> list[Row]:
+    async def read(position: Position) -> list[Row]:
         found = await read_history(ctx.history, exchange, symbol, wanted, position)
         return await mark_amended(ctx.reader, exchange, symbol, found)
 
-    rows = await ctx.share(key, ctx.settings.cache_seconds, read)
     # One forecast is served per candle: the others of the candle must not begin the next page.
-    page = ctx.page(rows, wanted, selection, _POSITION, blank=_POSITION[1:] if wanted.role == "served" else ())
+    blank = [name for name, _ in ORDER[1:]] if wanted.role == "served" else []
+    page = await ctx.page_of(wanted, selection, ORDER, read, blank=blank)
     page["data"] = [_with_outcome(row) for row in page["data"]]
     return ctx.answer({"exchange": exchange, "symbol": symbol, "horizon_minutes": wanted.horizon_minutes, **page})
 

@@ -1,24 +1,108 @@
 """Models: what they do, what became of them, how good they are."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
+from psycopg.sql import SQL
+from pydantic import Field
 
 from candlewave.contracts.api import Models, PerformanceHistory, Performances
 from candlewave.services.api.answers import Answer
-from candlewave.services.api.context import Ctx, check_range, listed
-from candlewave.services.api.parameters import NoQuery, PerformanceHistoryQuery, PerformanceQuery
-from candlewave.services.api.queries import models as sql
+from candlewave.services.api.context import Ctx
+from candlewave.services.api.parameters import (
+    AnySymbol,
+    Exchange,
+    Horizon,
+    MarketQuery,
+    ModelName,
+    ModelVersion,
+    NoQuery,
+    PageQuery,
+    Parameters,
+)
 from candlewave.services.api.routes.common import answers, router
+from candlewave.services.api.sql import Position, Statement, Where, columns, one_more, statement
 
-_ORDER = ("champion", "challenger", "baseline")
+ROLES = statement(
+    "SELECT model_name, model_version, role, max(feature_time) AS newest FROM latest_predictions"
+    " GROUP BY model_name, model_version, role"
+)
+SERVED = statement("SELECT DISTINCT model_name, model_version, horizon_minutes FROM served_predictions")
+EVENTS = statement(
+    "SELECT model_name, model_version, event, reason, occurred_at FROM model_events"
+    " ORDER BY occurred_at DESC, event = 'registered', event_id DESC LIMIT 2000"
+)
+
+_COLUMNS = (
+    "exchange", "symbol", "horizon_minutes", "model_name", "model_version", "span", "hour", "forecasts", "rmse", "mae",
+    "bias", "directional_accuracy", "pinball", "coverage", "skill", "interval_skill",
+)  # fmt: skip
+_HOURS = (("hour", "timestamptz"), ("model_name", "varchar"), ("model_version", "varchar"))
+
+# Joined when read: model_error does not depend on features, which decide what is amended.
+_AMENDED_SHARE = SQL(
+    "coalesce((SELECT sum(a.forecasts) FROM amended_hours AS a WHERE {} AND a.hour <= e.hour"
+    " AND a.hour > e.hour - CASE e.span WHEN '1h' THEN INTERVAL '1 hour' WHEN '24h' THEN INTERVAL '24 hours'"
+    " ELSE INTERVAL '168 hours' END), 0)::double precision / nullif(e.forecasts, 0) AS amended_share"
+).format(SQL(" AND ").join([SQL("a.{0} = e.{0}").format(SQL(name)) for name in _COLUMNS[:5]]))
+
+STANDING = statement(
+    SQL(
+        "SELECT {1}, {2} FROM (SELECT {0}, row_number() OVER (PARTITION BY exchange, symbol, horizon_minutes,"
+        " model_name, model_version, span ORDER BY hour DESC) AS place FROM model_error"
+        " WHERE hour >= (SELECT closed_until - INTERVAL '8 days' FROM market_clock)) AS e WHERE e.place = 1"
+        " ORDER BY e.exchange, e.symbol, e.horizon_minutes, e.model_name, e.model_version, e.span"
+    ).format(columns(_COLUMNS), columns(_COLUMNS, "e"), _AMENDED_SHARE)
+)
+"""Newest hour of each model version, market, horizon and window of the last eight days."""
+
 routes = router("models")
+_ROLES = ("champion", "challenger", "baseline")
+_Span = Annotated[Literal["1h", "24h", "7d"], Field(description="Window of the figures", examples=["24h"])]
+
+
+class PerformanceQuery(Parameters):
+    """Newest performance."""
+
+    symbol: AnySymbol = None
+    exchange: Exchange = None
+    horizon_minutes: Horizon | None = None
+    span: _Span | None = None
+    model_name: ModelName = None
+    model_version: ModelVersion = None
+
+
+class PerformanceHistoryQuery(MarketQuery, PageQuery):
+    """Performance over time."""
+
+    horizon_minutes: Horizon
+    span: _Span
+    model_name: ModelName = None
+    model_version: ModelVersion = None
+
+
+def performance_of(exchange: str, symbol: str, wanted: PerformanceHistoryQuery, position: Position) -> Statement:
+    """Return the statement of a page of hours."""
+    where = Where().equal(
+        exchange=exchange,
+        symbol=symbol,
+        horizon_minutes=wanted.horizon_minutes,
+        span=wanted.span,
+        model_name=wanted.model_name,
+        model_version=wanted.model_version,
+    )
+    where.within("hour", wanted).before(_HOURS, position)
+    text = SQL(
+        "SELECT {}, {} FROM (SELECT {} FROM model_error{} ORDER BY hour DESC, model_name DESC, model_version DESC"
+        " LIMIT {}) AS e ORDER BY e.hour DESC, e.model_name DESC, e.model_version DESC"
+    ).format(columns(_COLUMNS, "e"), _AMENDED_SHARE, columns(_COLUMNS), where.text, one_more(wanted))
+    return Statement(text, where.values)
 
 
 @routes.get("/performance", responses=answers(Performances))
 async def performance(ctx: Ctx, wanted: Annotated[PerformanceQuery, Query()]) -> Answer:
     """How good each model version was, up to the newest hour of each window."""
-    rows = await ctx.of_market(await ctx.standing(), wanted.symbol, wanted.exchange)
+    rows = await ctx.of_market(await ctx.rows(STANDING, 1.0), wanted.symbol, wanted.exchange)
     for name in ("horizon_minutes", "span", "model_name", "model_version"):
         value = getattr(wanted, name)
         if value is not None:
@@ -29,9 +113,8 @@ async def performance(ctx: Ctx, wanted: Annotated[PerformanceQuery, Query()]) ->
 @routes.get("/performance/history", responses=answers(PerformanceHistory))
 async def performance_history(ctx: Ctx, wanted: Annotated[PerformanceHistoryQuery, Query()]) -> Answer:
     """How good model versions were, hour by hour, newest first."""
-    check_range(wanted)
     exchange, symbol = await ctx.market(wanted.symbol, wanted.exchange)
-    selection = listed(
+    selection = (
         "performance",
         exchange,
         symbol,
@@ -42,16 +125,16 @@ async def performance_history(ctx: Ctx, wanted: Annotated[PerformanceHistoryQuer
         wanted.since,
         wanted.until,
     )
-    position = ctx.cursors.read(selection, wanted.cursor)
-    rows = await ctx.shared_rows(sql.performance(exchange, symbol, wanted, position))
-    page = ctx.page(rows, wanted, selection, [name for name, _ in sql.POSITION])
+    page = await ctx.page(
+        wanted, selection, _HOURS, lambda position: performance_of(exchange, symbol, wanted, position)
+    )
     return ctx.answer({"exchange": exchange, "symbol": symbol, **page})
 
 
 @routes.get("/models", responses=answers(Models))
 async def models(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
     """Every model version that forecasts or was heard of."""
-    roles, served, events = await ctx.models()
+    roles, served, events = [await ctx.rows(which) for which in (ROLES, SERVED, EVENTS)]
     found: dict[tuple[str, str], dict[str, Any]] = {}
 
     def entry(row: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +168,7 @@ async def models(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
             if row["event"] == event and model[field] is None:
                 model[field] = row["occurred_at"]
     for model in found.values():
-        model["roles"] = sorted(set(model["roles"]), key=_ORDER.index)
+        model["roles"] = sorted(set(model["roles"]), key=_ROLES.index)
         model["horizons_minutes"] = sorted(set(model["horizons_minutes"]))
     data = sorted(found.values(), key=lambda m: (m["model_name"], _number(m["model_version"])), reverse=True)
     return ctx.answer({"data": data})

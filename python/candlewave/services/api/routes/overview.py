@@ -7,16 +7,72 @@ from fastapi import Query
 from candlewave import __version__
 from candlewave.contracts.api import About, Freshness, Markets
 from candlewave.services.api.answers import Answer
-from candlewave.services.api.context import Ctx
-from candlewave.services.api.documents import freshness_document
+from candlewave.services.api.context import Context, Ctx
 from candlewave.services.api.parameters import NoQuery
+from candlewave.services.api.reader import Row
+from candlewave.services.api.routes.bars import CATALOG_SECONDS, FEATURE_CATALOG, INDICATOR_CATALOG
 from candlewave.services.api.routes.common import answers, router
+from candlewave.services.api.sql import statement
+
+RANGES = statement(
+    "SELECT f.exchange, f.symbol, min(c.open_time) AS first_candle, max(c.open_time) AS last_candle"
+    " FROM feed_clock AS f INNER JOIN candles AS c ON c.exchange = f.exchange AND c.symbol = f.symbol"
+    " WHERE c.timeframe = '1m' GROUP BY f.exchange, f.symbol"
+)
+"""On RisingWave, which reads all candles for it; hence kept for a minute."""
+
+RANGES_BY_INDEX = statement(
+    "SELECT f.exchange, f.symbol,"
+    " (SELECT min(c.open_time) FROM candles AS c WHERE c.exchange = f.exchange AND c.symbol = f.symbol"
+    "  AND c.timeframe = '1m') AS first_candle,"
+    " (SELECT max(c.open_time) FROM candles AS c WHERE c.exchange = f.exchange AND c.symbol = f.symbol"
+    "  AND c.timeframe = '1m') AS last_candle"
+    " FROM feed_clock AS f"
+)
+"""On PostgreSQL: two looks into the index per market."""
+
+PRICES = statement(
+    "SELECT c.exchange, c.symbol, c.close AS last_price FROM feed_clock AS f"
+    " INNER JOIN candles_1m_live AS c ON c.exchange = f.exchange AND c.symbol = f.symbol"
+    "  AND c.open_time = date_trunc('minute', f.last_trade_ts, 'UTC')"
+)
+"""Newest price of each market, found by the whole key."""
+
+_RECENT = (
+    " FROM market_clock AS m CROSS JOIN feed_clock AS f INNER JOIN {view} AS v"
+    "  ON v.exchange = f.exchange AND v.symbol = f.symbol AND v.open_time >= m.closed_until - INTERVAL '10 minutes'"
+)
+
+FRESHNESS = statement(
+    "SELECT 'trades' AS layer, max(last_ts) AS newest, 1 AS place FROM feed_clock"
+    f" UNION ALL SELECT 'candles', max(v.close_time), 2{_RECENT.format(view='candles')} WHERE v.timeframe = '1m'"
+    f" UNION ALL SELECT 'indicators', max(v.close_time), 3{_RECENT.format(view='indicators')} WHERE v.timeframe = '1m'"
+    f" UNION ALL SELECT 'features', max(v.close_time), 4{_RECENT.format(view='features')}"
+    " UNION ALL SELECT 'sentiment', max(scored_at), 5 FROM news_sentiment"
+    " UNION ALL SELECT 'predictions', max(feature_time) + INTERVAL '1 minute', 6 FROM served_predictions"
+    " UNION ALL SELECT 'closed_until', max(closed_until), 7 FROM market_clock"
+    " ORDER BY place"
+)
+"""Newest event of each layer; what is older than ten minutes behind the clock counts as nothing."""
 
 SYNTHETIC = "simulated"
 """The exchange of made-up markets."""
 
-_MINUTE = 60
 routes = router("overview")
+_ABOUT_SECONDS = 60
+_RANGES_SECONDS = 60.0
+
+
+def freshness_document(ctx: Context, rows: list[Row]) -> dict[str, object]:
+    """Return the answer of ``/v1/freshness``."""
+    now = ctx.clock()
+    newest = {row["layer"]: row["newest"] for row in rows}
+    closed_until = newest.pop("closed_until", None)
+    layers = [
+        {"layer": name, "newest": when, "age_seconds": None if when is None else (now - when).total_seconds()}
+        for name, when in newest.items()
+    ]
+    return {"closed_until": closed_until, "data": layers}
 
 
 @routes.get("/about", responses=answers(About))
@@ -31,21 +87,23 @@ async def about(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
             "horizons_minutes": config.predictions.horizons_minutes,
             "ema": min(config.indicators.ema),
             "rsi": config.indicators.rsi,
-            "indicators": [row["name"] for row in await ctx.indicator_catalog()],
-            "features": [row["name"] for row in await ctx.feature_catalog()],
+            "indicators": [row["name"] for row in await ctx.rows(INDICATOR_CATALOG, CATALOG_SECONDS)],
+            "features": [row["name"] for row in await ctx.rows(FEATURE_CATALOG, CATALOG_SECONDS)],
             "interval": 0.8,
             "anonymous": ctx.anonymous,
             "history": ctx.history.name,
         },
-        fresh=_MINUTE,
+        fresh=_ABOUT_SECONDS,
     )
 
 
 @routes.get("/symbols", responses=answers(Markets))
 async def symbols(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
     """Every market that is configured or has data."""
-    ranges = await ctx.ranges()
-    prices = {(row["exchange"], row["symbol"]): row["last_price"] for row in await ctx.prices()}
+    on_risingwave = ctx.reader.is_risingwave
+    found = await ctx.rows(*((RANGES, _RANGES_SECONDS) if on_risingwave else (RANGES_BY_INDEX, 1.0)))
+    ranges = {(row["exchange"], row["symbol"]): row for row in found}
+    prices = {(row["exchange"], row["symbol"]): row["last_price"] for row in await ctx.rows(PRICES)}
     data = []
     for market in await ctx.markets():
         key = (market["exchange"], market["symbol"])
@@ -72,5 +130,5 @@ async def symbols(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
 @routes.get("/freshness", responses=answers(Freshness))
 async def freshness(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
     """How far each layer has come."""
-    rows = await ctx.freshness()
+    rows = await ctx.rows(FRESHNESS)
     return ctx.answer(freshness_document(ctx, rows), tagged=[row["newest"] for row in rows])

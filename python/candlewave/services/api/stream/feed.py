@@ -8,14 +8,40 @@ from typing import Any
 
 from candlewave.core.config import TIMEFRAME_SECONDS
 from candlewave.services.api.context import Context
-from candlewave.services.api.documents import alert_document, freshness_document
+from candlewave.services.api.history import FORECAST
 from candlewave.services.api.problems import ProblemError
-from candlewave.services.api.queries import live
-from candlewave.services.api.queries.forecasts import FORECAST
 from candlewave.services.api.reader import Row
+from candlewave.services.api.routes.alerts import alert_document
+from candlewave.services.api.routes.forecasts import SERVED
+from candlewave.services.api.routes.overview import FRESHNESS, freshness_document
 from candlewave.services.api.stream.hub import Event, Hub
 from candlewave.telemetry import tracing
 from candlewave.telemetry.logs import get_logger
+
+CLOCK = "SELECT closed_until FROM market_clock"
+
+_BAR = (
+    "exchange, symbol, timeframe, open_time, close_time, open, high, low, close, volume, turnover, trades, buy_volume"
+)
+
+OPEN_BARS = (
+    f"SELECT {_BAR}, true AS is_open, NULL::boolean AS is_filled, NULL::varchar AS feed_state,"
+    " NULL::timestamptz AS amended_at FROM candles_live WHERE is_open ORDER BY exchange, symbol, timeframe"
+)
+
+CLOSED_BARS = (
+    f"SELECT {', '.join(f'c.{name}' for name in _BAR.split(', '))}, false AS is_open, c.is_filled, c.feed_state,"
+    " c.amended_at"
+    " FROM feed_clock AS f INNER JOIN candles AS c ON c.exchange = f.exchange AND c.symbol = f.symbol"
+    " WHERE c.close_time > %s AND c.close_time <= %s AND c.open_time >= %s"
+    " ORDER BY c.close_time, c.exchange, c.symbol, c.timeframe"
+)
+"""Bars that closed after one moment and by another; the third bounds their open times, for the index."""
+
+ALERTS = (
+    "SELECT fingerprint, rule, severity, labels, value, status, occurred_at FROM alerts WHERE occurred_at > %s"
+    " ORDER BY occurred_at, fingerprint"
+)
 
 FRESHNESS_SECONDS = 5.0
 OPEN_BAR_SECONDS = 0.25
@@ -83,24 +109,24 @@ class Feed:
         """Publish what changed since the last look; the first one only learns what there is."""
         rows = self._context.reader.rows
         now = asyncio.get_running_loop().time()
-        clock = await rows(live.CLOCK)
+        clock = await rows(CLOCK)
         closed_until = clock[0]["closed_until"] if clock else None
         if not self._is_primed:
             self._closed_until, self._alerts_after = closed_until, self._context.clock()
-        async for row in self._paced(await rows(live.OPEN_BARS)):
+        async for row in self._paced(await rows(OPEN_BARS)):
             self._open_bar(row, now)
         if closed_until is not None and closed_until != self._closed_until:
             since = max(self._closed_until or closed_until, closed_until - LONGEST_MEMORY)
-            bars = await rows(live.CLOSED_BARS, [since, closed_until, since - self._longest_bar])
+            bars = await rows(CLOSED_BARS, [since, closed_until, since - self._longest_bar])
             async for row in self._paced(bars):
                 self.hub.publish("candle", dict(row), **_about(row), timeframe=row["timeframe"])
             self._closed_until = closed_until
-        for row in await self._context.served():
+        for row in await self._context.rows(SERVED):
             self._prediction(row)
         await self._look_for_alerts()
         if now - self._freshness_at >= FRESHNESS_SECONDS:
             self._freshness_at = now
-            self.hub.publish("freshness", freshness_document(self._context, await self._context.freshness()))
+            self.hub.publish("freshness", freshness_document(self._context, await self._context.rows(FRESHNESS)))
         self._is_primed = True
 
     def _stay_awake(self) -> None:
@@ -143,13 +169,13 @@ class Feed:
         rows = self._context.reader.rows
         found: list[tuple[datetime, str, object, dict[str, str]]] = []
         if closed_until is not None:
-            for row in await rows(live.CLOSED_BARS, [since, closed_until, since - self._longest_bar]):
+            for row in await rows(CLOSED_BARS, [since, closed_until, since - self._longest_bar]):
                 about = {**_about(row), "timeframe": row["timeframe"]}
                 found.append((row["close_time"], "candle", dict(row), about))
-        for row in await self._context.served():
+        for row in await self._context.rows(SERVED):
             if row["made_at"] > since and seen.get(_forecast_key(row)) == _forecast_state(row):
                 found.append((row["made_at"], "prediction", _forecast(row), _about(row)))
-        for row in await rows(live.ALERTS, [since]):
+        for row in await rows(ALERTS, [since]):
             if _alert_key(row) in alerts:
                 found.append((row["occurred_at"], "alert", alert_document(row), {}))
         found.sort(key=lambda entry: entry[0])
@@ -191,7 +217,7 @@ class Feed:
     async def _look_for_alerts(self) -> None:
         """Publish alerts that arrived since the last look; some arrive a little after they occurred."""
         assert self._alerts_after is not None
-        rows = await self._context.reader.rows(live.ALERTS, [self._alerts_after - LONGEST_MEMORY])
+        rows = await self._context.reader.rows(ALERTS, [self._alerts_after - LONGEST_MEMORY])
         found = {_alert_key(row): row for row in rows}
         if self._is_primed:
             for key, row in found.items():

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 from fastapi import Header, Query, Request
+from pydantic import Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from candlewave.contracts.api import Problem
 from candlewave.services.api.context import Ctx
-from candlewave.services.api.parameters import StreamQuery
+from candlewave.services.api.parameters import AnySymbol, Exchange, Parameters
 from candlewave.services.api.problems import ProblemError
 from candlewave.services.api.routes.common import answers, router
 from candlewave.services.api.stream.feed import Feed
@@ -30,6 +31,25 @@ _DESCRIBED: dict[int | str, dict[str, Any]] = {
     **{code: words for code, words in answers(Problem).items() if code not in (200, 304)},
     200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": _EVENT}}},
 }
+
+
+class StreamQuery(Parameters):
+    """Live events."""
+
+    symbol: AnySymbol = None
+    exchange: Exchange = None
+    timeframe: Annotated[
+        str | None, Field(max_length=8, description="Every timeframe if left out", examples=["1m"])
+    ] = None
+    kinds: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(candle|prediction|alert|freshness)(,(candle|prediction|alert|freshness)){0,3}$",
+            description="Comma-separated: candle, prediction, alert, freshness; all if left out",
+            examples=["candle,freshness"],
+        ),
+    ] = None
+    limit: Annotated[int | None, Field(ge=1, le=100_000, description="End after so many events", examples=[1])] = None
 
 
 @routes.get("/stream", responses=_DESCRIBED, response_class=EventSourceResponse)

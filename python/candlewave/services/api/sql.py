@@ -1,18 +1,37 @@
-"""Pieces of queries: conditions, and pages by the position of their last row."""
+"""Pieces of queries: conditions, and pages by the position of their last row.
+
+Values are always bound; the text is the same for RisingWave and the embedded engine. Only the length of a page is
+written out, as an integer: RisingWave binds no LIMIT.
+"""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from candlewave.services.api.parameters import PageQuery
 
+Order = Sequence[tuple[str, str]]
+"""Columns by which a list is in descending order, with their types."""
+Position = Sequence[str] | None
+"""Values of the columns of an order in the last row of the page before; None on the first page."""
 
-class Query(NamedTuple):
-    """A statement and the values it binds."""
+
+class Statement(NamedTuple):
+    """A query and the values it binds."""
 
     text: Composed
     values: list[object]
+
+
+def statement(text: LiteralString | Composed, *values: object) -> Statement:
+    """Return a statement without conditions that depend on the request."""
+    return Statement(SQL(text).format() if isinstance(text, str) else text, list(values))
+
+
+def one_more(page: PageQuery) -> Literal:
+    """Return the number of rows to read: one more than the page has tells whether there is another page."""
+    return Literal(page.limit + 1)
 
 
 class Where:
@@ -38,7 +57,7 @@ class Where:
                 self.values.append(value)
         return self
 
-    def before(self, columns: Sequence[tuple[str, str]], position: Sequence[str] | None) -> "Where":
+    def before(self, columns: Order, position: Position) -> "Where":
         """Ask for what comes after a position in descending order of ``columns`` (names and types).
 
         Spelt out column by column: engines differ in what they do with comparisons of rows.
