@@ -80,7 +80,7 @@ golden-update: setup ## Rewrite the expected golden rows; review the diff
 migrate: setup ## Bring the engine to what sql/ declares
 	@$(BIN)/candlewave migrate
 
-render: setup ## Write sql/rendered: what RisingWave gets, for review
+render: setup ## Write sql/rendered and the tables of docs/ from sql/, for review
 	@$(BIN)/candlewave render --write
 
 check: setup ## Fail when sql/rendered, the revisions or a running engine are not as sql/ declares

@@ -3,6 +3,9 @@
 -- keys: fingerprint, occurred_at, status
 -- event time: occurred_at
 -- late data: follows alerts
+-- columns:
+--   index_name: daily index that the document goes to
+--   labels: what the alert is about, as text
 -- footprint:
 --   alerts by fingerprint: occurred_at -> occurred_at [0, 0]
 -- readers: alerts_sink

@@ -4,6 +4,8 @@
 -- keys: exchange, symbol, horizon_minutes, model_name, model_version, hour
 -- event time: hour
 -- late data: follows prediction_outcomes and input_amendments
+-- columns:
+--   forecasts: forecasts of the hour whose inputs were amended later
 -- footprint:
 --   prediction_outcomes by exchange, symbol: feature_time -> hour tumble 1 hour
 --   input_amendments by exchange, symbol: feature_time -> hour tumble 1 hour

@@ -5,6 +5,9 @@
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: follows indicators and candles
+-- columns:
+--   imputed: share of the features for which 0/0 was replaced by a neutral value
+--   others: feature of the bar; feature_catalog explains it
 -- footprint:
 --   candles by exchange, symbol, timeframe: open_time -> open_time [0, +60 bars]
 --   indicators by exchange, symbol, timeframe: open_time -> open_time [0, 0]

@@ -4,6 +4,13 @@
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: an amended minute amends every bar above it; amended_at says when, if the bar was closed already
+-- columns:
+--   bar_index: position on the time line of its timeframe: neighbours differ by one
+--   turnover: sum of price times quantity
+--   buy_volume: volume that takers bought, NULL when a side is unknown
+--   is_filled: no trade: the last close goes on
+--   feed_state: traded, quiet (heartbeats only) or no_feed, of the worst of its minutes
+--   amended_at: when a late trade last changed it after it had closed
 -- footprint:
 --   candles_1m by exchange, symbol: open_time -> open_time tumble 3600 seconds
 --   market_clock by exchange, symbol of feed_clock: closed_until -> open_time [-3600 seconds, -60 seconds]

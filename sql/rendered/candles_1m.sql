@@ -4,6 +4,12 @@
 -- keys: exchange, symbol, open_time
 -- event time: open_time
 -- late data: amends the candle and the filled minutes after it
+-- columns:
+--   turnover: sum of price times quantity
+--   buy_volume: volume that takers bought, NULL when a side is unknown
+--   is_filled: no trade: the last close goes on
+--   feed_state: traded, quiet (heartbeats only) or no_feed
+--   amended_at: when a late trade last changed it after it had closed
 -- footprint:
 --   candles_1m_live by exchange, symbol: open_time -> open_time [0, +240 minutes]
 --   clock_minutes by exchange, symbol: minute -> open_time [0, 0]

@@ -3,6 +3,10 @@
 -- keys: exchange, symbol, open_time
 -- event time: open_time
 -- late data: a late trade amends its candle
+-- columns:
+--   turnover: sum of price times quantity
+--   buy_volume: volume that takers bought, NULL when a side is unknown
+--   last_ingest_ts: when the newest of its trades reached the topic
 -- footprint:
 --   trades by exchange, symbol: least(ts, ingest_ts) -> open_time [-1 minute, +2 seconds]
 -- readers: candles_1m, candles_live

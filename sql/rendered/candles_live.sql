@@ -3,6 +3,10 @@
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: as candles; the open bar is read from trades that have arrived
+-- columns:
+--   turnover: sum of price times quantity
+--   buy_volume: volume that takers bought, NULL when a side is unknown
+--   is_open: the bar can still grow
 -- readers: predictions-api, dashboard
 CREATE VIEW candles_live AS
 WITH minutes AS (

@@ -3,6 +3,8 @@
 -- keys: exchange, symbol, day
 -- event time: day
 -- late data: follows clock_minutes and clock_exclusions
+-- columns:
+--   last_ts, last_trade_ts: newest event and newest trade of the day
 -- footprint:
 --   clock_minutes by exchange, symbol: minute -> day tumble 1 day
 --   clock_exclusions by exchange, symbol: minute -> day tumble 1 day

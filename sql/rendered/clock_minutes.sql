@@ -3,6 +3,10 @@
 -- keys: exchange, symbol, minute
 -- event time: minute
 -- late data: a late row can only raise the maxima of its own minute
+-- columns:
+--   last_ts: newest event of the minute
+--   last_trade_ts: newest trade of the minute, NULL without one
+--   heartbeats: number of heartbeats
 -- footprint:
 --   trades by exchange, symbol: least(ts, ingest_ts) -> minute tumble 1 minute
 -- readers: clock_days, candles_1m

@@ -3,6 +3,9 @@
 -- keys: model_version, exchange, symbol, feature, hour
 -- event time: hour
 -- late data: counted in its hour
+-- columns:
+--   rows: inputs of the hour
+--   others: inputs whose value fell into the bucket; bucket_0 is missing values
 -- footprint:
 --   forecast_inputs by model_version: feature_time -> hour tumble 1 hour
 --   feature_reference by model_version: all

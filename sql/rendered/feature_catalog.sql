@@ -3,6 +3,10 @@
 -- keys: name
 -- event time: none
 -- late data: none
+-- columns:
+--   needs: bars without a hole before there is a value
+--   range: where its values lie
+--   meaning: in a sentence
 -- readers: predictions-api, people
 CREATE VIEW feature_catalog AS
 SELECT

@@ -5,6 +5,9 @@
 -- keys: model_version, exchange, symbol, feature, hour
 -- event time: hour
 -- late data: follows drift_hours
+-- columns:
+--   psi: population stability index of 24 hours against the training
+--   rows: inputs in the 24 hours
 -- footprint:
 --   drift_hours by model_version: hour -> hour [0, +23 hours]
 --   feature_reference by model_version: all

@@ -3,6 +3,9 @@
 -- keys: model_version, feature
 -- event time: none
 -- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- columns:
+--   edges: nine inner edges of the ten buckets of the training's values
+--   shares: eleven shares of the training's rows: missing values, then the ten buckets
 -- readers: drift_hours, feature_drift
 CREATE TABLE feature_reference (
     model_version VARCHAR,

@@ -5,6 +5,9 @@
 -- keys: exchange, symbol, open_time
 -- event time: open_time
 -- late data: follows bar_features and sentiment_minute; prediction_inputs keeps what a forecast had seen
+-- columns:
+--   available_at: when the row could first be read: close and grace
+--   others: feature; feature_catalog explains it
 -- footprint:
 --   bar_features by exchange, symbol: open_time -> open_time [0, +7080 seconds]
 --   symbol_sentiment by exchange, symbol: minute -> open_time [0, 0]

@@ -3,6 +3,8 @@
 -- keys: exchange, symbol
 -- event time: none
 -- late data: never goes back, except by clock_exclusions
+-- columns:
+--   last_ts, last_trade_ts: newest event and newest trade of the feed
 -- footprint:
 --   clock_days by exchange, symbol: all
 -- readers: market_clock, price-predictor, telemetry

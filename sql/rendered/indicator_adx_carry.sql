@@ -3,6 +3,9 @@
 -- keys: exchange, symbol, timeframe, chunk_start
 -- event time: chunk_start
 -- late data: follows indicator_averages
+-- columns:
+--   chunk_start: begin of the chunk that this leads into
+--   others: what earlier chunks contribute to the sum of this name
 -- footprint:
 --   indicator_averages by exchange, symbol, timeframe: open_time -> chunk_start [+1 bar, +768 bars]
 -- readers: indicators

@@ -4,6 +4,11 @@
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: an amended candle amends the averages that remember it
+-- columns:
+--   warm_bars: bars since the last hole, at most 2560
+--   dx, has_dx: directional index, 0 where it is not defined; 1 where it is
+--   obv: on-balance volume since 00:00 UTC
+--   others: average of the name, as indicators shows it; running sums of dx for ADX
 -- footprint:
 --   indicator_sums by exchange, symbol, timeframe: open_time -> open_time [0, +255 bars]
 --   indicator_carry by exchange, symbol, timeframe: chunk_start -> open_time [0, +255 bars]

@@ -4,6 +4,10 @@
 -- keys: exchange, symbol, timeframe, chunk_start
 -- event time: chunk_start
 -- late data: an amended chunk amends the carry of the 11 chunks after it
+-- columns:
+--   chunk_start: begin of the chunk that this leads into
+--   run_start: bar_index at which the unbroken run into the chunk began
+--   others: what earlier chunks contribute to the sum of this name, as the chunk's first bar sees it
 -- footprint:
 --   indicator_chunks by exchange, symbol, timeframe: chunk_start -> chunk_start [+256 bars, +2816 bars]
 -- readers: indicator_averages

@@ -3,6 +3,15 @@
 -- keys: name
 -- event time: none
 -- late data: none
+-- columns:
+--   kind: how it remembers: window, exponential or running
+--   unit: price, bounded, ratio or volume
+--   parameters: as JSON
+--   needs: bars before there is a value
+--   warm_up: bars after which the value does not depend on where history began
+--   talib: function of TA-Lib that defines it, if any
+--   source: who defined it
+--   note: what is peculiar, above all where TA-Lib differs
 -- readers: predictions-api, people
 CREATE VIEW indicator_catalog AS
 SELECT

@@ -3,6 +3,10 @@
 -- keys: exchange, symbol, timeframe, chunk_start
 -- event time: chunk_start
 -- late data: follows indicator_sums
+-- columns:
+--   chunk_start, chunk: begin of the chunk, and its number since 1970
+--   run_start: bar_index after the last hole in the chunk, NULL without one
+--   others: total of the running sum of this name
 -- footprint:
 --   indicator_sums by exchange, symbol, timeframe: open_time -> chunk_start [-255 bars, 0]
 -- readers: indicator_carry

@@ -3,6 +3,9 @@
 -- keys: exchange, symbol, timeframe, part_start
 -- event time: part_start
 -- late data: an amended candle amends the later parts of its day
+-- columns:
+--   part_start: begin of the part that this leads into
+--   obv: on-balance volume of the day before the part
 -- footprint:
 --   indicator_sums by exchange, symbol, timeframe: open_time -> part_start tumble 1 day
 -- readers: indicator_averages

@@ -5,6 +5,21 @@
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: an amended candle amends the rest of its chunk
+-- columns:
+--   chunk_start, chunk_position: chunk of the bar, and the bar's place in it
+--   part_start: begin of the part of a UTC day that lies in the chunk
+--   previous_high, previous_low, previous_close: of the bar before, NULL after a hole
+--   typical: mean of high, low and close
+--   exact_close: close as NUMERIC
+--   log_return: of the close against the close before
+--   signed_volume: volume with the sign of the close's move
+--   money_in, money_out: typical price times volume of a bar whose typical price rose, or fell
+--   accumulation: volume weighted by where the close lies in the bar's range, -1 to 1
+--   illiquidity: absolute log return by turnover
+--   obv_part: sum of signed_volume since part_start
+--   run_start: bar_index after the last hole in the chunk, NULL without one
+--   others: running sum over the chunk: of what the name begins with, weighted for the average that it ends with
+--     (_m1, _m2: times the place in the chunk, and its square)
 -- footprint:
 --   candles by exchange, symbol, timeframe: open_time -> open_time [0, +256 bars]
 -- readers: indicator_chunks, indicator_obv_carry, indicator_averages

@@ -4,6 +4,9 @@
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: an amended candle amends the windows it is in and the averages that remember it
+-- columns:
+--   warm_bars: bars since the last hole, at most 2560
+--   others: indicator; indicator_catalog explains it
 -- footprint:
 --   indicator_averages by exchange, symbol, timeframe: open_time -> open_time [0, +60 bars]
 --   indicator_adx_carry by exchange, symbol, timeframe: chunk_start -> open_time [0, +255 bars]

@@ -6,6 +6,10 @@
 -- keys: exchange, symbol, feature_time
 -- event time: feature_time
 -- late data: follows features
+-- columns:
+--   amended_features: number of features that have moved since
+--   largest_change: of a feature, in its unit, or as a share where it is above one
+--   inputs_amended: a feature has moved by more than 0.05
 -- footprint:
 --   prediction_inputs by exchange, symbol: feature_time -> feature_time [0, 0]
 --   features by exchange, symbol: open_time -> feature_time [0, 0]

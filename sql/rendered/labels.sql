@@ -4,6 +4,8 @@
 -- keys: exchange, symbol, horizon_minutes, open_time
 -- event time: open_time
 -- late data: an amended close amends the labels that begin or end with it
+-- columns:
+--   realised_return: log return from close_time to target_time
 -- footprint:
 --   candles by exchange, symbol: open_time -> open_time [-60 minutes, 0]
 -- readers: model-trainer, people

@@ -3,6 +3,11 @@
 -- keys: exchange, symbol, source, range_from
 -- event time: range_from
 -- late data: not applicable; a row is overwritten as its load goes on
+-- columns:
+--   source: where from: REST or the archive
+--   range_from, range_to: from and up to when, the end excluded
+--   state: loading or done
+--   reached: where a load goes on after it broke off
 -- readers: backfill, trade-to-ohlc, plan
 CREATE TABLE loaded_ranges (
     exchange VARCHAR,

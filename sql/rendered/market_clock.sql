@@ -3,6 +3,9 @@
 -- keys: clock_id
 -- event time: none
 -- late data: goes back only by clock_exclusions
+-- columns:
+--   clock_id: always 1, to join by
+--   closed_until: candles that end by then are closed
 -- footprint:
 --   feed_clock: full
 -- readers: candles_1m, candles, candles_live, sentiment_minute

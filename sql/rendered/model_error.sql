@@ -5,6 +5,15 @@
 -- keys: exchange, symbol, horizon_minutes, model_name, model_version, span, hour
 -- event time: hour
 -- late data: follows outcome_hours
+-- columns:
+--   span: 1h, 24h or 7d: window that ends with the hour
+--   forecasts: outcomes in the window
+--   rmse, mae, bias: root mean square, mean absolute and mean error, log returns
+--   directional_accuracy: share of right directions among outcomes that have one
+--   pinball: mean pinball loss
+--   coverage: share of outcomes within q10 and q90; the aim is 0.8
+--   skill: 1 - MAE / MAE of the last price as forecast
+--   interval_skill: 1 - pinball / pinball of the baseline, over forecasts that both made
 -- footprint:
 --   outcome_hours by exchange, symbol: hour -> hour [0, +167 hours]
 -- readers: model-error-monitor, predictions-api, people

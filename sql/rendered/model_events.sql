@@ -3,6 +3,8 @@
 -- keys: event_id
 -- event time: occurred_at
 -- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- columns:
+--   occurred_at: when
 -- readers: model-error-monitor, predictions-api, people
 CREATE TABLE model_events (
     event_id VARCHAR,

@@ -3,6 +3,8 @@
 -- keys: exchange, symbol, horizon_minutes, model_name, role, period
 -- event time: period
 -- late data: a forecast that is not the newest of its six hours changes nothing
+-- columns:
+--   period: begin of the six hours
 -- footprint:
 --   predictions by exchange, symbol: feature_time -> period tumble 6 hours
 -- readers: latest_predictions

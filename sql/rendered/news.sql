@@ -3,6 +3,12 @@
 -- keys: article_id
 -- event time: fetched_at
 -- late data: kept
+-- columns:
+--   source: feed it came by
+--   lang: language as the feed says
+--   published_at: as the source says
+--   fetched_at: when it was read
+--   ingest_ts: when it reached the topic
 -- readers: people
 CREATE TABLE news (
     article_id VARCHAR,

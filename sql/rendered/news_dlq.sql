@@ -3,6 +3,12 @@
 -- keys: topic, id
 -- event time: occurred_at
 -- late data: kept
+-- columns:
+--   id: hash of source, position and bytes: a repeated refusal is one row
+--   payload_base64: the original bytes
+--   source: file or connection
+--   position: line or offset in it
+--   occurred_at: when it was refused
 -- readers: dead_letters
 CREATE TABLE news_dlq (
     topic VARCHAR,

@@ -4,6 +4,12 @@
 -- keys: exchange, symbol, horizon_minutes, model_name, model_version, hour
 -- event time: hour
 -- late data: follows prediction_outcomes
+-- columns:
+--   forecasts: number of outcomes
+--   error, absolute_error, squared_error, last_price_absolute_error, pinball: sums over the hour
+--   paired_pinball, baseline_pinball: sums over the forecasts that have one of the baseline beside them, of it and of the baseline
+--   covered, direction_right: outcomes within the interval; outcomes whose direction was right
+--   directed: outcomes that have a direction
 -- footprint:
 --   prediction_outcomes by exchange, symbol: feature_time -> hour tumble 1 hour
 -- readers: model_error

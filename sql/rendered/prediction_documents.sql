@@ -3,6 +3,8 @@
 -- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
 -- event time: feature_time
 -- late data: follows predictions
+-- columns:
+--   index_name: daily index that the document goes to
 -- footprint:
 --   predictions by exchange, symbol: feature_time -> feature_time [0, 0]
 -- readers: predictions_sink

@@ -3,6 +3,8 @@
 -- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
 -- event time: feature_time
 -- late data: follows prediction_outcomes; an amended outcome is sent again
+-- columns:
+--   index_name: daily index that the document goes to
 -- footprint:
 --   prediction_outcomes by exchange, symbol: feature_time -> feature_time [0, 0]
 -- readers: prediction_errors_sink

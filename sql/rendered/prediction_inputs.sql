@@ -3,6 +3,10 @@
 -- keys: exchange, symbol, feature_time, feature_set
 -- event time: feature_time
 -- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- columns:
+--   feature_time: open time of the newest closed candle that the forecast knew
+--   feature_set: hash of the list of features
+--   values: a feature's value by its name
 -- readers: input_amendments, forecast_inputs, model-trainer
 CREATE TABLE prediction_inputs (
     exchange VARCHAR,

@@ -5,6 +5,15 @@
 -- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
 -- event time: feature_time
 -- late data: an amended target close amends the outcome; of amended inputs input_amendments keeps count
+-- columns:
+--   realised_price: close of the target minute
+--   realised_return: log return from reference_price to it
+--   error: q50 less the realised return
+--   absolute_error: its size
+--   last_price_absolute_error: error that the last price as forecast would have had
+--   pinball: mean pinball loss of the three quantiles
+--   is_covered: the realised return lies within q10 and q90
+--   is_direction_right: q50 has the sign of the move, NULL when either is zero
 -- footprint:
 --   predictions by exchange, symbol: feature_time -> feature_time [0, 0]
 --   candles by exchange, symbol: open_time -> feature_time [-60 minutes, 0]

@@ -3,6 +3,12 @@
 -- keys: exchange, symbol, horizon_minutes, feature_time, model_name, model_version
 -- event time: feature_time
 -- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- columns:
+--   feature_time: open time of the newest closed candle that the forecast knew
+--   role: champion, challenger or baseline, when the forecast was made
+--   q10, q50, q90: quantiles of the log return until target_time
+--   price_q10, price_q50, price_q90: the quantiles as prices
+--   reference_price: the close that the log return starts from
 -- readers: newest_predictions, prediction_outcomes, forecast_inputs, prediction_documents, predictions-api
 CREATE TABLE predictions (
     exchange VARCHAR,

@@ -3,6 +3,8 @@
 -- keys: asset
 -- event time: none
 -- late data: not applicable
+-- columns:
+--   markets: number of markets with this base
 -- footprint:
 --   symbols: full
 -- readers: sentiment_news

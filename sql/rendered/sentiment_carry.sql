@@ -4,6 +4,9 @@
 -- keys: asset, chunk_start
 -- event time: chunk_start
 -- late data: a late score amends all chunks after it
+-- columns:
+--   chunk_start: begin of the chunk that this leads into
+--   others: decayed sum per half-life at the chunk's start
 -- footprint:
 --   sentiment_news by asset: minute -> chunk_start [-239 minutes, +10080 minutes]
 -- readers: sentiment_minute

@@ -5,6 +5,10 @@
 -- keys: article_id, asset, extractor_version
 -- event time: minute
 -- late data: a score that arrives out of order changes the one after it
+-- columns:
+--   age_minutes: age of the article when the score became available, at most the horizon
+--   articles: 1 for the first score of an article, else 0
+--   weight, score, square: change of the weight (relevance times confidence), of the weighted score and of the weighted square of scores
 -- footprint:
 --   news_sentiment by article_id, asset: all
 -- readers: sentiment_news

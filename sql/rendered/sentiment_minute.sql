@@ -8,6 +8,9 @@
 -- keys: asset, minute
 -- event time: minute
 -- late data: a late score amends the rest of its chunk of 240 minutes, and later ones through sentiment_carry
+-- columns:
+--   new_articles: articles that were scored in the minute
+--   others: sentiment, decayed number of articles, or dispersion of scores, with this half-life
 -- footprint:
 --   sentiment_carry by asset: chunk_start -> minute [0, +239 minutes]
 --   sentiment_news by asset: minute -> minute [0, +239 minutes]

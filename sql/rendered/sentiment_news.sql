@@ -4,6 +4,9 @@
 -- keys: asset, minute
 -- event time: minute
 -- late data: a late score amends its minute
+-- columns:
+--   new_articles: articles that were new in the minute
+--   others: sum per half-life, brought to the start of the chunk
 -- footprint:
 --   sentiment_changes by asset: minute -> minute [0, 0]
 --   sentiment_assets by asset: all

@@ -6,6 +6,10 @@
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: follows indicators
+-- columns:
+--   is_warm: all indicators behind it are warm
+--   trend, reversion, breakout: long, short or flat by this rule
+--   signal: majority of the three
 -- footprint:
 --   indicators by exchange, symbol, timeframe: open_time -> open_time [0, 0]
 -- readers: predictions-api, dashboard

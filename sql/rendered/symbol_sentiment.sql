@@ -3,6 +3,8 @@
 -- keys: exchange, symbol, minute
 -- event time: minute
 -- late data: follows sentiment_minute
+-- columns:
+--   others: feature of the base asset; feature_catalog explains it
 -- footprint:
 --   sentiment_minute by asset: minute -> minute [0, 0]
 --   symbols: full

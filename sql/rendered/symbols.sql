@@ -3,6 +3,8 @@
 -- keys: exchange, symbol
 -- event time: none
 -- late data: not applicable
+-- columns:
+--   base, quote: assets of the market: base is priced in quote
 -- readers: predictions-api, symbol_sentiment, sentiment_assets
 CREATE TABLE symbols (
     exchange VARCHAR,

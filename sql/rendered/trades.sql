@@ -3,6 +3,13 @@
 -- keys: exchange, symbol, trade_id
 -- event time: ts
 -- late data: kept; there is no watermark, which would drop late rows unseen
+-- columns:
+--   kind: trade or heartbeat
+--   seq: order inside a market when times are equal
+--   ts: when it happened
+--   side: the taker's: buy or sell, NULL where the source does not tell
+--   origin: live, backfill or replay
+--   ingest_ts: when it reached the topic
 -- readers: candles_1m_live, clock_minutes, late_trades, trades_rejected
 CREATE TABLE trades (
     exchange VARCHAR,

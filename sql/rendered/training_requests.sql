@@ -3,6 +3,9 @@
 -- keys: request_id
 -- event time: requested_at
 -- late data: kept; the first message of a key wins, so redelivery changes nothing
+-- columns:
+--   evidence: what the request is founded on
+--   requested_at: when
 -- readers: model-error-monitor, predictions-api, people
 CREATE TABLE training_requests (
     request_id VARCHAR,

@@ -60,8 +60,8 @@ def lint(
 
 
 def stale_text(stale: list[str]) -> str:
-    """Return what to do about stale files of sql/rendered."""
-    return f"sql/ renders to something else than {', '.join(f'sql/{path}' for path in stale)}: run `make render`"
+    """Return what to do about stale files."""
+    return f"sql/ renders to something else than {', '.join(stale)}: run `make render`"
 
 
 def render(
@@ -81,7 +81,7 @@ def render(
         if objects or out or engine is not Engine.RISINGWAVE:
             fail("--write renders every object for RisingWave; give it no other option")
         changed = write_rendered()
-        typer.echo("\n".join(f"sql/{path}" for path in changed) or "sql/rendered is up to date")
+        typer.echo("\n".join(changed) or "sql/rendered is up to date")
         return
     settings, config = load_project(connects=False)
     known = {o.name: o for o in render_objects(config)}

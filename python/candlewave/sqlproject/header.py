@@ -7,9 +7,13 @@ Example::
     -- keys: exchange, symbol, open_time
     -- event time: open_time
     -- late data: amends the candle
+    -- columns:
+    --   feed_state: traded, quiet (heartbeats only) or no_feed
     -- footprint:
     --   candles_1m_live by exchange, symbol: open_time -> open_time [0, +240 minutes]
     -- readers: candles
+
+A line of columns says what a column means whose name does not; ``others`` stands for all that are not named.
 
 A footprint line says which output rows a changed input row can change: those of the same key whose time lies in
 ``[t + from, t + to]`` (``tumble 5 minutes``: in the aligned interval that contains ``t``; ``all``: the whole key;
@@ -18,13 +22,16 @@ embedded engine recomputes a range without reading history.
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from candlewave.core.config import TIMEFRAME_SECONDS
 from candlewave.core.errors import CandlewaveError
 
-_FIELDS = ("grain", "keys", "event time", "late data", "footprint", "readers")
+_FIELDS = ("grain", "keys", "event time", "late data", "columns", "footprint", "readers")
+_OPTIONAL = ("columns", "footprint")
+_COLUMNS = re.compile(r"(?P<names>\w+(?:, \w+)*): (?P<meaning>.+)")
 _FOOTPRINT = re.compile(
     r"(?P<input>\w+)"
     r"(?: by (?P<keys>\w+(?:, \w+)*?)(?: of (?P<source>\w+))?)?"
@@ -90,7 +97,11 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A parsed header."""
+    """A parsed header.
+
+    Attributes:
+        columns: meaning of columns by name; of the rest under ``others``.
+    """
 
     name: str
     purpose: str
@@ -100,6 +111,7 @@ class Header:
     late_data: str
     footprints: tuple[Footprint, ...]
     readers: tuple[str, ...]
+    columns: Mapping[str, str]
 
 
 def split_header(text: str) -> tuple[str, str]:
@@ -128,11 +140,13 @@ def parse_header(comment: str, name: str) -> Header:
         if colon and not line.startswith("  ") and field in _FIELDS:
             current = field
             fields[current] = [value.strip()] if value.strip() else []
+        elif line.startswith("     ") and current == "columns" and fields[current]:
+            fields[current][-1] += f" {line.strip()}"
         elif line.startswith("  "):
             fields[current].append(line.strip())
         else:
             raise HeaderError(f"{name}: header line {line.strip()!r} is none of {', '.join(_FIELDS)} and not indented")
-    missing = [f for f in _FIELDS if f not in fields and f != "footprint"]
+    missing = [f for f in _FIELDS if f not in fields and f not in _OPTIONAL]
     if missing:
         raise HeaderError(f"{name}: the header has no '{missing[0]}:' line")
     event_time = " ".join(fields["event time"])
@@ -145,11 +159,21 @@ def parse_header(comment: str, name: str) -> Header:
         late_data=" ".join(fields["late data"]),
         footprints=tuple(_parse_footprint(line, name) for line in fields.get("footprint", [])),
         readers=_names(fields["readers"]),
+        columns=dict(_parse_columns(fields.get("columns", []), name)),
     )
 
 
 def _names(values: list[str]) -> tuple[str, ...]:
     return tuple(part.strip() for part in " ".join(values).split(",") if part.strip())
+
+
+def _parse_columns(lines: list[str], name: str) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        match = _COLUMNS.fullmatch(line)
+        if match is None:
+            raise HeaderError(f"{name}: line of columns {line!r} is not of the form '<column>, …: <meaning>'")
+        for column in _names([match["names"]]):
+            yield column, match["meaning"]
 
 
 def _parse_footprint(line: str, name: str) -> Footprint:

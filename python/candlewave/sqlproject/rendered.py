@@ -1,12 +1,15 @@
-"""``sql/rendered``: what RisingWave gets with the built-in defaults; a file per object, committed to be reviewed.
+"""What is written from ``sql/`` with the built-in defaults, and committed to be reviewed.
 
-Deploy-time parameters stay as ``${name}``.
+``sql/rendered`` has a file per object, with what RisingWave gets; deploy-time parameters stay as ``${name}``. Of the
+documentation it is ``docs/views.md`` and the table in ``docs/features.md``.
 """
 
 from pathlib import Path
 
 from candlewave.core.config import Config
 from candlewave.core.paths import project_root
+from candlewave.sqlproject.catalog.features import FeatureCatalog
+from candlewave.sqlproject.pages import between_marks, describe, features_table
 from candlewave.sqlproject.render import RenderError, SqlObject, from_text, in_dependency_order, render_objects
 
 _FOLDER = "rendered"
@@ -29,34 +32,35 @@ def read_rendered(folder: Path | None = None) -> dict[str, SqlObject]:
 
 
 def write_rendered(root: Path | None = None) -> list[str]:
-    """Bring ``sql/rendered`` up to date; return the paths that changed, relative to ``sql/``.
+    """Bring what is written from ``sql/`` up to date; return the paths that changed, relative to the project.
 
     Args:
-        root: the ``sql`` folder; the project's own when None.
+        root: the ``sql`` folder; the project's own when None. Pages are written where there is documentation beside it.
     """
     root = root or project_root() / "sql"
     stale = stale_files(root)
     texts = _texts(root)
     (root / _FOLDER).mkdir(exist_ok=True)
     for name in stale:
-        path = root / name
-        if path.name in texts:
-            path.write_text(texts[path.name], encoding="utf-8")
+        path = root.parent / name
+        if path in texts:
+            path.write_text(texts[path], encoding="utf-8")
         else:
             path.unlink()
     return stale
 
 
 def stale_files(root: Path | None = None) -> list[str]:
-    """Return the files of ``sql/rendered`` that are missing, differ from what ``sql/`` renders to, or are left over.
+    """Return the files that are missing, differ from what ``sql/`` renders to, or are left over, by project path.
 
     Raises:
         RenderError: ``sql/`` cannot be rendered.
     """
     root = root or project_root() / "sql"
     texts = _texts(root)
-    found = {path.name: path.read_text(encoding="utf-8") for path in (root / _FOLDER).glob("*.sql")}
-    return sorted(f"{_FOLDER}/{name}" for name in texts.keys() | found.keys() if texts.get(name) != found.get(name))
+    paths = texts.keys() | set((root / _FOLDER).glob("*.sql"))
+    found = {path: path.read_text(encoding="utf-8") for path in paths if path.exists()}
+    return sorted(path.relative_to(root.parent).as_posix() for path in paths if texts.get(path) != found.get(path))
 
 
 def terminated(text: str) -> str:
@@ -68,5 +72,13 @@ def _unterminated(text: str) -> str:
     return text.rstrip().removesuffix(";").rstrip() + "\n"
 
 
-def _texts(root: Path) -> dict[str, str]:
-    return {f"{o.name}.sql": terminated(o.text) for o in render_objects(Config(), root)}
+def _texts(root: Path) -> dict[Path, str]:
+    objects = render_objects(Config(), root)
+    texts = {root / _FOLDER / f"{o.name}.sql": terminated(o.text) for o in objects}
+    docs = root.parent / "docs"
+    if docs.is_dir():
+        page = docs / "features.md"
+        table = features_table(FeatureCatalog(Config()).columns)
+        texts[docs / "views.md"] = describe(objects)
+        texts[page] = between_marks(page.read_text(encoding="utf-8"), table)
+    return texts

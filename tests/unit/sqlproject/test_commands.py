@@ -133,6 +133,23 @@ def test_stale_rendered_files_are_named_and_written(tmp_path: Path, monkeypatch:
     assert "listed BOOLEAN" in (copy / "rendered" / "symbols.sql").read_text()
 
 
+def test_tables_of_the_documentation_are_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("sql", "docs"):
+        shutil.copytree(project_root() / folder, tmp_path / folder)
+    monkeypatch.setattr(rendered, "project_root", lambda: tmp_path)
+    assert rendered.stale_files() == []
+    views, features = tmp_path / "docs" / "views.md", tmp_path / "docs" / "features.md"
+    written = {path: path.read_text() for path in (views, features)}
+    views.unlink()
+    features.write_text(written[features].replace("relative strength index", "something"))
+    assert rendered.write_rendered() == ["docs/features.md", "docs/views.md"]
+    assert {path: path.read_text() for path in (views, features)} == written
+    assert "| `is_filled` | no trade: the last close goes on |" in written[views]
+    features.write_text("# Features")
+    with pytest.raises(RenderError, match="'# Features' lacks <!-- written by `make render` -->"):
+        rendered.stale_files()
+
+
 def test_rendered_files_are_read_back_as_they_were_written() -> None:
     objects = {o.name: o.text for o in render_objects(Config())}
     assert {name: o.text for name, o in rendered.read_rendered().items()} == objects

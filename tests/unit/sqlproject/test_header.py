@@ -11,6 +11,10 @@ HEADER = """
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: amends the bar
+-- columns:
+--   is_filled: no trade
+--   open, close: prices of the first and of the last trade,
+--     whatever the timeframe: never of quotes
 -- footprint:
 --   candles_1m by exchange, symbol: open_time -> open_time tumble 60 minutes
 --   sums by exchange, symbol: least(ts, ingest_ts) -> open_time [-1 minute, +255 bars]
@@ -31,6 +35,16 @@ def test_fields_are_read_over_several_lines() -> None:
     assert header.keys == ("exchange", "symbol", "timeframe", "open_time")
     assert header.event_time == "open_time"
     assert header.readers == ("indicators", "people")
+
+
+def test_meanings_are_read_for_each_column() -> None:
+    price = "prices of the first and of the last trade, whatever the timeframe: never of quotes"
+    assert header_of(HEADER).columns == {"is_filled": "no trade", "open": price, "close": price}
+
+
+def test_a_meaning_of_no_column_is_refused() -> None:
+    with pytest.raises(HeaderError, match="candles: line of columns 'no trade' is not of the form"):
+        header_of(HEADER.replace("is_filled: no trade", "no trade"))
 
 
 def test_every_form_of_footprint_is_read() -> None:

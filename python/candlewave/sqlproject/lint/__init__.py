@@ -9,7 +9,7 @@ from sqlglot import exp
 from candlewave.core.config import TIMEFRAME_SECONDS, Config
 from candlewave.core.paths import project_root
 from candlewave.sqlproject.header import HeaderError
-from candlewave.sqlproject.lint import engine, headers, queries, units, windows
+from candlewave.sqlproject.lint import engine, headers, meanings, queries, units, windows
 from candlewave.sqlproject.lint.model import Finding, Model, Project, excerpt
 from candlewave.sqlproject.lint.rule import QueryRule, Rule
 from candlewave.sqlproject.render import RenderError, render_objects
@@ -62,6 +62,7 @@ _ALL: tuple[type[Rule], ...] = (
     engine.ClockOnPlainColumns,
     engine.ColumnsNotFunctions,
     units.NoUnitsInFeatures,
+    meanings.ColumnsExplained,
 )
 
 RULES: dict[str, type[Rule]] = {rule.code: rule for rule in sorted(_ALL, key=lambda rule: rule.code)}
