@@ -157,6 +157,8 @@ class _Relation:
 
     def renamed(self, names: Sequence[str]) -> "_Relation":
         columns = list(self.columns)
+        if len(names) > len(columns):
+            raise UnresolvedError(f"more names than columns: {', '.join(names)}")
         return _Relation(dict(zip([*names, *columns[len(names) :]], self.columns.values(), strict=True)), self.rows)
 
 
@@ -245,6 +247,8 @@ class _Tracer:
             rows += self._source(from_.this, scope)
         joins = node.args.get("joins") or []
         for join in joins:
+            if str(join.args.get("method")).upper() == "NATURAL":
+                raise UnresolvedError("NATURAL JOIN")
             rows += self._source(join.this, scope)
             scope.merged.update(_name(column) for column in join.args.get("using") or ())
         rows += [self._expression(join, scope, skip="this") for join in joins]
@@ -313,7 +317,7 @@ class _Tracer:
             raise UnresolvedError("branches of a UNION with different numbers of columns")
         by_place = zip(*(relation.columns.values() for relation in relations), strict=True)
         columns = {name: _fact(node.key, *facts) for name, facts in zip(names, by_place, strict=True)}
-        rows: list[str | Fact] = [node.key, str(plain), *(relation.rows for relation in relations)]
+        rows: list[str | Fact] = [node.key, str(node.args.get("distinct")), *(relation.rows for relation in relations)]
         if not plain:
             rows += columns.values()
         scope = _Scope(ctes, outer, outputs=columns)
@@ -374,6 +378,13 @@ class _Tracer:
                 case exp.Column() if not isinstance(value.this, exp.Star):
                     self._only(value, {"this", "table"})
                     parts.append(scope.column(_name(value.args.get("table")), _name(value.this)))
+                case exp.Column():  # t.* as an argument
+                    table = _name(value.args.get("table"))
+                    if table not in scope.sources:
+                        raise UnresolvedError(f"there is no {table} for {table}.*")
+                    parts.append(scope.sources[table].whole)
+                case exp.Star() if not isinstance(value.parent, exp.Count):
+                    parts += [relation.whole for relation in scope.sources.values()]
                 case exp.Query():
                     parts.append(self.query(value, scope.ctes, scope).whole)
                 case exp.Identifier():

@@ -122,6 +122,21 @@ ALL = {"", "x", "y"}
             "SELECT max(a) AS x, window_start AS y FROM TUMBLE(t, ts, INTERVAL '2 minutes') GROUP BY window_start",
             ALL,
         ),
+        (
+            "SELECT a AS x, b AS y FROM t EXCEPT SELECT a, b FROM t",
+            "SELECT a AS x, b AS y FROM t EXCEPT ALL SELECT a, b FROM t",
+            ALL,
+        ),
+        (
+            "SELECT a AS x, max(b) OVER (PARTITION BY k) AS y FROM t",
+            "SELECT a AS x, max(b) OVER (PARTITION BY k ORDER BY ts ROWS UNBOUNDED PRECEDING) AS y FROM t",
+            {"y"},
+        ),
+        (
+            "WITH c AS (SELECT a, b FROM t) SELECT count(*) AS x, max(ROW(c.*)) AS y FROM c",
+            "WITH c AS (SELECT a, b + 1 AS b FROM t) SELECT count(*) AS x, max(ROW(c.*)) AS y FROM c",
+            {"y"},
+        ),
         ("SELECT a AS x, b AS y FROM t", "SELECT a AS x, -- the first\n  b AS y FROM t AS t", set()),
         ("SELECT a AS x, 'A' AS y FROM t", "SELECT A AS X, 'a' AS y FROM t", {"y"}),
     ],
@@ -141,6 +156,9 @@ def test_columns_that_count_as_changed(old: str, new: str, expected: set[str]) -
         ("SELECT a AS x FROM unknown_table", "what unknown_table was made from is not known"),
         ("SELECT a AS x, b AS x FROM t", "two columns are named x"),
         ("SELECT a AS x FROM t UNION ALL SELECT a, b FROM t", "different numbers of columns"),
+        ("SELECT p.a AS x FROM t AS p NATURAL JOIN t AS q", "NATURAL JOIN"),
+        ("SELECT p AS x FROM t AS p", "no input has the column p"),
+        ("WITH c (m, n) AS (SELECT a FROM t) SELECT m AS x FROM c", "more names than columns: m, n"),
         ("WITH RECURSIVE c AS (SELECT 1 AS n) SELECT n AS x FROM c", "WITH RECURSIVE"),
     ],
 )
