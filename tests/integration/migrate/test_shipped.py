@@ -75,6 +75,13 @@ def test_new_column_of_indicators_rebuilds_one_object_and_sends_nothing_again(en
     assert not [name for name, change in changes.items() if change.resends]
     if not engine.risingwave:
         assert plan.rebuilt == tuple(changes) == ("indicators",)
+    others = sorted(edited.declared().keys() - changes.keys())
+    made = engine.identity(*others)
+    edited.upgrade()
+    assert edited.plan().is_empty
+    assert engine.identity(*others) == made
+    columns = engine.rows("SELECT column_name FROM information_schema.columns WHERE table_name = 'indicators'")
+    assert ("demo_column",) in columns
 
 
 def test_retention_of_trades_is_chosen_when_the_table_is_created(engine: Engine) -> None:
