@@ -54,6 +54,9 @@ test-browser: setup ## Tests of the dashboard in Chromium (Debian package chromi
 topics: setup ## Write Kafka manifests and the table in docs/contracts.md from the topics in the code
 	@$(BIN)/python -m scripts.topics
 
+client: setup ## Write the synchronous Python client from the asynchronous one
+	@$(BIN)/python -m scripts.sync_client
+
 docs-rules: setup ## Write the list of rules in docs/monitoring.md from the rules
 	@$(BIN)/python -m scripts.monitor_rules
 

@@ -7,8 +7,9 @@
 """
 
 from candlewave.client import calls
+from candlewave.client.asynchronous import AsyncClient
 from candlewave.client.errors import ApiError, ApiUnavailableError
-from candlewave.client.sessions import AsyncClient, Client
 from candlewave.client.stream import Event
+from candlewave.client.synchronous import Client
 
 __all__ = ["ApiError", "ApiUnavailableError", "AsyncClient", "Client", "Event", "calls"]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from scripts.sync_client import SOURCE, WRITTEN, synchronous
 
 from candlewave.client import ApiError, ApiUnavailableError, AsyncClient, Client, calls
 from candlewave.client.stream import Event, Parser
@@ -119,7 +120,7 @@ def test_the_asynchronous_client_does_the_same() -> None:
 
 
 def test_a_broken_stream_resumes_behind_its_last_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("candlewave.client.sessions._RECONNECT_SECONDS", 0.0)
+    monkeypatch.setattr("candlewave.client.synchronous._RECONNECT_SECONDS", 0.0)
     resumed: list[str | None] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -174,7 +175,7 @@ def test_an_answer_of_something_else_is_an_error_of_the_api() -> None:
 
 def test_a_stream_that_is_refused_waits_as_long_as_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("candlewave.client.sessions.time.sleep", pauses.append)
+    monkeypatch.setattr("candlewave.client.synchronous.time.sleep", pauses.append)
     event = "event: candle\nid: 1\ndata: {}\n\n"
     answers = [refusal(503, **{"Retry-After": "7"}), refusal(429, **{"Retry-After": "900"}), refusal(503)]
 
@@ -188,7 +189,7 @@ def test_a_stream_that_is_refused_waits_as_long_as_it_is_asked_to(monkeypatch: p
 
 
 def test_the_asynchronous_stream_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("candlewave.client.sessions._RECONNECT_SECONDS", 0)
+    monkeypatch.setattr("candlewave.client.asynchronous._RECONNECT_SECONDS", 0)
     resumed: list[str | None] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -205,15 +206,12 @@ def test_the_asynchronous_stream_does_the_same(monkeypatch: pytest.MonkeyPatch) 
     assert resumed == [None, "1", "1"]
 
 
-def test_both_clients_have_the_same_methods() -> None:
-    def public(kind: type) -> set[str]:
-        return {name for name in vars(kind) if not name.startswith("_")}
-
-    assert public(Client) == public(AsyncClient)
+def test_the_synchronous_client_is_written_from_the_asynchronous_one() -> None:
+    assert WRITTEN.read_text(encoding="utf-8") == synchronous(SOURCE.read_text(encoding="utf-8")), "run: make client"
 
 
 def test_a_limit_counts_over_reconnections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("candlewave.client.sessions._RECONNECT_SECONDS", 0)
+    monkeypatch.setattr("candlewave.client.synchronous._RECONNECT_SECONDS", 0)
     asked: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -1,0 +1,138 @@
+"""The asynchronous client; ``make client`` writes the synchronous one from it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+import httpx
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+
+from candlewave.client.calls import Call, P, T
+from candlewave.client.exchange import (
+    RetryError,
+    WantedEvents,
+    checked_url,
+    event_headers,
+    longer_pause,
+    next_page,
+    pause_before_retry,
+    read_answer,
+    request_headers,
+    unreachable,
+)
+from candlewave.client.stream import Event, Parser
+from candlewave.contracts.api import Problem, TrainingRequest
+
+_RECONNECT_SECONDS = 1.0
+
+
+class AsyncClient:
+    """Asynchronous client.
+
+    Args:
+        url: of the API, such as ``http://127.0.0.1:8000``.
+        key: API key, where one is needed.
+        attempts: most attempts of a request that meets 429, 503 or no connection; pauses follow ``Retry-After``.
+        timeout: seconds for connecting and for each wait.
+        transport: another way to the API, for tests.
+
+    Raises:
+        ValueError: the address is none of HTTP, or the key cannot be sent.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        key: str | None = None,
+        *,
+        attempts: int = 4,
+        timeout: float = 20.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=checked_url(url), headers=request_headers(key), timeout=timeout, transport=transport
+        )
+        self._attempts = attempts
+
+    async def get(self, call: Call[T]) -> T:
+        """Return the answer.
+
+        Raises:
+            ApiError: it was refused.
+            ApiUnavailableError: all attempts failed.
+        """
+        return await self._send("GET", call.path, call.model, params=call.parameters)
+
+    async def pages(self, call: Call[P]) -> AsyncIterator[P]:
+        """Yield all pages of a list, newest rows first."""
+        page = await self.get(call)
+        yield page
+        while page.next_cursor is not None:
+            page = await self.get(next_page(call, page.next_cursor))
+            yield page
+
+    async def request_training(self, reason: str, evidence: dict[str, Any] | None = None) -> TrainingRequest:
+        """Ask for a training; the key needs the scope ``train``."""
+        return await self._send(
+            "POST", "training-requests", TrainingRequest, json={"reason": reason, "evidence": evidence or {}}
+        )
+
+    async def stream(self, *, last_id: str | None = None, **parameters: str) -> AsyncIterator[Event]:
+        """Yield live events, for ever: after a break it resumes behind the last one.
+
+        Args:
+            last_id: resume behind this event.
+            parameters: symbol, exchange, timeframe, kinds, limit.
+
+        Raises:
+            ApiError: it was refused, for another reason than 429 or 503.
+        """
+        wanted = WantedEvents(parameters)
+        while True:
+            parser, pause = Parser(), _RECONNECT_SECONDS
+            headers = event_headers(last_id)
+            try:
+                async with self._http.stream("GET", "/v1/stream", params=wanted.parameters, headers=headers) as answer:
+                    if not answer.is_success:
+                        await answer.aread()
+                        read_answer(answer, Problem)
+                    async for line in answer.aiter_lines():
+                        for event in parser.feed(line):
+                            last_id = event.id
+                            yield event
+                            if not wanted.another():
+                                return
+            except httpx.TransportError:
+                pass  # as when the server ends the stream: again, behind the last event
+            except RetryError as again:
+                pause = longer_pause(pause, again)
+            await asyncio.sleep(pause)
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _send(self, method: str, path: str, model: type[T], **more: Any) -> T:
+        async def once() -> T:
+            try:
+                answer = await self._http.request(method, f"/v1/{path}", **more)
+            except httpx.TransportError as error:
+                raise unreachable(error) from error
+            return read_answer(answer, model)
+
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=pause_before_retry,
+            retry=retry_if_exception_type(RetryError),
+            reraise=True,
+        )
+        try:
+            return await retrying(once)
+        except RetryError as again:
+            raise again.error from None
