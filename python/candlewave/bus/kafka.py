@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 from confluent_kafka import (
@@ -34,9 +35,10 @@ from candlewave.bus.protocol import (
     Received,
     TopicPartition,
 )
+from candlewave.bus.refused import Refused, set_aside
 from candlewave.contracts.topics import TopicSpec
 from candlewave.core.settings import Settings
-from candlewave.core.times import EPOCH
+from candlewave.core.times import EPOCH, utc_now
 
 _log = logging.getLogger(__name__)
 _QUIET_SECONDS = 60.0
@@ -72,6 +74,14 @@ _REFUSED_LOGIN = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+
+_NEVER_TAKEN = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_MSG_SIZE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.RECORD_LIST_TOO_LARGE,
 }
 
 _MAY_NOT_CREATE = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
@@ -160,14 +170,21 @@ class KafkaBus(Closing):
     def publish(self, topic: str, messages: Iterable[Message]) -> None:
         """Publish messages in order; each is on all in-sync replicas when it returns.
 
+        Messages that no broker will ever take, such as too large ones, go to the topic's dead-letter topic instead.
+
         Raises:
-            PublishError: brokers refused messages, or did not acknowledge them in time.
+            PublishError: brokers did not acknowledge messages in time, or refused them for a reason that may pass.
         """
-        remaining = iter(traced(messages))
+        set_aside(topic, self._publish(topic, traced(messages)), utc_now(), self._publish)
+
+    def _publish(self, topic: str, messages: Iterable[Message]) -> list[Refused]:
+        refused: list[Refused] = []
+        remaining = iter(messages)
         while batch := list(itertools.islice(remaining, BATCH)):
             # One publish at a time: flush waits for all that is in the producer.
             with metrics.publishing(topic, len(batch)), self._lock:
-                self._deliver(topic, batch)
+                refused += self._deliver(topic, batch)
+        return refused
 
     def subscribe(
         self,
@@ -259,18 +276,24 @@ class KafkaBus(Closing):
         """Close the producer; publishing is done already, as it waits for acknowledgements."""
         self._producer.flush(0)
 
-    def _deliver(self, topic: str, batch: Sequence[Message]) -> None:
+    def _deliver(self, topic: str, batch: Sequence[Message]) -> list[Refused]:
+        """Publish a batch and return the messages that were refused for good; the others are stored."""
         failures: list[KafkaError] = []
+        refused: list[Refused] = []
 
-        def report(error: KafkaError | None, _: KafkaMessage) -> None:
-            if error is not None:
+        def note(message: Message, error: KafkaError | None, _: KafkaMessage | None) -> None:
+            if error is not None and error.code() in _NEVER_TAKEN:
+                refused.append(Refused(message, f"Kafka refuses it: {error.str()}"))
+            elif error is not None:
                 failures.append(error)
 
-        try:
-            for message in batch:
-                self._produce(self._prefix + topic, message, report)
-        except KafkaException as error:
-            failures.append(error.args[0])
+        for message in batch:
+            try:
+                self._produce(self._prefix + topic, message, partial(note, message))
+            except KafkaException as error:
+                note(message, error.args[0], None)
+                if failures:
+                    break
         while self._producer.flush(0.5):
             pass
         if failures:
@@ -278,6 +301,7 @@ class KafkaBus(Closing):
                 f"topic {topic}: {len(failures)} of {len(batch)} messages were not stored: "
                 f"{failures[0].str()}{self._errors.hint()}"
             )
+        return refused
 
     def _produce(self, topic: str, message: Message, report: Any) -> None:
         arguments: dict[str, Any] = {}

@@ -28,7 +28,9 @@ from candlewave.bus.protocol import (
     TopicPartition,
     partition_of,
 )
+from candlewave.bus.refused import Refused, set_aside
 from candlewave.contracts.topics import TopicSpec
+from candlewave.core.times import utc_now
 
 Clock = Callable[[], datetime]
 
@@ -94,16 +96,32 @@ class PostgresBus(Closing):
     def publish(self, topic: str, messages: Iterable[Message]) -> None:
         """Publish messages in order, in transactions of 5,000; each is stored when it returns.
 
+        Messages whose key or headers PostgreSQL cannot hold go to the topic's dead-letter topic instead.
+
         Raises:
-            PublishError: PostgreSQL cannot store a key or header; nothing of that transaction is stored.
+            PublishError: PostgreSQL cannot store a batch; nothing of that transaction is stored.
             BusUnavailableError: the database cannot be reached; of the last transaction it is unknown.
         """
+        refused: list[Refused] = []
         remaining = iter(traced(messages))
         while batch := list(itertools.islice(remaining, BATCH)):
-            with metrics.publishing(topic, len(batch)), self._lock, reaching("publish to the bus"):
-                conn = self._connection.get()
-                with conn.transaction():
-                    self._append(conn, topic, batch)
+            try:
+                self._publish(topic, batch)
+            except PublishError:
+                unstorable = [Refused(m, reason) for m in batch if (reason := _unstorable(m)) is not None]
+                if not unstorable:
+                    raise
+                refused += unstorable
+                if len(unstorable) < len(batch):
+                    self._publish(topic, [m for m in batch if _unstorable(m) is None])
+        set_aside(topic, refused, utc_now(), self._publish)
+
+    def _publish(self, topic: str, messages: Iterable[Message]) -> None:
+        batch = list(messages)
+        with metrics.publishing(topic, len(batch)), self._lock, reaching("publish to the bus"):
+            conn = self._connection.get()
+            with conn.transaction():
+                self._append(conn, topic, batch)
 
     def publish_in(self, conn: psycopg.Connection, topic: str, messages: Iterable[Message]) -> int:
         """Publish within the caller's open transaction: stored when that commits, gone when it rolls back.
@@ -270,6 +288,19 @@ def _database_time(conn: psycopg.Connection) -> datetime:
     assert row is not None
     now: datetime = row[0]
     return now
+
+
+def _unstorable(message: Message) -> str | None:
+    """Return why PostgreSQL cannot hold a message's key or headers, None when it can."""
+    for text in (message.key or "", *(message.headers or {}), *(message.headers or {}).values()):
+        if "\0" in text:
+            return "a key or header holds the character NUL"
+        if not text.isascii():
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError:
+                return "a key or header is not valid Unicode"
+    return None
 
 
 def _rows(partition: int, start: int, now: datetime, messages: Iterable[Message]) -> Iterator[tuple[object, ...]]:

