@@ -86,7 +86,7 @@ def running(folder: Path, ended_by: signal.Signals) -> Iterator[Demo]:
         demo.process.send_signal(ended_by)
         assert demo.process.wait(60) == 0, demo.said
         assert psutil.wait_procs(children, timeout=20)[1] == []
-        assert "goes on where this ended" in demo.said
+        assert "continues where this ended" in demo.said
 
 
 def simulated(demo: Demo) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def _percent(value: float, digits: int = 1) -> str:
 
 
 def _interval(interval: Interval, digits: int = 1) -> str:
-    """Return the bounds, nothing when there are none."""
+    """Return the bounds; an empty text when there are none."""
     return "" if np.isnan(interval.value) else f"{_percent(interval.low, digits)} to {_percent(interval.high, digits)}"
 
 

@@ -94,7 +94,7 @@ def backtest(
         costs: of the toy strategy.
         command: makes the report again.
         source: which vectors to train on and to forecast from.
-        on_step: told after each training and its forecasts.
+        on_step: called after each training and its forecasts.
 
     Raises:
         TooLittleDataError: nothing could be judged.

@@ -48,13 +48,13 @@ def demo(
     exchange: Annotated[str, typer.Option(help="The exchange a file's trades are ascribed to.")] = "replayed",
     days: Annotated[float, typer.Option(help="Days of simulated history.", min=0)] = 3.0,
     signal: Annotated[
-        float, typer.Option(help="Planted in the simulated market; 0 for one that nobody can forecast.", min=0, max=0.9)
+        float, typer.Option(help="Planted in the simulated market; 0 for one that cannot be forecast.", min=0, max=0.9)
     ] = 0.3,
     port: Annotated[int, typer.Option(help="Port of the page; the next free one if taken.", min=1, max=65535)] = 8000,
 ) -> None:
     """Run candlewave on this machine: engine, migrations, trades, news, models, forecasts, and a page that shows them.
 
-    Ctrl-C stops everything. The data stay in CANDLEWAVE_DATA_DIR (.candlewave); the next demo goes on with them.
+    Ctrl-C stops everything. The data stay in CANDLEWAVE_DATA_DIR (.candlewave); the next demo continues with them.
     """
     if (source is TradeSource.FILE) != (file is not None):
         fail("--source file and --file FILE belong together (make demo SOURCE=file FILE=trades.csv.gz)")
@@ -92,7 +92,7 @@ def demo(
             run("predictions-api", API_HOST="127.0.0.1", API_PORT=address.rpartition(":")[2])
             _wait_for_page(address, children, logs, stop)
             _watch(address, settings, children, logs, stop)
-    _say("Stopped. `make demo` goes on where this ended.")
+    _say("Stopped. `make demo` continues where this ended.")
 
 
 def _invented_news() -> dict[str, str]:
@@ -193,7 +193,7 @@ def _decisions(settings: "Settings") -> list[tuple[str, str]]:
 
 @contextmanager
 def _blamed(children: "dict[str, subprocess.Popen[bytes]]", logs: Path) -> Iterator[None]:
-    """When the engine cannot be asked, say which child has ended; give it a moment to do so."""
+    """When the engine is away, report which child has ended, after giving it a moment to do so."""
     import psycopg
 
     from candlewave.engine.connect import EngineError
@@ -229,7 +229,7 @@ def _free_port(port: int) -> int:
 
 @contextmanager
 def _signals(stop: threading.Event) -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and a closed terminal into ``stop``; children, in sessions of their own, end in order.
+    """Turn Ctrl-C, SIGTERM and a closed terminal into ``stop``; children, in sessions of their own, do not get them.
 
     Under ``nohup`` the demo outlives its terminal.
     """
@@ -246,7 +246,7 @@ def _signals(stop: threading.Event) -> Iterator[None]:
 
 @contextmanager
 def _running(arguments: list[str], logs: Path, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command of candlewave beside this one, and end it in order afterwards."""
+    """Run a command of candlewave in parallel, and shut it down gracefully afterwards."""
     name = arguments[0]
     with (logs / f"{name}.log").open("wb") as log:
         child = subprocess.Popen(

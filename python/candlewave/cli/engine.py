@@ -50,7 +50,7 @@ def up(
     from candlewave.telemetry.process import run_process
 
     if "admin_port" not in settings.model_fields_set:
-        # The default port is left to the services that run beside it.
+        # The default port is left to the services on the same machine.
         settings = settings.model_copy(update={"admin_port": 0})
     with start(settings.data_dir, port=port) as server:
         sends = refresh and settings.elasticsearch_url is not None
@@ -94,7 +94,7 @@ def down() -> None:
 def backup(file: Annotated[Path, typer.Argument(help="File to write; an earlier one is replaced at the end.")]) -> None:
     """Back up the embedded engine: tables, views, bus and catalog as of one moment, in one file.
 
-    It works beside a running `candlewave up`. An interrupted backup leaves an earlier file as it was.
+    It works while `candlewave up` runs. An interrupted backup leaves an earlier file unchanged.
     """
     settings = embedded_settings("backup")
     from candlewave.engine.embedded.backup import backup as make
@@ -120,7 +120,7 @@ def restore(
 
 def upgrade(
     keep_old: Annotated[
-        bool, typer.Option("--keep-old", help="Leave the old database beside the new one, as postgres.<version>.")
+        bool, typer.Option("--keep-old", help="Keep the old database next to the new one, as postgres.<version>.")
     ] = False,
 ) -> None:
     """Bring CANDLEWAVE_DATA_DIR to this version of PostgreSQL; `candlewave up` must not be running.

@@ -76,7 +76,7 @@ def backfill(
 ) -> None:
     """Load history: over the exchange's API (--from, --to), or from its archive files (--archive).
 
-    Interrupted loads go on where they were. A range is loaded from the archive or the API, never both, because their
+    Interrupted loads resume where they were. A range is loaded from the archive or the API, never both, because their
     trades have different ids and would count twice; the table loaded_ranges says what was loaded.
 
     Archive files are trades as CSV, plain or compressed by gzip, bzip2, xz or zip: Kraken's (time, price, volume) and
@@ -222,17 +222,19 @@ def simulate(
     ] = 0.0,
     change_at: Annotated[
         datetime | None,
-        typer.Option(formats=_TIME_FORMATS, help="From here on (UTC) thrice the volatility, and the signal turned."),
+        typer.Option(
+            formats=_TIME_FORMATS, help="From this time (UTC) on, triple the volatility and invert the signal."
+        ),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin a new market instead of going on with the last.")
+        bool, typer.Option("--fresh", help="Begin a new market instead of continuing the last one.")
     ] = False,
 ) -> None:
     """Simulate a market: history first, then live. All of it is marked by the exchange name "simulated".
 
     Trends, reversals, bursts, quiet spells, bid-ask bounce, and trades that arrive late, twice or out of order. A
-    second live run with the same options goes on where the first ended, filling the time between; with other options it
-    is refused.
+    second live run with the same options continues where the first ended and fills the time between; other options are
+    refused.
     """
     from candlewave.services.ingest.simulate import load_state, publish_history, publish_live, save_state
     from candlewave.services.ingest.simulator import EXCHANGE, Disturbances, RegimeChange, Simulator
@@ -337,7 +339,9 @@ async def _audit_exchange(conn: Any, name: str, symbols: list[str], timeframe: s
     from candlewave.services.ingest.exchange import Exchange
 
     if timeframe not in TIMEFRAME_SECONDS:
-        raise typer.BadParameter(f"{timeframe!r} is none of {', '.join(TIMEFRAME_SECONDS)}", param_hint="--timeframe")
+        raise typer.BadParameter(
+            f"{timeframe!r}: expected one of {', '.join(TIMEFRAME_SECONDS)}", param_hint="--timeframe"
+        )
     exchange = Exchange(name)
     wrong = False
     try:
@@ -469,7 +473,7 @@ def _report_loaded(what: str, loaded: "Loaded") -> None:
     if not loaded.ranges:
         typer.echo(f"{what}: already loaded")
         return
-    resumed = f", went on after {loaded.resumed:,}" if loaded.resumed else ""
+    resumed = f", resumed after {loaded.resumed:,}" if loaded.resumed else ""
     typer.echo(f"{what}: {loaded.trades:,} trades and {loaded.heartbeats:,} heartbeats published{resumed}")
     if loaded.files and loaded.files != (what,):
         typer.echo(f"  from {', '.join(loaded.files)}")

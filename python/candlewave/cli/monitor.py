@@ -12,12 +12,12 @@ def register(app: typer.Typer) -> None:
 
 def model_error_monitor(
     once: Annotated[
-        bool, typer.Option("--once", help="Evaluate all rules now, print them, tell nobody, change nothing.")
+        bool, typer.Option("--once", help="Evaluate all rules now and print them; send and change nothing.")
     ] = False,
 ) -> None:
     """Service: watch forecast errors, intervals, drift and ages; raise alerts; ask for a training.
 
-    Thresholds are in candlewave.toml, table "monitor". ALERTMANAGER_URL and ALERT_WEBHOOK_URL say who is told. Of
+    Thresholds are in candlewave.toml, table "monitor". ALERTMANAGER_URL and ALERT_WEBHOOK_URL name the receivers. Of
     several replicas one evaluates, the others stand by. See docs/monitoring.md.
     """
     from rich.console import Console

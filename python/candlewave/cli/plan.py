@@ -238,7 +238,7 @@ def _state(path: Path, config: "Config", root: Path) -> "State":
 
 
 def _runs(settings: "Settings") -> bool:
-    """Tell whether there is an engine to ask: RisingWave is configured, or the embedded one runs."""
+    """Return whether there is an engine to ask: RisingWave is configured, or the embedded one runs."""
     return not settings.embedded or settings.runtime_file.exists()
 
 

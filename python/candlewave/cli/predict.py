@@ -56,7 +56,7 @@ def _show(cycle: "Cycle") -> None:
             )
         Console().print(table)
     else:
-        typer.echo("Nothing new to forecast: every closed candle has its forecasts, or there is none yet.")
+        typer.echo("Nothing new to forecast: every closed candle has its forecasts, or no candle is closed yet.")
     reasons = {
         "stale": "its newest closed candle is too old (PREDICT_MAX_FEATURE_AGE_SECONDS)",
         "missed": "it was not forecast for longer than PREDICT_CATCH_UP_MINUTES; older candles are left out",

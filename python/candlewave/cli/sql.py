@@ -63,7 +63,7 @@ def _prompt() -> None:
     password = str(parts.pop("password", "") or "")
     env = {**os.environ, **({"PGPASSWORD": password} if password else {})}
     sys.stderr.flush()
-    # In a script the first error ends it, and its exit code tells.
+    # In a script the first error ends psql with exit code 3.
     piped = [] if sys.stdin.isatty() else ["--set", "ON_ERROR_STOP=1"]
     os.execve(psql, [str(psql), *piped, "--dbname", make_conninfo("", **parts)], env)
 

@@ -180,7 +180,7 @@ def _train(
 
     registry = None if dry_run else open_registry(settings, train_settings.model_name)
     if registry is not None:
-        registry.metadata(CHAMPION)  # one that is down is noticed before the work
+        registry.metadata(CHAMPION)  # fail before the work when it is unreachable
     with progress("Reading training data", None, "rows") as bar, connect(settings) as conn:
         data, warnings = read_training_data(
             conn, config, train_settings, end, source="inputs" if inputs else "features", on_rows=bar.advance

@@ -50,7 +50,7 @@ def read_answer(answer: httpx.Response, model: type[T]) -> T:
 
     Raises:
         RetryError: 429 or 503.
-        ApiError: any other refusal, or something that is no answer of this API.
+        ApiError: any other refusal, or an answer that does not come from this API.
     """
     if answer.is_success:
         try:
@@ -60,7 +60,7 @@ def read_answer(answer: httpx.Response, model: type[T]) -> T:
             raise ApiError(answer.status_code, None, text) from other
     problem = None
     if answer.headers.get("content-type", "").startswith("application/problem+json"):
-        with suppress(ValidationError):  # another server's problem is none of ours: its status says enough
+        with suppress(ValidationError):  # the problem document of another server: its status suffices
             problem = Problem.model_validate_json(answer.content)
     text = f"the API answered {answer.status_code}"
     if answer.status_code in (429, 503):

@@ -32,12 +32,12 @@ class Client:
     Args:
         url: of the API, such as ``http://127.0.0.1:8000``.
         key: API key, where one is needed.
-        attempts: most attempts of a request that meets 429, 503 or no connection; pauses follow ``Retry-After``.
+        attempts: maximum attempts of a request that meets 429, 503 or no connection; pauses follow ``Retry-After``.
         timeout: seconds for connecting and for each wait.
         transport: another way to the API, for tests.
 
     Raises:
-        ValueError: the address is none of HTTP, or the key cannot be sent.
+        ValueError: the URL is not http(s), or the key contains invalid characters.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Client:
         )
 
     def stream(self, *, last_id: str | None = None, **parameters: str) -> Iterator[Event]:
-        """Yield live events, for ever: after a break it resumes behind the last one.
+        """Yield live events without end: after a break it resumes behind the last one.
 
         Args:
             last_id: resume behind this event.

@@ -420,7 +420,7 @@ def _storable(value: Any, depth: int = 0) -> Any:
 
 
 class TrainingRequestBody(BaseModel):
-    """Why a training is wanted."""
+    """Why a training is requested."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -220,7 +220,7 @@ class FeatureReference(msgspec.Struct, frozen=True, gc=False):
 
 
 class TrainingRequest(msgspec.Struct, frozen=True, gc=False):
-    """A record of topic ``training_requests``: why a training of a registered model is wanted.
+    """A record of topic ``training_requests``: why a training of a registered model is requested.
 
     ``reason`` is the name of the alert that began it, or words.
     """
@@ -283,7 +283,7 @@ Record = (
     | ModelEvent
     | AlertRecord
 )
-"""Whatever travels on a topic."""
+"""A record of any topic."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -308,7 +308,7 @@ def decode(kind: type[T], value: bytes | None) -> T:
 
 
 def heartbeat(exchange: str, symbol: str, ts: datetime, origin: Origin = "live") -> Heartbeat:
-    """Return the heartbeat of a market at ``ts``; equal moments, in whatever zone, give equal records."""
+    """Return the heartbeat of a market at ``ts``; equal moments give equal records, in any zone."""
     return Heartbeat(exchange, symbol, f"hb:{format_time(ts)}", ts.astimezone(UTC), origin)
 
 

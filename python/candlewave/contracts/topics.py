@@ -16,7 +16,7 @@ class TopicSpec(msgspec.Struct, frozen=True):
 
     Attributes:
         name: without the deployment's prefix.
-        partitions: most members of one group that can share it.
+        partitions: maximum number of members of a group that can share it.
         retention: age after which messages may go; None keeps them.
         compact: keep the newest message of each key. Only where the key is the record's primary key.
         log_append_time: the broker stamps messages with its own clock, which producers cannot forge.

@@ -150,7 +150,7 @@ class PredictionsConfig(_Table):
 
 
 class RetentionConfig(_Table):
-    """How long raw trades stay; candles and all above them stay for ever."""
+    """How long raw trades stay; candles and everything computed from them stay indefinitely."""
 
     trades: str | None = None
 
@@ -163,7 +163,7 @@ class RetentionConfig(_Table):
 
     @property
     def trades_seconds(self) -> int | None:
-        """Retention of raw trades in seconds, None for ever."""
+        """Retention of raw trades in seconds; None when they are kept indefinitely."""
         return None if self.trades is None else int(self.trades.split()[0]) * 86400
 
 

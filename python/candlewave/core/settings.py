@@ -102,7 +102,7 @@ class Settings(EnvironmentSettings):
 
 
 def _is_placeholder(secret: str) -> bool:
-    """Tell whether a secret, or the password inside a URL, is one people forget to replace."""
+    """Return whether a secret, or the password inside a URL, is one people forget to replace."""
     words = {secret.lower()}
     if "://" in secret and "@" in secret:
         credentials = secret.split("://", 1)[1].rsplit("@", 1)[0]

@@ -23,7 +23,7 @@ def install(client: "Elasticsearch", settings: SearchSettings, say: Callable[[st
     Args:
         client: of the server.
         settings: days of the lifecycle.
-        say: told a line for each.
+        say: called with a line for each.
 
     Raises:
         SearchError: the server refuses, is too old, or cannot be reached; what was done before stays.

@@ -60,7 +60,7 @@ async def forecasts(
             index=PREDICTIONS.pattern,
             query={"bool": {"filter": _filters(wanted)}},
             sort=[
-                # Milliseconds, whatever form the documents have.
+                # Always milliseconds, in whichever form the documents have them.
                 {"feature_time": {"order": "desc", "format": "epoch_millis", "unmapped_type": "date"}},
                 {"model_name": {"order": "desc", "unmapped_type": "keyword"}},
                 {"model_version": {"order": "desc", "unmapped_type": "keyword"}},

@@ -83,7 +83,7 @@ class Dataset:
         )
 
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits that tell datasets apart, whatever machine made them."""
+        """Return 16 hexadecimal digits that identify a dataset, the same on every machine."""
         digest = hashlib.sha256("\n".join((self.source, *self.names)).encode())
         for text in (self.exchange, self.symbol):
             digest.update("\n".join(text.tolist()).encode())
@@ -111,7 +111,7 @@ def read_dataset(
         horizons: minutes.
         begin, end: UTC.
         source: which vectors.
-        on_rows: told how many rows each page brought.
+        on_rows: called with the number of rows of each page.
 
     Raises:
         NoFeaturesError: the engine is not migrated.

@@ -47,7 +47,7 @@ def require_volatility(config: Config, names: Sequence[str]) -> None:
 
 
 def feature_set_id(names: Sequence[str]) -> str:
-    """Return 12 hexadecimal digits that tell sets of features, and their orders, apart."""
+    """Return 12 hexadecimal digits that identify a set of features and their order."""
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
 
 

@@ -10,7 +10,7 @@ from candlewave.ml import scores
 from candlewave.ml.scores import Interval
 
 _MIN_MOVES = 30
-"""Fewer right and wrong directions than that say nothing."""
+"""Fewer directions are too few to judge."""
 
 _UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
 

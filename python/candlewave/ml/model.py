@@ -1,7 +1,7 @@
 """The learned forecaster: LightGBM quantiles of scaled returns, shrunk and calibrated on data it was not fitted to.
 
 Returns are divided by volatility · √horizon, the baseline's scale, so that markets, and calm and wild hours, can be
-pooled; the market is a categorical feature beside the others. Of each horizon's training the newest part is kept back:
+pooled; the market is one of the features, a categorical one. Of each horizon's training the newest part is kept back:
 on it every quantile is shrunk towards the baseline's as far as that lowers its loss (all the way when nothing is gained
 for certain), and the outer ones are moved so that the right share of outcomes lies beyond each (conformalised quantile
 regression: Romano, Patterson, Candès 2019).
@@ -211,7 +211,7 @@ def fit_horizon(
         parameters: of LightGBM.
         per_market: fit each market by itself instead of all together.
         train_end: labels whose target lies after it are not used; all known ones if None.
-        on_fit: told after each booster.
+        on_fit: called after each booster.
 
     Raises:
         TooLittleDataError: fewer than 300 rows have a label, or a volatility.

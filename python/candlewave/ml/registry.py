@@ -107,7 +107,7 @@ class Registry:
             if kept is None:
                 raise
             _log.warning(
-                "registry is down, going on with the last model",
+                "registry is down, using the last model",
                 alias=alias,
                 model_version=kept.version,
                 error=str(error),
@@ -119,7 +119,7 @@ class Registry:
         """Return the model under an alias, None when there is none; from disk if it is there or the registry is down.
 
         Raises:
-            RegistryError: it can be had neither from the registry nor from disk.
+            RegistryError: the model is neither in the registry nor in the local cache.
         """
         try:
             found = self._by_alias(alias)
@@ -142,7 +142,7 @@ class Registry:
         """Return a version, from disk if it is there.
 
         Raises:
-            RegistryError: it can be had neither from the registry nor from disk.
+            RegistryError: the model is neither in the registry nor in the local cache.
         """
         folder = self._cache / self.name / found.version
         if not _is_whole(folder):
@@ -211,7 +211,7 @@ class Registry:
             client.set_registered_model_alias(self.name, alias, version)
 
     def promote(self, version: str, served: Sequence[int]) -> None:
-        """Make a version the champion; the one before stays as ``previous``, and nobody is challenger.
+        """Make a version the champion; the one before stays as ``previous``, and there is no challenger.
 
         Raises:
             RegistryError: the registry refused or is down.
@@ -309,7 +309,7 @@ class _Kept:
 
 
 class _Asking:
-    """Turns whatever MLflow raises into RegistryError."""
+    """Turns errors of MLflow into RegistryError."""
 
     def __init__(self, registry: Registry, what: str) -> None:
         self._registry, self._what = registry, what
@@ -341,7 +341,7 @@ def open_registry(settings: Settings, name: str | None = None) -> Registry:
 
 
 def _database(folder: Path) -> Path:
-    """Return the SQLite file of the registry in the data directory; it appears whole, whoever makes it.
+    """Return the SQLite file of the registry in the data directory; it is created atomically.
 
     MLflow makes its tables step by step at the first use. Two processes at once, or one that is killed, would leave
     a file that no process can use any more.
@@ -377,7 +377,7 @@ def in_a_line(error: Exception) -> str:
 
 
 def write_checksums(folder: Path) -> None:
-    """Write the SHA-256 of every file below a folder beside them."""
+    """Write the SHA-256 of every file of a folder into the folder."""
     (folder / _SUMS).write_text(json.dumps(_sums(folder), indent=1), encoding="utf-8")
 
 

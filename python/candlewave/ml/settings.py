@@ -16,15 +16,15 @@ class TrainSettings(EnvironmentSettings):
         model_name: name in the registry.
         days: history to train on.
         every_hours: time between two trainings of the service ``model-trainer``.
-        min_history_minutes: least history of a market that is worth training on.
+        min_history_minutes: minimum history of a market for a training.
         folds: walk-forward folds.
         embargo_minutes: further pause between the end of training and the first forecast of a fold, beyond the purge.
         trees, learning_rate, leaves, min_rows_per_leaf, bins, feature_share: of LightGBM.
         threads: of LightGBM; 0 for all cores.
         seed: of everything that draws.
         search_trials: parameters that a training tries with Optuna before it begins; 0 keeps those above.
-        search_seconds: end of the search, whatever its trials.
-        min_pause_minutes: least time between two trainings that were asked for.
+        search_seconds: time limit of the search.
+        min_pause_minutes: minimum time between two requested trainings.
     """
 
     model_name: str = Field("candlewave", alias="MODEL_NAME", pattern=r"^[A-Za-z0-9_.-]{1,80}$")

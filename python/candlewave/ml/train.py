@@ -1,4 +1,4 @@
-"""One training: read, walk forward, judge, fit, register, promote or not, and tell."""
+"""One training: read, walk forward, judge, fit, register, promote or not, and publish."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -173,7 +173,7 @@ def train(
 ) -> Trained:
     """Train, register, and promote the model if it has earned it.
 
-    A version is complete when it is marked so, last of all. Whoever stops this in the middle leaves a run without a
+    A version is complete when it is marked so, last of all. Interrupted in the middle, it leaves a run without a
     version, or a version that nothing points at and that counts as no training.
 
     Args:
@@ -187,7 +187,7 @@ def train(
         warnings: what is peculiar about the data.
         parameters: of LightGBM; those of ``settings`` if None.
         artifact_root: where a registry without a server keeps files.
-        on_fit: told after each booster; may raise to stop.
+        on_fit: called after each booster; may raise to stop.
 
     Raises:
         TooLittleDataError: there are too few rows for the folds.
@@ -255,7 +255,7 @@ def _undo(registry: Registry, before: Mapping[str, ModelVersion | None], version
 
 
 def _decide(registry: Registry, champion: ModelVersion | None, examined: Examined) -> Decision:
-    """Decide about the candidate; a champion that cannot forecast what is wanted now stands in nobody's way."""
+    """Decide about the candidate; a champion trained on other features or horizons is ignored."""
     if champion is None:
         return decide(examined.verdicts, None, None, 0)
     present = registry.load_version(champion)

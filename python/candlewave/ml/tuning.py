@@ -57,8 +57,8 @@ def search(
         data: of the whole training.
         config: horizons and more.
         settings: budget, folds, the parameters to begin with.
-        on_trial: told after each trial.
-        on_fit: told after each booster; may raise to stop.
+        on_trial: called after each trial.
+        on_fit: called after each booster; may raise to stop.
         clock: seconds; the first trial runs to its end in any case, the others stop when the time is over.
 
     Raises:

@@ -17,7 +17,7 @@ CANDIDATES = ("pooled", "per_market")
 """One model for all markets, or one for each."""
 
 POINT_BASELINES = ("drift", "seasonal_mean", "ridge")
-"""Baselines without intervals, beside the last price."""
+"""Baselines without intervals, compared in addition to the last price."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def walk(
         volatility: feature that scales returns.
         candidates: which to try.
         point_baselines: whether to compare with those, too.
-        on_fit: told after each booster.
+        on_fit: called after each booster.
 
     Raises:
         TooLittleDataError: a fold has too few rows.

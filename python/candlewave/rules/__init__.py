@@ -61,7 +61,7 @@ class MonitorConfig(
     Attributes:
         interval_seconds: time between two evaluations.
         resolve_after: evaluations in a row without the condition before an alert ends.
-        training_interval_hours: least time between two requests for training.
+        training_interval_hours: minimum time between two requests for a training.
     """
 
     interval_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
@@ -87,7 +87,7 @@ def judge(readings: Readings, limits: MonitorConfig) -> list[Finding]:
 
 
 def summary(rule: str, labels: Mapping[str, str], value: float) -> str:
-    """Return one sentence about an alert, be it of a rule that is no longer there."""
+    """Return one sentence about an alert, also of a rule that no longer exists."""
     subject = _subject(labels)
     return f"{subject}: {RULES[rule].sentence(value)}" if rule in RULES else f"{rule} {subject}: {value:g}"
 

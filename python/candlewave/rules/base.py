@@ -37,7 +37,7 @@ class Finding:
         rule: the rule's name.
         severity: of the alert.
         labels: the subject; with the rule they are the alert's identity.
-        holds: True when the condition holds, False when not, None when there is too little to tell.
+        holds: True when the condition holds, False when not, None when there are too few data.
         value: the figure that was compared with the threshold.
         evidence: what else a person or the trainer wants to know; JSON types.
         training: whether a new training may help.
@@ -69,7 +69,7 @@ class Rule(Generic[L]):
         name: in kebab-case; the rules of Prometheus are in CamelCase. Also the name of its runbook.
         severity: of its alerts.
         limits: its thresholds.
-        judge: what it finds; too little to tell is a finding that does not hold or fail.
+        judge: returns findings; with too few data, one whose ``holds`` is None.
         sentence: the value of an alert in words, which follow the subject and a colon.
     """
 

@@ -26,7 +26,7 @@ class ModelAgeLimits(Limits):
 
 
 def judge(readings: Readings, limits: ModelAgeLimits) -> Iterable[Finding]:
-    """Notice a champion that nobody has replaced or confirmed for long."""
+    """Notice a champion that has not been replaced or confirmed for a long time."""
     if readings.champion is None:
         return
     unknown = RULE.about({"model_name": readings.champion[0], "model_version": readings.champion[1]}, training=True)

@@ -54,7 +54,7 @@ class Readiness:
         self._checks = {known: check for known, check in self._checks.items() if known != name}
 
     def close(self, reason: str) -> None:
-        """Be unready from now on, whatever the checks say."""
+        """Be unready from now on, regardless of the checks."""
         self._closed = reason
 
     def problems(self) -> dict[str, str | None]:
@@ -73,7 +73,7 @@ class AdminServer:
         registry: the metrics of ``/metrics``.
 
     Raises:
-        AdminPortTakenError: somebody else listens there.
+        AdminPortTakenError: another process listens there.
     """
 
     def __init__(self, host: str, port: int, readiness: Readiness, registry: CollectorRegistry = REGISTRY) -> None:
@@ -146,6 +146,6 @@ class _Handler(BaseHTTPRequestHandler):
 def _ask(name: str, check: Check) -> str | None:
     try:
         return check()
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is the answer)
+    except Exception as error:  # noqa: BLE001 (any failure of a check is its answer)
         _log.warning("readiness check failed", check=name, exc_info=True)
         return redact(f"{type(error).__name__}: {error}")

@@ -14,7 +14,7 @@ from candlewave.core.settings import Settings
 from candlewave.telemetry.redact import redact
 
 _CHATTY = ("alembic",)
-"""Libraries whose INFO is of no use to an operator."""
+"""Libraries whose INFO messages do not help an operator."""
 
 
 def configure_logging(settings: Settings, service: str, stream: TextIO | None = None) -> None:

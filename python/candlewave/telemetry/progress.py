@@ -33,7 +33,7 @@ def progress(
 
     Args:
         description: what is being done.
-        total: how many units there are; None when nobody knows.
+        total: how many units there are; None when that is unknown.
         unit: what is counted, in the plural.
         stream: where it is shown.
         clock: seconds; tests give their own.

@@ -14,7 +14,7 @@ _FIELD = re.compile(
 def redact(text: str) -> str:
     """Hide passwords of URLs, of ``password=…`` settings, and JSON fields whose name says they are secret.
 
-    Where a password holds unescaped ``/`` or ``@``, rather too much is hidden than too little.
+    Where a password holds unescaped ``/`` or ``@``, too much is hidden rather than too little.
 
     >>> redact("postgresql://me:hunter2@db/x")
     'postgresql://me:***@db/x'

@@ -80,7 +80,7 @@ def provider(settings: Settings, service: str) -> "TracerProvider":
 
 
 def is_on() -> bool:
-    """Tell whether spans of this process are recorded."""
+    """Return whether spans of this process are recorded."""
     return not isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
 
 

@@ -21,7 +21,7 @@ class Memory:
     """Finished answers by path and query string, for less than a second: the quick way past the framework.
 
     Args:
-        size: most answers that are kept.
+        size: maximum number of kept answers.
     """
 
     def __init__(self, size: int = 512) -> None:
@@ -98,7 +98,7 @@ class Answer(Response):
             await send({"type": "http.response.body", "body": b""})
             return
         start, body = self._compressed() if accepts_gzip else self._plain
-        # A copy: whoever sends may add headers of this one request.
+        # A copy: the sender may add headers for this one request.
         await send({**start, "headers": [*start["headers"]]})
         await send(body)
 

@@ -55,7 +55,7 @@ def create_app(
     """Return the application.
 
     Args:
-        url: tells where the engine is; asked anew for each connection, so an engine may come back on another port.
+        url: tells where the engine is; asked again for each connection, so an engine may come back on another port.
         config: timeframes, horizons, indicators and markets that are configured.
         settings: limits and times; the defaults if None.
         pepper: goes into hashes of keys and signatures of cursors.

@@ -12,12 +12,12 @@ _HIT, _SHARED, _MISS = (metrics.CACHE.labels(outcome) for outcome in ("hit", "sh
 
 
 class SingleFlight:
-    """Remember results by key for a short time; whoever asks while one is being made waits for that one.
+    """Remember results by key for a short time; concurrent callers of a key wait for the one computation.
 
-    Errors reach everybody who waits and are not kept. An asker that goes away does not end the work of the others.
+    Errors reach every waiting caller and are not kept. A caller that is cancelled does not cancel the others.
 
     Args:
-        size: most results that are kept; the least recently used goes first.
+        size: maximum number of results; the least recently used is dropped first.
         clock: seconds; tests give their own.
     """
 

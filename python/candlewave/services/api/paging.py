@@ -58,6 +58,6 @@ def _refused(cursor: str) -> ProblemError:
     return bad_parameter(
         "cursor",
         "is not one that this list gave; use next_cursor unchanged, with the same other parameters,"
-        " or leave it out to begin anew",
+        " or leave it out to start again",
         cursor[:80],
     )

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents, in words a caller can act on. Nothing of the inside is shown."""
+"""Errors as RFC 9457 problem documents, in words a caller can act on. Internals are not shown."""
 
 import difflib
 import reprlib
@@ -75,14 +75,14 @@ def engine_away(detail: str = "The SQL engine does not answer; try again.", seco
 
 
 def bad_parameter(parameter: str, message: str, found: object = None, *, nearest: Iterable[str] = ()) -> ProblemError:
-    """Return the problem of one parameter that the type alone does not tell."""
+    """Return the problem of a parameter that its type alone does not reveal."""
     error = {"parameter": parameter, "message": message, "found": found}
     detail = f"{parameter}: {message}"
     return ProblemError(400, "bad-parameter", "Bad parameter", detail, errors=[error], nearest=list(nearest))
 
 
 def not_found(name: str, title: str, detail: str, wanted: str, known: Iterable[str]) -> ProblemError:
-    """Return a 404 that names what exists and is nearest to what was wanted."""
+    """Return a 404 that names what exists and is nearest to what was asked for."""
     close = nearest(wanted, known)
     hint = f" Nearest: {', '.join(close)}." if close else ""
     return ProblemError(404, name, title, detail + hint, nearest=close)
@@ -115,7 +115,7 @@ def install(app: FastAPI) -> None:
 
 
 def internal_error() -> ProblemError:
-    """Return the problem of an error nobody foresaw; the log has it."""
+    """Return the problem of an unexpected error; the log has it."""
     return ProblemError(500, "internal-error", "Internal error", "The request failed; the service's log says why.")
 
 

@@ -13,7 +13,7 @@ MAX_HEAD_BYTES = 65_536
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, on which no connection costs much memory or stays for ever by being slow.
+    """uvicorn's protocol, with limits on the memory and the idle time of a connection.
 
     Attributes:
         request_seconds: longest time until a request is complete; for the first one from the connection's begin.
@@ -40,7 +40,7 @@ class Protocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         self._deadline = self._stall = None
-        # uvicorn tells the newest request only; with pipelining another one is being answered, and more wait.
+        # uvicorn knows only the newest request; with pipelining another one is being answered, and more wait.
         self.pipeline.clear()
         if self._answering is not None:
             self._answering.disconnected = True
@@ -97,7 +97,7 @@ class Protocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP; uvicorn's own answer is plain text."""
+        """Reject malformed HTTP with a problem document; uvicorn would answer in plain text."""
         self._refuse("malformed", 400, "Bad request", msg)
 
     def _give_up(self) -> None:
@@ -109,7 +109,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _let_go(self) -> None:
-        """Nothing can be said to a client that takes nothing."""
+        """Close the connection: a client that reads nothing cannot receive an answer."""
         self._stall = None
         metrics.REFUSED_CONNECTIONS.labels("stalled").inc()
         self.transport.abort()

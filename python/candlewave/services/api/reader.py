@@ -27,8 +27,8 @@ class Reader:
     """Run queries; an engine that comes back, also on another port, is found again.
 
     Args:
-        url: tells where the engine is; asked anew for each connection.
-        size: most connections.
+        url: returns where the engine is; called for each connection.
+        size: maximum number of connections.
         timeout_seconds: longest time of a statement.
     """
 

@@ -90,7 +90,7 @@ def make_app(settings: Settings, config: Config, api_settings: ApiSettings, mode
 
 
 def make_server(app: ASGIApp) -> uvicorn.Server:
-    """Return a server that says nothing itself; the service's log and metrics do."""
+    """Return a server without logs of its own; the service logs and counts requests."""
     config = uvicorn.Config(
         app,
         log_config=None,

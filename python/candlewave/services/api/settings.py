@@ -26,11 +26,11 @@ class ApiSettings(EnvironmentSettings):
         cors_origins: origins, separated by commas, whose pages may read the API; none by default.
         trusted_proxies: addresses and networks, separated by commas, whose X-Forwarded-For is believed.
         timeout_seconds: longest time to an answer.
-        pool_size: most connections to the engine.
+        pool_size: maximum number of connections to the engine.
         cache_seconds: how old an answer from memory may be.
-        stream_clients: most clients of the live stream.
-        stream_queue: most events that wait for a client before it is dropped.
-        stream_poll_seconds: how often the engine is asked for news, while anybody listens.
+        stream_clients: maximum number of clients of the live stream.
+        stream_queue: events that may wait for a client before it is dropped.
+        stream_poll_seconds: how often the engine is polled while clients listen.
         heartbeat_seconds: silence after which a stream gets a comment.
     """
 
@@ -67,7 +67,9 @@ class ApiSettings(EnvironmentSettings):
     def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
-                raise ValueError(f"{origin!r} is no origin, such as https://charts.example or http://localhost:3000")
+                raise ValueError(
+                    f"{origin!r} is not a valid origin, such as https://charts.example or http://localhost:3000"
+                )
         return origins
 
     @field_validator("trusted_proxies")
@@ -77,7 +79,7 @@ class ApiSettings(EnvironmentSettings):
             try:
                 ipaddress.ip_network(proxy)
             except ValueError as error:
-                raise ValueError(f"{proxy!r} is no address or network, such as 10.0.0.0/8: {error}") from None
+                raise ValueError(f"{proxy!r} is not a valid address or network, such as 10.0.0.0/8: {error}") from None
         return proxies
 
     @field_validator("rate_limit")

@@ -104,7 +104,7 @@ class IndicatorAudit:
 
     Args:
         conn: connection in autocommit mode.
-        structure: tells what deviates from sql/, a line each; None skips that check.
+        structure: returns deviations from sql/, one line each; None skips that check.
         rng: decides the sample.
         on_difference: called for each difference, for instance to log it.
         bars: bars that are judged per stretch.

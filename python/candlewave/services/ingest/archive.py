@@ -82,7 +82,7 @@ class BinanceLayout:
     """
 
     def is_header(self, values: Sequence[str]) -> bool:
-        """Tell whether a file's first line names columns: it has letters where the id should be."""
+        """Return whether a file's first line names columns: it has letters where the id should be."""
         return bool(values) and any(c.isalpha() for c in values[0])
 
     def fields(self, values: Sequence[str]) -> dict[str, object]:

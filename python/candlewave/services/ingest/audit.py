@@ -93,7 +93,7 @@ class OhlcAudit:
     Args:
         conn: connection in autocommit mode.
         max_fill: longest silence that is filled with candles.
-        structure: tells what deviates from sql/, a line each; None skips that check.
+        structure: returns deviations from sql/, one line each; None skips that check.
         rng: decides the sample.
         on_difference: called for each difference, for instance to log it.
         clock: the present time.
@@ -271,7 +271,7 @@ def _usable(row: tuple[Any, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeComparison:
-    """Our candles beside the exchange's own.
+    """Our candles compared with the exchange's.
 
     Attributes:
         compared: candles both have.

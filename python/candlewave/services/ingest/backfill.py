@@ -55,7 +55,7 @@ class Loader:
     Attributes:
         bus, ledger: where trades and notes of progress go.
         grace: how long after a minute's end its candle closes.
-        retention: how long raw trades stay; None for ever.
+        retention: how long raw trades stay; None for no limit.
         on_reject: called for each bad record.
         on_progress: called now and then with the number of trades and the event time reached.
         on_accepted: called when a load has passed its checks, before anything is published.
@@ -134,7 +134,7 @@ class Loader:
         """
         end = min(end, self.clock())
         if begin >= end:
-            raise AlreadyLoadedError(f"{begin.isoformat()} to {end.isoformat()} is no range in the past")
+            raise AlreadyLoadedError(f"{begin.isoformat()} to {end.isoformat()} is not a range in the past")
         self.ledger.refuse_conflicts(exchange.name, symbol, RangeSource.API, begin, end)
         self._refuse_expired(exchange.name, symbol, begin, end)
         await exchange.load_markets()

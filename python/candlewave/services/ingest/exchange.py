@@ -369,7 +369,7 @@ class Exchange:
             client.resolve(None, f"trade@{symbol}")
 
     def _kraken_error(self, client: Any, message: Any) -> bool:
-        """Let a refused subscription end the watch: ccxt would leave it waiting for ever."""
+        """Let a refused subscription end the watch: ccxt would let it wait indefinitely."""
         error = message.get("error")
         if error is not None:
             client.reject(ccxt.ExchangeError(f"kraken refused {message.get('method')}: {error}"))

@@ -77,7 +77,7 @@ class CompleteRange:
 
 
 class LiveFeed:
-    """Tell which heartbeats a live feed owes: after 10 s of silence, and once a minute is over plus grace.
+    """Find the heartbeats that are due on a live feed: after 10 s of silence, and once a minute is over plus grace.
 
     All times come from the caller.
     """

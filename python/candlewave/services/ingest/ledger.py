@@ -41,7 +41,7 @@ class LoadedRange:
         source: where its trades come from.
         begin, end: the range in event time, end exclusive, UTC.
         state: complete or not.
-        reached: where an interrupted load goes on; its meaning is the loader's.
+        reached: where an interrupted load resumes; only the loader interprets it.
         trades: how many were loaded so far.
     """
 
@@ -55,7 +55,7 @@ class LoadedRange:
     trades: int = 0
 
     def overlaps(self, begin: datetime, end: datetime) -> bool:
-        """Tell whether the ranges share a moment."""
+        """Return whether the ranges share a moment."""
         return self.begin < end and begin < self.end
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """Live trades: what exchanges send becomes an unbroken, validated sequence on the bus.
 
-Per exchange one connection is watched; when it breaks it is made anew, ever more slowly. A jump in a
+One connection per exchange; when it breaks it is opened again, with exponential back-off. A jump in a
 market's running trade ids, or a reconnect of an exchange without them, is a *hole*: it is written to the
 ledger before the first trade after it is published, and filled over REST. So nothing is lost by a crash at
 any moment, and what comes twice has the same id.
@@ -69,7 +69,7 @@ class PublishQueue:
         bus: where to; called from a thread, so that a slow bus does not stop the feeds.
         store: takes holes before the trades after them go out.
         on_hole: called when a hole is on record.
-        limit: most items waiting.
+        limit: maximum number of waiting items.
     """
 
     def __init__(
@@ -185,11 +185,11 @@ class TradeSequence:
         self._running_ids = running_ids
         self._recent: deque[str] = deque(maxlen=2_000)
         self._recent_set: set[str] = set()
-        # What was stored before this process may have been followed by trades nobody saw.
+        # What was stored before this process may have been followed by trades that were missed.
         self.broken = last is not None
 
     def take(self, trade: Trade) -> tuple[bool, Hole | None]:
-        """Tell whether a trade is new, and what is missing right before it."""
+        """Return whether a trade is new, and what is missing right before it."""
         here = Last(int(trade.trade_id) if self._running_ids else None, trade.trade_id, trade.ts)
         previous = self.last
         if self._seen(here):
@@ -210,7 +210,7 @@ class TradeSequence:
         if here.number is not None:
             if last is None or last.number is None or here.number > last.number:
                 return False
-            # Ids that go back while time goes on are a fresh count of the exchange's, not old trades.
+            # Ids that go back while time advances mean the exchange began to count again; these are not old trades.
             return here.ts <= last.ts + _RESET
         if here.trade_id in self._recent_set or (last is not None and here.trade_id == last.trade_id):
             return True
@@ -218,7 +218,7 @@ class TradeSequence:
             self._recent_set.discard(self._recent[0])
         self._recent.append(here.trade_id)
         self._recent_set.add(here.trade_id)
-        # Before this process's first trade only time tells what is stored already.
+        # Before this process's first trade only the time shows what is stored already.
         return self.broken and last is not None and here.ts < last.ts
 
 
@@ -318,7 +318,7 @@ class ExchangeFeed:
         )
 
     async def _watch(self) -> None:
-        """Watch, and connect anew: after exponential, random pauses while connections give nothing."""
+        """Watch, and reconnect: after exponential, random pauses while connections give nothing."""
         while True:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(CONNECTION_ERRORS),
@@ -380,13 +380,13 @@ class ExchangeFeed:
             checked = msgspec.structs.replace(checked, origin="backfill")
         market = self._markets[checked.symbol]
         if self._queue.full:
-            # Drop it: the next trade that fits shows the hole, which REST fills when the bus is well again.
+            # Drop it: the next trade that fits shows the hole, which REST fills when the bus has recovered.
             market.broken = True
             return
         try:
             new, hole = market.take(checked)
         except ValueError:
-            self._reject(BadRecord(name, position, record.payload, Reject("bad_trade_id", "trade id is no number")))
+            self._reject(BadRecord(name, position, record.payload, Reject("bad_trade_id", "trade id is not a number")))
             return
         if not new:
             return
@@ -407,7 +407,7 @@ class ExchangeFeed:
             self._queue.put(bad)
 
     async def _beat(self) -> None:
-        """Send the heartbeats that the feed owes while it is alive."""
+        """Send the heartbeats that are due while the feed is alive."""
         name = self._exchange.name
         while True:
             await asyncio.sleep(_HEARTBEAT_CHECK)

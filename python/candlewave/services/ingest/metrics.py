@@ -9,7 +9,7 @@ REJECTED = Counter(
     "Records refused and put on the dead-letter topic",
     ["reason"],
 )
-RECONNECTS = Counter("candlewave_ingest_reconnects_total", "Times a feed was connected anew", ["exchange"])
+RECONNECTS = Counter("candlewave_ingest_reconnects_total", "Reconnections of a feed", ["exchange"])
 FILLED = Counter("candlewave_ingest_filled_trades_total", "Trades fetched to fill holes", ["exchange", "symbol"])
 HOLES = Counter("candlewave_ingest_holes_total", "Holes found in a live feed", ["exchange", "symbol"])
 OPEN_HOLES = Gauge("candlewave_ingest_open_holes", "Holes that are not filled yet", ["exchange"])

@@ -21,7 +21,7 @@ class Publisher:
     Args:
         bus: where to.
         origin: path of the heartbeats made here.
-        batch: most messages in one publish.
+        batch: maximum number of messages in one publish.
         on_reject: called for each bad record, for instance to print it.
     """
 
@@ -69,7 +69,7 @@ class Publisher:
             self.flush()
 
     def flush(self) -> None:
-        """Publish what is collected; return when the bus has it.
+        """Publish what has been collected; return when the bus has acknowledged it.
 
         Raises:
             BusError: the bus did not take it; everything is kept, so that the call can be repeated.

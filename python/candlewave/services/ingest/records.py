@@ -1,4 +1,4 @@
-"""What exchanges give before it is validated, and why they may not give it."""
+"""Records of exchanges before validation, and errors of asking for them."""
 
 from dataclasses import dataclass
 
@@ -38,4 +38,4 @@ class UnknownExchangeError(CandlewaveError):
 
 
 class HistoryUnavailableError(CandlewaveError):
-    """An exchange does not hand out the wanted past; the text says how far it goes."""
+    """An exchange does not serve the requested history; the text says how far back it goes."""

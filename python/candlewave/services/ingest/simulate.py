@@ -90,7 +90,7 @@ def publish_history(
     """Publish the simulator's trades up to ``until`` as fast as possible; return how many.
 
     Args:
-        simulator: goes on from where it is.
+        simulator: continues from its present state.
         bus: where to.
         until: end, exclusive.
         finish: True ends the run, False leaves what arrives after ``until`` to :func:`publish_live`.

@@ -98,7 +98,7 @@ class Disturbances:
     grace_seconds: float = 2.0
 
     def __post_init__(self) -> None:
-        """Refuse shares that are no shares."""
+        """Validate that every share is in [0, 1]."""
         for name in ("late", "duplicate", "out_of_order"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} = {getattr(self, name)} is not a share between 0 and 1")
@@ -249,7 +249,7 @@ class Simulator:
         if not symbols:
             raise ValueError("the simulator needs at least one symbol")
         if not -1 <= signal <= 1 or (change and abs(signal * change.signal) > 1):
-            raise ValueError(f"signal {signal} is no correlation: it must be in -1 to 1, also after the change")
+            raise ValueError(f"signal {signal} is not a correlation: it must be in -1 to 1, also after the change")
         if not 0 <= burstiness < 0.95:
             raise ValueError(f"burstiness {burstiness} must be in 0 to 0.95 (at 1 a burst never ends)")
         for moment in (start, change.at if change else start):
@@ -289,11 +289,11 @@ class Simulator:
         self._pending = self._empty()
 
     def batches(self, until: datetime, *, size: int = 20_000, finish: bool = True) -> Iterator[Batch]:
-        """Yield arrivals in order, at most ``size`` rows at a time, going on where the last call ended.
+        """Yield arrivals in order, at most ``size`` rows at a time, continuing where the last call ended.
 
         Args:
             until: end of the range, exclusive.
-            size: most rows in a batch; it changes nothing else.
+            size: maximum number of rows in a batch; it does not change the trades.
             finish: True yields every trade with an event time before ``until``, however late it arrives,
                 and ends the run; False yields what has *arrived* before ``until`` and keeps the rest for the
                 next call.
@@ -476,7 +476,7 @@ class Simulator:
         return time[loud], symbol[loud]
 
     def _loud(self, rng: np.random.Generator, begin: int, end: int, time: Ints, symbol: Ints) -> npt.NDArray[np.bool_]:
-        """Tell which trades do not fall into a quiet spell of their symbol."""
+        """Return which trades do not fall into a quiet spell of their symbol."""
         state = self._state
         loud = time >= state.quiet_until[symbol]
         spells = rng.poisson(self._quiet_spells * (end - begin) / (_DAY_SECONDS * 1e6), len(self.symbols))

@@ -91,7 +91,7 @@ class EngineStore:
 
 
 def register_symbols(conn: psycopg.Connection, exchange: str, symbols: Iterable[str]) -> None:
-    """Add markets to table ``symbols``; those that are there stay as they are."""
+    """Add markets to table ``symbols``; existing ones are not changed."""
     for symbol in symbols:
         base, _, quote = symbol.partition("/")
         conn.execute(
@@ -137,7 +137,7 @@ def wait_until_visible(
 
 
 def _visible(conn: psycopg.Connection, market: MarketEnd) -> bool:
-    """Tell whether a market's end has gone through all layers, which move together."""
+    """Return whether a market's end has gone through all layers, which move together."""
     row = _one(
         conn,
         "SELECT (SELECT count(*) FROM trades WHERE exchange = %(exchange)s AND symbol = %(symbol)s"

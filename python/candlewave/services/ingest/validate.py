@@ -1,4 +1,4 @@
-"""One validator for every source of trades: what it lets through, no view has to reject.
+"""One validator for every source of trades: views need not reject anything that it accepts.
 
 A refusal is a value, not an exception, because bad input never stops a stream.
 """
@@ -157,7 +157,7 @@ class TradeChecker:
         self._clock = clock
 
     def check(self, raw: RawTrade) -> Trade | BadRecord:
-        """Return the trade, or why there is none."""
+        """Return the trade, or why it is rejected."""
         checked = check_raw(self._validator, raw, self._clock())
         if isinstance(checked, Reject):
             return BadRecord(f"{self._exchange} REST", f"trade {raw.trade_id}", raw.payload, checked)
@@ -165,7 +165,7 @@ class TradeChecker:
 
 
 def check_raw(validator: Validator, raw: RawTrade, received_at: datetime) -> Trade | Reject:
-    """Validate an exchange's trade; an id that is no number leaves the order of equal times to the id's text."""
+    """Validate an exchange's trade; ids that are not numbers are ordered as text among trades of equal time."""
     identity = raw.trade_id
     numeric = isinstance(identity, int) or (isinstance(identity, str) and identity.isascii() and identity.isdigit())
     return validator.check(
@@ -192,7 +192,7 @@ def sequence(trade_id: str) -> int:
     """Return a numeric id as an order among trades of equal time.
 
     Raises:
-        RejectedTradeError: the id is no number that fits; such sources count themselves and pass ``seq``.
+        RejectedTradeError: the id is not a number below 2^63; such sources number trades themselves and pass ``seq``.
     """
     if trade_id.isascii() and trade_id.isdigit() and int(trade_id) < _BIGINT:
         return int(trade_id)
@@ -238,7 +238,7 @@ def _identity(trade_id: object) -> str:
     if isinstance(trade_id, int) and not isinstance(trade_id, bool):
         trade_id = str(trade_id)
     if not isinstance(trade_id, str) or not trade_id.strip():
-        raise RejectedTradeError("no_trade_id", "no trade id, or one that is no text")
+        raise RejectedTradeError("no_trade_id", "trade id is missing, or not a string or integer")
     identity = trade_id.strip()
     if len(identity) > _LONGEST or not identity.isprintable():
         raise RejectedTradeError("bad_trade_id", f"trade id {_shown(identity)} is too long or not printable")

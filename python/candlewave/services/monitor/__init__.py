@@ -1,1 +1,1 @@
-"""Notice when forecasts go bad, tell people, and ask for a training."""
+"""Notice when forecasts get worse, alert people, and request a training."""

@@ -36,7 +36,7 @@ class Alert:
 
     @classmethod
     def of(cls, record: AlertRecord) -> Self:
-        """Return the alert of a record, which says when it began only if that is what it tells."""
+        """Return the alert of a record, with the time it began if the record has it."""
         return cls(
             record.fingerprint,
             record.rule,

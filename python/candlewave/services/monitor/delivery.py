@@ -1,4 +1,4 @@
-"""Bring alerts to receivers, whatever these do: what was not taken is offered again.
+"""Deliver alerts to receivers, and retry until they are accepted.
 
 Alertmanager wants the present state again and again; :class:`AlertmanagerSender` keeps it. A webhook wants each change
 once; :class:`WebhookRelay` reads them from topic ``alerts`` as a consumer group of its own, whose offset moves when the

@@ -19,7 +19,7 @@ NOTIFICATIONS = Counter(
 TRAINING_REQUESTS = Counter("candlewave_monitor_training_requests_total", "Trainings asked for", ["reason"])
 TRAINING_WITHHELD = Counter(
     "candlewave_monitor_withheld_training_requests_total",
-    "Alerts that wanted a training while the last request was too recent",
+    "Alerts that asked for a training too soon after the last request",
     ["reason"],
 )
 

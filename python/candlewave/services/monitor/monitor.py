@@ -1,4 +1,4 @@
-"""One evaluation: read the views, judge, store what changed, tell receivers, ask for a training."""
+"""One evaluation: read the views, judge, store what changed, notify receivers, request a training."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ class Evaluation:
 
 
 class Monitor:
-    """The active monitor: what fires is taken over from the tables, so that a restart or another replica goes on.
+    """The active monitor: firing alerts are read from the tables, so that a restart or another replica continues.
 
     Args:
         conn: to the engine.

@@ -24,7 +24,7 @@ _MIN_DRIFT_ROWS = 240  # the index of fewer rows is noise
 
 
 def read(conn: psycopg.Connection, config: Config, now: datetime) -> Readings | None:
-    """Return what the views say now; None when there is no trade yet.
+    """Return the readings of now; None when there is no trade yet.
 
     Windows of data end at the markets' clock, so that an outage of the feed does not empty them; ages end at the wall
     clock.
@@ -79,7 +79,7 @@ def firing_alerts(conn: psycopg.Connection) -> list[Alert]:
 
 
 def last_training_request(conn: psycopg.Connection, model_name: str) -> datetime | None:
-    """Return when a training of a model was last asked for, by anybody."""
+    """Return the time of the last request for a training of a model."""
     rows = _all(conn, "SELECT max(requested_at) FROM training_requests WHERE model_name = %s", [model_name])
     when: datetime | None = rows[0][0]
     return when

@@ -93,7 +93,7 @@ def alertmanager_body(alerts: Sequence[Alert], now: datetime, resend: timedelta)
     """Return what Alertmanager's ``POST /api/v2/alerts`` takes.
 
     A firing alert ends by itself after :data:`MISSED_RESENDS` intervals without a repetition: if the monitor is gone,
-    its alerts do not stay for ever.
+    its alerts expire.
     """
     return [
         {

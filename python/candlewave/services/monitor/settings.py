@@ -16,10 +16,10 @@ class MonitorSettings(EnvironmentSettings):
     Attributes:
         alertmanager_url: base address; several, separated by commas, all get every alert, as Alertmanager wants it.
         webhook_url: gets one request for each batch of alerts that began or ended.
-        webhook_format: ``json`` is the form of Alertmanager's own webhooks, ``slack`` a text; ``auto`` tells by the
+        webhook_format: ``json`` is the form of Alertmanager's own webhooks, ``slack`` a text; ``auto`` decides by the
             host.
         resend_seconds: how often firing alerts are repeated to Alertmanager, which takes silence for an end.
-        webhook_max_age_hours: alerts older than this are not told to the webhook any more.
+        webhook_max_age_hours: older alerts are not sent to the webhook.
         timeout_seconds: for connecting and for each wait of a request.
         model_name: the registered model.
     """

@@ -12,12 +12,12 @@ from candlewave.services.monitor import metrics
 
 
 class TrainingDesk:
-    """Ask for at most one training in an interval, whoever asked for the last one.
+    """Request at most one training per interval, counting requests of other origin.
 
     Args:
         model_name: the registered model.
-        interval: least time between two requests.
-        stored: returns when a training was asked for last, by anybody; None if never. Others ask while this one runs.
+        interval: minimum time between two requests.
+        stored: returns the time of the last request, of any origin; None if there was none.
     """
 
     def __init__(self, model_name: str, interval: timedelta, stored: Callable[[], datetime | None]) -> None:

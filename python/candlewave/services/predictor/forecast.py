@@ -50,11 +50,11 @@ class Forecasting:
         """Return the forecasts of all models, market by market in time; the baseline's are the last of each candle.
 
         A candle may be without any: the baseline has none until its market has a volatility. A model that was trained
-        on other features, fails, or answers with something that is no number, is left out with a warning and counted;
+        on other features, fails, or returns NaN, is left out with a warning and counted;
         users then get the baseline.
 
         Raises:
-            Exception: whatever the baseline raises.
+            Exception: any error of the baseline.
         """
         by_row: list[list[Forecast]] = [[] for _ in range(len(matrix))]
         times = [moment.replace(tzinfo=UTC) for moment in matrix.open_time.astype("datetime64[us]").tolist()]

@@ -46,7 +46,7 @@ class Models:
     Attributes:
         baseline: last resort, and the reference of every judgement.
         champion: serves the horizons it is promoted for.
-        challenger: forecasts beside it and is only watched.
+        challenger: forecasts too, but is only evaluated.
     """
 
     baseline: Forecaster
@@ -57,8 +57,8 @@ class Models:
 class ModelWatch:
     """Follow the registry's aliases.
 
-    A registry that cannot be asked changes nothing: the loaded models go on, and without any the last good one on disk
-    does, which the registry brings when asked for it.
+    While the registry is unreachable the loaded models keep forecasting; at start-up the last model cached on disk is
+    used, if there is one.
 
     Args:
         registry: the registry.
@@ -105,7 +105,7 @@ class ModelWatch:
         try:
             found = self._registry.metadata(alias)
             wanted = None if found is None else (found.version, found.served_horizons)
-        except Exception as error:  # noqa: BLE001 (it is down, or somebody has written nonsense into a version's tags)
+        except Exception as error:  # noqa: BLE001 (it is down, or a version's tags are unreadable)
             if present is not None:
                 return self._went_wrong(alias, "registry", str(error), present)
             problem, wanted = ("registry", str(error)), None

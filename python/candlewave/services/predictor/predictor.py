@@ -52,7 +52,7 @@ class Predictor:
         horizons: minutes ahead, as configured.
         grace: seconds a market's feed must be past a candle's end, as configured.
         schedule: how far markets have come.
-        owns: tells whether this process forecasts a market.
+        owns: says whether this process forecasts a market.
         batch_rows: most feature rows in one call of a model.
         clock: present time, UTC.
     """
@@ -163,5 +163,5 @@ class Predictor:
         return self._names
 
     def forget_names(self) -> None:
-        """Read the names of the features anew with the next cycle, after an error."""
+        """Read the names of the features again in the next cycle, after an error."""
         self._names_read = float("-inf")

@@ -50,8 +50,8 @@ class ForecastSchedule:
     Args:
         catch_up: how far back missed candles are made up for.
         max_age: age at which a market's newest candle is too old to forecast from; None for any.
-        expected: markets whose silence matters for ever; that of others, which were replayed or are configured no
-            more, is forgotten after an hour.
+        expected: markets whose silence always matters; others, which were replayed or are no longer configured, are
+            forgotten after an hour.
     """
 
     def __init__(

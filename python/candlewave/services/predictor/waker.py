@@ -1,4 +1,4 @@
-"""Waits for new candles: on the embedded engine until it tells of some, elsewhere for a fixed time."""
+"""Waits for new candles: by notification on the embedded engine, elsewhere for a fixed time."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ class Waker(Closing):
 
     Args:
         listener: connection of its own to the embedded engine, which sends candles to their topic in the transaction
-            that makes them visible, and notifies of it; None where there is no such engine.
+            that makes them visible, and notifies of it; None on RisingWave.
     """
 
     def __init__(self, listener: psycopg.Connection | None) -> None:
@@ -23,7 +23,7 @@ class Waker(Closing):
             listener.execute("LISTEN bus")
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
-        """Return when there are new candles, after so many seconds, or when ``stop`` is set (where nobody listens).
+        """Return when there are new candles, after so many seconds, or when ``stop`` is set (without a listener).
 
         Raises:
             psycopg.Error: the engine is away.

@@ -59,7 +59,7 @@ def title_words(title: str) -> frozenset[str]:
 
 
 def same_story(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Tell whether two titles are nearly the same.
+    """Return whether two titles are nearly the same.
 
     Different numbers make different news, and so does a word that each title has in the place of the other's: nothing
     here knows whether "approves" and "clears" or "approves" and "rejects" mean the same. Titles are the same story when
@@ -84,5 +84,5 @@ def _stems(words: frozenset[str]) -> frozenset[str]:
 
 
 def known_story(words: frozenset[str], known: Iterable[frozenset[str]]) -> bool:
-    """Tell whether a title is nearly the same as one of those known."""
+    """Return whether a title is nearly the same as one of those known."""
     return any(same_story(words, other) for other in known)

@@ -23,13 +23,13 @@ class Collector:
     """Sources in, topic ``news`` out; not thread-safe.
 
     Args:
-        sources: those that are on.
+        sources: the enabled ones.
         store: what survives a crash.
         bus: where articles go.
         poll: pause between two requests of a source that does not say otherwise.
         max_age: older articles of live sources are left out.
         clock: present time, UTC.
-        owns: tells whether a source, by name, is this replica's.
+        owns: says whether a source, by name, is this replica's.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Collector:
         metrics.LAST_SUCCESS.labels(source.name).set(now.timestamp())
 
     def _keep(self, source: Source, batch: Batch, now: datetime) -> None:
-        """Put what is no article on the dead-letter topic, then keep the rest together with the watermark."""
+        """Send malformed items to the dead-letter topic, then store the rest together with the watermark."""
         if batch.bad:
             letters = [
                 dead_letter(

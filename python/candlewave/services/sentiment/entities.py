@@ -126,7 +126,7 @@ class Recogniser:
         return sorted(places, key=lambda asset: (places[asset], asset))
 
     def _in_context(self, asset: str, everything: str, words: set[str]) -> bool:
-        """Tell whether a text speaks of crypto, or of what belongs to an asset, besides the asset's own name."""
+        """Return whether a text speaks of crypto, or of what belongs to an asset, besides the asset's own name."""
         known = self._assets[asset]
         own = {asset.lower(), *known.weak}
         if (words & _CRYPTO) - own:

@@ -74,7 +74,7 @@ class OfflineExtractor:
         score, confidence, event = title.score, title.confidence, title.event
         if article.summary:
             summary = self._scorer.score(article.summary[:400], focus, others - focus)
-            # Where the title says nothing, the summary has to do, with less confidence.
+            # Where the title has no sentiment, use the summary, with less confidence.
             weight = _TITLE_WEIGHT if title.evidence else 0.25
             score = weight * title.score + (1 - weight) * summary.score
             confidence = weight * title.confidence + (1 - weight) * summary.confidence * 0.7

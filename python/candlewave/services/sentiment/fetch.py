@@ -42,7 +42,7 @@ class FetchError(Exception):
 
 
 class FetchRefusedError(Exception):
-    """The answer is not accepted, as it is harmful or breaks a limit.
+    """The answer is refused: it is harmful or exceeds a limit.
 
     Attributes:
         reason: short code for metrics, such as ``too_large``.
@@ -68,7 +68,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address belongs to the public internet, also when it is written inside an IPv6 address."""
+    """Return whether an address belongs to the public internet, also when it is written inside an IPv6 address."""
     try:
         ip = ipaddress.ip_address(address.split("%")[0])
     except ValueError:
@@ -220,7 +220,7 @@ class Fetcher:
 
 
 class _PinnedHttp(http.client.HTTPConnection):
-    """Connects to the first of the given addresses that answers, whatever the host's name resolves to by then.
+    """Connects to the first of the given addresses that answers, not to what the host name resolves to by then.
 
     Certificate and name are the host's.
     """
@@ -257,7 +257,7 @@ class _PinnedHttp(http.client.HTTPConnection):
         raise OSError("; ".join(failures))
 
     def abort(self) -> None:
-        """End whatever another thread waits for on this connection."""
+        """Interrupt another thread that waits on this connection."""
         if self._wire is not None:
             try:
                 socket.socket.shutdown(self._wire, socket.SHUT_RDWR)

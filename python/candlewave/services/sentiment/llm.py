@@ -1,6 +1,6 @@
 """The extractor that asks a language model, at any endpoint that speaks OpenAI's chat completions.
 
-Answers are validated and kept by content; requests have an hourly budget. Whatever goes wrong, the articles concerned
+Answers are validated and kept by content; requests have an hourly budget. On any failure the articles concerned
 come back as None, so that another extractor can be asked.
 """
 
@@ -119,7 +119,7 @@ class LlmExtractor:
         self.version = f"{options.model}/{PROMPT}"
 
     def extract(self, articles: Sequence[Article]) -> list[Extraction | None]:
-        """Return what the model says of each article, None where it gave no usable answer."""
+        """Return the model's answer for each article, None where it is unusable."""
         found: dict[int, Extraction] = {}
         asked: list[int] = []
         for index, article in enumerate(articles):

@@ -36,7 +36,7 @@ _LANGUAGES = (
 )
 _SURE = 0.8
 _MIN_LETTERS = 12
-"""Fewer letters are no evidence against English, in which most of the configured sources write."""
+"""Fewer letters are not evidence against English, the language of most configured sources."""
 _DECLARED = re.compile(r"[a-z]{2,3}")
 _SCRIPTS = (
     ("CYRILLIC", "ru"),

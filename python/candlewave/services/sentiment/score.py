@@ -32,7 +32,7 @@ class Scoring:
         bus: topics in and out.
         extractor: finds sentiment; what it fails at goes to the dead-letter topic.
         clock: present time, UTC; becomes ``scored_at``.
-        batch: most articles read at a time; they must be scored within the bus's patience of five minutes.
+        batch: articles read at a time; unless they are scored within five minutes, another replica gets them.
     """
 
     def __init__(

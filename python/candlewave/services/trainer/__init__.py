@@ -1,1 +1,1 @@
-"""Training as a service: by schedule, and when somebody asks for it."""
+"""Training as a service: by schedule, and on request."""

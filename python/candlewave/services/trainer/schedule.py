@@ -13,7 +13,7 @@ class TrainingSchedule:
 
     Args:
         every: time between two trainings.
-        min_pause: least time between a training and one that is asked for.
+        min_pause: minimum time between a training and a requested one.
         last: end of the data of the newest version in the registry; None if there is none.
     """
 

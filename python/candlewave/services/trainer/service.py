@@ -209,13 +209,13 @@ def train_once(
     on_rows: Callable[[int], None] = lambda _: None,
     on_fit: Callable[[], None] = lambda: None,
 ) -> Trained:
-    """Read, train, register, decide, tell. See :func:`candlewave.ml.train.train`.
+    """Read, train, register, decide, publish. See :func:`candlewave.ml.train.train`.
 
     Raises:
         TooLittleDataError, NoFeaturesError: there is nothing to train on.
         psycopg.Error, EngineError, BusError, RegistryError: one of them is down.
     """
-    registry.metadata(CHAMPION)  # one that is down is noticed now, not when the work is done
+    registry.metadata(CHAMPION)  # fail now, not after the work, when it is unreachable
     with connect(settings) as conn:
         data, warnings = read_training_data(conn, config, train_settings, end, on_rows=on_rows)
     parameters = train_settings.boosting

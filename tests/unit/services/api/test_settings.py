@@ -11,11 +11,15 @@ from candlewave.services.api.settings import ApiSettings
     [
         ("API_KEY_PEPPER", "zz-short", "expected at least 16 characters, found 8"),
         ("API_RATE_LIMIT", "lots", "'lots' is not a rate limit, such as 100/second;3000/minute"),
-        ("API_CORS_ORIGINS", "charts.example", "'charts.example' is no origin, such as https://charts.example"),
-        ("API_CORS_ORIGINS", "https://a.example, https://b.example/", "'https://b.example/' is no origin"),
-        ("API_TRUSTED_PROXIES", "10.0.0.0/8,ingress", "'ingress' is no address or network, such as 10.0.0.0/8"),
+        (
+            "API_CORS_ORIGINS",
+            "charts.example",
+            "'charts.example' is not a valid origin, such as https://charts.example",
+        ),
+        ("API_CORS_ORIGINS", "https://a.example, https://b.example/", "'https://b.example/' is not a valid origin"),
+        ("API_TRUSTED_PROXIES", "10.0.0.0/8,ingress", "'ingress' is not a valid address or network, such as 10"),
         ("API_TRUSTED_PROXIES", "10.0.0.1/8", "has host bits set"),
-        ("API_TRUSTED_PROXIES", "*", "'*' is no address or network"),
+        ("API_TRUSTED_PROXIES", "*", "'*' is not a valid address or network"),
         ("API_RATE_LIMIT_STORE", "localhost:6379", "API_RATE_LIMIT_STORE"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Who asks, whether they may, and how often: decided before anything else is done for a request."""
+"""Authentication, authorisation and rate limits: decided before anything else is done for a request."""
 
 import ipaddress
 import time
@@ -49,7 +49,7 @@ class Guard:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._reader, self._pepper, self._anonymous, self._clock = reader, pepper, anonymous, clock
-        # The longest window last: its state is what the headers tell.
+        # The longest window last: its state is what the headers report.
         self._limits: list[RateLimitItem] = sorted(parse_many(rate_limit), key=lambda item: item.get_expiry())
         # The library's default for Redis is a client of its own, which is one dependency more.
         more = {"implementation": "redispy"} if store.startswith("redis") else {}
@@ -62,7 +62,7 @@ class Guard:
         """Return the rate-limit headers of the answer.
 
         Raises:
-            ProblemError: 401, 403, 429; 503 when the engine is needed and away. Its headers tell the limit, too.
+            ProblemError: 401, 403, 429; 503 when the engine is needed and away. Its headers also report the limit.
         """
         text = _key_of(scope)
         address = _place(scope)
@@ -160,7 +160,7 @@ class Guard:
         return headers
 
     def _tell(self, who: str, limit: str, until: float) -> None:
-        """Log once per window: who is refused is refused often."""
+        """Log once per window: a refused client usually tries many times."""
         now = time.time()
         if self._told.get(who, 0.0) < now:
             self._told = {name: end for name, end in self._told.items() if end >= now}
@@ -184,7 +184,7 @@ def _key_of(scope: Scope) -> str | None:
             return str(value.decode("latin-1").strip())
         if name == b"authorization":
             kind, _, credentials = value.decode("latin-1").partition(" ")
-            # Another scheme is no key of ours, and not silently nobody either.
+            # Another scheme is not one of our keys, and must not silently count as anonymous.
             return str(credentials.strip()) if kind.lower() == "bearer" else ""
     return None
 

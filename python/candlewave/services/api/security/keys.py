@@ -74,7 +74,7 @@ def prefix_of(key: str) -> str | None:
 
 
 def is_right(pepper: bytes, key: str, stored: ApiKey) -> bool:
-    """Tell whether ``key`` is the one that was stored, in a time that does not depend on the difference."""
+    """Return whether ``key`` is the one that was stored, in a time that does not depend on the difference."""
     return hmac.compare_digest(hash_key(pepper, key), stored.hash)
 
 
@@ -106,7 +106,7 @@ def stored(conn: psycopg.Connection) -> list[ApiKey]:
 
 
 def revoke(conn: psycopg.Connection, prefix: str) -> bool:
-    """End a key's validity; False when there is none of this prefix that still holds."""
+    """Revoke a key; False when no valid key has this prefix."""
     found = conn.execute("SELECT 1 FROM api_keys WHERE prefix = %s AND revoked_at IS NULL", [prefix]).fetchone()
     if found is None:
         return False

@@ -98,7 +98,7 @@ async def stream(
 
 
 def _moment(identity: str | None) -> datetime | None:
-    """Return when an event was made, as its id tells; None for what is no id of ours."""
+    """Return when an event was made, according to its id; None when it is not one of our ids."""
     milliseconds, _, number = (identity or "").partition("-")
     if not (milliseconds.isdecimal() and number.isdecimal() and len(milliseconds) <= 14):
         return None

@@ -196,7 +196,7 @@ class Feed:
                 await asyncio.sleep(0)
 
     def _open_bar(self, row: Row, now: float) -> None:
-        """Publish a bar that changed, unless it was told of a moment ago; the next look sees it then."""
+        """Publish a bar that changed, unless it was published a moment ago; the next poll sees it then."""
         key = ("candle", row["exchange"], row["symbol"], row["timeframe"])
         state = (row["open_time"], row["close"], row["trades"])
         if self._seen.get(key) != state and now - self._told_at.get(key, -1.0) >= OPEN_BAR_SECONDS:

@@ -44,7 +44,7 @@ class Wish:
     timeframe: str = ""
 
     def matches(self, event: Event) -> bool:
-        """Tell whether an event is wanted; one that is about no market is wanted by all."""
+        """Return whether a client wants an event; all want those that concern no market."""
         return (
             (not self.kinds or event.kind in self.kinds)
             and (not self.exchange or not event.exchange or event.exchange == self.exchange)
@@ -66,8 +66,8 @@ class Hub:
     """Knows the clients and the newest events.
 
     Args:
-        queue: most events that wait for a client; one that lets more wait is dropped.
-        clients: most clients.
+        queue: events that may wait for a client before it is dropped.
+        clients: maximum number of clients.
         clock: seconds since the epoch.
     """
 
@@ -86,7 +86,7 @@ class Hub:
 
     @property
     def has_clients(self) -> bool:
-        """Whether anybody listens."""
+        """Whether there are clients."""
         return bool(self._clients)
 
     def publish(
@@ -121,7 +121,7 @@ class Hub:
         timeframe: str = "",
         at: int | None = None,
     ) -> Event:
-        """Return an event with the next id, without handing it to anybody.
+        """Return an event with the next id, without sending it.
 
         Args:
             kind, document, exchange, symbol, timeframe: the event.
@@ -134,7 +134,7 @@ class Hub:
         return Event(identity, kind, exchange, symbol, timeframe, text)
 
     def forget(self) -> None:
-        """Forget all events: who resumes is told what it missed by the engine."""
+        """Forget all events: clients that resume get what they missed from the engine."""
         self._recent.clear()
 
     @property

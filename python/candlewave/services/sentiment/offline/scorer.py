@@ -253,7 +253,7 @@ class OfflineScorer:
 
 
 def _is_movement(words: Sequence[str], match: Match[Direction], before: int | None, after: int | None) -> bool:
-    """Tell whether a bare up or down moves something, rather than belonging to a verb such as set up."""
+    """Return whether a bare up or down moves something, rather than belonging to a verb such as set up."""
     following = words[match.end] if match.end < len(words) else ""
     return before is not None or is_number(following) or following in {"on", "as", "after", ""} or after is not None
 
@@ -297,7 +297,7 @@ def _nearest_before(
 
 
 def _last_before(match: Match[Direction], measures: Sequence[Match[Measure]], clause: _Clause) -> int | None:
-    """Return the last measure before a movement, whatever other movement stands between."""
+    """Return the last measure before a movement, skipping other movements in between."""
     inside = [i for i, m in enumerate(measures) if clause.begin <= m.begin and m.end <= match.begin]
     return inside[-1] if inside else None
 

@@ -77,5 +77,5 @@ def percent(words: list[str], at: int) -> float | None:
 
 
 def is_number(word: str) -> bool:
-    """Tell whether a word is a number, with or without currency and unit."""
+    """Return whether a word is a number, with or without currency and unit."""
     return _NUMBER.match(word) is not None

@@ -21,7 +21,7 @@ def open_sources(
     fetcher: Fetcher,
     say_off: Callable[[str, str], None],
 ) -> list[Source]:
-    """Return the configured sources; one whose key is missing is off, which ``say_off(name, reason)`` is told."""
+    """Return the configured sources; those without their key are off, and reported to ``say_off(name, reason)``."""
     opened = []
     for config in configs:
         kind = KINDS[config.kind]

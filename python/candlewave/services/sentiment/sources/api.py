@@ -29,7 +29,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 def read_items(
     found: dict[str, Any], name: str, make: Callable[[dict[str, Any]], Article]
 ) -> tuple[list[Article], list[BadItem]]:
-    """Make articles of a list of objects; what is none is bad.
+    """Make articles from a list of objects; the others are bad items.
 
     Raises:
         FetchRefusedError: there is no such list, or it is too long.
@@ -52,7 +52,7 @@ def read_items(
 
 
 def reached(articles: Sequence[Article], state_newest: Any) -> bool:
-    """Tell whether a page of articles, newest first, goes back to what was seen before."""
+    """Return whether a page of articles, newest first, goes back to what was seen before."""
     return (
         state_newest is None
         or any(a.published_at is not None and a.published_at <= state_newest for a in articles)

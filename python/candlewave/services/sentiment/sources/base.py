@@ -17,7 +17,7 @@ from candlewave.services.sentiment.fetch import Fetcher
 from candlewave.services.sentiment.plain import language, strip_markup
 
 MAX_ITEMS = 500
-"""Most articles taken from one answer; more are refused, as no feed has them."""
+"""Maximum number of articles in one answer; real feeds have fewer."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the beginning of this one
@@ -44,7 +44,7 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class BadItem:
-    """A piece of a source that is no article: where it was, its bytes, and why."""
+    """An item that is not a valid article: where it was, its bytes, and why."""
 
     position: str
     payload: bytes
@@ -58,7 +58,7 @@ class Batch:
     Attributes:
         articles: oldest first.
         state: what to remember once the articles are safe.
-        bad: pieces that are no articles.
+        bad: items that are not valid articles.
     """
 
     articles: Sequence[Article]
@@ -105,7 +105,7 @@ class Source(ABC):
         kind: its name in configurations.
         place: the setting that says where it is, None when it is nowhere.
         key: the field of the settings with its key, without which it is off; None when it needs no key.
-        replays: True when old articles are wanted too.
+        replays: True when old articles count too.
         name: the configured name.
         poll_seconds: how often it wants to be asked, None for the common value.
     """

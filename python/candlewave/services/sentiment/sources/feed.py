@@ -86,7 +86,7 @@ def read_feed(
     for position, entry in entries:
         try:
             articles.append(_article(entry, source, lang, now))
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with one item is that item's)
+        except Exception as error:  # noqa: BLE001 (a fault of one item concerns only that item)
             bad.append(BadItem(position, _payload(entry), f"item has {_named(error)}"))
     return in_order(articles), bad
 
