@@ -105,7 +105,9 @@ def test_inputs_are_the_vectors_that_forecasts_used(conn: psycopg.Connection) ->
 
 
 @pytest.mark.parametrize(("source", "words"), [("features", ""), ("inputs", " of forecasts' inputs")])
-def test_too_short_a_history_is_said_with_numbers(conn: psycopg.Connection, source: dataset.Source, words: str) -> None:
+def test_too_short_a_history_is_said_with_numbers(
+    conn: psycopg.Connection, source: dataset.FeatureSource, words: str
+) -> None:
     conn.execute("ALTER TABLE features ADD volatility_60_1m float8")
     most = {"features": COUNT - 1, "inputs": COUNT // 2}[source]  # the last minute closes a grace after the end
     with pytest.raises(

@@ -23,14 +23,14 @@ from candlewave.ml.forecaster import FeatureMatrix
 from candlewave.services.api.app import create_app
 from candlewave.services.api.cache import SingleFlight
 from candlewave.services.api.settings import ApiSettings
-from candlewave.services.ingest.live import Outbox
+from candlewave.services.ingest.live import PublishQueue
 from candlewave.services.ingest.settings import IngestSettings
 from candlewave.services.ingest.simulate import to_messages
 from candlewave.services.ingest.simulator import Simulator, make_symbols
 from candlewave.services.monitor.monitor import Monitor
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.predictor import Predictor
-from candlewave.services.predictor.schedule import Schedule
+from candlewave.services.predictor.schedule import ForecastSchedule
 from candlewave.telemetry import tracing
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
@@ -60,7 +60,7 @@ async def publish_live(url: str, simulator: Simulator, until: datetime) -> None:
     """Publish what the market trades, as trade-to-ohlc does."""
     now = until
     with PostgresBus(url, clock=lambda: now) as bus:
-        outbox = Outbox(bus, None, IngestSettings(), lambda _: None, clock=lambda: now)  # type: ignore[arg-type]
+        outbox = PublishQueue(bus, None, IngestSettings(), lambda _: None, clock=lambda: now)  # type: ignore[arg-type]
         task = asyncio.create_task(outbox.run())
         for batch in simulator.batches(until, finish=False):
             for message in to_messages(batch, "sim.", "live"):
@@ -82,7 +82,7 @@ def make_predictor(market: Market, clock: Callable[[], datetime]) -> Predictor:
         "b", feature_names(market.conn)[:1], horizons, horizons, model_name="baseline", answer=constant
     )
     grace = timedelta(seconds=CONFIG.candles.grace_seconds)
-    schedule = Schedule(timedelta(hours=3), timedelta(seconds=300))
+    schedule = ForecastSchedule(timedelta(hours=3), timedelta(seconds=300))
     return Predictor(market.bus, lambda: Models(baseline), horizons, grace, schedule, clock=clock)
 
 

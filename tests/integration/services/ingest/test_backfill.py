@@ -14,7 +14,7 @@ from candlewave.bus.protocol import BusUnavailableError, Message
 from candlewave.services.ingest.archive import Format
 from candlewave.services.ingest.backfill import Loaded, Loader
 from candlewave.services.ingest.exchange import Exchange
-from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, Source, State
+from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, RangeSource, State
 from candlewave.services.ingest.records import HistoryUnavailableError
 from candlewave.services.ingest.settings import IngestSettings, Mirror
 
@@ -87,7 +87,7 @@ def test_history_over_the_api_is_complete_and_bounded(engine: Engine, kraken: Fa
     wanted = [str(t.trade_id) for t in kraken.trades[BTC] if t.ts < end]
     assert stored(engine) == wanted
     assert done.trades == len(wanted)
-    assert ranges(engine) == [LoadedRange("kraken", BTC, Source.API, T0, end, State.DONE, "", len(wanted))]
+    assert ranges(engine) == [LoadedRange("kraken", BTC, RangeSource.API, T0, end, State.DONE, "", len(wanted))]
     assert engine.value("SELECT count(*) FROM candles WHERE timeframe = '1m'") == 60
     assert load_api(loader(engine), kraken, T0, end).trades == 0, "a second time there is nothing to do"
 
@@ -138,7 +138,7 @@ def test_an_archive_is_loaded_once(engine: Engine, tmp_path: Path) -> None:
     assert done.trades == 500
     (entry,) = ranges(engine)
     assert (entry.source, entry.state, entry.begin, entry.end) == (
-        Source.ARCHIVE,
+        RangeSource.ARCHIVE,
         State.DONE,
         T0,
         T0 + timedelta(minutes=15),
@@ -200,7 +200,7 @@ def test_expired_history_that_has_candles_is_refused(engine: Engine, tmp_path: P
 
 def test_the_ledger_overwrites_a_range_of_the_same_begin(engine: Engine) -> None:
     ledger = Ledger(engine.conn)
-    entry = LoadedRange("kraken", BTC, Source.API, T0, T0 + timedelta(hours=1), reached="x", trades=5)
+    entry = LoadedRange("kraken", BTC, RangeSource.API, T0, T0 + timedelta(hours=1), reached="x", trades=5)
     ledger.record(entry)
     ledger.finish(entry)
     assert [(r.state, r.reached) for r in ranges(engine)] == [(State.DONE, "")]
