@@ -53,8 +53,6 @@ class About(Document):
     default_exchange: str
     timeframes: list[str]
     horizons_minutes: list[int]
-    ema: int
-    rsi: int
     indicators: list[str]
     features: list[str]
     interval: Share

@@ -85,8 +85,6 @@ async def about(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
             "default_exchange": config.default_exchange,
             "timeframes": config.candles.timeframes,
             "horizons_minutes": config.predictions.horizons_minutes,
-            "ema": min(config.indicators.ema),
-            "rsi": config.indicators.rsi,
             "indicators": [row["name"] for row in await ctx.rows(INDICATOR_CATALOG, CATALOG_SECONDS)],
             "features": [row["name"] for row in await ctx.rows(FEATURE_CATALOG, CATALOG_SECONDS)],
             "interval": 0.8,
