@@ -59,7 +59,8 @@ TABLES = tuple(
 
 @st.composite
 def small_view(draw: st.DrawFn, number: int) -> Small:
-    known = ["t0", "t1", *(f"v{n}" for n in range(number))]
+    views = [f"v{n}" for n in range(number)]
+    known = ["t0", "t1", *views, *views[-2:], *views[-2:]]  # long chains show more
     relation = st.sampled_from(known)
     shape = draw(st.sampled_from(["plain", "cte", "joined", "grouped", "window", "subquery", "compared"]))
     p, q = draw(relation), draw(relation)

@@ -93,6 +93,11 @@ ALL = {"", "x", "y"}
             ALL,
         ),
         (
+            "SELECT p.a AS x, q.b AS y FROM t AS p JOIN t AS q ON p.k = q.k",
+            "SELECT p.a AS x, q.b AS y FROM t AS p JOIN t AS q ON p.k = q.a",
+            ALL,
+        ),
+        (
             "SELECT a AS x, b AS y FROM t UNION ALL SELECT a, b FROM t",
             "SELECT a AS x, b AS y FROM t UNION ALL SELECT a, k FROM t",
             {"y"},
