@@ -12,6 +12,7 @@ from candlewave.bus.protocol import Bus
 from candlewave.contracts.records import ModelEventKind
 from candlewave.contracts.topics import FEATURE_REFERENCE, MODEL_EVENTS
 from candlewave.core.config import Config
+from candlewave.core.times import MINUTE
 from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.dataset import Dataset, FeatureSource, known_labels, read_dataset
@@ -30,7 +31,7 @@ from candlewave.ml.walk import CANDIDATES, walk
 from candlewave.telemetry import get_logger
 
 _log = get_logger(__name__)
-_MINUTE, _MICROSECOND = timedelta(minutes=1), timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def read_training_data(
     horizons = config.predictions.horizons_minutes
     # A candle is known a grace after its close, be it that of the features or the one a label ends with.
     closed = end - timedelta(seconds=config.candles.grace_seconds)
-    newest = closed - _MINUTE
+    newest = closed - MINUTE
     data = read_dataset(conn, horizons, begin, newest + _MICROSECOND, source=source, on_rows=on_rows)
     data = known_labels(data, closed)
     require_volatility(config, data.names)
@@ -83,7 +84,7 @@ def read_training_data(
         of = " of forecasts' inputs" if source == "inputs" else ""
         raise TooLittleDataError(
             f"the longest history{of} between {begin:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC has {most} minutes,"
-            f" {settings.min_history_minutes} are needed (TRAIN_MIN_HISTORY_MINUTES)"
+            f" {settings.min_history_minutes} are needed (TRAIN_MIN_HISTORYMINUTES)"
         )
     data = data.rows(~np.isin(data.markets, small)) if small else data
     for name, column in zip(data.names, data.values.T, strict=True):

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
+from candlewave.sqlproject.quoting import quote_string
 
 _PARAMETER = re.compile(r"\$\{([^}]*)\}")
 _MASK = "***"
@@ -71,7 +72,7 @@ def _kafka_properties(settings: Settings, mask_secrets: bool) -> str:
         properties |= _sasl(settings, mask_secrets)
     if settings.kafka_ssl_ca_location is not None:
         properties["ssl.ca.location"] = str(settings.kafka_ssl_ca_location)
-    return ",\n    ".join(f"properties.{name} = {quote(value)}" for name, value in properties.items())
+    return ",\n    ".join(f"properties.{name} = {quote_string(value)}" for name, value in properties.items())
 
 
 def _sasl(settings: Settings, mask_secrets: bool) -> Mapping[str, str]:
@@ -107,9 +108,4 @@ def _elasticsearch_properties(settings: Settings, mask_secrets: bool) -> str:
     if parts.username is not None:
         properties["username"] = unquote(parts.username)
         properties["password"] = _MASK if mask_secrets else unquote(parts.password or "")
-    return ",\n    ".join(f"{name} = {quote(value)}" for name, value in properties.items())
-
-
-def quote(value: str) -> str:
-    """Return a value as an SQL string."""
-    return "'" + value.replace("'", "''") + "'"
+    return ",\n    ".join(f"{name} = {quote_string(value)}" for name, value in properties.items())

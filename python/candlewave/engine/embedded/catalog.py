@@ -24,6 +24,7 @@ from candlewave.engine.embedded.ranges import EVER
 from candlewave.engine.embedded.translate import translate_query
 from candlewave.sqlproject.ddl import Kind, Statement, parse_statement
 from candlewave.sqlproject.header import Footprint, Header, Reach, parse_header, split_header
+from candlewave.sqlproject.quoting import quote_name, quote_string, trusted
 from candlewave.sqlproject.render import relations
 
 _INSTALL = """
@@ -206,7 +207,9 @@ def register(conn: psycopg.Connection, text: str, schema: str, *, building: bool
             _create_materialized_view(conn, stored, schema)
         case Kind.VIEW:
             assert statement.query is not None
-            conn.execute(_literal(f"CREATE VIEW {_name(schema, statement.name)} AS {translate_query(statement.query)}"))
+            conn.execute(
+                trusted(f"CREATE VIEW {quote_name(schema, statement.name)} AS {translate_query(statement.query)}")
+            )
         case Kind.SINK:
             pass
     conn.execute(
@@ -226,9 +229,9 @@ def fill(conn: psycopg.Connection, text: str, schema: str) -> int:
     if statement.kind is not Kind.MATERIALIZED_VIEW:
         return 0
     assert statement.query is not None
-    table = _name(schema, statement.name)
-    rows = conn.execute(_literal(f"INSERT INTO {table} {translate_query(statement.query)}")).rowcount
-    conn.execute(_literal(f"ANALYZE {table}"))
+    table = quote_name(schema, statement.name)
+    rows = conn.execute(trusted(f"INSERT INTO {table} {translate_query(statement.query)}")).rowcount
+    conn.execute(trusted(f"ANALYZE {table}"))
     return rows
 
 
@@ -250,7 +253,7 @@ def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "p
             raise CatalogError(f"cannot drop {schema}.{name}: {', '.join(readers)} reads it")
         if kind is not Kind.SINK:
             what = "VIEW" if kind is Kind.VIEW else "TABLE"
-            conn.execute(_literal(f"DROP {what} {_name(schema, name)}"))
+            conn.execute(trusted(f"DROP {what} {quote_name(schema, name)}"))
         if kind is Kind.TABLE and objects[name].statement.connector and has_bus(conn):
             conn.execute("DELETE FROM bus.offsets WHERE group_id = %s", [group_of(name, schema)])
         forget(conn, name, schema)
@@ -262,7 +265,7 @@ def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "p
 def forget(conn: psycopg.Connection, name: str, schema: str) -> None:
     """Remove what the catalog notes of an object."""
     for table, column in (("objects", "name"), ("dirty", "relation"), ("clocks", "relation"), ("pending", "relation")):
-        conn.execute(_literal(f"DELETE FROM embedded.{table} WHERE schema_name = %s AND {column} = %s"), [schema, name])
+        conn.execute(trusted(f"DELETE FROM embedded.{table} WHERE schema_name = %s AND {column} = %s"), [schema, name])
 
 
 def axis_of(reader: StoredObject, footprint: Footprint) -> str:
@@ -291,8 +294,8 @@ def _create_table(conn: psycopg.Connection, statement: Statement, schema: str) -
     columns = [f'"{column.name}" {column.type}' for column in statement.columns]
     if statement.primary_key:
         columns.append(f"PRIMARY KEY ({_columns(statement.primary_key)})")
-    table = _name(schema, statement.name)
-    conn.execute(_literal(f"CREATE TABLE {table} ({', '.join(columns)})"))
+    table = quote_name(schema, statement.name)
+    conn.execute(trusted(f"CREATE TABLE {table} ({', '.join(columns)})"))
     if statement.primary_key:
         _install_conflict_rule(conn, statement, schema)
 
@@ -302,15 +305,15 @@ def _install_conflict_rule(conn: psycopg.Connection, statement: Statement, schem
 
     Connectors load in bulk with an ON CONFLICT clause of their own and switch the row trigger off.
     """
-    table = _name(schema, statement.name)
+    table = quote_name(schema, statement.name)
     same_key = " AND ".join(f'kept."{column}" = NEW."{column}"' for column in statement.primary_key)
     if statement.append_only or statement.on_conflict == "DO NOTHING":
         body = f"IF EXISTS (SELECT 1 FROM {table} AS kept WHERE {same_key}) THEN RETURN NULL; END IF; RETURN NEW;"
     else:
         body = f"DELETE FROM {table} AS kept WHERE {same_key}; RETURN NEW;"
-    function = _name("embedded", f"keep_{_digest(schema, statement.name)}")
+    function = quote_name("embedded", f"keep_{_digest(schema, statement.name)}")
     conn.execute(
-        _literal(
+        trusted(
             f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
             f"CREATE TRIGGER keep_one BEFORE INSERT ON {table} FOR EACH ROW"
             f" WHEN (current_setting('candlewave.bulk', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION {function}()"
@@ -323,18 +326,18 @@ def _create_materialized_view(conn: psycopg.Connection, stored: StoredObject, sc
         raise CatalogError(f"{stored.name}: a materialized view needs a header")
     assert stored.statement.query is not None
     header, query = stored.header, translate_query(stored.statement.query)
-    table = _name(schema, stored.name)
-    conn.execute(_literal(f"CREATE TABLE {table} AS {query} WITH NO DATA"))
-    conn.execute(_literal(f"ALTER TABLE {table} ADD PRIMARY KEY ({_columns(header.keys)})"))
+    table = quote_name(schema, stored.name)
+    conn.execute(trusted(f"CREATE TABLE {table} AS {query} WITH NO DATA"))
+    conn.execute(trusted(f"ALTER TABLE {table} ADD PRIMARY KEY ({_columns(header.keys)})"))
     ranged = next((f for f in header.footprints if f.reach in (Reach.RANGE, Reach.TUMBLE)), None)
     if ranged and ranged.output_time not in header.keys:
-        conn.execute(_literal(f'CREATE INDEX ON {table} ({_columns(ranged.keys)}, "{ranged.output_time}")'))
+        conn.execute(trusted(f'CREATE INDEX ON {table} ({_columns(ranged.keys)}, "{ranged.output_time}")'))
     for footprint in header.footprints:
         if footprint.is_clock:
             conn.execute(
-                _literal(
+                trusted(
                     "INSERT INTO embedded.clocks (schema_name, relation, value) VALUES"
-                    f" (%s, %s, (SELECT {footprint.input_time} FROM {_name(schema, footprint.input)}))"
+                    f" (%s, %s, (SELECT {footprint.input_time} FROM {quote_name(schema, footprint.input)}))"
                     " ON CONFLICT DO NOTHING"
                 ),
                 [schema, footprint.input],
@@ -350,16 +353,16 @@ def watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
                 if footprint.input == table.name and not footprint.is_clock:
                     axes.setdefault(axis_of(reader, footprint), Axis(footprint, reader.row_filter))
     digest = _digest(schema, table.name)
-    relation = _name(schema, table.name)
+    relation = quote_name(schema, table.name)
     for event in ("insert", "update", "delete"):
         if not axes:
-            conn.execute(_literal(f"DROP TRIGGER IF EXISTS touch_{event} ON {relation}"))
+            conn.execute(trusted(f"DROP TRIGGER IF EXISTS touch_{event} ON {relation}"))
             continue
         rows, tables = _TRANSITION[event]
         notes = "".join(_notes(axes, rows, schema, table.name))
-        function = _name("embedded", f"touch_{event}_{digest}")
+        function = quote_name("embedded", f"touch_{event}_{digest}")
         conn.execute(
-            _literal(
+            trusted(
                 f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n{notes}"
                 "PERFORM pg_notify('embedded_dirty', ''); RETURN NULL; END $$;"
                 # Waits for writers, whose rows the old function noted; readers go on.
@@ -382,7 +385,7 @@ def _notes(axes: dict[str, Axis], rows: str, schema: str, name: str) -> Iterator
         where = f" WHERE {row_filter_}" if row_filter_ else ""
         picked = ", ".join(filter(None, [key, *minutes])) or "1 AS one"
         values = ", ".join(
-            f"('{_quote(label)}', {f't{n}' if time else 'NULL::timestamptz'})"
+            f"({quote_string(label)}, {f't{n}' if time else 'NULL::timestamptz'})"
             for n, (label, time) in enumerate(members)
         )
         key_array = f"ARRAY[{', '.join(f'k{k}' for k in range(len(keys)))}]::text[]"
@@ -403,15 +406,11 @@ def _index_axis(conn: psycopg.Connection, table: StoredObject, footprint: Footpr
         return
     name = f"{table.name}_{_digest(schema, *footprint.keys, footprint.input_time)}"
     conn.execute(
-        _literal(
-            f'CREATE INDEX IF NOT EXISTS "{name}" ON {_name(schema, table.name)}'
+        trusted(
+            f'CREATE INDEX IF NOT EXISTS "{name}" ON {quote_name(schema, table.name)}'
             f" ({_columns(footprint.keys)}, ({footprint.input_time}))"
         )
     )
-
-
-def _quote(text: str) -> str:
-    return text.replace("'", "''")
 
 
 def _digest(*parts: str) -> str:
@@ -420,12 +419,3 @@ def _digest(*parts: str) -> str:
 
 def _columns(names: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in names)
-
-
-def _name(schema: str, name: str) -> str:
-    return f'"{schema}"."{name}"'
-
-
-def _literal(text: str) -> sql.SQL:
-    """Mark text built from the project's own templates as SQL; nothing from outside reaches it."""
-    return sql.SQL(text)

@@ -14,6 +14,7 @@ from candlewave.engine.embedded.connectors import sink_row
 from candlewave.engine.embedded.ranges import EVER, Key, Range, Ranges, inputs_of, merged
 from candlewave.engine.embedded.translate import translate_query
 from candlewave.sqlproject.header import Footprint, Reach
+from candlewave.sqlproject.quoting import quote_name
 
 _GRAIN = 60_000_000
 """Changed rows are reported in steps of a minute (microseconds); neighbouring steps become one range."""
@@ -119,7 +120,7 @@ def _read(records: list[tuple[Any, ...]]) -> Change:
 
 
 def _whole(view: View) -> str:
-    table = _quoted(view.schema, view.name)
+    table = quote_name(view.schema, view.name)
     return (
         f"WITH fresh AS MATERIALIZED ({view.query}),"
         f" old AS MATERIALIZED (SELECT o.ctid AS _ctid, o.* FROM {table} AS o)," + _replace(view)
@@ -159,7 +160,7 @@ def _slice(view: View, relation: str, ranges: str, keys: Sequence[str], time: st
         condition.append(f"{time} >= t._lo AND {time} < t._hi")
     return (
         f"SELECT s.* FROM {ranges} AS t CROSS JOIN LATERAL ("
-        f"SELECT {columns} FROM {_quoted(view.schema, relation)} AS i WHERE {' AND '.join(condition)} OFFSET 0) AS s"
+        f"SELECT {columns} FROM {quote_name(view.schema, relation)} AS i WHERE {' AND '.join(condition)} OFFSET 0) AS s"
     )
 
 
@@ -189,7 +190,7 @@ def _touched(view: View, name: str, ranges: Ranges, footprint: Footprint, parame
 
 def _replace(view: View) -> str:
     """Return the CTEs and the final SELECT that write ``fresh`` over ``old`` and report what changed."""
-    table = _quoted(view.schema, view.name)
+    table = quote_name(view.schema, view.name)
     same = " AND ".join(f'f."{c}" = o."{c}"' for c in view.keys)
     others = [c for c in view.columns if c not in view.keys]
     differs = f"ROW({_list('f', others)}) IS DISTINCT FROM ROW({_list('o', others)})" if others else "false"
@@ -231,7 +232,3 @@ def _replace(view: View) -> str:
 
 def _list(alias: str, columns: Sequence[str]) -> str:
     return ", ".join(f'{alias}."{c}"' for c in columns)
-
-
-def _quoted(schema: str, name: str) -> str:
-    return f'"{schema}"."{name}"'

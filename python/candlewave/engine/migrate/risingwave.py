@@ -7,9 +7,10 @@ from dataclasses import asdict
 
 from candlewave.engine.embedded.beside import Exchange
 from candlewave.engine.migrate import MigrationError
-from candlewave.engine.migrate.targets import RECORDS, Record, Size, Target, alter_add, literal
+from candlewave.engine.migrate.targets import RECORDS, Record, Size, Target, alter_add
 from candlewave.sqlproject.ddl import Column, Kind, parse_statement
 from candlewave.sqlproject.header import split_header
+from candlewave.sqlproject.quoting import trusted
 from candlewave.sqlproject.rename import renamed
 
 _EXCHANGE = "candlewave exchange"
@@ -25,7 +26,7 @@ class RisingWaveTarget(Target):
     def prepare(self) -> None:
         """See :meth:`Target.prepare`. A view whose client went away may still be filling: WAIT ends when it is done."""
         self.conn.execute("WAIT")
-        self.conn.execute(literal(RECORDS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)))
+        self.conn.execute(trusted(RECORDS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)))
         self._complete_records()
         self._note_built(self.existing())
 
@@ -65,11 +66,11 @@ class RisingWaveTarget(Target):
 
     def create(self, text: str) -> None:
         """See :meth:`Target.create`."""
-        self.conn.execute(literal(text))
+        self.conn.execute(trusted(text))
 
     def drop(self, kind: Kind, name: str) -> None:
         """See :meth:`Target.drop`; never CASCADE, so that nothing goes that the plan did not name."""
-        self.conn.execute(literal(f"DROP {kind.upper()} {self.schema}.{name}"))
+        self.conn.execute(trusted(f"DROP {kind.upper()} {self.schema}.{name}"))
 
     def build(self, text: str, report: Callable[[str], None]) -> int | None:
         """See :meth:`Target.build`; the engine goes on with it even if this process ends."""
@@ -123,7 +124,7 @@ class RisingWaveTarget(Target):
         for name in self.readers_first(gone):
             self.drop(existing[name], name)
         for name in new_sinks:
-            self.conn.execute(literal(f"ALTER SINK {self.schema}.{_next(name)} RENAME TO {name}"))
+            self.conn.execute(trusted(f"ALTER SINK {self.schema}.{_next(name)} RENAME TO {name}"))
         for name in {*places, *content["gone"]}:
             self.forget(name)
         for record in content["made"].values():
@@ -176,21 +177,21 @@ class RisingWaveTarget(Target):
             return
         existing = self.existing()
         if existing.get(final) is existing.get(built):
-            self.conn.execute(literal(f"ALTER {self._what(built, existing)} SWAP WITH {self.schema}.{final}"))
+            self.conn.execute(trusted(f"ALTER {self._what(built, existing)} SWAP WITH {self.schema}.{final}"))
             return
         if final in existing:
-            self.conn.execute(literal(f"ALTER {self._what(final, existing)} RENAME TO {_old(final)}"))
-        self.conn.execute(literal(f"ALTER {self._what(built, existing)} RENAME TO {final}"))
+            self.conn.execute(trusted(f"ALTER {self._what(final, existing)} RENAME TO {_old(final)}"))
+        self.conn.execute(trusted(f"ALTER {self._what(built, existing)} RENAME TO {final}"))
 
     def _take_back(self, built: str, final: str, number: int) -> None:
         existing = self.existing()
         if self.object_id(final) == number:
             if built in existing:
-                self.conn.execute(literal(f"ALTER {self._what(built, existing)} SWAP WITH {self.schema}.{final}"))
+                self.conn.execute(trusted(f"ALTER {self._what(built, existing)} SWAP WITH {self.schema}.{final}"))
                 return
-            self.conn.execute(literal(f"ALTER {self._what(final, existing)} RENAME TO {built}"))
+            self.conn.execute(trusted(f"ALTER {self._what(final, existing)} RENAME TO {built}"))
         if _old(final) in existing:
-            self.conn.execute(literal(f"ALTER {self._what(_old(final), existing)} RENAME TO {final}"))
+            self.conn.execute(trusted(f"ALTER {self._what(_old(final), existing)} RENAME TO {final}"))
 
     def _what(self, name: str, existing: Mapping[str, Kind]) -> str:
         return f"{existing[name].upper()} {self.schema}.{name}"

@@ -20,6 +20,7 @@ from candlewave.engine.embedded.beside import Exchange
 from candlewave.engine.migrate.plan import UNRECORDED, Recorded
 from candlewave.sqlproject.ddl import Column, Kind, parse_statement
 from candlewave.sqlproject.header import split_header
+from candlewave.sqlproject.quoting import trusted
 from candlewave.sqlproject.render import SqlObject
 
 RECORDS = """\
@@ -378,9 +379,4 @@ class EmbeddedTarget(Target):
 
 
 def alter_add(schema: str, name: str, column: Column) -> sql.SQL:
-    return literal(f'ALTER TABLE {schema}.{name} ADD COLUMN "{column.name}" {column.type}')
-
-
-def literal(text: str) -> sql.SQL:
-    """Mark frozen text as SQL; nothing from outside reaches it."""
-    return sql.SQL(text)
+    return trusted(f'ALTER TABLE {schema}.{name} ADD COLUMN "{column.name}" {column.type}')

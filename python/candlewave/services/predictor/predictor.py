@@ -10,7 +10,7 @@ import psycopg
 from candlewave.bus.protocol import Bus
 from candlewave.contracts.topics import PREDICTION_INPUTS, PREDICTIONS
 from candlewave.core.markets import Market
-from candlewave.core.times import utc_now
+from candlewave.core.times import MINUTE, utc_now
 from candlewave.engine.clocks import due_candles
 from candlewave.ml.feature_set import feature_names, feature_set_id
 from candlewave.services.predictor import metrics
@@ -23,7 +23,6 @@ from candlewave.telemetry import get_logger, tracing
 
 _NAMES_SECONDS = 30.0
 _AGAIN_SECONDS = 1.0
-_MINUTE = timedelta(minutes=1)
 
 _log = get_logger(__name__)
 
@@ -124,7 +123,7 @@ class Predictor:
                 made = []
                 if len(rows.matrix):
                     for task in rows.usable:
-                        tracing.record("close", task, task.open_time + _MINUTE, self._clock())
+                        tracing.record("close", task, task.open_time + MINUTE, self._clock())
                     with tracing.minutes("forecast", rows.usable) as headers:
                         made = self._forecasting.forecast(self._models(), rows.matrix)
                         made_at = self._clock()
