@@ -25,12 +25,7 @@ WITH amended AS (
     WHERE o.made_at < o.target_time AND a.inputs_amended
 )
 SELECT
-    exchange,
-    symbol,
-    horizon_minutes,
-    model_name,
-    model_version,
-    hour,
+    exchange, symbol, horizon_minutes, model_name, model_version, hour,
     count(*) AS forecasts
 FROM amended
 GROUP BY exchange, symbol, horizon_minutes, model_name, model_version, hour;

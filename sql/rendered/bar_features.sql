@@ -72,11 +72,7 @@ measured AS (
         ON i.exchange = m.exchange AND i.symbol = m.symbol AND i.timeframe = m.timeframe AND i.open_time = m.open_time
 )
 SELECT
-    exchange,
-    symbol,
-    timeframe,
-    open_time,
-    close_time,
+    exchange, symbol, timeframe, open_time, close_time,
     CASE WHEN warm_bars >= 61 THEN coalesce(return_1, 0) END AS return_1,
     CASE WHEN warm_bars >= 61 THEN coalesce(return_1_lag_1, 0) END AS return_1_lag_1,
     CASE WHEN warm_bars >= 61 THEN coalesce(return_1_lag_2, 0) END AS return_1_lag_2,

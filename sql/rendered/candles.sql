@@ -108,17 +108,7 @@ SELECT
     open_time,
     open_time + INTERVAL '60 seconds' AS close_time,
     (extract(epoch FROM open_time)::bigint / 60) AS bar_index,
-    open,
-    high,
-    low,
-    close,
-    volume,
-    turnover,
-    trades,
-    buy_volume,
-    is_filled,
-    feed_state,
-    amended_at
+    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at
 FROM closed_1m
 UNION ALL
 SELECT
@@ -128,17 +118,7 @@ SELECT
     open_time,
     open_time + INTERVAL '300 seconds' AS close_time,
     (extract(epoch FROM open_time)::bigint / 300) AS bar_index,
-    open,
-    high,
-    low,
-    close,
-    volume,
-    turnover,
-    trades,
-    buy_volume,
-    is_filled,
-    feed_state,
-    amended_at
+    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at
 FROM closed_5m
 UNION ALL
 SELECT
@@ -148,17 +128,7 @@ SELECT
     open_time,
     open_time + INTERVAL '900 seconds' AS close_time,
     (extract(epoch FROM open_time)::bigint / 900) AS bar_index,
-    open,
-    high,
-    low,
-    close,
-    volume,
-    turnover,
-    trades,
-    buy_volume,
-    is_filled,
-    feed_state,
-    amended_at
+    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at
 FROM closed_15m
 UNION ALL
 SELECT
@@ -168,15 +138,5 @@ SELECT
     open_time,
     open_time + INTERVAL '3600 seconds' AS close_time,
     (extract(epoch FROM open_time)::bigint / 3600) AS bar_index,
-    open,
-    high,
-    low,
-    close,
-    volume,
-    turnover,
-    trades,
-    buy_volume,
-    is_filled,
-    feed_state,
-    amended_at
+    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at
 FROM closed_1h;

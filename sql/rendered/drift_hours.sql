@@ -33,11 +33,7 @@ bucketed AS (
     FROM valued
 )
 SELECT
-    model_version,
-    exchange,
-    symbol,
-    feature,
-    hour,
+    model_version, exchange, symbol, feature, hour,
     count(*) AS rows,
     sum(CASE WHEN bucket = 0 THEN 1 ELSE 0 END)::bigint AS bucket_0,
     sum(CASE WHEN bucket = 1 THEN 1 ELSE 0 END)::bigint AS bucket_1,

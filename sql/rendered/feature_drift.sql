@@ -40,11 +40,7 @@ compared AS (
     INNER JOIN feature_reference AS r ON d.model_version = r.model_version AND d.feature = r.feature
 )
 SELECT
-    model_version,
-    exchange,
-    symbol,
-    feature,
-    hour,
+    model_version, exchange, symbol, feature, hour,
 (greatest(bucket_0 / nullif(rows, 0), 0.001) - greatest(shares[1], 0.001)) * ln(greatest(bucket_0 / nullif(rows, 0), 0.001) / nullif(greatest(shares[1], 0.001), 0)) + (greatest(bucket_1 / nullif(rows, 0), 0.001) - greatest(shares[2], 0.001)) * ln(greatest(bucket_1 / nullif(rows, 0), 0.001) / nullif(greatest(shares[2], 0.001), 0)) + (greatest(bucket_2 / nullif(rows, 0), 0.001) - greatest(shares[3], 0.001)) * ln(greatest(bucket_2 / nullif(rows, 0), 0.001) / nullif(greatest(shares[3], 0.001), 0)) + (greatest(bucket_3 / nullif(rows, 0), 0.001) - greatest(shares[4], 0.001)) * ln(greatest(bucket_3 / nullif(rows, 0), 0.001) / nullif(greatest(shares[4], 0.001), 0)) + (greatest(bucket_4 / nullif(rows, 0), 0.001) - greatest(shares[5], 0.001)) * ln(greatest(bucket_4 / nullif(rows, 0), 0.001) / nullif(greatest(shares[5], 0.001), 0)) + (greatest(bucket_5 / nullif(rows, 0), 0.001) - greatest(shares[6], 0.001)) * ln(greatest(bucket_5 / nullif(rows, 0), 0.001) / nullif(greatest(shares[6], 0.001), 0)) + (greatest(bucket_6 / nullif(rows, 0), 0.001) - greatest(shares[7], 0.001)) * ln(greatest(bucket_6 / nullif(rows, 0), 0.001) / nullif(greatest(shares[7], 0.001), 0)) + (greatest(bucket_7 / nullif(rows, 0), 0.001) - greatest(shares[8], 0.001)) * ln(greatest(bucket_7 / nullif(rows, 0), 0.001) / nullif(greatest(shares[8], 0.001), 0)) + (greatest(bucket_8 / nullif(rows, 0), 0.001) - greatest(shares[9], 0.001)) * ln(greatest(bucket_8 / nullif(rows, 0), 0.001) / nullif(greatest(shares[9], 0.001), 0)) + (greatest(bucket_9 / nullif(rows, 0), 0.001) - greatest(shares[10], 0.001)) * ln(greatest(bucket_9 / nullif(rows, 0), 0.001) / nullif(greatest(shares[10], 0.001), 0)) + (greatest(bucket_10 / nullif(rows, 0), 0.001) - greatest(shares[11], 0.001)) * ln(greatest(bucket_10 / nullif(rows, 0), 0.001) / nullif(greatest(shares[11], 0.001), 0)) AS psi,
     rows::bigint AS rows
 FROM compared;

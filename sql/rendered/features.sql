@@ -42,10 +42,7 @@ bars_1h AS (
     WHERE timeframe = '1h'
 )
 SELECT
-    m.exchange,
-    m.symbol,
-    m.open_time,
-    m.close_time,
+    m.exchange, m.symbol, m.open_time, m.close_time,
     m.close_time + INTERVAL '2 seconds' AS available_at,
     m.return_1 AS return_1_1m,
     m.return_1_lag_1 AS return_1_lag_1_1m,

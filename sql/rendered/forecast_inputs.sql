@@ -9,11 +9,7 @@
 -- readers: drift_hours
 CREATE MATERIALIZED VIEW forecast_inputs AS
 SELECT
-    p.model_version,
-    p.exchange,
-    p.symbol,
-    p.feature_time,
-    i.feature_set,
+    p.model_version, p.exchange, p.symbol, p.feature_time, i.feature_set,
     i."values"
 FROM predictions AS p
 INNER JOIN prediction_inputs AS i

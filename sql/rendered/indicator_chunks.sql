@@ -31,10 +31,7 @@ WITH inputs AS (
     FROM indicator_sums
 )
 SELECT
-    exchange,
-    symbol,
-    timeframe,
-    chunk_start,
+    exchange, symbol, timeframe, chunk_start,
     bar_index / 256 AS chunk,
     max(run_start) AS run_start,
     sum(close * weight_ema_9) AS close_ema_9,

@@ -19,9 +19,6 @@ WITH parts AS (
     GROUP BY exchange, symbol, timeframe, part_start
 )
 SELECT
-    exchange,
-    symbol,
-    timeframe,
-    part_start,
+    exchange, symbol, timeframe, part_start,
     sum(signed_volume) OVER (PARTITION BY exchange, symbol, timeframe, day ORDER BY part_start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS obv
 FROM parts;

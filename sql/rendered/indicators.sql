@@ -85,15 +85,7 @@ slowed AS (
     FROM centred
 )
 SELECT
-    r.exchange,
-    r.symbol,
-    r.timeframe,
-    r.open_time,
-    r.close_time,
-    r.bar_index,
-    r.close,
-    r.volume,
-    r.is_filled,
+    r.exchange, r.symbol, r.timeframe, r.open_time, r.close_time, r.bar_index, r.close, r.volume, r.is_filled,
     r.warm_bars,
     CASE WHEN warm_bars >= 20 THEN (close_sum_20 / 20)::double precision END AS sma_20,
     CASE WHEN warm_bars >= 50 THEN (close_sum_50 / 50)::double precision END AS sma_50,

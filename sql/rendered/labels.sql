@@ -20,10 +20,7 @@ wanted AS (
     FROM minutes
 )
 SELECT
-    w.exchange,
-    w.symbol,
-    w.horizon_minutes,
-    w.open_time,
+    w.exchange, w.symbol, w.horizon_minutes, w.open_time,
     w.close_time + w.horizon_minutes * INTERVAL '1 minute' AS target_time,
     CASE
         WHEN w.feed_state <> 'no_feed' AND t.feed_state <> 'no_feed' AND w.close > 0 AND t.close > 0

@@ -8,11 +8,7 @@
 -- readers: trade-to-ohlc, telemetry
 CREATE MATERIALIZED VIEW late_trades AS
 SELECT
-    exchange,
-    symbol,
-    trade_id,
-    ts,
-    ingest_ts,
+    exchange, symbol, trade_id, ts, ingest_ts,
     date_trunc('minute', ts, 'UTC') AS open_time,
     date_trunc('minute', ts, 'UTC') + INTERVAL '1 minute' AS close_time,
     price,

@@ -161,11 +161,7 @@ WITH rolled AS (
     FROM outcome_hours
 )
 SELECT
-    exchange,
-    symbol,
-    horizon_minutes,
-    model_name,
-    model_version,
+    exchange, symbol, horizon_minutes, model_name, model_version,
     '1h' AS span,
     hour,
     forecasts_1h::bigint AS forecasts,
@@ -180,11 +176,7 @@ SELECT
 FROM rolled
 UNION ALL
 SELECT
-    exchange,
-    symbol,
-    horizon_minutes,
-    model_name,
-    model_version,
+    exchange, symbol, horizon_minutes, model_name, model_version,
     '24h' AS span,
     hour,
     forecasts_24h::bigint AS forecasts,
@@ -199,11 +191,7 @@ SELECT
 FROM rolled
 UNION ALL
 SELECT
-    exchange,
-    symbol,
-    horizon_minutes,
-    model_name,
-    model_version,
+    exchange, symbol, horizon_minutes, model_name, model_version,
     '7d' AS span,
     hour,
     forecasts_7d::bigint AS forecasts,

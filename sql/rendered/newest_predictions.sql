@@ -23,22 +23,7 @@ numbered AS (
     FROM dated
 )
 SELECT
-    period,
-    exchange,
-    symbol,
-    horizon_minutes,
-    feature_time,
-    target_time,
-    model_name,
-    model_version,
-    role,
-    q10,
-    q50,
-    q90,
-    price_q10,
-    price_q50,
-    price_q90,
-    reference_price,
-    made_at
+    period, exchange, symbol, horizon_minutes, feature_time, target_time, model_name, model_version, role, q10,
+    q50, q90, price_q10, price_q50, price_q90, reference_price, made_at
 FROM numbered
 WHERE place = 1;

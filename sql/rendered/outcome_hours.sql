@@ -47,12 +47,7 @@ paired AS (
         ON j.exchange = b.exchange AND j.symbol = b.symbol AND j.horizon_minutes = b.horizon_minutes AND j.feature_time = b.feature_time
 )
 SELECT
-    exchange,
-    symbol,
-    horizon_minutes,
-    model_name,
-    model_version,
-    hour,
+    exchange, symbol, horizon_minutes, model_name, model_version, hour,
     count(*) AS forecasts,
     sum(error) AS error,
     sum(absolute_error) AS absolute_error,

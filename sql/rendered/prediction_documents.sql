@@ -11,20 +11,6 @@
 CREATE MATERIALIZED VIEW prediction_documents AS
 SELECT
     'predictions-' || to_char(feature_time AT TIME ZONE 'UTC', 'YYYY.MM.DD') AS index_name,
-    exchange,
-    symbol,
-    horizon_minutes,
-    feature_time,
-    target_time,
-    model_name,
-    model_version,
-    role,
-    q10,
-    q50,
-    q90,
-    price_q10,
-    price_q50,
-    price_q90,
-    reference_price,
-    made_at
+    exchange, symbol, horizon_minutes, feature_time, target_time, model_name, model_version, role, q10, q50,
+    q90, price_q10, price_q50, price_q90, reference_price, made_at
 FROM predictions;

@@ -11,25 +11,7 @@
 CREATE MATERIALIZED VIEW prediction_error_documents AS
 SELECT
     'prediction-errors-' || to_char(feature_time AT TIME ZONE 'UTC', 'YYYY.MM.DD') AS index_name,
-    exchange,
-    symbol,
-    horizon_minutes,
-    feature_time,
-    target_time,
-    model_name,
-    model_version,
-    role,
-    q10,
-    q50,
-    q90,
-    reference_price,
-    made_at,
-    realised_price,
-    realised_return,
-    error,
-    absolute_error,
-    last_price_absolute_error,
-    pinball,
-    is_covered,
-    is_direction_right
+    exchange, symbol, horizon_minutes, feature_time, target_time, model_name, model_version, role, q10, q50,
+    q90, reference_price, made_at, realised_price, realised_return, error, absolute_error,
+    last_price_absolute_error, pinball, is_covered, is_direction_right
 FROM prediction_outcomes;

@@ -39,10 +39,7 @@ following AS (
     FROM usable
 )
 SELECT
-    article_id,
-    asset,
-    extractor_version,
-    minute,
+    article_id, asset, extractor_version, minute,
     -- News grows old from its publication on, whenever it was scored. All versions have the first one's, so that what a
     -- version takes back has the age of what was added.
     least((extract(epoch FROM minute - first_published)::double precision / 60), 10080) AS age_minutes,

@@ -54,11 +54,7 @@ votes AS (
     FROM bars
 )
 SELECT
-    exchange,
-    symbol,
-    timeframe,
-    open_time,
-    close_time,
+    exchange, symbol, timeframe, open_time, close_time,
     warm_bars >= 685 AS is_warm,
     CASE trend WHEN 1 THEN 'long' WHEN -1 THEN 'short' WHEN 0 THEN 'flat' END AS trend,
     CASE reversion WHEN 1 THEN 'long' WHEN -1 THEN 'short' WHEN 0 THEN 'flat' END AS reversion,

@@ -11,10 +11,7 @@
 -- readers: features
 CREATE MATERIALIZED VIEW symbol_sentiment AS
 SELECT
-    s.exchange,
-    s.symbol,
-    n.asset,
-    n.minute,
+    s.exchange, s.symbol, n.asset, n.minute,
     coalesce(sentiment_1h, 0) AS sentiment_1h,
     coalesce(ln(1 + volume_1h), 0) AS news_volume_1h,
     coalesce(sentiment_6h, 0) AS sentiment_6h,

@@ -8,16 +8,7 @@
 -- readers: trade-to-ohlc, telemetry
 CREATE MATERIALIZED VIEW trades_rejected AS
 SELECT
-    exchange,
-    symbol,
-    trade_id,
-    kind,
-    ts,
-    side,
-    price,
-    quantity,
-    origin,
-    ingest_ts,
+    exchange, symbol, trade_id, kind, ts, side, price, quantity, origin, ingest_ts,
     CASE
         WHEN kind IS NULL OR kind <> 'trade' THEN 'unknown kind'
         WHEN ts IS NULL THEN 'no event time'

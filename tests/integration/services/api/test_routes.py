@@ -157,6 +157,52 @@ def test_performance_can_be_narrowed(api: httpx.Client) -> None:
     }
 
 
+def test_amended_share_is_of_the_forecasts_of_the_window(world: World, serve: Serve) -> None:
+    conn = world.market.conn
+    newest = conn.execute("SELECT date_trunc('hour', closed_until) FROM market_clock").fetchone()
+    assert newest is not None
+    key = ("simulated", "BTC/USD", 5, "amended", "1")
+    columns = "exchange, symbol, horizon_minutes, model_name, model_version"
+    try:
+        for span, forecasts in (("1h", 10), ("24h", 100), ("7d", 1000)):
+            conn.execute(
+                f"INSERT INTO model_error ({columns}, span, hour, forecasts) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",  # type: ignore[arg-type]
+                [*key, span, newest[0], forecasts],
+            )
+        for hours_before, forecasts in ((0, 3), (1, 2), (23, 4), (24, 8), (167, 16), (168, 100)):
+            conn.execute(
+                f"INSERT INTO amended_hours ({columns}, hour, forecasts) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                [*key, newest[0] - timedelta(hours=hours_before), forecasts],
+            )
+        api = serve()
+        standing = get(api, "performance", **HISTORY, model_name="amended")["data"]
+        assert {row["span"]: row["amended_share"] for row in standing} == {"1h": 0.3, "24h": 0.09, "7d": 0.033}
+        for row in standing:
+            history = get(api, "performance/history", **HISTORY, span=row["span"], model_name="amended")["data"]
+            assert history == [row]
+    finally:
+        for view in ("model_error", "amended_hours"):
+            conn.execute(f"DELETE FROM {view} WHERE model_name = 'amended'")
+
+
+def test_past_forecasts_say_whether_their_inputs_were_amended(world: World, serve: Serve) -> None:
+    rows = get(serve(), "predictions", **HISTORY)["data"]
+    due = [row for row in rows if row["outcome"] is not None]
+    conn = world.market.conn
+    amended = datetime.fromisoformat(due[3]["feature_time"])
+    conn.execute(
+        "UPDATE input_amendments SET inputs_amended = true WHERE symbol = 'BTC/USD' AND feature_time = %s", [amended]
+    )
+    try:
+        found = [r for r in get(serve(), "predictions", **HISTORY)["data"] if r["outcome"] is not None]
+    finally:
+        conn.execute(
+            "UPDATE input_amendments SET inputs_amended = false WHERE symbol = 'BTC/USD' AND feature_time = %s",
+            [amended],
+        )
+    assert {r["feature_time"] for r in found if r["outcome"]["inputs_amended"]} == {due[3]["feature_time"]}
+
+
 def test_models_say_what_they_do(api: httpx.Client) -> None:
     models = {m["model_name"]: m for m in get(api, "models")["data"]}
     assert models["candlewave"]["roles"][0] == "champion"
