@@ -1,4 +1,8 @@
-"""HTTP/1.1 on the wire, with the limits that uvicorn leaves to a proxy in front of it."""
+"""HTTP/1.1 on the wire, with the limits that uvicorn leaves to a proxy in front of it.
+
+Of these uvicorn has one setting, the size of a head, for its slower parser alone (``h11_max_incomplete_event_size``);
+slow requests, stalled clients and answers in JSON to what is not HTTP have none.
+"""
 
 import asyncio
 
