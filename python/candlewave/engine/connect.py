@@ -40,7 +40,8 @@ def engine_url(settings: Settings) -> str:
 def connect(settings: Settings, *, autocommit: bool = True) -> psycopg.Connection:
     """Open a connection to the engine, in UTC.
 
-    On RisingWave reads see the session's earlier writes, and statements are not prepared on the server.
+    Statements are not prepared on the server: a migration may put another relation behind a name. On RisingWave reads
+    see the session's earlier writes.
 
     Raises:
         EngineError: the engine is down, refuses the password, or its database is missing.
@@ -54,9 +55,9 @@ def connect_url(url: str, *, autocommit: bool = True) -> psycopg.Connection:
         conn = psycopg.connect(url, autocommit=True, application_name="candlewave", connect_timeout=10, **NOTICE_LOSS)
     except psycopg.OperationalError as error:
         raise EngineError(_explain(url, error)) from None
+    conn.prepare_threshold = None
     conn.execute("SET timezone = 'UTC'")
     if is_risingwave(conn):
-        conn.prepare_threshold = None
         conn.execute("SET rw_implicit_flush = true")
     conn.autocommit = autocommit
     return conn

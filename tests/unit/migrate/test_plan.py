@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from tests.unit.migrate.small_project import SmallProject
 
 from candlewave.engine.migrate.plan import UNRECORDED, Action, Change, Mode, Plan, Recorded, StoreChangeError, make_plan
 from candlewave.engine.migrate.state import State, ordered
@@ -303,3 +304,12 @@ def test_json_holds_every_change(engine: Engine) -> None:
     assert isinstance(written["changes"], list)
     assert [c["name"] for c in written["changes"]] == [c.name for c in plan.changes]
     assert written["rebuilt"] == ["candles", "means"]
+
+
+def test_in_place_every_reader_is_made_again_and_every_sink_sends(project: SmallProject) -> None:
+    recorded = project.recorded()
+    project.edit("minutes", "max(price) AS high", "max(price) AS high, min(price) AS low")
+    plan = project.plan(recorded, by_name=False, mode=Mode.IN_PLACE)
+    reasons = {change.name: change.reason for change in plan.changes}
+    assert reasons["scaled"] == "reads minutes, which is dropped first"
+    assert reasons["scaled_sink"] == "reads scaled, which is dropped first; every row is sent again"

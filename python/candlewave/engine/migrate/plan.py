@@ -224,6 +224,8 @@ class _Planner:
             reason = f"could not resolve its columns ({unresolved}): counts as changed"
         elif causes:
             reason = f"reads {_some([c.replace('.*', ', where rows differ') for c in causes])}"
+        elif replaced and self._mode is Mode.IN_PLACE:
+            reason = f"reads {_some(replaced)}, which is dropped first"
         elif replaced and not self._by_name:
             reason = f"keeps reading the old {_some(replaced)}"
         elif replaced and sql_object.kind is Kind.VIEW:
@@ -246,7 +248,9 @@ class _Planner:
         record = self._recorded.get(name)
         if record is not None and not is_store(sql_object):
             self._replaced.add(name)
-        resends = values_differ or not _is_keyed(sql_object) if sql_object.kind is Kind.SINK else None
+        resends: bool | None = None
+        if sql_object.kind is Kind.SINK:  # in place nobody hears of what changes while it is missing
+            resends = values_differ or not _is_keyed(sql_object) or self._mode is Mode.IN_PLACE
         if resends is not None:
             reason += "; every row is sent" if resends else "; nothing is sent again"
             reason += " again" if resends and action is not Action.ADDED else ""
