@@ -1,8 +1,6 @@
 """`candlewave migrate`, with downgrade, history and current; plan and check have a module of their own."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,26 +57,25 @@ def migrate(
     if context.invoked_subcommand is not None:
         return
     console = _console()
-    with _explained():
-        migrator = _migrator(console, refill=refill, wait_seconds=wait, connects=not sql)
-        if sql:
-            typer.echo(migrator.script())
-            return
-        if abort:
-            dropped = migrator.abort()
-            console.print(f"Dropped {', '.join(dropped)}." if dropped else "No migration was under way.")
-            return
-        if search:
-            _install_search(console)
-        _ensure_topics()
+    migrator = _migrator(console, refill=refill, wait_seconds=wait, connects=not sql)
+    if sql:
+        typer.echo(migrator.script())
+        return
+    if abort:
+        dropped = migrator.abort()
+        console.print(f"Dropped {', '.join(dropped)}." if dropped else "No migration was under way.")
+        return
+    if search:
+        _install_search(console)
+    _ensure_topics()
 
-        def confirm(made: "Plan") -> bool:
-            print_plan(console, made)
-            return yes or not (sys.stdin.isatty() and console.is_terminal) or typer.confirm("Apply this plan?")
+    def confirm(made: "Plan") -> bool:
+        print_plan(console, made)
+        return yes or not (sys.stdin.isatty() and console.is_terminal) or typer.confirm("Apply this plan?")
 
-        if not migrator.upgrade(Mode.IN_PLACE if in_place else Mode.BESIDE, confirm):
-            raise typer.Exit(1)
-        console.print("The engine has what sql/ declares.")
+    if not migrator.upgrade(Mode.IN_PLACE if in_place else Mode.BESIDE, confirm):
+        raise typer.Exit(1)
+    console.print("The engine has what sql/ declares.")
 
 
 def _install_search(console: "Console") -> None:
@@ -104,15 +101,14 @@ def downgrade(
 ) -> None:
     """Go back to a revision of the tables. They keep their rows, unless --drop-stores is given."""
     console = _console()
-    with _explained():
-        migrator = _migrator(console, drop_stores=drop_stores, wait_seconds=wait)
-        if to != "base":
-            migrator.revisions.check(to)  # an unknown revision is refused before anything is asked
-        what = "with all rows of tables that are dropped" if drop_stores else "tables keep their rows"
-        if not yes and not typer.confirm(f"Go from revision {migrator.current()} back to {to}, {what}?"):
-            raise typer.Exit(1)
-        migrator.downgrade(to)
-        console.print(f"The engine's tables are at revision {migrator.current() or 'nothing'}.")
+    migrator = _migrator(console, drop_stores=drop_stores, wait_seconds=wait)
+    if to != "base":
+        migrator.revisions.check(to)  # an unknown revision is refused before anything is asked
+    what = "with all rows of tables that are dropped" if drop_stores else "tables keep their rows"
+    if not yes and not typer.confirm(f"Go from revision {migrator.current()} back to {to}, {what}?"):
+        raise typer.Exit(1)
+    migrator.downgrade(to)
+    console.print(f"The engine's tables are at revision {migrator.current() or 'nothing'}.")
 
 
 @migrate_app.command()
@@ -123,25 +119,23 @@ def history() -> None:
     from candlewave.engine.migrate.revisions import Revisions
 
     console = _console()
-    with _explained():
-        revisions = Revisions.of_project()
-        current = _current_revision(console)
-        table = Table("", "Revision", "What")
-        for revision in revisions.all:
-            table.add_row("→" if revision.id == current else "", revision.id, revision.what)
-        console.print(table)
+    revisions = Revisions.of_project()
+    current = _current_revision(console)
+    table = Table("", "Revision", "What")
+    for revision in revisions.all:
+        table.add_row("→" if revision.id == current else "", revision.id, revision.what)
+    console.print(table)
 
 
 @migrate_app.command()
 def current() -> None:
     """Print the revision of the engine's tables, and which objects are not as sql/ declares them."""
     console = _console()
-    with _explained():
-        migrator = _migrator(console)
-        at, deviating = migrator.status()
-        console.print(f"tables: {at or 'nothing'}, newest revision: {migrator.revisions.head or 'nothing'}")
-        for line in deviating:
-            console.print(f"  {line}")
+    migrator = _migrator(console)
+    at, deviating = migrator.status()
+    console.print(f"tables: {at or 'nothing'}, newest revision: {migrator.revisions.head or 'nothing'}")
+    for line in deviating:
+        console.print(f"  {line}")
 
 
 class _ConsoleProgress:
@@ -206,30 +200,6 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn errors that a person can do something about into their text and exit code 1."""
-    import psycopg
-    from pydantic import ValidationError
-
-    from candlewave.bus import BusError
-    from candlewave.cli.common import fail
-    from candlewave.core.config import ConfigError
-    from candlewave.core.errors import in_words
-    from candlewave.engine.connect import EngineError
-    from candlewave.engine.migrate import MigrationError
-    from candlewave.sqlproject.render import RenderError
-
-    try:
-        yield
-    except ValidationError as error:
-        fail(in_words(error))
-    except (
-        MigrationError, ConfigError, RenderError, EngineError, BusError, psycopg.OperationalError, OSError,
-    ) as error:  # fmt: skip
-        fail(str(error))
 
 
 def _migrator(
