@@ -6,6 +6,7 @@ It runs on a thread of its own, so that tests drive it with plain calls:
         kraken.trade("BTC/USD", ts, "64000.1", "0.5")       # stored for REST and sent to subscribers
         kraken.trade(..., send=False)                       # a sequence hole: REST only
         kraken.disconnect(); kraken.send_raw("garbage"); kraken.limit_rest(3)
+        kraken.refused_symbols["BTC/USD"] = "Currency pair not supported BTC/USD"; kraken.unlisted.add("ETH/USD")
 """
 
 import asyncio
@@ -54,6 +55,8 @@ class FakeKraken:
         self.trades: dict[str, list[FakeTrade]] = {s: [] for s in symbols}
         self.requests: Counter[str] = Counter()
         self.refused = 0
+        self.refused_symbols: dict[str, str] = {}
+        self.unlisted: set[str] = set()
         self.connections_made = 0
         self._connections: list[_Connection] = []
         self._rate_limits: list[str] = []
@@ -235,8 +238,12 @@ class FakeKraken:
         params = message.get("params", {})
         for symbol in params.get("symbol", []):
             reply: dict[str, Any] = {"method": message["method"], "req_id": message.get("req_id")}
+            refusal = self.refused_symbols.get(symbol)
             if params.get("channel") != "trade" or symbol not in self.trades:
-                await socket.send_json({**reply, "success": False, "error": f"Currency pair not supported {symbol}"})
+                refusal = f"Currency pair not supported {symbol}"
+            if refusal is not None:
+                await socket.send_json({**reply, "success": False, "error": refusal, "symbol": symbol})
+                self._note(f"refuse {symbol}")
                 continue
             await socket.send_json(
                 {**reply, "success": True, "result": {"channel": "trade", "snapshot": True, "symbol": symbol}}
@@ -266,7 +273,7 @@ class FakeKraken:
 
     async def _asset_pairs(self, _: web.Request) -> web.Response:
         self._note("AssetPairs")
-        return _result({_pair(symbol): _asset_pair(symbol) for symbol in self.trades})
+        return _result({_pair(s): _asset_pair(s) for s in self.trades if s not in self.unlisted})
 
     async def _trades(self, request: web.Request) -> web.Response:
         with self._lock:

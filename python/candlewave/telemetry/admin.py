@@ -37,11 +37,16 @@ class Readiness:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._notes: dict[str, Check] = {}
         self._closed: str | None = None
 
     def add(self, name: str, check: Check) -> None:
         """Add a check; one of the same name is replaced."""
         self._checks = {**self._checks, name: check}
+
+    def note(self, name: str, check: Check) -> None:
+        """Add a check that is shown beside the others and never makes the service unready."""
+        self._notes = {**self._notes, name: check}
 
     def status(self, name: str) -> Status:
         """Add a check whose answer the caller sets: not ready until it says otherwise."""
@@ -52,6 +57,11 @@ class Readiness:
     def remove(self, name: str) -> None:
         """Remove a check, if it is there."""
         self._checks = {known: check for known, check in self._checks.items() if known != name}
+
+    def notes(self) -> dict[str, str]:
+        """Return what the notes say now, without those that have nothing to say."""
+        found = {name: _ask(name, check) for name, check in self._notes.items()}
+        return {name: text for name, text in found.items() if text is not None}
 
     def close(self, reason: str) -> None:
         """Be unready from now on, regardless of the checks."""
@@ -119,7 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
             ready = not any(problems.values())
             checks = {name: {"ok": problem is None, "problem": problem} for name, problem in problems.items()}
             self._send_json(
-                HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, {"ready": ready, "checks": checks}
+                HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE,
+                {"ready": ready, "checks": checks, "notes": self.readiness.notes()},
             )
         elif path == "/metrics":
             encode, content_type = choose_encoder(self.headers.get("Accept", ""))

@@ -5,6 +5,7 @@ keeps garbage from breaking a connection, and knows how each exchange's history 
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,7 +35,10 @@ CONNECTION_ERRORS = (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError)
 """What ends a connection, as ccxt raises it."""
 
 RETRIED = (ccxt.NetworkError, ccxt.BadResponse)
-_GARBAGE = (ccxt.BaseError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+_PASSING = re.compile("rate|limit|already|busy|unavailable|internal|timeout|maintenance", re.IGNORECASE)
+"""Refusals that are about the moment, not about the symbol they name."""
+_KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
+"""Assets that Kraken's websocket v2 calls otherwise than its REST API."""
 _PAGE = 1_000
 
 T = TypeVar("T")
@@ -78,6 +82,10 @@ PROFILES = {
 }
 
 
+class _SymbolRefusedError(ccxt.BadSymbol):  # type: ignore[misc]
+    """Wakes whoever waits for a symbol that was refused; the refusal itself was handed over already."""
+
+
 class Exchange:
     """One exchange: ``watch`` gives live trades, ``history`` past ones.
 
@@ -97,6 +105,9 @@ class Exchange:
         self.profile = PROFILES[name]
         self._settings = settings
         self._on_record: Callable[[RawTrade | Garbage], None] = lambda _: None
+        self._on_refused: Callable[[str, str], None] = lambda _symbol, _reason: None
+        self._wanted: list[str] = []
+        self._own_names: dict[str, str] = {}
         self.last_message_at: float | None = None
         self.client = self._make_client(settings.exchange_urls.get(name))
 
@@ -109,32 +120,119 @@ class Exchange:
         """Close all connections."""
         await self.client.close()
 
-    async def load_markets(self) -> None:
-        """Fetch what is traded, once; retried through outages."""
-        await self.call(self.client.load_markets)
+    async def load_markets(self, *, again: bool = False) -> None:
+        """Fetch what is traded, once, or ``again``; retried through outages."""
+        await self.call(self.client.load_markets, again)
 
     def unknown_symbols(self, symbols: Sequence[str]) -> list[str]:
         """Return the symbols that the exchange does not trade; markets must be loaded."""
         return [s for s in symbols if s not in self.client.markets]
 
-    async def watch(self, symbols: Sequence[str], on_record: Callable[[RawTrade | Garbage], None]) -> None:
-        """Subscribe to trades and hand over each as it arrives; ends only by an error.
+    def own_name(self, symbol: str) -> str:
+        """Return what the exchange's websocket calls a market, which may be another coin's symbol here.
+
+        Kraken's LUNA is the coin that everyone else, and its own REST API through ccxt, calls LUNC.
+        """
+        market = self.client.markets[symbol]
+        if self.profile.ccxt_id != "kraken":
+            return str(market["id"])
+        name = market["info"].get("wsname") or symbol
+        return "/".join(_KRAKEN_NAMES.get(part, part) for part in name.split("/"))
+
+    def misleading_names(self, symbols: Sequence[str]) -> list[str]:
+        """Say of which symbols the exchange uses the name for another market, or another name, in its websocket."""
+        if self.profile.ccxt_id != "kraken":
+            return []  # ids such as BTCUSDT are never taken for symbols
+        owners = {self.own_name(symbol): symbol for symbol, market in self.client.markets.items() if market["spot"]}
+        found = []
+        for symbol in symbols:
+            own, owner = self.own_name(symbol), owners.get(symbol, symbol)
+            if own != symbol:
+                text = f"{symbol} is what {self.name} itself calls {own}"
+                found.append(text if owner == symbol else f"{text}; its own {symbol} is {owner} here")
+        return found
+
+    async def watch(
+        self,
+        symbols: Sequence[str],
+        on_record: Callable[[RawTrade | Garbage], None],
+        on_refused: Callable[[str, str], None],
+    ) -> None:
+        """Subscribe to trades and hand over each as it arrives; ends by an error, or when no symbol is left.
+
+        Args:
+            symbols: the markets; they must be known.
+            on_record: takes what arrives.
+            on_refused: takes a symbol whose subscription was refused, and why; the others go on undisturbed.
 
         Raises:
-            ccxt.BaseError: the connection is lost, or the exchange refuses.
+            ccxt.BaseError: the connection is lost, or the exchange refuses and names no symbol.
         """
-        self._on_record = on_record
-        wanted = list(symbols)
+        self._on_record, self._on_refused = on_record, on_refused
+        self._wanted = list(symbols)
+        self._own_names = {self.own_name(symbol): symbol for symbol in symbols}
+        while self._wanted:
+            try:
+                await self._hear(list(self._wanted))
+            except _SymbolRefusedError:
+                continue
+            except ccxt.NetworkError:
+                raise
+            except ccxt.BaseError as error:
+                self._refuse_named(error)
+                for connection in self.client.clients.values():
+                    connection.subscriptions.clear()  # they were in the refused request: ask for them once more
+
+    async def watch_again(self, symbol: str) -> None:
+        """Ask for a symbol that was refused, beside the others on their connection; return with its first trade.
+
+        Raises:
+            ccxt.NetworkError: the connection is lost.
+        """
+        self._own_names[self.own_name(symbol)] = symbol
+        for connection in self.client.clients.values():
+            connection.subscriptions.pop(f"trade@{symbol}", None)
+        try:
+            await self._hear([symbol])
+        except (_SymbolRefusedError, ccxt.NetworkError) as error:
+            if isinstance(error, ccxt.NetworkError):
+                raise
+        except ccxt.BaseError as error:
+            self._on_refused(symbol, str(error))
+
+    async def _hear(self, symbols: list[str]) -> None:
+        """Subscribe to what is not yet subscribed to, and return with the next trade."""
         if self.profile.ccxt_id == "kraken":
-            while True:
-                await self.client.watch_multi_helper("trade", "trade", wanted)
-        self._tap(wanted)
-        while True:
-            await self.client.watch_trades_for_symbols(wanted)
+            names = {"symbol": [self.own_name(symbol) for symbol in symbols]}
+            await self.client.watch_multi_helper("trade", "trade", symbols, None, names)
+        else:
+            self._tap(symbols)
+            await self.client.watch_trades_for_symbols(symbols)
+
+    def _refuse_named(self, error: ccxt.BaseError) -> None:
+        """Drop the symbols that a refusal names; raise it when it names none or will pass."""
+        named = [] if _PASSING.search(str(error)) else self._named_in(str(error))
+        if not named:
+            raise error
+        for symbol in named:
+            self._refuse(symbol, str(error))
+
+    def _named_in(self, text: str) -> list[str]:
+        return [
+            symbol
+            for own, symbol in self._own_names.items()
+            if any(re.search(rf"(?<![\w/-]){re.escape(name)}(?![\w/-])", text) for name in {own, symbol})
+        ]
+
+    def _refuse(self, symbol: str, reason: str) -> None:
+        if symbol in self._wanted:
+            self._wanted.remove(symbol)
+        self._on_refused(symbol, reason)
 
     async def disconnect(self) -> None:
         """Drop the websocket connections, so that the next :meth:`watch` makes new ones."""
         self._on_record = lambda _: None
+        self._on_refused = lambda _symbol, _reason: None
         if self.client.clients:
             await self.client.close_ws_clients()
 
@@ -329,7 +427,7 @@ class Exchange:
                 return
             try:
                 handle(message)
-            except _GARBAGE as error:
+            except Exception as error:  # noqa: BLE001 (whatever the library raises, it is this frame's)
                 data = message.data if isinstance(message.data, str | bytes) else repr(message.data)
                 payload = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
                 self._on_record(Garbage(payload, f"frame cannot be read: {type(error).__name__}: {error}"))
@@ -343,10 +441,19 @@ class Exchange:
         class Tap(ArrayCache):  # type: ignore[misc]
             def append(self, item: dict[str, Any]) -> None:
                 super().append(item)
-                outer._on_record(outer._raw(item))
+                outer._hand_over(lambda: outer._raw(item), item)
 
         for symbol in symbols:
-            self.client.trades[symbol] = Tap(_PAGE)
+            if not isinstance(self.client.trades.get(symbol), Tap):
+                self.client.trades[symbol] = Tap(_PAGE)
+
+    def _hand_over(self, read: Callable[[], RawTrade | Garbage], source: object) -> None:
+        """Hand a record over; what cannot be read is garbage by itself and leaves its neighbours alone."""
+        try:
+            record = read()
+        except Exception as error:  # noqa: BLE001 (foreign data in a foreign library)
+            record = Garbage(_payload(source), f"trade cannot be read: {type(error).__name__}: {error}")
+        self._on_record(record)
 
     def _kraken_frame(self, client: Any, message: Any) -> None:
         """Read a frame of Kraken's trade channel, each trade by itself and under its own symbol."""
@@ -354,26 +461,37 @@ class Exchange:
         if not isinstance(data, list):
             self._on_record(Garbage(_payload(message), "trade frame without a list of trades"))
             return
-        symbols = set()
         snapshot = message.get("type") == "snapshot"
         for trade in sorted(data, key=_kraken_order):
-            payload = _payload(trade)
-            if not isinstance(trade, dict):
-                self._on_record(Garbage(payload, "trade is not an object"))
-                continue
-            symbol = trade.get("symbol")
-            symbols.add(symbol)
-            identity, ts, price, quantity, side = map(trade.get, ("trade_id", "timestamp", "price", "qty", "side"))
-            self._on_record(RawTrade(symbol, identity, ts, price, quantity, side, payload, snapshot))
-        for symbol in symbols:
+            self._hand_over(lambda trade=trade: self._kraken_trade(trade, snapshot), trade)  # type: ignore[misc]
+        for symbol in self._own_names.values():
             client.resolve(None, f"trade@{symbol}")
 
+    def _kraken_trade(self, trade: Any, snapshot: bool) -> RawTrade | Garbage:
+        payload = _payload(trade)
+        if not isinstance(trade, dict):
+            return Garbage(payload, "trade is not an object")
+        own, identity, ts, price, quantity, side = map(
+            trade.get, ("symbol", "trade_id", "timestamp", "price", "qty", "side")
+        )
+        symbol = self._own_names.get(own, own) if isinstance(own, str) else own
+        return RawTrade(symbol, identity, ts, price, quantity, side, payload, snapshot)
+
     def _kraken_error(self, client: Any, message: Any) -> bool:
-        """Let a refused subscription end the watch: ccxt would let it wait indefinitely."""
+        """Drop a symbol that is refused; any other ends the watch, which ccxt would let wait indefinitely."""
         error = message.get("error")
-        if error is not None:
-            client.reject(ccxt.ExchangeError(f"kraken refused {message.get('method')}: {error}"))
-        return error is None
+        if error is None:
+            return True
+        text = f"kraken refused {message.get('method')}: {error}"
+        named = [self._own_names[own] for own in [message.get("symbol")] if own in self._own_names]
+        named = named or self._named_in(str(error))
+        if not named or _PASSING.search(str(error)):
+            client.reject(ccxt.ExchangeError(text))
+            return False
+        for symbol in named:
+            self._refuse(symbol, text)
+            client.reject(_SymbolRefusedError(text), f"trade@{symbol}")
+        return False
 
     def _raw(self, trade: dict[str, Any]) -> RawTrade:
         info = trade.get("info")

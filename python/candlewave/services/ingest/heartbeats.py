@@ -92,6 +92,11 @@ class LiveFeed:
         self._heard[symbol] = now
         self._passed[symbol] = max(self._passed.get(symbol, ts), ts)
 
+    def remove(self, symbol: str) -> None:
+        """Owe nothing for a symbol until its next trade."""
+        self._heard.pop(symbol, None)
+        self._passed.pop(symbol, None)
+
     def due(self, now: datetime) -> list[tuple[str, datetime]]:
         """Return (symbol, time) of each heartbeat that is due at ``now`` and count it as published."""
         boundary = floor_to_minute(now - self._grace) + self._grace

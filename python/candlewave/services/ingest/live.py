@@ -1,23 +1,21 @@
 """Live trades: what exchanges send becomes an unbroken, validated sequence on the bus.
 
-One connection per exchange; when it breaks it is opened again, with exponential back-off. A jump in a
-market's running trade ids, or a reconnect of an exchange without them, is a *hole*: it is written to the
-ledger before the first trade after it is published, and filled over REST. So nothing is lost by a crash at
-any moment, and what comes twice has the same id.
+Per exchange one connection is watched; when it breaks, another is made, after pauses that grow. A symbol that the
+exchange refuses is left out alone and tried again ever more rarely. A jump in a market's running trade ids, or a
+reconnect of an exchange without them, is a *hole*: it is written to the ledger before the first trade after it is
+published, and filled over REST. So nothing is lost by a crash at any moment, and what comes twice has the same id.
 """
 
 import asyncio
-import contextlib
 import random
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-import ccxt
 import msgspec
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, BusError
@@ -30,7 +28,7 @@ from candlewave.services.ingest.heartbeats import CompleteRange, LiveFeed
 from candlewave.services.ingest.holes import Hole, Last
 from candlewave.services.ingest.ledger import LoadedRange, State
 from candlewave.services.ingest.publish import count_published, to_dead_letter
-from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade
+from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, NoSymbolLeftError, RawTrade
 from candlewave.services.ingest.settings import IngestSettings
 from candlewave.services.ingest.store import StoreUnavailableError
 from candlewave.services.ingest.traces import MinuteTraces
@@ -222,6 +220,21 @@ class TradeSequence:
         return self.broken and last is not None and here.ts < last.ts
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A symbol that its exchange does not know or refuses.
+
+    Attributes:
+        reason: in the exchange's words where it gave any.
+        times: how often in a row.
+        again_at: when it is tried next.
+    """
+
+    reason: str
+    times: int
+    again_at: datetime
+
+
 class ExchangeFeed:
     """Keep one exchange's symbols flowing into the queue: watch, reconnect, fill holes, send heartbeats.
 
@@ -232,6 +245,7 @@ class ExchangeFeed:
         store: knows what is stored.
         grace: how long after a minute's end its candle closes.
         settings: patience between attempts.
+        on_dropped: called when a symbol is left out.
     """
 
     def __init__(
@@ -243,6 +257,7 @@ class ExchangeFeed:
         grace: timedelta,
         settings: IngestSettings,
         clock: Callable[[], datetime] = utc_now,
+        on_dropped: Callable[[], None] = lambda: None,
     ) -> None:
         self._exchange = exchange
         self.symbols = sorted(symbols)
@@ -255,6 +270,12 @@ class ExchangeFeed:
         self._markets: dict[str, TradeSequence] = {}
         self._fills: set[asyncio.Task[None]] = set()
         self._heartbeats: LiveFeed | None = None
+        self._on_dropped = on_dropped
+        self.dropped: dict[str, Dropped] = {}
+        self._active = set(self.symbols)
+        self._activated = asyncio.Event()
+        self._retries: set[asyncio.Task[None]] = set()
+        self._watching = False
         self._frames = 0
         self._started = clock()
 
@@ -265,26 +286,93 @@ class ExchangeFeed:
         return silent is not None and silent < _ALIVE_SECONDS
 
     async def run(self) -> None:
-        """Run until cancelled.
-
-        Raises:
-            HistoryUnavailableError: the exchange does not trade one of the symbols.
-        """
+        """Run until cancelled."""
         try:
-            await self._exchange.load_markets()
-            if unknown := self._exchange.unknown_symbols(self.symbols):
-                raise HistoryUnavailableError(f"{self._exchange.name} does not trade {', '.join(unknown)}")
+            await self._first_contact()
             await self._load_markets_state()
-            self._heartbeats = LiveFeed(self.symbols, self._grace, self._clock())
+            self._heartbeats = LiveFeed(sorted(self._active), self._grace, self._clock())
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch())
                 tasks.create_task(self._beat())
+                tasks.create_task(self._retry_dropped())
         finally:
-            for task in self._fills:
+            for task in self._fills | self._retries:
                 task.cancel()
-            await asyncio.gather(*self._fills, return_exceptions=True)
+            await asyncio.gather(*self._fills, *self._retries, return_exceptions=True)
             metrics.CONNECTED.labels(self._exchange.name).set(0)
+            for symbol in self.dropped:
+                metrics.DROPPED.labels(self._exchange.name, symbol).set(0)
             await self._exchange.close()
+
+    async def _first_contact(self) -> None:
+        """Learn what the exchange trades, however long it is away; drop what it does not."""
+        failures = 0
+        while True:
+            try:
+                await self._exchange.load_markets()
+                break
+            except Exception as error:  # noqa: BLE001 (whatever the library raises, other exchanges go on)
+                await self._pause(failures, error)
+                failures += 1
+        for symbol in self._exchange.unknown_symbols(self.symbols):
+            self._drop(symbol, f"{self._exchange.name} does not trade {symbol}")
+        for text in self._exchange.misleading_names(sorted(self._active)):
+            _log.warning("name differs", exchange=self._exchange.name, names=text)
+
+    def _drop(self, symbol: str, reason: str) -> None:
+        """Leave a symbol out, and try it again ever more rarely."""
+        name, s = self._exchange.name, self._settings
+        times = self.dropped[symbol].times + 1 if symbol in self.dropped else 1
+        wait = min(s.symbol_retry_first_seconds * 2.0 ** min(times - 1, 30), s.symbol_retry_max_seconds)
+        again_at = self._clock() + timedelta(seconds=wait)
+        self.dropped[symbol] = Dropped(reason, times, again_at)
+        self._active.discard(symbol)
+        if self._heartbeats is not None:
+            self._heartbeats.remove(symbol)
+        metrics.DROPPED.labels(name, symbol).set(1)
+        metrics.REFUSED.labels(name, symbol).inc()
+        _log.error("symbol dropped", exchange=name, symbol=symbol, reason=reason, again_at=again_at.isoformat())
+        self._on_dropped()
+
+    def _take_back(self, symbol: str) -> None:
+        del self.dropped[symbol]
+        metrics.DROPPED.labels(self._exchange.name, symbol).set(0)
+        _log.info("symbol is back", exchange=self._exchange.name, symbol=symbol)
+
+    async def _retry_dropped(self) -> None:
+        while True:
+            await asyncio.sleep(min(_HEARTBEAT_CHECK, self._settings.symbol_retry_first_seconds))
+            now = self._clock()
+            due = [s for s, d in self.dropped.items() if s not in self._active and d.again_at <= now]
+            if due:
+                await self._try_again(due)
+
+    async def _try_again(self, symbols: Sequence[str]) -> None:
+        """Ask for dropped symbols once more; they count as back with their first trade."""
+        try:
+            await self._exchange.load_markets(again=True)
+        except Exception as error:  # noqa: BLE001 (whatever the library raises, the symbols can wait)
+            for symbol in symbols:
+                self._drop(symbol, f"markets cannot be read: {error}")
+            return
+        unknown = set(self._exchange.unknown_symbols(symbols))
+        for symbol in symbols:
+            if symbol in unknown:
+                self._drop(symbol, f"{self._exchange.name} does not trade {symbol}")
+                continue
+            self._markets[symbol].broken = True
+            self._active.add(symbol)
+            self._activated.set()
+            if self._watching:
+                task = asyncio.create_task(self._watch_again(symbol))
+                self._retries.add(task)
+                task.add_done_callback(self._retries.discard)
+
+    async def _watch_again(self, symbol: str) -> None:
+        try:
+            await self._exchange.watch_again(symbol)
+        except Exception as error:  # noqa: BLE001 (a lost connection ends the common watch too, which then takes it in)
+            _log.info("symbol waits for the next connection", symbol=symbol, error=str(error))
 
     def fill(self, hole: Hole) -> None:
         """Begin to fill a hole."""
@@ -318,44 +406,49 @@ class ExchangeFeed:
         )
 
     async def _watch(self) -> None:
-        """Watch, and reconnect: after exponential, random pauses while connections give nothing."""
+        """Watch, and connect again after random pauses, which grow until a connection has held for the longest."""
+        loop = asyncio.get_running_loop()
+        failures = 0
         while True:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(CONNECTION_ERRORS),
-                wait=wait_random_exponential(
-                    multiplier=self._settings.retry_first_seconds, max=self._settings.retry_max_seconds
-                ),
-                before_sleep=self._before_retry,
-            ):
-                with attempt:
-                    await self._watch_once()
-            await asyncio.sleep(random.uniform(0.5, 1.0) * self._settings.retry_first_seconds)
+            self._activated.clear()
+            if not self._active:
+                await self._activated.wait()
+            began = loop.time()
+            error = await self._watch_once()
+            if not self._active:
+                failures = 0
+                continue
+            if loop.time() - began >= self._settings.retry_max_seconds:
+                failures = 0
+            await self._pause(failures, error)
+            failures += 1
 
-    async def _watch_once(self) -> None:
-        """Watch until the connection breaks; return if it gave anything, so that the pauses begin small again."""
-        heard = self._frames
+    async def _watch_once(self) -> BaseException | None:
+        """Watch until the connection breaks or no symbol is left; return what broke it."""
+        self._watching = True
         try:
-            await self._exchange.watch(self.symbols, self._receive)
-        except CONNECTION_ERRORS as error:
-            if self._frames == heard:
-                raise
-            self._reconnecting(error)
+            await self._exchange.watch(sorted(self._active), self._receive, self._drop)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             # ccxt cancels its waiters when it closes a broken connection.
-            self._reconnecting(None)
+        except Exception as error:  # noqa: BLE001 (whatever the library raises, it is this connection's)
+            if not isinstance(error, CONNECTION_ERRORS):
+                _log.error("the exchange's library failed", exchange=self._exchange.name, exc_info=True)
+            return error
         finally:
+            self._watching = False
             await self._broken()
+        return None
 
-    def _before_retry(self, state: RetryCallState) -> None:
-        self._reconnecting(state.outcome.exception() if state.outcome else None)
-
-    def _reconnecting(self, error: BaseException | None) -> None:
-        name = self._exchange.name
+    async def _pause(self, failures: int, error: BaseException | None) -> None:
+        """Count and name a reconnection, and wait before it."""
+        name, s = self._exchange.name, self._settings
+        seconds = min(s.retry_first_seconds * 2.0 ** min(failures, 30), s.retry_max_seconds) * random.uniform(0.5, 1.0)
         metrics.RECONNECTS.labels(name).inc()
-        _log.warning("reconnecting", exchange=name, error=str(error))
+        _log.warning("reconnecting", exchange=name, error=str(error), in_seconds=round(seconds, 3))
+        await asyncio.sleep(seconds)
 
     async def _broken(self) -> None:
         metrics.CONNECTED.labels(self._exchange.name).set(0)
@@ -388,6 +481,8 @@ class ExchangeFeed:
         except ValueError:
             self._reject(BadRecord(name, position, record.payload, Reject("bad_trade_id", "trade id is not a number")))
             return
+        if checked.symbol in self.dropped:
+            self._take_back(checked.symbol)
         if not new:
             return
         if hole is not None:
@@ -418,7 +513,9 @@ class ExchangeFeed:
                     await self._queue.put_waiting(heartbeat(name, symbol, ts))
 
     async def _fill(self, hole: Hole) -> None:
-        """Publish the trades of a hole and heartbeats for its empty minutes; keep trying until it is done."""
+        """Publish the trades of a hole and heartbeats for its empty minutes; keep trying, ever more rarely."""
+        s = self._settings
+        pause = s.retry_max_seconds
         while True:
             try:
                 count = await self._fill_once(hole)
@@ -426,9 +523,10 @@ class ExchangeFeed:
             except HistoryUnavailableError as error:
                 _log.warning("hole cannot be filled", symbol=hole.symbol, error=str(error))
                 return
-            except ccxt.BaseError as error:
-                _log.warning("hole waits for the exchange", symbol=hole.symbol, error=str(error))
-                await asyncio.sleep(self._settings.retry_max_seconds)
+            except Exception as error:  # noqa: BLE001 (whatever the library raises, other holes are filled)
+                _log.warning("hole waits for the exchange", symbol=hole.symbol, error=repr(error))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, max(s.symbol_retry_first_seconds, s.retry_max_seconds))
         await self._queue.drain()
         entry = replace(hole.entry(State.DONE), trades=count)
         async for attempt in self._attempts("waiting for the engine"):
@@ -510,6 +608,26 @@ class LiveIngest:
             return "the bus or the engine does not take what comes"
         return None
 
+    @property
+    def dropped(self) -> str | None:
+        """The symbols that are left out, and why; None when all owned ones are watched."""
+        found = [
+            f"{exchange} {symbol}: {dropped.reason}"
+            for exchange, (feed, _) in sorted(self._feeds.items())
+            for symbol, dropped in sorted(feed.dropped.items())
+        ]
+        return "; ".join(found) or None
+
+    def _end_when_none_is_left(self) -> None:
+        """End the service when not one configured symbol, of any replica, can still be watched."""
+        dropped = {(exchange, symbol) for exchange, (feed, _) in self._feeds.items() for symbol in feed.dropped}
+        if all((exchange, s) in dropped for exchange, symbols in self._markets.items() for s in symbols):
+            self._fail(NoSymbolLeftError(f"no symbol is left to watch; {self.dropped}"))
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
     async def own(self, owns: Callable[[str, str], bool]) -> None:
         """Watch exactly the (exchange, symbol) for which ``owns`` holds; return when all others are silent."""
         async with self._changing:
@@ -526,7 +644,7 @@ class LiveIngest:
         """Publish until ``stop``, then stop the feeds and publish what they have given.
 
         Raises:
-            HistoryUnavailableError: an exchange does not trade a configured symbol.
+            NoSymbolLeftError: the exchanges trade none of the configured symbols.
         """
         publisher = asyncio.create_task(self._queue.run())
         stopping = asyncio.create_task(stop.wait())
@@ -547,7 +665,16 @@ class LiveIngest:
 
     def _start_feed(self, exchange: str, symbols: frozenset[str]) -> None:
         connection = Exchange(exchange, self._settings)
-        feed = ExchangeFeed(connection, symbols, self._queue, self._store, self._grace, self._settings, self._clock)
+        feed = ExchangeFeed(
+            connection,
+            symbols,
+            self._queue,
+            self._store,
+            self._grace,
+            self._settings,
+            self._clock,
+            self._end_when_none_is_left,
+        )
         task = asyncio.create_task(feed.run())
         task.add_done_callback(self._feed_ended)
         self._feeds[exchange] = (feed, task)
@@ -559,14 +686,13 @@ class LiveIngest:
         if feed is None or task is None:
             return
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])  # its exception, if any, has ended the service already
         await self._queue.drain()
         _log.info("feed stopped", exchange=exchange)
 
     def _feed_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) and not self._failed.done():
-            self._failed.set_exception(error)
+        if not task.cancelled() and (error := task.exception()):
+            self._fail(error)
 
     def _on_hole(self, hole: Hole) -> None:
         if hole.exchange in self._feeds:

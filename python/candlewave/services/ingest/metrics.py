@@ -10,6 +10,16 @@ REJECTED = Counter(
     ["reason"],
 )
 RECONNECTS = Counter("candlewave_ingest_reconnects_total", "Reconnections of a feed", ["exchange"])
+DROPPED = Gauge(
+    "candlewave_ingest_dropped_symbols",
+    "1 while a symbol is left out because its exchange does not trade it or refuses it",
+    ["exchange", "symbol"],
+)
+REFUSED = Counter(
+    "candlewave_ingest_refused_symbols_total",
+    "Times an exchange did not know or refused a symbol",
+    ["exchange", "symbol"],
+)
 FILLED = Counter("candlewave_ingest_filled_trades_total", "Trades fetched to fill holes", ["exchange", "symbol"])
 HOLES = Counter("candlewave_ingest_holes_total", "Holes found in a live feed", ["exchange", "symbol"])
 OPEN_HOLES = Gauge("candlewave_ingest_open_holes", "Holes that are not filled yet", ["exchange"])

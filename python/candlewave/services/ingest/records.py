@@ -39,3 +39,7 @@ class UnknownExchangeError(CandlewaveError):
 
 class HistoryUnavailableError(CandlewaveError):
     """An exchange does not serve the requested history; the text says how far back it goes."""
+
+
+class NoSymbolLeftError(CandlewaveError):
+    """No exchange trades any of the configured symbols; the text says why for each."""

@@ -24,7 +24,8 @@ class IngestSettings(EnvironmentSettings):
 
     ``CANDLEWAVE_EXCHANGE_URLS`` is JSON, an object per exchange:
     ``{"kraken": {"rest": "http://127.0.0.1:8080", "ws": "ws://127.0.0.1:8080"}}``. The interval between requests is
-    the exchange's own rule unless set, for a mirror that allows more.
+    the exchange's own rule unless set, for a mirror that allows more. A symbol that an exchange does not know or
+    refuses is tried again after ``symbol_retry_first_seconds``, then ever more rarely.
     """
 
     exchange_urls: dict[str, Mirror] = Field(default_factory=dict, alias="CANDLEWAVE_EXCHANGE_URLS")
@@ -32,3 +33,5 @@ class IngestSettings(EnvironmentSettings):
     request_give_up_seconds: float = Field(600.0, alias="CANDLEWAVE_EXCHANGE_GIVE_UP_SECONDS", gt=0)
     retry_first_seconds: float = Field(0.5, alias="CANDLEWAVE_EXCHANGE_RETRY_FIRST_SECONDS", gt=0)
     retry_max_seconds: float = Field(60.0, alias="CANDLEWAVE_EXCHANGE_RETRY_MAX_SECONDS", gt=0)
+    symbol_retry_first_seconds: float = Field(3_600.0, alias="CANDLEWAVE_EXCHANGE_SYMBOL_RETRY_FIRST_SECONDS", gt=0)
+    symbol_retry_max_seconds: float = Field(86_400.0, alias="CANDLEWAVE_EXCHANGE_SYMBOL_RETRY_MAX_SECONDS", gt=0)

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +16,9 @@ from tests.integration.services.ingest.conftest import Engine
 from candlewave.bus.protocol import BusUnavailableError, partition_of
 from candlewave.core.markets import market_key
 from candlewave.services.ingest import metrics
+from candlewave.services.ingest.exchange import Exchange
 from candlewave.services.ingest.live import LiveIngest
+from candlewave.services.ingest.records import NoSymbolLeftError
 from candlewave.services.ingest.settings import IngestSettings, Mirror
 from candlewave.services.ingest.store import EngineStore
 
@@ -37,12 +39,19 @@ def now() -> datetime:
 class Running:
     """Live ingest on a thread of its own, as a service would run it."""
 
-    def __init__(self, engine: Engine, kraken: FakeKraken, bus: Any = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        kraken: FakeKraken,
+        bus: Any = None,
+        symbols: Sequence[str] = (BTC, ETH),
+        **settings: float,
+    ) -> None:
+        self._symbols = symbols
+        patience = {"retry_first_seconds": 0.05, "retry_max_seconds": 0.2, "request_interval_ms": 1.0}
         self._settings = IngestSettings(
             exchange_urls={"kraken": Mirror(rest=kraken.rest, ws=kraken.ws)},
-            retry_first_seconds=0.05,
-            retry_max_seconds=0.2,
-            request_interval_ms=1,
+            **{**patience, **settings},
         )
         self._bus = bus or engine.bus
         self._store = EngineStore(engine.connect)
@@ -74,7 +83,7 @@ class Running:
             self.ingest = LiveIngest(
                 self._bus,
                 self._store,
-                {"kraken": [BTC, ETH]},
+                {"kraken": self._symbols},
                 GRACE,
                 self._settings,
             )
@@ -90,12 +99,17 @@ class Running:
 
 
 @contextmanager
-def live(engine: Engine, kraken: FakeKraken, bus: Any = None) -> Iterator[Running]:
+def live(
+    engine: Engine, kraken: FakeKraken, bus: Any = None, symbols: Sequence[str] = (BTC, ETH), **settings: float
+) -> Iterator[Running]:
     with capture_logs() as events:
-        running = Running(engine, kraken, bus).start()
+        running = Running(engine, kraken, bus, symbols, **settings).start()
         running.events = events
         try:
-            kraken.wait_for(lambda k: k.subscribers(BTC) == 1 and k.subscribers(ETH) == 1)
+            watched = [
+                s for s in symbols if s in kraken.trades and s not in kraken.refused_symbols.keys() | kraken.unlisted
+            ]
+            kraken.wait_for(lambda k: all(k.subscribers(symbol) == 1 for symbol in watched))
             yield running
         finally:
             running.stop()
@@ -309,8 +323,120 @@ def test_a_quiet_live_feed_sends_heartbeats(running: Engine, kraken: FakeKraken)
     assert symbols == {BTC, ETH}
 
 
-def test_an_unknown_symbol_ends_the_service_with_its_name(running: Engine) -> None:
-    with FakeKraken([BTC]) as kraken:
-        service = Running(running, kraken).start()
-        service._thread.join(20)
-        assert "kraken does not trade ETH/USD" in str(service.error)
+def dropped(symbol: str) -> float:
+    return float(metrics.DROPPED.labels("kraken", symbol)._value.get())
+
+
+def test_an_unknown_symbol_leaves_the_others_running(running: Engine, kraken: FakeKraken) -> None:
+    with live(running, kraken, symbols=(BTC, "NOPE/USD")) as service:
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+        assert service.ingest.dropped == "kraken NOPE/USD: kraken does not trade NOPE/USD"
+        assert service.ingest.problem is None
+        assert dropped("NOPE/USD") == 1
+    assert [e["symbol"] for e in service.events if e["event"] == "symbol dropped"] == ["NOPE/USD"]
+
+
+def test_a_refused_symbol_is_dropped_alone_and_the_connection_stays(running: Engine, kraken: FakeKraken) -> None:
+    kraken.refused_symbols[ETH] = f"Currency pair not supported {ETH}"
+    with live(running, kraken) as service:
+        kraken.wait_for(lambda k: k.requests[f"refuse {ETH}"] == 1)
+        for _ in range(5):
+            kraken.trade(BTC, now())
+        wait_for_trades(running, kraken)
+        assert ETH in str(service.ingest.dropped)
+        assert kraken.connections_made == 1
+        assert kraken.requests[f"refuse {ETH}"] == 1
+        assert dropped(ETH) == 1
+    heartbeats = running.value("SELECT count(*) FROM trades WHERE kind = 'heartbeat' AND symbol = %s", ETH)
+    assert heartbeats == 0, "nobody watched it"
+
+
+@pytest.mark.parametrize("how", ["refused", "unlisted"])
+def test_a_dropped_symbol_comes_back_on_the_same_connection(running: Engine, kraken: FakeKraken, how: str) -> None:
+    kraken.trade(ETH, now())
+    if how == "refused":
+        kraken.refused_symbols[ETH] = f"Currency pair not supported {ETH}"
+    else:
+        kraken.unlisted.add(ETH)
+    with live(running, kraken, symbol_retry_first_seconds=0.2, symbol_retry_max_seconds=0.4) as service:
+        asked = "AssetPairs" if how == "unlisted" else f"refuse {ETH}"
+        kraken.wait_for(lambda k: k.requests[asked] >= 3)
+        kraken.refused_symbols.clear()
+        kraken.unlisted.clear()
+        kraken.wait_for(lambda k: k.subscribers(ETH) == 1)
+        kraken.trade(ETH, now())
+        kraken.trade(BTC, now())
+        wait_for_trades(running, kraken, ETH)
+        wait_for_trades(running, kraken, BTC)
+        assert service.ingest.dropped is None
+        assert dropped(ETH) == 0
+    assert kraken.connections_made == 1
+    waits = [e for e in service.events if e["event"] == "symbol dropped"]
+    assert len(waits) >= 2
+
+
+def test_reconnections_grow_while_connections_do_not_hold(running: Engine, kraken: FakeKraken) -> None:
+    kraken.trade(BTC, now())  # its snapshot is heard on every connection before the refusal
+    for symbol in (BTC, ETH):
+        kraken.refused_symbols[symbol] = "EService: unavailable"
+    with live(running, kraken, retry_first_seconds=0.05, retry_max_seconds=60) as service:
+        kraken.wait_for(lambda k: k.connections_made >= 6)
+        kraken.refused_symbols.clear()
+        kraken.wait_for(lambda k: k.subscribers(BTC) == 1)
+    pauses = [e["in_seconds"] for e in service.events if e["event"] == "reconnecting"]
+    assert all(0.5 * 0.05 * 2**i <= pause + 0.001 <= 0.05 * 2**i + 0.002 for i, pause in enumerate(pauses))
+    assert service.ingest.dropped is None, "a passing refusal is not the symbol's"
+
+
+def test_the_service_ends_when_no_symbol_is_left(running: Engine, kraken: FakeKraken) -> None:
+    kraken.refused_symbols[BTC] = f"Currency pair not supported {BTC}"
+    service = Running(running, kraken, symbols=(BTC, "NOPE/USD")).start()
+    service._thread.join(20)
+    service._store.close()
+    assert isinstance(service.error, NoSymbolLeftError)
+    assert "kraken does not trade NOPE/USD" in str(service.error)
+    assert f"Currency pair not supported {BTC}" in str(service.error)
+
+
+def test_one_trade_that_breaks_the_reader_leaves_its_frame_whole(
+    running: Engine, kraken: FakeKraken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Exchange._kraken_trade
+
+    def breaking(self: Exchange, trade: Any, snapshot: bool) -> Any:
+        if trade.get("trade_id") == 2:
+            raise ArithmeticError("out of range")
+        return read(self, trade, snapshot)
+
+    monkeypatch.setattr(Exchange, "_kraken_trade", breaking)
+    trade = {"symbol": BTC, "side": "buy", "qty": 1.0, "price": 5.0, "ord_type": "limit"}
+    with live(running, kraken):
+        data = [{**trade, "trade_id": i, "timestamp": now().isoformat().replace("+00:00", "Z")} for i in (1, 2)]
+        kraken.send(BTC, {"channel": "trade", "type": "update", "data": [{**trade, "symbol": ["x"]}, *data]})
+        running.wait(lambda: stored(running, BTC) == [1])
+        running.wait(lambda: running.value("SELECT count(*) FROM trades_dlq") == 2)
+    assert kraken.connections_made == 1
+    reasons = [str(row[0]) for row in running.rows("SELECT reason FROM trades_dlq")]
+    assert "trade cannot be read: ArithmeticError: out of range" in reasons
+
+
+def test_krakens_own_names_are_mapped_to_the_symbols_of_everyone_else(running: Engine) -> None:
+    """Its LUNA is LUNC elsewhere, its LUNA2 is LUNA: each coin's trades must stay its own."""
+    with FakeKraken(["LUNA/USD", "LUNA2/USD"]) as kraken:
+        service = Running(running, kraken, symbols=("LUNA/USD", "LUNC/USD"))
+        with capture_logs() as events:
+            service.start()
+            try:
+                kraken.wait_for(lambda k: k.subscribers("LUNA/USD") == 1 and k.subscribers("LUNA2/USD") == 1)
+                kraken.trade("LUNA/USD", now(), "0.0001")
+                kraken.trade("LUNA2/USD", now(), "7.5")
+                running.wait(lambda: running.value("SELECT count(*) FROM trades WHERE kind = 'trade'") == 2)
+            finally:
+                service.stop()
+    rows = running.rows("SELECT symbol, price FROM trades WHERE kind = 'trade' ORDER BY symbol")
+    assert rows == [("LUNA/USD", 7.5), ("LUNC/USD", 0.0001)]
+    assert [e["names"] for e in events if e["event"] == "name differs"] == [
+        "LUNA/USD is what kraken itself calls LUNA2/USD; its own LUNA/USD is LUNC/USD here",
+        "LUNC/USD is what kraken itself calls LUNA/USD",
+    ]

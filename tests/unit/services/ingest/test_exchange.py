@@ -180,7 +180,11 @@ def test_a_live_trade_is_heard_as_the_exchange_sent_it(name: str) -> None:
         }  # fmt: skip
         exchange.client.set_markets([market])
         heard: list[RawTrade | Garbage] = []
-        watching = asyncio.create_task(exchange.watch(["BTC/USD"], heard.append))
+
+        def refuse(symbol: str, reason: str) -> None:
+            raise AssertionError(f"{symbol}: {reason}")
+
+        watching = asyncio.create_task(exchange.watch(["BTC/USD"], heard.append, refuse))
         exchange.client.watch_trades_for_symbols = lambda _symbols: asyncio.Event().wait()
         await asyncio.sleep(0)
         exchange.client.handle_message(WebsocketStandin(url), frame)
