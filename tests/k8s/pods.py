@@ -12,7 +12,13 @@ _DEFAULT_SHUTDOWN_SECONDS = 20
 
 
 def restricted(cluster: Cluster) -> Iterator[str]:
-    """The namespace lets in no pod that Pod Security restricted refuses; checkov looks at the pods themselves."""
+    """The namespace enforces Pod Security restricted, and pods keep what checkov does not look at."""
+    for pod in cluster.own_pods:
+        if pod.spec.get("securityContext", {}).get("runAsNonRoot") is not True:
+            yield f"{pod.owner}: runAsNonRoot is not true"
+        for volume in pod.spec.get("volumes", []):
+            if "hostPath" in volume:
+                yield f"{pod.owner}: volume {volume['name']} is a hostPath"
     for namespace in cluster.kind("Namespace"):
         if labels_of(namespace).get("pod-security.kubernetes.io/enforce") != "restricted":
             yield f"Namespace/{name_of(namespace)}: does not enforce Pod Security restricted"

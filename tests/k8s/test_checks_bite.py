@@ -185,6 +185,8 @@ BREAKS: list[tuple[checks.Check, Break, str]] = [
     ),
     (network.needed, lambda c: rule(c, "predictions-api", "egress").pop(1), "is told to reach KafkaNodePool/broker"),
     (network.needed, lambda c: rule(c, "predictions-api", "ingress").pop(), "does not let in Prometheus/small"),
+    (pods.restricted, lambda c: pod(c)["securityContext"].update(runAsNonRoot=False), "runAsNonRoot is not true"),
+    (pods.restricted, lambda c: pod(c)["volumes"].append({"name": "h", "hostPath": {"path": "/"}}), "is a hostPath"),
     (pods.restricted, lambda c: doc(c, "Namespace", "small")["metadata"].update(labels={}), "does not enforce"),
     (pods.tokens, lambda c: pod(c).update(automountServiceAccountToken=True), "no role is bound to predictions-api"),
     (pods.tokens, lambda c: pod(c).pop("automountServiceAccountToken"), "does not say automountServiceAccountToken"),
