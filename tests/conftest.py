@@ -1,19 +1,19 @@
 """Fixtures shared by all tests: data directories and databases of an embedded server of the test session's own."""
 
-import itertools
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import psycopg
 import pytest
-from psycopg import sql
 from tests import reaper as reaper_module
+from tests.worlds.engine import Databases
 
+from candlewave.core.config import Config
 from candlewave.core.settings import Settings, get_settings
 from candlewave.engine.embedded import server as embedded
 from candlewave.engine.embedded.server import EmbeddedServer
@@ -24,9 +24,6 @@ hypothesis.settings.load_profile("candlewave")
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
 """PostgreSQL settings for servers whose data need not survive the machine."""
-
-_numbers = itertools.count(1)
-
 
 _SETTINGS = [str(field.alias) for field in Settings.model_fields.values()]
 
@@ -72,12 +69,37 @@ def server(data_root: Path) -> Iterator[EmbeddedServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def databases(server: EmbeddedServer) -> Databases:
+    """The databases of the session's server."""
+    return Databases(server)
+
+
 @pytest.fixture
-def database(server: EmbeddedServer) -> Iterator[str]:
+def database(databases: Databases) -> Iterator[str]:
     """URL of an empty database of the test's own; dropped afterwards together with its sessions."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log").format(sql.Identifier(name)))
-    yield server.url.rsplit("/", 1)[0] + "/" + name
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def make_engine(databases: Databases) -> Iterator[Callable[[Config], str]]:
+    """Make databases of the test's own with the bus and all of ``sql/`` as a configuration renders it."""
+    made: list[str] = []
+
+    def make(config: Config) -> str:
+        made.append(databases.engine(config))
+        return made[-1]
+
+    yield make
+    for url in made:
+        databases.drop(url)
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[psycopg.Connection]:
+    """A connection to the test's database: autocommit, in UTC."""
+    with psycopg.connect(database, autocommit=True) as opened:
+        opened.execute("SET timezone = 'UTC'")
+        yield opened

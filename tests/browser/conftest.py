@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from psycopg import sql
-from tests.browser.world import Site, Watched, World, open_world, watch
+from tests.browser.watched import Watched, watch
+from tests.worlds.engine import Databases
+from tests.worlds.site import Site, World, open_world
 
 from candlewave.core.config import load_config
-from candlewave.engine.embedded.server import EmbeddedServer
 from candlewave.services.api.app import Application, create_app
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -49,15 +48,9 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-def _database(server: EmbeddedServer, name: str) -> str:
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-    return server.url.rsplit("/", 1)[0] + "/" + name
-
-
 @pytest.fixture(scope="session")
-def world(server: EmbeddedServer) -> Iterator[World]:
-    with open_world(_database(server, "browser"), CONFIG) as opened:
+def world(databases: Databases) -> Iterator[World]:
+    with open_world(databases.engine(CONFIG), CONFIG) as opened:
         yield opened
 
 

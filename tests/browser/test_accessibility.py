@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_dashboard import show
-from tests.browser.world import Site, Watched, World
+from tests.browser.watched import Watched
+from tests.worlds.site import Site, World
 
 pytestmark = pytest.mark.browser
 

@@ -11,9 +11,11 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import CONFIG, PATIENCE, PHONE
-from tests.browser.world import MINUTE, SYMBOLS, Site, Watched, World
-from tests.integration.services.predictor.layers import open_market
+from tests.browser.watched import Watched
+from tests.worlds.market import open_market
+from tests.worlds.site import MINUTE, SYMBOLS, Site, World
 
+from candlewave.core.config import Config
 from candlewave.engine.embedded.server import EmbeddedServer
 from candlewave.services.api.app import Application, create_app
 from candlewave.services.ingest.simulator import Simulator
@@ -289,12 +291,13 @@ def test_an_engine_that_comes_back_is_noticed(
 
 
 def test_a_market_without_data_says_so(
-    watched: Watched, database: str, serve: Callable[[Callable[[], Application]], Site]
+    watched: Watched, make_engine: Callable[[Config], str], serve: Callable[[Callable[[], Application]], Site]
 ) -> None:
     # Of assets without news; of the end.
     watched.allowed += ["404", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_REFUSED"]
-    with open_market(database, CONFIG, Simulator(SYMBOLS, start=datetime(2026, 5, 4, tzinfo=UTC))) as market:
-        site = serve(lambda: create_app(lambda: database, CONFIG))
+    url = make_engine(CONFIG)
+    with open_market(url, Simulator(SYMBOLS, start=datetime(2026, 5, 4, tzinfo=UTC))) as market:
+        site = serve(lambda: create_app(lambda: url, CONFIG))
         page = watched.page
         page.goto(site.url)
         expect(page.locator("#notice")).to_contain_text("No market has data yet.")

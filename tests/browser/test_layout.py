@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Route, expect
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_dashboard import show
-from tests.browser.world import Site, Watched
+from tests.browser.watched import Watched
+from tests.worlds.site import Site
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,8 @@ from playwright.sync_api import Error, expect
 from tests.browser.conftest import CONFIG
 from tests.browser.test_accessibility import violations
 from tests.browser.test_dashboard import BTC, show
-from tests.browser.world import Site, Watched, World
+from tests.browser.watched import Watched
+from tests.worlds.site import Site, World
 
 from candlewave.services.api.app import Application, create_app
 from candlewave.services.api.security import keys

@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
-from tests.golden.harness.case import find_cases
-from tests.golden.harness.engines import EmbeddedEngine, Engine, RisingWaveEngine
+from tests.harness.case import find_cases
+from tests.harness.engines import EmbeddedEngine, Engine, RisingWaveEngine
 
 from candlewave.core.settings import get_settings
 from candlewave.engine.connect import connect_url

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.golden.harness.case import load_case
-from tests.golden.harness.engines import Engine
-from tests.golden.harness.run import MismatchError, run_case
-from tests.golden.harness.table import CaseError
+from tests.harness.case import load_case
+from tests.harness.engines import Engine
+from tests.harness.run import MismatchError, run_case
+from tests.harness.table import CaseError
 
 
 @pytest.mark.golden

@@ -5,8 +5,8 @@ import shlex
 
 import psycopg
 import pytest
-from tests.integration.migrate.conftest import Engine
-from tests.integration.migrate.conftest import fill as fill_kafka
+from tests.integration.engine.migrate.conftest import Engine
+from tests.integration.engine.migrate.conftest import fill as fill_kafka
 from tests.k8s.test_rules import RUNBOOKS
 
 from candlewave.core.config import load_config

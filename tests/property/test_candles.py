@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.property.market import MAX_FILL, START, Made, arrive, install_all, late, markets, run
+from tests.worlds.engine import install
+from tests.worlds.trades import CONFIG, LAYERS, MAX_FILL, START, Made, arrive, late, markets, run
 
 from candlewave.engine.embedded.refresh import Refresher, differences
 
@@ -36,7 +37,7 @@ FROM candles
 @pytest.fixture
 def conn(database: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database, autocommit=True) as connection:
-        install_all(connection, [LEAKY])
+        install(connection, CONFIG, layers=LAYERS, extra=[LEAKY])
         yield connection
 
 

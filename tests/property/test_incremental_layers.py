@@ -1,6 +1,6 @@
 """Features and the evaluation of forecasts, brought up to date piece by piece, equal a full computation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import psycopg
@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
-from tests.property import layers
-from tests.property.layers import CONFIG, MINUTE, MINUTES, START, Facts, histories
-from tests.property.market import INSERT
+from tests.worlds import layers
+from tests.worlds.layers import CONFIG, MINUTE, MINUTES, START, Facts, histories
+from tests.worlds.trades import INSERT
 
+from candlewave.core.config import Config
 from candlewave.engine.embedded.refresh import Refresher, differences
 from candlewave.ml.feature_set import feature_names, feature_set_id
 
@@ -40,9 +41,9 @@ steps = st.lists(
 
 
 @pytest.fixture
-def conn(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(database, autocommit=True) as connection:
-        layers.install(connection)
+def conn(make_engine: Callable[[Config], str]) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(make_engine(CONFIG), autocommit=True) as connection:
+        connection.execute("SET timezone = 'UTC'")
         yield connection
 
 

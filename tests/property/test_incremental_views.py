@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.property.market import CONFIG, INSERT, START, install_all, reset
+from tests.worlds.engine import install
+from tests.worlds.trades import CONFIG, INSERT, LAYERS, START, reset
 
 from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher, differences
@@ -55,7 +56,7 @@ def apply_step(conn: psycopg.Connection, step: tuple) -> None:
 @pytest.fixture
 def conn(database: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database, autocommit=True) as connection:
-        install_all(connection)
+        install(connection, CONFIG, layers=LAYERS)
         yield connection
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 import psycopg
 import pytest
-from tests.integration.services.indicators import support
+from tests.worlds import candles as support
 
 from candlewave.core.config import Config, load_config
 from candlewave.core.paths import project_root

@@ -1,7 +1,7 @@
 """No look-ahead, from trades and news to what a model is trained on and forecasts from."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -12,10 +12,12 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.property import layers
-from tests.property.layers import CONFIG, GRACE, MINUTE, MINUTES, START, Facts, Score, features_only, histories, state
-from tests.property.market import Made, arrive
+from tests.worlds import layers
+from tests.worlds.engine import install
+from tests.worlds.layers import CONFIG, GRACE, MINUTE, MINUTES, START, Facts, Score, features_only, histories, state
+from tests.worlds.trades import Made, arrive
 
+from candlewave.core.config import Config
 from candlewave.engine.embedded.refresh import Refresher, differences
 from candlewave.ml.dataset import Dataset, read_dataset
 from candlewave.ml.model import TooLittleDataError
@@ -70,9 +72,9 @@ GROUP BY m.exchange, m.symbol, m.open_time, m.close_time
 
 
 @pytest.fixture
-def conn(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(database, autocommit=True) as connection:
-        layers.install(connection)
+def conn(make_engine: Callable[[Config], str]) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(make_engine(CONFIG), autocommit=True) as connection:
+        connection.execute("SET timezone = 'UTC'")
         yield connection
 
 
@@ -145,7 +147,7 @@ def test_the_past_does_not_depend_on_the_future(conn: psycopg.Connection, facts:
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_view_that_looks_ahead_is_caught(database: str, leak: str) -> None:
     with psycopg.connect(database, autocommit=True) as conn:
-        layers.install(conn, [LEAKS[leak]])
+        install(conn, [LEAKS[leak]])
         wrong = prefix_violations(conn, plain_history(), START + timedelta(minutes=33), ("features", "labels", "leaky"))
         assert wrong
         assert {line.split()[0] for line in wrong} == {"leaky"}

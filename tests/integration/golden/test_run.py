@@ -4,10 +4,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.golden.harness.case import load_case
-from tests.golden.harness.engines import EmbeddedEngine
-from tests.golden.harness.run import MismatchError, objects_between, run_case
-from tests.golden.harness.table import CaseError
+from tests.harness.case import load_case
+from tests.harness.engines import EmbeddedEngine
+from tests.harness.run import MismatchError, objects_between, run_case
+from tests.harness.table import CaseError
 
 from candlewave.core.config import load_config
 from candlewave.sqlproject.render import render_objects

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tests.fakes.processes import planted
 from tests.integration.ml.conftest import CONFIG, SETTINGS
+from tests.worlds.processes import planted
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusUnavailableError

@@ -12,11 +12,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.fakes.forecasters import FakeForecaster
-from tests.integration.services.predictor.layers import GRACE, Market, open_market
+from tests.worlds.market import GRACE, Market, open_market
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.contracts.records import Trade, decode, heartbeat
-from candlewave.core.config import load_config
+from candlewave.core.config import Config, load_config
 from candlewave.core.settings import Settings
 from candlewave.ml.feature_set import feature_names
 from candlewave.ml.forecaster import FeatureMatrix
@@ -40,8 +40,8 @@ WARM = START + timedelta(hours=2)
 
 
 @pytest.fixture
-def market(database: str) -> Iterator[Market]:
-    with open_market(database, CONFIG, Simulator(make_symbols(2, rate=0.2), start=START)) as opened:
+def market(make_engine: Callable[[Config], str]) -> Iterator[Market]:
+    with open_market(make_engine(CONFIG), Simulator(make_symbols(2, rate=0.2), start=START)) as opened:
         opened.advance(WARM)
         yield opened
 

@@ -1,27 +1,20 @@
 """docs/features.md lists every feature, as the catalog of the engine describes it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
 from candlewave.core.config import Config
 from candlewave.core.paths import project_root
-from candlewave.engine.embedded import catalog
 from candlewave.ml.feature_set import KEYS
-from candlewave.sqlproject.ddl import Kind
-from candlewave.sqlproject.render import render_objects
 
 HEAD = "| feature | of | bars | range | meaning |\n|---|---|---|---|---|\n"
 
 
 @pytest.fixture
-def conn(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(database, autocommit=True) as connection:
-        catalog.install(connection)
-        for sql_object in render_objects(Config()):
-            if sql_object.kind is not Kind.SINK:
-                catalog.apply(connection, sql_object.text.replace("${topic_prefix}", ""))
+def conn(make_engine: Callable[[Config], str]) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(make_engine(Config()), autocommit=True) as connection:
         yield connection
 
 

@@ -9,12 +9,10 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tests.property.market import CONFIG, reset
+from tests.worlds.engine import install
+from tests.worlds.trades import CONFIG, reset
 
-from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher, differences
-from candlewave.sqlproject.ddl import Kind
-from candlewave.sqlproject.render import render_objects
 
 START = datetime(2024, 1, 1, 3, 50, tzinfo=UTC)  # a run crosses 04:00, where a chunk begins
 GRACE = timedelta(seconds=2)
@@ -42,11 +40,7 @@ PUBLISHED = {"a": START - timedelta(hours=30), "b": START - timedelta(minutes=7)
 @pytest.fixture
 def conn(database: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("SET timezone = 'UTC'")
-        catalog.install(connection)
-        for sql_object in render_objects(CONFIG):
-            if sql_object.kind is not Kind.SINK and sql_object.layer in ("sources", "views/ohlc", "views/sentiment"):
-                catalog.apply(connection, sql_object.text.replace("${topic_prefix}", ""))
+        install(connection, CONFIG, layers=("sources", "views/ohlc", "views/sentiment"))
         yield connection
 
 

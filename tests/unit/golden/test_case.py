@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.golden.harness.case import find_cases, load_case
-from tests.golden.harness.table import CaseError
+from tests.harness.case import find_cases, load_case
+from tests.harness.table import CaseError
 
 
 def make(folder: Path, *names: str) -> Path:

@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.golden.harness.compare import Answer, differences, updated
-from tests.golden.harness.table import CaseError, Table
+from tests.harness.compare import Answer, differences, updated
+from tests.harness.table import CaseError, Table
 
 TYPES = {
     "symbol": "character varying",

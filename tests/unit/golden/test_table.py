@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.golden.harness.table import CaseError, Table, read_table, write_table
+from tests.harness.table import CaseError, Table, read_table, write_table
 
 
 def table_of(tmp_path: Path, text: str) -> Table:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.fakes.processes import MINUTE, START
+from tests.worlds.processes import MINUTE, START
 
 from candlewave.ml.baseline import DEFAULT_SPREAD, LastPriceBaseline, drift, fit_baseline, ridge, seasonal_mean
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes.processes import MINUTE, START
+from tests.worlds.processes import MINUTE, START
 
 from candlewave.ml.folds import tested as in_test
 from candlewave.ml.folds import trainable, walk_forward

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fakes.processes import bound, planted
+from tests.worlds.processes import bound, planted
 
 from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.dataset import Dataset

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.fakes.processes import MINUTE, START
+from tests.worlds.processes import MINUTE, START
 
 from candlewave.core.config import load_config
 from candlewave.ml.baseline import LastPriceBaseline

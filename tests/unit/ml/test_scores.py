@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.fakes.processes import MINUTE, START
+from tests.worlds.processes import MINUTE, START
 
 from candlewave.ml.scores import block_length, coverage, direction, non_overlapping, pinball, ratio_interval, skill
 

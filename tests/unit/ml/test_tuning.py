@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.fakes.processes import planted
+from tests.worlds.processes import planted
 
 from candlewave.core.config import Config
 from candlewave.ml.folds import trainable, walk_forward

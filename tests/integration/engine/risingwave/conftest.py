@@ -7,7 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from tests.golden.harness.engines import EmbeddedEngine, RisingWaveEngine
+from tests.harness.engines import EmbeddedEngine, RisingWaveEngine
 from tests.integration.engine.risingwave.pair import Pair
 
 from candlewave.engine.connect import connect_url

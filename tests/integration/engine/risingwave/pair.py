@@ -10,8 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 from psycopg.rows import dict_row
-from tests.golden.harness.engines import EmbeddedEngine, Engine, RisingWaveEngine
-from tests.golden.harness.table import Row
+from tests.harness.engines import EmbeddedEngine, Engine, RisingWaveEngine
+from tests.harness.table import Row
 
 from candlewave.core.config import load_config
 from candlewave.services.api.sql import Statement

@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.golden.harness.table import Row
+from tests.harness.table import Row
 from tests.integration.engine.risingwave.api import statements
-from tests.integration.engine.risingwave.market import (
+from tests.integration.engine.risingwave.pair import Pair
+from tests.worlds.streams import (
     BAD,
     MINUTE,
     START,
@@ -18,7 +19,6 @@ from tests.integration.engine.risingwave.market import (
     trade,
     with_heartbeats,
 )
-from tests.integration.engine.risingwave.pair import Pair
 
 from candlewave.core.paths import project_root
 

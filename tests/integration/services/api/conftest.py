@@ -7,11 +7,10 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from psycopg import sql
-from tests.browser.world import Site, World, open_world
+from tests.worlds.engine import Databases
+from tests.worlds.site import Site, World, open_world
 
 from candlewave.core.config import load_config
-from candlewave.engine.embedded.server import EmbeddedServer
 from candlewave.services.api.app import Application, create_app
 from candlewave.services.api.security import keys
 from candlewave.services.api.settings import ApiSettings
@@ -25,16 +24,8 @@ Serve = Callable[..., httpx.Client]
 
 
 @pytest.fixture(scope="session")
-def engine(server: EmbeddedServer) -> str:
-    """URL of the engine that the world is on."""
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE api TEMPLATE template0"))
-    return server.url.rsplit("/", 1)[0] + "/api"
-
-
-@pytest.fixture(scope="session")
-def world(engine: str) -> Iterator[World]:
-    with open_world(engine, CONFIG) as opened:
+def world(databases: Databases) -> Iterator[World]:
+    with open_world(databases.engine(CONFIG), CONFIG) as opened:
         yield opened
 
 

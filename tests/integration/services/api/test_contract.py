@@ -13,8 +13,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from tests.browser.world import World
 from tests.integration.services.api.conftest import Serve, issue
+from tests.worlds.site import World
 
 from candlewave.core.paths import project_root
 from candlewave.services.api.app import Application

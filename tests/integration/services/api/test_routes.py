@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import BaseModel
-from tests.browser.world import World
 from tests.integration.services.api.conftest import MARKET, Serve
+from tests.worlds.site import World
 
 from candlewave.contracts import api as schemas
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.browser.world import World
 from tests.integration.services.api.conftest import Serve
 from tests.integration.services.api.test_errors import problem
+from tests.worlds.site import World
 
 from candlewave.services.api.stream import feed
 

@@ -9,7 +9,7 @@ import numpy as np
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
-from tests.integration.services.indicators import support
+from tests.worlds import candles as support
 
 from candlewave.core.config import Config
 from candlewave.services.indicators.audit import IndicatorAudit

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import psycopg
 import pytest
-from tests.integration.services.indicators import support
+from tests.worlds import candles as support
 
 from candlewave.core.config import Config, IndicatorsConfig
 from candlewave.core.paths import project_root

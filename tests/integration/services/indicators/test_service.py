@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from tests.integration.services.indicators import support
+from tests.worlds import candles as support
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.core.config import Config

@@ -1,26 +1,21 @@
 """An engine with the bus and the OHLC layer, whose refresh loop runs beside the test."""
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import psycopg
 import pytest
+from tests.worlds.engine import Databases, install
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.bus.postgres_schema import install as install_bus
 from candlewave.contracts.topics import INGEST_SHARDS, TRADES, TRADES_DLQ
 from candlewave.core.config import Config, load_config
 from candlewave.engine.connect import connect_url
-from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher
-from candlewave.engine.embedded.server import EmbeddedServer
-from candlewave.sqlproject.render import render_objects
 
 _LAYERS = ("sources", "views/ohlc")
 _LEFT_OUT = ("news_dlq", "dead_letters")
-_numbers = itertools.count(1)
 
 
 @dataclass
@@ -64,35 +59,20 @@ def config() -> Config:
     return load_config()
 
 
-@pytest.fixture(scope="session")
-def template(server: EmbeddedServer, config: Config) -> str:
-    """Name of a database with the bus and the OHLC layer, to be copied for each test."""
-    name = "ingest_template"
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log")
-    url = server.url.rsplit("/", 1)[0] + "/" + name
-    with connect_url(url) as conn, PostgresBus(url) as bus:
-        install_bus(conn)
-        bus.ensure_topics([TRADES, TRADES_DLQ, INGEST_SHARDS])
-        catalog.install(conn)
-        for sql_object in render_objects(config):
-            if sql_object.layer in _LAYERS and sql_object.name not in _LEFT_OUT:
-                text = sql_object.text.replace("${kafka_properties}", "properties.bootstrap.server = 'none'")
-                catalog.apply(conn, text.replace("${topic_prefix}", ""))
-    return name
-
-
 @pytest.fixture
-def engine(server: EmbeddedServer, template: str, config: Config) -> Iterator[Engine]:
+def engine(databases: Databases, config: Config) -> Iterator[Engine]:
     """The OHLC layer on an empty database; views move when the test calls ``refresh``."""
-    name = f"ingest_{next(_numbers)}"
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
-    url = server.url.rsplit("/", 1)[0] + "/" + name
+
+    def fill(url: str) -> None:
+        with connect_url(url) as conn, PostgresBus(url) as bus:
+            bus.install()
+            bus.ensure_topics([TRADES, TRADES_DLQ, INGEST_SHARDS])
+            install(conn, config, layers=_LAYERS, without=_LEFT_OUT)
+
+    url = databases.copy("ingest", fill)
     with connect_url(url) as conn, PostgresBus(url) as bus:
         yield Engine(url, bus, conn, config)
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    databases.drop(url)
 
 
 @pytest.fixture

@@ -1,26 +1,20 @@
 """Fixtures of the error monitor: an HTTP server that plays the receivers, a clock in the test's hand, a bus."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
 
 import pytest
-from tests.integration.services.sentiment.web import Web, serve
+from tests.worlds.clock import Clock
+from tests.worlds.web import Web, serve
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.contracts.topics import ALERTS, SERVICE_LEASES, TRAINING_REQUESTS
+from candlewave.core.config import Config, load_config
 
 
-class Clock:
-    """The present, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **parts: float) -> None:
-        self.now += timedelta(**parts)
+@pytest.fixture
+def database(make_engine: Callable[[Config], str]) -> str:
+    """URL of an engine with everything, whose views nobody refreshes."""
+    return make_engine(load_config())
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.integration.services.monitor.conftest import Clock
-from tests.integration.services.sentiment.web import Reply, Request, Web
+from tests.worlds.clock import Clock
+from tests.worlds.web import Reply, Request, Web
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus

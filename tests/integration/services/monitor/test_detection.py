@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.integration.services.predictor.layers import Market, open_market
+from tests.worlds.market import Market, open_market
 
-from candlewave.core.config import load_config
+from candlewave.core.config import Config, load_config
 from candlewave.core.settings import Settings
 from candlewave.ml.feature_set import feature_names, feature_set_id
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Forecaster, require_features
@@ -76,10 +76,10 @@ class Learned:
 
 
 @pytest.fixture
-def market(database: str) -> Iterator[Market]:
+def market(make_engine: Callable[[Config], str]) -> Iterator[Market]:
     change = RegimeChange(CHANGE, volatility=4.0)
     simulator = Simulator(make_symbols(2, rate=0.2), start=START, regimes=False, change=change)
-    with open_market(database, CONFIG, simulator) as opened:
+    with open_market(make_engine(CONFIG), simulator) as opened:
         yield opened
 
 

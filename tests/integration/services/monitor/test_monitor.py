@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
-from tests.integration.services.monitor.conftest import Clock
 from tests.integration.services.monitor.tables import Tables
+from tests.worlds.clock import Clock
 
 from candlewave.bus import BusUnavailableError
 from candlewave.bus.postgres import PostgresBus
@@ -25,12 +25,6 @@ CONFIG = Config(
     exchanges={"kraken": ExchangeConfig(symbols=["BTC/USD"])},
     monitor={"resolve_after": 2, "training_interval_hours": 6},
 )
-
-
-@pytest.fixture
-def conn(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(database, autocommit=True) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -216,12 +210,14 @@ def test_figures_of_the_views_are_exported_and_withdrawn(
     tables.errors(mae=0.25, interval_skill=0.5)
     tables.outcomes("true", minutes=60)
     conn.execute(
-        "INSERT INTO input_amendments SELECT exchange, symbol, feature_time, extract(minute FROM feature_time) < 10"
+        "INSERT INTO input_amendments (exchange, symbol, feature_time, inputs_amended)"
+        " SELECT exchange, symbol, feature_time, extract(minute FROM feature_time) < 10"
         " FROM prediction_outcomes WHERE extract(minute FROM feature_time) < 20"
     )
     for symbol, psi, rows in (("BTC/USD", 0.15, 240), ("ETH/USD", 0.1, 240), ("SOL/USD", 9.0, 239)):
         conn.execute(
-            "INSERT INTO feature_drift VALUES ('3', 'kraken', %s, 'rsi_14_1m', %s, %s, %s)",
+            "INSERT INTO feature_drift (model_version, exchange, symbol, feature, hour, psi, rows)"
+            " VALUES ('3', 'kraken', %s, 'rsi_14_1m', %s, %s, %s)",
             [symbol, CLOSED - timedelta(hours=1), psi, rows],
         )
     monitor = Monitor(conn, bus, CONFIG, "candlewave", [], clock)
@@ -277,13 +273,12 @@ def test_windows_and_markets_are_bounded(conn: psycopg.Connection, tables: Table
     tables.outcomes("true", minutes=600)
     conn.execute("UPDATE prediction_outcomes SET target_time = made_at WHERE extract(minute FROM feature_time) = 0")
     conn.execute(
-        "INSERT INTO feed_clock SELECT 'replayed', s, last_ts, last_trade_ts FROM feed_clock, unnest(ARRAY['A', 'B']) s"
+        "INSERT INTO feed_clock (exchange, symbol, last_ts, last_trade_ts)"
+        " SELECT 'replayed', s, last_ts, last_trade_ts FROM feed_clock, unnest(ARRAY['A', 'B']) s"
     )
     for symbol, minutes in (("A", 59), ("B", 61)):
-        conn.execute(
-            "INSERT INTO latest_predictions VALUES ('replayed', %s, 60, %s, 'baseline', '1', 'baseline', %s)",
-            [symbol, CLOSED - timedelta(minutes=minutes), CLOSED - timedelta(minutes=minutes)],
-        )
+        made = CLOSED - timedelta(minutes=minutes)
+        tables.forecast("replayed", symbol, 60, made, "baseline", "1", "baseline", made)
     config = CONFIG.model_copy(update={"monitor": {"coverage_hours": 1}})
     readings = read(conn, config, clock.now)
     assert readings is not None

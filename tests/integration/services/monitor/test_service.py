@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.integration.services.monitor.tables import Tables
-from tests.integration.services.sentiment.web import Reply, Request, Web
+from tests.worlds.web import Reply, Request, Web
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.engine.embedded import runtime
@@ -137,8 +137,9 @@ def test_once_prints_every_rule_and_changes_nothing(
 
 
 def test_once_says_what_to_do_without_migrations_and_without_engine(
-    environment: dict[str, str], tmp_path: Path
+    environment: dict[str, str], conn: psycopg.Connection, tmp_path: Path
 ) -> None:
+    conn.execute("DROP SCHEMA public CASCADE")
     done = subprocess.run([*COMMAND, "--once"], capture_output=True, text=True, env=environment, timeout=60)
     assert done.returncode == 1
     assert "candlewave migrate" in done.stderr

@@ -126,13 +126,6 @@ def bus(database: str) -> Iterator[PostgresBus]:
 
 
 @pytest.fixture
-def conn(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(database, autocommit=True) as opened:
-        opened.execute("SET timezone = 'UTC'")
-        yield opened
-
-
-@pytest.fixture
 def views(conn: psycopg.Connection, bus: PostgresBus) -> Iterator[Views]:
     opened = Views(conn, bus)
     yield opened

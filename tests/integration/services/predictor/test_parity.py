@@ -1,14 +1,14 @@
 """One definition, two readers: what the predictor gives a model is what the trainer gave it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import numpy as np
 import pytest
-from tests.integration.services.predictor.layers import Market, open_market
+from tests.worlds.market import Market, open_market
 
-from candlewave.core.config import load_config
+from candlewave.core.config import Config, load_config
 from candlewave.ml.dataset import read_dataset
 from candlewave.ml.feature_set import feature_names, feature_set_id
 from candlewave.services.ingest.simulator import Disturbances, Simulator, make_symbols
@@ -22,11 +22,11 @@ CONFIG = load_config()
 
 
 @pytest.fixture
-def market(database: str) -> Iterator[Market]:
+def market(make_engine: Callable[[Config], str]) -> Iterator[Market]:
     """Three hours with late, repeated and disordered trades, and minutes without any."""
     faults = Disturbances(late=0.01, duplicate=0.01, out_of_order=0.01, late_seconds=30.0)
     simulator = Simulator(make_symbols(3, rate=0.05), start=START, disturbances=faults)
-    with open_market(database, CONFIG, simulator) as opened:
+    with open_market(make_engine(CONFIG), simulator) as opened:
         opened.advance(START + timedelta(hours=3))
         yield opened
 

@@ -1,16 +1,16 @@
 """The predictor on the real views: the models get exactly what SQL has, and SQL serves what they said."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from tests.fakes.forecasters import FakeForecaster
-from tests.integration.services.predictor.layers import Market, open_market
+from tests.worlds.market import Market, open_market
 
 from candlewave.bus.messages import to_message
 from candlewave.contracts.records import Trade
-from candlewave.core.config import load_config
+from candlewave.core.config import Config, load_config
 from candlewave.ml.feature_set import feature_names
 from candlewave.ml.forecaster import FeatureMatrix
 from candlewave.services.ingest.simulator import Simulator, make_symbols
@@ -24,8 +24,8 @@ CONFIG = load_config()
 
 
 @pytest.fixture
-def market(database: str) -> Iterator[Market]:
-    with open_market(database, CONFIG, Simulator(make_symbols(2, rate=0.2), start=START)) as opened:
+def market(make_engine: Callable[[Config], str]) -> Iterator[Market]:
+    with open_market(make_engine(CONFIG), Simulator(make_symbols(2, rate=0.2), start=START)) as opened:
         opened.advance(START + timedelta(hours=2))
         yield opened
 

@@ -1,28 +1,15 @@
 """Fixtures of the sentiment extractor: a web server, a clock in the test's hand, a bus."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.integration.services.sentiment.web import Web, serve
+from tests.worlds.clock import Clock
+from tests.worlds.web import Web, serve
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
 from candlewave.services.sentiment.store import ArticleStore
-
-
-class Clock:
-    """The present, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **parts: float) -> None:
-        self.now += timedelta(**parts)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.integration.services.sentiment.web import Reply, Web
+from tests.worlds.web import Reply, Web
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.contracts.records import AssetScore, decode

@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from tests.integration.services.sentiment.web import Reply, Web
+from tests.worlds.web import Reply, Web
 
 from candlewave.services.sentiment.fetch import Fetcher, FetchError, FetchRefusedError, is_public
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.integration.services.sentiment.conftest import Clock
-from tests.integration.services.sentiment.web import Reply, Request, Web
+from tests.worlds.clock import Clock
+from tests.worlds.web import Reply, Request, Web
 
 from candlewave.contracts.records import Article
 from candlewave.services.sentiment.config import load_news_config

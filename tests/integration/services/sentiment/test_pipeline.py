@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
-from tests.integration.services.sentiment.conftest import Clock
-from tests.integration.services.sentiment.web import Reply, Web
+from tests.worlds.clock import Clock
+from tests.worlds.web import Reply, Web
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusUnavailableError, Message

@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.integration.services.sentiment.conftest import Clock
-from tests.integration.services.sentiment.web import Reply, Request, Web
+from tests.worlds.clock import Clock
+from tests.worlds.web import Reply, Request, Web
 
 from candlewave.services.sentiment.config import NewsConfig
 from candlewave.services.sentiment.fetch import Fetcher, FetchError, FetchRefusedError

@@ -2,28 +2,19 @@
 
 from datetime import timedelta
 
-import psycopg
-from tests.integration.services.sentiment.conftest import Clock
-from tests.property.market import CONFIG
+from tests.worlds.clock import Clock
+from tests.worlds.engine import install
+from tests.worlds.trades import CONFIG
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.contracts.topics import NEWS, NEWS_SENTIMENT, TRADES, TRADES_DLQ
 from candlewave.engine.connect import connect_url
-from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.services.sentiment.config import load_news_config
 from candlewave.services.sentiment.entities import Recogniser
 from candlewave.services.sentiment.extract import OfflineExtractor, to_scores
 from candlewave.services.sentiment.sources.base import make_article
-from candlewave.sqlproject.render import render_objects
-
-
-def install(conn: psycopg.Connection) -> None:
-    catalog.install(conn)
-    for sql_object in render_objects(CONFIG):
-        if sql_object.layer in ("sources", "views/ohlc", "views/sentiment"):
-            catalog.apply(conn, sql_object.text.replace("${topic_prefix}", ""))
 
 
 def test_published_twice_it_is_in_the_tables_once_and_in_its_minute(
@@ -43,7 +34,7 @@ def test_published_twice_it_is_in_the_tables_once_and_in_its_minute(
     assert extraction is not None
     (score,) = to_scores(article, extraction, clock)
     with connect_url(database) as conn:
-        install(conn)
+        install(conn, CONFIG, layers=("sources", "views/ohlc", "views/sentiment"))
         conn.execute("INSERT INTO symbols VALUES ('x', 'BTC/USD', 'BTC', 'USD')")
         later = clock() + timedelta(minutes=1, seconds=2)
         conn.execute(

@@ -10,15 +10,10 @@ import psycopg
 from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.contracts.records import heartbeat
-from candlewave.contracts.topics import TOPICS
-from candlewave.core.config import Config
 from candlewave.engine.connect import connect_url
-from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.services.ingest.simulate import to_messages
 from candlewave.services.ingest.simulator import Simulator
-from candlewave.sqlproject.ddl import Kind
-from candlewave.sqlproject.render import render_objects
 
 GRACE = timedelta(seconds=2)
 
@@ -47,13 +42,7 @@ class Market:
 
 
 @contextmanager
-def open_market(url: str, config: Config, simulator: Simulator) -> Iterator[Market]:
-    """Install all layers in an empty database."""
+def open_market(url: str, simulator: Simulator) -> Iterator[Market]:
+    """Open a simulated market on an engine that :meth:`tests.worlds.engine.Databases.engine` made."""
     with PostgresBus(url) as bus, connect_url(url) as conn:
-        bus.install()
-        bus.ensure_topics(TOPICS.values())
-        catalog.install(conn)
-        for found in render_objects(config):
-            if found.kind is not Kind.SINK:
-                catalog.apply(conn, found.text.replace("${topic_prefix}", ""))
         yield Market(conn, bus, simulator, Refresher(conn), simulator.start)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from tests.unit.migrate.small_project import SmallProject
+from tests.worlds.small_project import SmallProject
 from typer.testing import CliRunner
 
 from candlewave.cli import migrate, plan

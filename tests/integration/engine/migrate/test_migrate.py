@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from tests.integration.migrate.conftest import TRADE, Engine
-from tests.unit.migrate.small_project import SmallProject
+from tests.integration.engine.migrate.conftest import TRADE, Engine
+from tests.worlds.small_project import SmallProject
 
 from candlewave import __version__
 from candlewave.core.config import Config
@@ -300,7 +300,7 @@ from candlewave.engine.migrate.revisions import Revisions
 from candlewave.engine.migrate.migrator import Migrator
 from candlewave.engine.migrate.risingwave import RisingWaveTarget
 from candlewave.engine.migrate.targets import EmbeddedTarget
-from tests.integration.migrate.conftest import Journal, fill
+from tests.integration.engine.migrate.conftest import Journal, fill
 
 url, root, risingwave = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "True"
 

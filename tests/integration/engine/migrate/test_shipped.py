@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.migrate.conftest import Engine
+from tests.integration.engine.migrate.conftest import Engine
 
 from candlewave.core.config import Config, load_config
 from candlewave.core.paths import project_root

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
-from tests.golden.harness.compare import Answer
-from tests.golden.harness.table import Row
+from tests.harness.compare import Answer
+from tests.harness.table import Row
 
 from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher, differences

@@ -1,18 +1,16 @@
-"""A market with forecasts, news and alerts on a real engine, the API in front of it, and pages that look at it."""
+"""A market with forecasts, news and alerts on a real engine, and the API in front of it."""
 
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 import uvicorn
 from numpy.typing import NDArray
-from playwright.sync_api import BrowserContext, Page
-from tests.integration.services.predictor.layers import Market, open_market
+from tests.worlds.market import Market, open_market
 
 from candlewave.bus.messages import to_message
 from candlewave.contracts.records import Article, AssetScore
@@ -143,9 +141,9 @@ class _Champion:
 
 @contextmanager
 def open_world(url: str, config: Config) -> Iterator[World]:
-    """Install everything in an empty database and let half a day pass."""
+    """Let half a day pass on an engine that :meth:`tests.worlds.engine.Databases.engine` made."""
     now = datetime.now(UTC).replace(second=0, microsecond=0) - ROOM
-    with open_market(url, config, Simulator(SYMBOLS, start=now - HISTORY)) as market:
+    with open_market(url, Simulator(SYMBOLS, start=now - HISTORY)) as market:
         for symbol in SYMBOLS:
             base, quote = symbol.symbol.split("/")
             market.conn.execute("INSERT INTO symbols VALUES ('simulated', %s, %s, %s)", [symbol.symbol, base, quote])
@@ -188,42 +186,3 @@ class Site:
         self._thread.join(20)
         assert not self._thread.is_alive(), "the API does not end"
         self._app = self._server = self._thread = None
-
-
-@dataclass
-class Watched:
-    """A page and what went wrong on it."""
-
-    page: Page
-    problems: list[str] = field(default_factory=list)
-    allowed: list[str] = field(default_factory=list)
-    """Parts of messages that the test provokes."""
-
-    def unexpected(self) -> list[str]:
-        """Return the problems that no part of ``allowed`` explains."""
-        violations = self.page.evaluate("window.policyViolations ?? []")
-        found = [*self.problems, *(f"content security policy: {v}" for v in violations)]
-        return [text for text in found if not any(part in text for part in self.allowed)]
-
-
-_WATCH_POLICY = """
-window.policyViolations = [];
-addEventListener("securitypolicyviolation", (event) => {
-  const { violatedDirective, blockedURI, sourceFile, lineNumber } = event;
-  window.policyViolations.push(`${violatedDirective} ${blockedURI} ${sourceFile}:${lineNumber}`);
-});
-"""
-
-
-def watch(context: BrowserContext) -> Watched:
-    """Open an empty page that notes errors, failed requests and violations of the content security policy."""
-    context.add_init_script(_WATCH_POLICY)
-    watched = Watched(context.new_page())
-
-    def note(message: Any) -> None:
-        if message.type in ("error", "warning"):
-            watched.problems.append(f"{message.type}: {message.text} {message.location.get('url')}")
-
-    watched.page.on("console", note)
-    watched.page.on("pageerror", lambda error: watched.problems.append(f"exception: {error}"))
-    return watched

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.migrate.small_project import SmallProject
+from tests.worlds.small_project import SmallProject
 
 
 @pytest.fixture

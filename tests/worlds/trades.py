@@ -11,7 +11,6 @@ from candlewave.core.config import CandlesConfig, Config, ExchangeConfig
 from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.sqlproject.ddl import Kind
-from candlewave.sqlproject.render import render_objects
 
 START = datetime(2024, 1, 1, 23, 50, tzinfo=UTC)  # a run crosses midnight, where days and hours begin
 MAX_FILL = 4
@@ -19,6 +18,7 @@ CONFIG = Config(
     exchanges={"x": ExchangeConfig(symbols=["A/B"])},
     candles=CandlesConfig(timeframes=["1m", "5m", "15m", "1h"], max_fill_minutes=MAX_FILL),
 )
+LAYERS = ("sources", "views/ohlc", "views/indicators")
 INSERT = (
     "INSERT INTO trades (exchange, symbol, trade_id, kind, seq, ts, side, price, quantity, origin, ingest_ts)"
     " VALUES ('x', %s, %s, 'trade', %s, %s, %s, %s, %s, 'live', %s)"
@@ -56,17 +56,6 @@ def markets(draw: st.DrawFn, min_size: int = 1) -> list[Made]:
         Made(symbol, n, START + timedelta(seconds=second), price, quantity, side)
         for n, (symbol, second, price, quantity, side) in enumerate(drawn)
     ]
-
-
-def install_all(conn: psycopg.Connection, extra: Iterable[str] = ()) -> None:
-    """Create every object but the sinks, and some views of a test's own."""
-    conn.execute("SET timezone = 'UTC'")
-    catalog.install(conn)
-    for sql_object in render_objects(CONFIG):
-        if sql_object.kind is not Kind.SINK and sql_object.layer in ("sources", "views/ohlc", "views/indicators"):
-            catalog.apply(conn, sql_object.text.replace("${topic_prefix}", ""))
-    for text in extra:
-        catalog.apply(conn, text)
 
 
 def reset(conn: psycopg.Connection) -> None:

@@ -5,7 +5,7 @@ from threading import Barrier, Thread
 
 import psycopg
 import pytest
-from tests.integration.migrate.conftest import Engine
+from tests.integration.engine.migrate.conftest import Engine
 
 from candlewave.engine.migrate.lease import LeaseError, RowLease, SessionLease
 
