@@ -9,6 +9,8 @@ from typer.core import TyperGroup
 from candlewave.core.errors import CandlewaveError, in_words
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from candlewave.core.config import Config
     from candlewave.core.settings import Settings
 
@@ -90,3 +92,10 @@ def _words(error: Exception) -> str | None:
     if isinstance(error, ValidationError):
         return in_words(error)
     return explain(error) if isinstance(error, psycopg.Error) else None
+
+
+def plain_console() -> "Console":
+    """Return a console that leaves numbers uncoloured and long lines to the terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from candlewave.cli import plan
+from candlewave.cli.common import plain_console
 from candlewave.cli.plan import print_plan
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def migrate(
 
     if context.invoked_subcommand is not None:
         return
-    console = _console()
+    console = plain_console()
     migrator = _migrator(console, refill=refill, wait_seconds=wait, connects=not sql)
     if sql:
         typer.echo(migrator.script())
@@ -100,7 +101,7 @@ def downgrade(
     wait: Wait = 60.0,
 ) -> None:
     """Go back to a revision of the tables. They keep their rows, unless --drop-stores is given."""
-    console = _console()
+    console = plain_console()
     migrator = _migrator(console, drop_stores=drop_stores, wait_seconds=wait)
     if to != "base":
         migrator.revisions.check(to)  # an unknown revision is refused before anything is asked
@@ -118,7 +119,7 @@ def history() -> None:
 
     from candlewave.engine.migrate.revisions import Revisions
 
-    console = _console()
+    console = plain_console()
     revisions = Revisions.of_project()
     current = _current_revision(console)
     table = Table("", "Revision", "What")
@@ -130,7 +131,7 @@ def history() -> None:
 @migrate_app.command()
 def current() -> None:
     """Print the revision of the engine's tables, and which objects are not as sql/ declares them."""
-    console = _console()
+    console = plain_console()
     migrator = _migrator(console)
     at, deviating = migrator.status()
     console.print(f"tables: {at or 'nothing'}, newest revision: {migrator.revisions.head or 'nothing'}")
@@ -194,12 +195,6 @@ class _ConsoleProgress:
         if self._seconds is None:
             return ""
         return f"about {max(self._seconds - self._passed, 0):,.0f} s left"
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
 
 
 def _migrator(

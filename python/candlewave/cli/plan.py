@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from candlewave.cli.common import fail, load_project
+from candlewave.cli.common import fail, load_project, plain_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,7 +62,7 @@ def register(app: typer.Typer, migrator: "Callable[[Console], Migrator]") -> Non
         Without a running engine, or with --from or --to, two states of the SQL objects are compared instead.
         """
         settings, config = load_project(connects=False)
-        console = _console()
+        console = plain_console()
         if from_ is None and to is None and _runs(settings):
             made, before, after = migrator(console).plan(), "engine", "sql/"
         else:
@@ -87,7 +87,7 @@ def register(app: typer.Typer, migrator: "Callable[[Console], Migrator]") -> Non
         from candlewave.sqlproject.rendered import stale_files
 
         settings, _ = load_project(connects=False)
-        console = _console()
+        console = plain_console()
         root = project_root()
         stale = stale_files(root / "sql")
         problems = [stale_text(stale)] if stale else []
@@ -250,9 +250,3 @@ def _duration(seconds: float) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
