@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from candlewave.core.config import Config
     from candlewave.core.settings import Settings
     from candlewave.engine.migrate.migrator import Migrator
-    from candlewave.engine.migrate.plan import Change, Plan
+    from candlewave.engine.migrate.plan import Change, Mode, Plan
     from candlewave.engine.migrate.state import State
 
 
@@ -52,6 +52,7 @@ def register(app: typer.Typer, migrator: "Callable[[Console], Migrator]") -> Non
             Rules | None,
             typer.Option(help="Whose rules to follow without an engine; those of the configured one by default."),
         ] = None,
+        in_place: Annotated[bool, typer.Option("--in-place", help="As `migrate --in-place` would do it.")] = False,
         diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Show the changed lines.")] = True,
         as_json: Annotated[
             bool, typer.Option("--json", help="Print the plan as JSON; see docs/migrations.md.")
@@ -61,14 +62,18 @@ def register(app: typer.Typer, migrator: "Callable[[Console], Migrator]") -> Non
 
         Without a running engine, or with --from or --to, two states of the SQL objects are compared instead.
         """
+        from candlewave.engine.migrate.plan import Mode
+
         settings, config = load_project(connects=False)
         console = plain_console()
+        by_name = engine is Rules.EMBEDDED if engine else settings.embedded
+        mode = Mode.IN_PLACE if in_place else Mode.BESIDE
         if from_ is None and to is None and _runs(settings):
-            made, before, after = migrator(console).plan(), "engine", "sql/"
+            made, before, after = migrator(console).plan(mode), "engine", "sql/"
         else:
             if from_ is None and to is None:
                 typer.echo("No engine is running (`candlewave up` starts one): comparing with sql/rendered.", err=True)
-            made, before, after = _compare(from_, to, settings, config, engine)
+            made, before, after = _compare(from_, to, config, by_name=by_name, mode=mode)
         if as_json:
             typer.echo(json.dumps({"from": before, "to": after, **made.to_json()}, indent=2))
             return
@@ -193,7 +198,7 @@ def _summary(plan: "Plan") -> list[str]:
 
 
 def _compare(
-    from_: Path | None, to: Path | None, settings: "Settings", config: "Config", engine: Rules | None
+    from_: Path | None, to: Path | None, config: "Config", *, by_name: bool, mode: "Mode"
 ) -> "tuple[Plan, str, str]":
     """Plan between two states of the SQL objects, as if an engine had the first."""
     from candlewave.core.paths import project_root
@@ -208,8 +213,7 @@ def _compare(
     before = _state(from_, config, root)
     after = _state(to, config, root) if to else ordered(render_objects(config, root))
     recorded = {name: Recorded(name, o.kind, fingerprint(o), o.text) for name, o in before.items()}
-    by_name = engine is Rules.EMBEDDED if engine else settings.embedded
-    made = make_plan(recorded, after, readers_follow_names=by_name)
+    made = make_plan(recorded, after, readers_follow_names=by_name, mode=mode)
     label = "sql/rendered" if from_ == root / "rendered" else str(from_)
     return made, label, str(to) if to else "sql/"
 

@@ -188,8 +188,7 @@ class Migrator:
         return {name: o for name, o in declared.items() if name not in absent}
 
     def _plan(self, target: Target, wanted: State, mode: Mode) -> Plan:
-        by_name = not self.risingwave and mode is Mode.BESIDE
-        return make_plan(target.recorded(wanted), wanted, readers_follow_names=by_name, mode=mode)
+        return make_plan(target.recorded(wanted), wanted, readers_follow_names=not self.risingwave, mode=mode)
 
     def _known(self, current: str | None) -> str | None:
         """Return the engine's revision; None for a branch of a user's own, which 0.1.0 had.

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from candlewave.cli import migrate, plan
 from candlewave.cli.common import CommandGroup
 from candlewave.core.settings import get_settings
-from candlewave.engine.migrate.plan import Change, Plan
+from candlewave.engine.migrate.plan import Change, Mode, Plan
 from candlewave.sqlproject.rendered import write_rendered
 
 
@@ -90,6 +90,7 @@ def test_plan_without_an_engine_compares_with_the_rendered_files(commands: Comma
 def test_plan_follows_the_rules_of_the_engine_that_is_asked_for(commands: Commands) -> None:
     commands.project.edit("scaled", "AS value", "AS value, high - 1 AS lowered")
     assert "keeps reading the old scaled; nothing is sent again" in commands("plan", "--engine", "risingwave")
+    assert "reads scaled, which is dropped first; every row is sent again" in commands("plan", "--in-place")
 
 
 def test_plan_says_what_is_sent_again_and_what_is_altered(commands: Commands) -> None:
@@ -136,8 +137,8 @@ class Migrated:
         self._project = project
         self._recorded = project.recorded()
 
-    def plan(self) -> Plan:
-        return self._project.plan(self._recorded)
+    def plan(self, mode: Mode = Mode.BESIDE) -> Plan:
+        return self._project.plan(self._recorded, mode=mode)
 
 
 def test_plan_and_check_ask_a_running_engine(project: SmallProject, commands: Commands) -> None:
