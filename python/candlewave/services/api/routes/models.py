@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Composable, Composed
 from pydantic import Field
 
 from candlewave.contracts.api import Models, PerformanceHistory, Performances
@@ -39,20 +39,34 @@ _COLUMNS = (
 )  # fmt: skip
 _HOURS = (("hour", "timestamptz"), ("model_name", "varchar"), ("model_version", "varchar"))
 
-# Joined when read: model_error does not depend on features, which decide what is amended.
-_AMENDED_SHARE = SQL(
-    "coalesce((SELECT sum(a.forecasts) FROM amended_hours AS a WHERE {} AND a.hour <= e.hour"
-    " AND a.hour > e.hour - CASE e.span WHEN '1h' THEN INTERVAL '1 hour' WHEN '24h' THEN INTERVAL '24 hours'"
-    " ELSE INTERVAL '168 hours' END), 0)::double precision / nullif(e.forecasts, 0) AS amended_share"
-).format(SQL(" AND ").join([SQL("a.{0} = e.{0}").format(SQL(name)) for name in _COLUMNS[:5]]))
+_NEWEST = SQL(
+    "SELECT {0} FROM (SELECT {0}, row_number() OVER (PARTITION BY exchange, symbol, horizon_minutes,"
+    " model_name, model_version, span ORDER BY hour DESC) AS place FROM model_error"
+    " WHERE hour >= (SELECT closed_until - INTERVAL '8 days' FROM market_clock)) AS ranked WHERE place = 1"
+).format(columns(_COLUMNS))
+
+
+def _with_amended_share(rows: Composable) -> Composed:
+    """Return a query of model errors with the share of amended forecasts.
+
+    It is joined when read: model_error does not depend on features, which decide what is amended.
+    """
+    return SQL(
+        "SELECT {0}, coalesce(sum(CASE WHEN a.hour <= e.hour AND a.hour > e.hour - CASE e.span"
+        " WHEN '1h' THEN INTERVAL '1 hour' WHEN '24h' THEN INTERVAL '24 hours' ELSE INTERVAL '168 hours' END"
+        " THEN a.forecasts END), 0)::double precision / nullif(e.forecasts, 0) AS amended_share"
+        " FROM ({1}) AS e LEFT JOIN amended_hours AS a ON {2} GROUP BY {0}"
+    ).format(
+        columns(_COLUMNS, "e"),
+        rows,
+        SQL(" AND ").join([SQL("a.{0} = e.{0}").format(SQL(name)) for name in _COLUMNS[:5]]),
+    )
+
 
 STANDING = statement(
-    SQL(
-        "SELECT {1}, {2} FROM (SELECT {0}, row_number() OVER (PARTITION BY exchange, symbol, horizon_minutes,"
-        " model_name, model_version, span ORDER BY hour DESC) AS place FROM model_error"
-        " WHERE hour >= (SELECT closed_until - INTERVAL '8 days' FROM market_clock)) AS e WHERE e.place = 1"
-        " ORDER BY e.exchange, e.symbol, e.horizon_minutes, e.model_name, e.model_version, e.span"
-    ).format(columns(_COLUMNS), columns(_COLUMNS, "e"), _AMENDED_SHARE)
+    SQL("{} ORDER BY e.exchange, e.symbol, e.horizon_minutes, e.model_name, e.model_version, e.span").format(
+        _with_amended_share(_NEWEST)
+    )
 )
 """Newest hour of each model version, market, horizon and window of the last eight days."""
 
@@ -92,10 +106,10 @@ def performance_of(exchange: str, symbol: str, wanted: PerformanceHistoryQuery, 
         model_version=wanted.model_version,
     )
     where.within("hour", wanted).before(_HOURS, position)
-    text = SQL(
-        "SELECT {}, {} FROM (SELECT {} FROM model_error{} ORDER BY hour DESC, model_name DESC, model_version DESC"
-        " LIMIT {}) AS e ORDER BY e.hour DESC, e.model_name DESC, e.model_version DESC"
-    ).format(columns(_COLUMNS, "e"), _AMENDED_SHARE, columns(_COLUMNS), where.text, one_more(wanted))
+    page = SQL("SELECT {} FROM model_error{} ORDER BY hour DESC, model_name DESC, model_version DESC LIMIT {}").format(
+        columns(_COLUMNS), where.text, one_more(wanted)
+    )
+    text = SQL("{} ORDER BY e.hour DESC, e.model_name DESC, e.model_version DESC").format(_with_amended_share(page))
     return Statement(text, where.values)
 
 
