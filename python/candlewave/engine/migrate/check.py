@@ -1,10 +1,13 @@
 """Whether an engine's objects are those that ``sql/`` declares: what services ask before they work."""
 
 from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
 
 import psycopg
 
 from candlewave.core.config import load_config
+from candlewave.core.paths import project_root
 from candlewave.core.settings import get_settings
 from candlewave.engine.connect import is_risingwave
 from candlewave.engine.migrate.optional import left_out
@@ -31,12 +34,19 @@ def deviations(
     """
     settings = get_settings()
     if declared is None:
-        declared = ordered(render_objects(load_config(settings.config_file)))
+        path = settings.config_file or project_root() / "candlewave.toml"
+        declared = _declared(path, path.stat().st_mtime_ns if path.exists() else 0)
     target = RisingWaveTarget(conn) if is_risingwave(conn) else EmbeddedTarget(conn)
     absent = left_out(declared, lambda text: fill(text, settings)) - target.existing().keys()
     asked = list(declared if names is None else names)
     unknown = [f"{name}: not in sql/" for name in asked if name not in declared]
     return unknown + compared(target, {n: declared[n] for n in asked if n in declared.keys() - absent})
+
+
+@lru_cache(maxsize=1)
+def _declared(config_file: Path, _changed_at: int) -> State:
+    """Return what ``sql/`` renders to; services ask each minute."""
+    return ordered(render_objects(load_config(config_file)))
 
 
 def compared(target: Target, declared: State) -> list[str]:

@@ -33,7 +33,7 @@ def _watch(service: Service, config: Config, lease: Lease, status: Status) -> No
         audit = IndicatorAudit(
             conn,
             config,
-            structure=deviations_from_head,
+            structure=deviations_from_sql,
             on_difference=lambda d: service.log.error("indicator differs from its recomputation", difference=str(d)),
         )
         while not service.stop.is_set():
@@ -51,7 +51,7 @@ def _watch(service: Service, config: Config, lease: Lease, status: Status) -> No
             service.stop.wait(_PAUSE_SECONDS)
 
 
-def deviations_from_head(conn: psycopg.Connection) -> Sequence[str]:
+def deviations_from_sql(conn: psycopg.Connection) -> Sequence[str]:
     """Return what of the indicator layer differs from sql/."""
     from candlewave.engine.migrate.check import deviations
 

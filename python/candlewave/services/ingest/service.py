@@ -92,7 +92,7 @@ def _audit(service: Service, config: Config) -> None:
         audit = OhlcAudit(
             conn,
             timedelta(minutes=config.candles.max_fill_minutes),
-            structure=deviations_from_head,
+            structure=deviations_from_sql,
             on_difference=lambda d: service.log.error("candle differs from its trades", difference=str(d)),
         )
         for line in audit.deviations():
@@ -104,7 +104,7 @@ def _audit(service: Service, config: Config) -> None:
             service.stop.wait(_AUDIT_SECONDS)
 
 
-def deviations_from_head(conn: psycopg.Connection) -> Sequence[str]:
+def deviations_from_sql(conn: psycopg.Connection) -> Sequence[str]:
     """Return what of the OHLC layer differs from sql/."""
     from candlewave.engine.migrate.check import deviations
 

@@ -49,7 +49,7 @@ def service(layer: support.Layer, database: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_holder_of_the_lease_audits_and_is_ready(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indicator_service, "deviations_from_head", lambda _: [])
+    monkeypatch.setattr(indicator_service, "deviations_from_sql", lambda _: [])
     audited: list[int] = []
     ready: list[dict[str, str | None]] = []
     sample = IndicatorAudit.sample
@@ -80,7 +80,7 @@ def test_a_layer_that_deviates_is_not_ready_and_not_audited(service: Service, mo
             service.stop.set()
         return ["signals: missing on the engine"]
 
-    monkeypatch.setattr(indicator_service, "deviations_from_head", deviations)
+    monkeypatch.setattr(indicator_service, "deviations_from_sql", deviations)
     monkeypatch.setattr(IndicatorAudit, "sample", lambda _: pytest.fail("audited a layer that deviates"))
 
     indicator_service.main(service, Config())
@@ -99,7 +99,7 @@ def test_it_waits_for_an_engine_that_is_away(service: Service, monkeypatch: pyte
             service.stop.set()
         raise psycopg.OperationalError("the engine is away")
 
-    monkeypatch.setattr(indicator_service, "deviations_from_head", away)
+    monkeypatch.setattr(indicator_service, "deviations_from_sql", away)
 
     indicator_service.main(service, Config())
 

@@ -59,7 +59,7 @@ class Replica:
 def markets(running: Engine, config: Config, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setattr(service_module, "connect", lambda _settings: running.connect())
     monkeypatch.setattr(frame, "open_bus", lambda _settings: PostgresBus(running.url))
-    monkeypatch.setattr(service_module, "deviations_from_head", lambda _conn: [])
+    monkeypatch.setattr(service_module, "deviations_from_sql", lambda _conn: [])
     return config.model_copy(update={"exchanges": {"kraken": ExchangeConfig(symbols=SYMBOLS)}})
 
 
