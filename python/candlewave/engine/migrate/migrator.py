@@ -103,12 +103,12 @@ class Migrator:
                     _forget_revision(session)
                 self.revisions.upgrade(session.connection, session.tables)
             self._note_tables(session.target, wanted, plan)
-            existing = session.target.existing().values()
-            if mode is Mode.IN_PLACE or all(kind is Kind.TABLE for kind in existing):
+            serving = any(kind is not Kind.TABLE for kind in session.target.existing().values())
+            if serving and mode is Mode.BESIDE and not plan.is_empty:
+                session.applier.beside(plan, wanted)
+            else:
                 session.applier.discard()
                 session.applier.in_place(plan, wanted)
-            elif not plan.is_empty:
-                session.applier.beside(plan, wanted)
             if "symbols" in wanted:
                 session.target.put_symbols(self.config.markets)
         return True

@@ -293,6 +293,8 @@ class EmbeddedTarget(Target):
 
     def prepare(self) -> None:
         """See :meth:`Target.prepare`."""
+        # The statement of a migrator that was killed ends, and with it the session and its lease.
+        self.conn.execute("SET client_connection_check_interval = '1s'")
         catalog.install(self.conn)
         if "candlewave_objects" not in self.existing():
             catalog.apply(self.conn, RECORDS, self.schema)
