@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 
-from candlewave.bus.kafka import new_topic
 from candlewave.contracts.topics import TOPICS, TopicSpec
 from candlewave.core.config import load_config
 from candlewave.core.paths import project_root
@@ -70,7 +69,7 @@ def _rows() -> Iterator[str]:
 
 def _resource(spec: TopicSpec) -> str:
     name = spec.name.replace("_", "-")  # Kubernetes allows no underscore
-    config = new_topic(spec.name, spec).config or {}
+    config = spec.kafka_config
     return _TOPIC.format(
         name=name,
         topic_name=f"  topicName: {spec.name}\n" if name != spec.name else "",

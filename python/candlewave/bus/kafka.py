@@ -571,12 +571,7 @@ class _LastError:
 
 def new_topic(name: str, spec: TopicSpec) -> NewTopic:
     """Return the request that creates a topic as specified."""
-    config = {
-        "cleanup.policy": "compact" if spec.compact else "delete",
-        "retention.ms": "-1" if spec.retention is None else str(_milliseconds(spec.retention)),
-        "message.timestamp.type": "LogAppendTime" if spec.log_append_time else "CreateTime",
-    }
-    return NewTopic(name, num_partitions=spec.partitions, replication_factor=-1, config=config)
+    return NewTopic(name, num_partitions=spec.partitions, replication_factor=-1, config=spec.kafka_config)
 
 
 def _watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:

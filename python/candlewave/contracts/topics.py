@@ -32,6 +32,15 @@ class TopicSpec(msgspec.Struct, frozen=True):
     holds: str = ""
     written_by: str = "–"
 
+    @property
+    def kafka_config(self) -> dict[str, str]:
+        """Kafka's own settings of the topic."""
+        return {
+            "cleanup.policy": "compact" if self.compact else "delete",
+            "retention.ms": "-1" if self.retention is None else str(self.retention // timedelta(milliseconds=1)),
+            "message.timestamp.type": "LogAppendTime" if self.log_append_time else "CreateTime",
+        }
+
 
 _WEEK = timedelta(days=7)
 _MONTH = timedelta(days=30)
