@@ -22,6 +22,7 @@ GRACE = timedelta(seconds=2)
 class Market:
     """The engine, the bus, the market and the minute up to which it has been published."""
 
+    url: str
     conn: psycopg.Connection
     bus: PostgresBus
     simulator: Simulator
@@ -45,4 +46,4 @@ class Market:
 def open_market(url: str, simulator: Simulator) -> Iterator[Market]:
     """Open a simulated market on an engine that :meth:`tests.worlds.engine.Databases.engine` made."""
     with PostgresBus(url) as bus, connect_url(url) as conn:
-        yield Market(conn, bus, simulator, Refresher(conn), simulator.start)
+        yield Market(url, conn, bus, simulator, Refresher(conn), simulator.start)

@@ -86,14 +86,14 @@ def make_predictor(market: Market, clock: Callable[[], datetime]) -> Predictor:
     return Predictor(market.bus, lambda: Models(baseline), horizons, grace, schedule, clock=clock)
 
 
-def test_one_trace_goes_from_trade_to_client(market: Market, spans: InMemorySpanExporter, database: str) -> None:
+def test_one_trace_goes_from_trade_to_client(market: Market, spans: InMemorySpanExporter) -> None:
     async def follow() -> None:
-        app = create_app(lambda: database, CONFIG, ApiSettings(), clock=lambda: WARM + 2 * MINUTE)
+        app = create_app(lambda: market.url, CONFIG, ApiSettings(), clock=lambda: WARM + 2 * MINUTE)
         context, feed = app.framework.state.context, app.framework.state.feed
         await context.reader.open()
         await feed.look()
         # The minute after WARM is traded; the record that ends it closes its candle.
-        await publish_live(database, market.simulator, WARM + MINUTE + GRACE)
+        await publish_live(market.url, market.simulator, WARM + MINUTE + GRACE)
         market.refresher.run_until_idle()
         now = WARM + MINUTE + GRACE
         assert make_predictor(market, lambda: now).cycle(market.conn).forecasts

@@ -30,6 +30,12 @@ def world(databases: Databases) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
+def engine(world: World) -> str:
+    """URL of the engine that the world is on."""
+    return world.url
+
+
+@pytest.fixture(scope="session")
 def make_app(world: World) -> Callable[..., Application]:
     """Make applications on the world; limits that a test does not care about are wide."""
 
