@@ -21,7 +21,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-setup: $(VENV)/.ready ## Make .venv from the lock (every other target does it too)
+setup: $(VENV)/.ready ## Make .venv from the lock file (every other target does this first)
 
 demo: setup ## Live candles, forecasts and their errors in the browser; SOURCE=simulate|kraken|file FILE=trades.csv.gz
 	@$(BIN)/candlewave demo --source $(SOURCE) $(if $(FILE),--file $(FILE))
@@ -31,7 +31,7 @@ stack-up: ## The whole real stack on this machine: Kafka, RisingWave, Elasticsea
 	@docker compose --env-file .candlewave/stack/env up --detach --build --wait
 	@echo "dashboard http://127.0.0.1:8000  Grafana http://127.0.0.1:3000 (admin, .candlewave/stack/secrets/grafana-password)  MLflow http://127.0.0.1:5000"
 
-stack-down: ## Stop it; its data stay (docker compose down --volumes removes them)
+stack-down: ## Stop the stack and keep its data (docker compose down --volumes removes them)
 	@docker compose --env-file .candlewave/stack/env down
 
 test: setup ## All tests that need nothing but Python
@@ -86,7 +86,7 @@ migrate: setup ## Bring the engine to what sql/ declares
 render: setup ## Write sql/rendered and the tables of docs/ from sql/, for review
 	@$(BIN)/candlewave render --write
 
-check: setup ## Fail when sql/rendered, the revisions or a running engine are not as sql/ declares
+check: setup ## Fail when sql/rendered, the revisions or a running engine do not match sql/
 	@$(BIN)/candlewave check
 
 bench: setup ## Measure; prints a table
@@ -96,10 +96,10 @@ format: setup ## Format the Python code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: setup ## Resolve the lock file anew for Python 3.11 to 3.13
+lock: setup ## Resolve the lock file again for Python 3.11 to 3.13
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
 
-k8s-lock: setup ## Resolve k8s/validate.lock and k8s/kubectl.lock anew
+k8s-lock: setup ## Resolve k8s/validate.lock and k8s/kubectl.lock again
 	@for name in validate kubectl; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header k8s/$$name.in -o k8s/$$name.lock || exit 1; \
 	done
