@@ -30,7 +30,9 @@ from candlewave.services.ingest import metrics
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade, UnknownExchangeError
 from candlewave.services.ingest.settings import IngestSettings, Mirror
 from candlewave.services.ingest.validate import RejectedTradeError, epoch_us
+from candlewave.telemetry import get_logger
 
+_log = get_logger(__name__)
 CONNECTION_ERRORS = (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError)
 """What ends a connection, as ccxt raises it."""
 
@@ -40,6 +42,8 @@ _PASSING = re.compile("rate|limit|already|busy|unavailable|internal|timeout|main
 _KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 """Assets that Kraken's websocket v2 calls otherwise than its REST API."""
 _PAGE = 1_000
+_FIRST_BACK_NS = 1_000_000_000
+_MAX_BACK_NS = 600_000_000_000
 
 T = TypeVar("T")
 
@@ -104,6 +108,8 @@ class Exchange:
         self.name = name
         self.profile = PROFILES[name]
         self._settings = settings
+        self.page = _PAGE
+        """The most trades that the exchange gives at once."""
         self._on_record: Callable[[RawTrade | Garbage], None] = lambda _: None
         self._on_refused: Callable[[str, str], None] = lambda _symbol, _reason: None
         self._wanted: list[str] = []
@@ -260,15 +266,21 @@ class Exchange:
         raise AssertionError("tenacity ends by a result or an exception")
 
     def history(
-        self, symbol: str, begin: datetime, end: datetime, *, before_id: int | None = None
+        self,
+        symbol: str,
+        begin: datetime,
+        end: datetime,
+        *,
+        after_id: int | None = None,
+        before_id: int | None = None,
     ) -> AsyncIterator[list[RawTrade]]:
-        """Yield pages of the trades with ``begin <= ts < end``, oldest first, and possibly some around them.
+        """Yield pages of the trades with ``begin <= ts < end``, by id, each once, and possibly some around them.
 
         Args:
             symbol: the market; markets must be loaded.
             begin, end: the range in event time.
-            before_id: when the trade ids are known, the first id past the range; saves requests on some
-            exchanges.
+            after_id, before_id: where the trade ids are known, those just around the range; they then say where it
+            begins and ends, and save requests.
 
         Raises:
             HistoryUnavailableError: the exchange does not reach back to ``begin``.
@@ -280,7 +292,7 @@ class Exchange:
             "older_ids": self._older_id_pages,
             "recent": self._recent_page,
         }[self.profile.history]
-        return pages(symbol, begin, end, before_id)
+        return pages(symbol, begin, end, after_id, before_id)
 
     async def candles(self, symbol: str, timeframe: str, begin: datetime, count: int) -> list[list[Any]]:
         """Return the exchange's own candles: [time in ms, open, high, low, close, volume], numbers as texts."""
@@ -290,22 +302,47 @@ class Exchange:
     # -- history, by the ways exchanges page it ------------------------------------------------------------
 
     async def _kraken_pages(
-        self, symbol: str, begin: datetime, end: datetime, _: int | None
+        self, symbol: str, begin: datetime, end: datetime, after_id: int | None, before_id: int | None
     ) -> AsyncIterator[list[RawTrade]]:
-        """Kraken gives trades after ``since``, an exclusive time in ns, and the time to go on from."""
+        """Kraken gives trades after ``since``, an exclusive time in ns.
+
+        A page may end among trades of one time, so the next is asked for from that time on, and what is known is left
+        out. A jump in the running ids is a trade whose time is before its page: it is looked for further back.
+        """
         market = self.client.market(symbol)["id"]
-        since = to_us(begin) * 1_000 - 1
+        since, until = to_us(begin) * 1_000 - 1, to_us(end) * 1_000
+        order = _IdOrder(after_id)
+        largest, jumped_at, back = 0, 0, 0
         while True:
-            result = await self.call(self._kraken_trades, market, since)
-            rows = [self._kraken_row(symbol, row) for row in result[0]]
-            if rows:
-                yield rows
-            since, before = result[1], since
-            if len(rows) == 0 or since <= before or since >= to_us(end) * 1_000:
+            page, last = await self.call(self._kraken_trades, market, since)
+            rows = [self._kraken_row(symbol, row) for row in page]
+            if ready := order.take(rows):
+                yield ready
+            if before_id is not None and order.reached >= before_id - 1:
                 return
+            largest = max(largest, len(rows))
+            stuck = last <= since + 1
+            is_end = not rows or (stuck and len(rows) < largest) or all(_is_past(row, until) for row in rows)
+            if not order.missing:
+                back = 0
+                if is_end:
+                    return
+            elif back == 0 or is_end or since >= jumped_at:
+                jumped_at = since if back == 0 else jumped_at
+                back = back * 8 if back else _FIRST_BACK_NS
+                if back <= _MAX_BACK_NS:
+                    since = jumped_at - back
+                    continue
+                back = 0
+                gap = order.give_up()
+                _log.warning("exchange does not give trades", exchange=self.name, symbol=symbol, ids=gap)
+                if ready := order.take([]):
+                    yield ready
+                since = jumped_at
+            since = max(last if stuck else last - 1, since)
 
     async def _kraken_trades(self, market: str, since: int) -> tuple[list[Any], int]:
-        response = await self.client.publicGetTrades({"pair": market, "since": str(since), "count": _PAGE})
+        response = await self.client.publicGetTrades({"pair": market, "since": str(since), "count": self.page})
         try:
             result = response["result"]
             rows = next(value for key, value in result.items() if key != "last")
@@ -322,41 +359,69 @@ class Exchange:
         return RawTrade(symbol, row[6], _kraken_time(row[2]), row[0], row[1], side, payload)
 
     async def _newer_id_pages(
-        self, symbol: str, begin: datetime, end: datetime, _: int | None
+        self, symbol: str, begin: datetime, end: datetime, after_id: int | None, before_id: int | None
     ) -> AsyncIterator[list[RawTrade]]:
-        """Binance: the first page by time, in windows of an hour while nothing is found, then on by id."""
-        since, until = to_us(begin) // 1_000, to_us(end) // 1_000
+        """Binance gives the trades from an id on; only the first one is looked for by time."""
+        first = await self._first_newer_id(symbol, begin, end) if after_id is None else after_id + 1
+        while first is not None and (before_id is None or first < before_id):
+            page = await self._fetch_trades(symbol, None, {"fromId": first})
+            if not page:
+                return
+            rows = [t for t in page if before_id is None or int(t["id"]) < before_id]
+            if rows:
+                yield [self._raw(t) for t in rows]
+            if before_id is None and all(t["timestamp"] >= _ms(end) for t in page):
+                return
+            first = int(page[-1]["id"]) + 1
+
+    async def _first_newer_id(self, symbol: str, begin: datetime, end: datetime) -> int | None:
+        """Return an id before which a whole page lies before ``begin``; None when the range is empty."""
+        since, until = to_us(begin) // 1_000, _ms(end)
         page: list[Any] = []
         while not page and since < until:
             page = await self._fetch_trades(symbol, since, {})
             since += 3_600_000
-        while page:
-            yield [self._raw(t) for t in page]
-            newest = page[-1]
-            if newest["timestamp"] >= until:
-                return
-            page = await self._fetch_trades(symbol, None, {"fromId": int(newest["id"]) + 1})
+        if not page:
+            return None
+        first = int(page[0]["id"])
+        while first > 0:
+            earlier = await self._fetch_trades(symbol, None, {"fromId": max(first - self.page, 0)})
+            earlier = [t for t in earlier if int(t["id"]) < first]
+            if all(t["timestamp"] < to_us(begin) // 1_000 for t in earlier):
+                break
+            first = int(earlier[0]["id"])
+        return first
 
     async def _older_id_pages(
-        self, symbol: str, begin: datetime, end: datetime, before_id: int | None
+        self, symbol: str, begin: datetime, end: datetime, after_id: int | None, before_id: int | None
     ) -> AsyncIterator[list[RawTrade]]:
         """Coinbase gives the trades before an id. Find the first id of the range by halving, then step forward."""
-        if before_id is None:
+        above = before_id
+        if above is None:
             newest = await self._fetch_trades(symbol, None, {})
             if not newest:
                 return
-            before_id = int(newest[-1]["id"]) + 1
-            before_id = (
-                await self._first_id(symbol, end, before_id) if newest[-1]["timestamp"] >= _ms(end) else before_id
-            )
-        first = await self._first_id(symbol, begin, before_id)
-        while first < before_id:
-            upto = min(first + _PAGE, before_id)
+            above = int(newest[-1]["id"]) + 1
+        first = await self._first_older_id(symbol, begin, above) if after_id is None else after_id + 1
+        while first < above:
+            upto = min(first + self.page, above)
             page = await self._fetch_trades(symbol, None, {"after": upto})
             rows = [t for t in page if first <= int(t["id"]) < upto]
             if rows:
                 yield [self._raw(t) for t in rows]
+                if before_id is None and all(t["timestamp"] >= _ms(end) for t in rows):
+                    return
             first = upto
+
+    async def _first_older_id(self, symbol: str, begin: datetime, above: int) -> int:
+        """Return an id before which a whole page lies before ``begin``: times do not quite follow ids."""
+        first = await self._first_id(symbol, begin, above)
+        while first > 1:
+            page = await self._fetch_trades(symbol, None, {"after": first})
+            if all(t["timestamp"] < to_us(begin) // 1_000 for t in page):
+                break
+            first = int(page[0]["id"])
+        return first
 
     async def _first_id(self, symbol: str, moment: datetime, above: int) -> int:
         """Return the smallest id whose trade is not before ``moment``, at most ``above``."""
@@ -371,11 +436,11 @@ class Exchange:
         return low
 
     async def _recent_page(
-        self, symbol: str, begin: datetime, end: datetime, _: int | None
+        self, symbol: str, begin: datetime, end: datetime, _after_id: int | None, _before_id: int | None
     ) -> AsyncIterator[list[RawTrade]]:
         """Bybit gives only its newest trades."""
         page = await self._fetch_trades(symbol, None, {})
-        if page and page[0]["timestamp"] > _ms(begin):
+        if page and page[0]["timestamp"] >= _ms(begin):  # others of the oldest time may be missing
             raise HistoryUnavailableError(
                 f"{self.name} hands out only its newest trades of {symbol}, the oldest of them at "
                 f"{page[0]['datetime']}; load the time before from an archive"
@@ -384,10 +449,17 @@ class Exchange:
             yield [self._raw(t) for t in page if t["timestamp"] < _ms(end)]
 
     async def _fetch_trades(
-        self, symbol: str, since: int | None, params: dict[str, Any], limit: int = _PAGE
+        self, symbol: str, since: int | None, params: dict[str, Any], limit: int | None = None
     ) -> list[Any]:
-        page = await self.call(lambda: self.client.fetch_trades(symbol, since, limit, dict(params)))
-        return sorted(page, key=lambda t: (t["timestamp"], len(t["id"]), t["id"]))
+        async def ask() -> list[Any]:
+            try:
+                page = await self.client.fetch_trades(symbol, since, limit or self.page, dict(params))
+                order = _by_id if self.running_ids else _by_time
+                return sorted(page, key=order)
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+                raise ccxt.BadResponse(f"{self.name} trades of {symbol} cannot be read: {error!r}") from error
+
+        return await self.call(ask)
 
     # -- live ----------------------------------------------------------------------------------------------
 
@@ -521,6 +593,78 @@ class Exchange:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
             metrics.RATE_LIMITED.labels(self.name).inc()
+
+
+def _by_id(trade: dict[str, Any]) -> int:
+    return int(trade["id"])
+
+
+def _by_time(trade: dict[str, Any]) -> tuple[int, int, str]:
+    return trade["timestamp"], len(trade["id"]), trade["id"]
+
+
+def _is_past(trade: RawTrade, until_ns: int) -> bool:
+    return isinstance(trade.ts, datetime) and to_us(trade.ts) * 1_000 >= until_ns
+
+
+class _IdOrder:
+    """Hand on trades in the order of their running ids, each once; hold back those after a jump.
+
+    Args:
+        reached: the id before the first wanted one; None takes the lowest of the first page.
+    """
+
+    _TRUST = 5
+
+    def __init__(self, reached: int | None) -> None:
+        self._reached = reached
+        self._held: dict[int, RawTrade] = {}
+        self._unreadable: set[bytes] = set()
+        self._gaps = 0
+
+    @property
+    def reached(self) -> int:
+        """The id up to which every trade was handed on; -1 before the first."""
+        return -1 if self._reached is None else self._reached
+
+    @property
+    def missing(self) -> bool:
+        """True while trades are held back because others are missing before them."""
+        return bool(self._held)
+
+    def take(self, rows: Sequence[RawTrade]) -> list[RawTrade]:
+        """Take a page; return what can be handed on now."""
+        ready = []
+        for row in rows:
+            number = _running_id(row.trade_id)
+            if number is None:
+                if row.payload not in self._unreadable:
+                    ready.append(row)
+                    self._unreadable.add(row.payload)
+            elif self._reached is None or number > self._reached:
+                self._held.setdefault(number, row)
+        if self._reached is None and self._held:
+            self._reached = min(self._held) - 1
+        while self._held:
+            number = min(self._held) if self._gaps >= self._TRUST else self.reached + 1
+            if number not in self._held:
+                break
+            ready.append(self._held.pop(number))
+            self._reached = number
+        return ready
+
+    def give_up(self) -> list[int]:
+        """Go on behind a jump; return the first and last id that are missing. After some, jumps are taken as usual."""
+        gap = [self.reached + 1, min(self._held) - 1]
+        self._reached = gap[1]
+        self._gaps += 1
+        return gap
+
+
+def _running_id(value: object) -> int | None:
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
 
 
 def _kraken_order(trade: Any) -> int:

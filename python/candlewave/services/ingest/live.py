@@ -541,7 +541,8 @@ class ExchangeFeed:
         minutes.advance(hole.symbol, after.ts)
         seen: set[str] = {after.trade_id, before.trade_id}
         end = before.ts + timedelta(milliseconds=1)
-        pages = self._exchange.history(hole.symbol, after.ts - timedelta(milliseconds=1), end, before_id=before.number)
+        begin = after.ts - timedelta(milliseconds=1)
+        pages = self._exchange.history(hole.symbol, begin, end, after_id=after.number, before_id=before.number)
         async for page in pages:
             for raw in page:
                 record = checker.check(raw)

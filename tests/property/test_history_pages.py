@@ -1,0 +1,114 @@
+"""Paged history gives every trade of a range exactly once, whatever times trades share and however these go back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.fakes.binance import FakeBinance
+from tests.fakes.kraken import FakeKraken
+
+from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.settings import IngestSettings, Mirror
+
+T0 = datetime(2026, 6, 1, tzinfo=UTC)
+MS0 = int(T0.timestamp() * 1000)
+FAST = {"retry_first_seconds": 0.001, "retry_max_seconds": 0.002, "request_interval_ms": 0.01}
+
+# Steps in milliseconds from trade to trade: many of none, seldom a quiet hour.
+steps = st.lists(st.one_of(st.just(0), st.integers(1, 900), st.just(4_000_000)), min_size=1, max_size=60)
+
+
+@st.composite
+def markets(draw: st.DrawFn) -> tuple[list[int], int]:
+    """Draw times by id, in milliseconds, and the size of a page: a trade is late by at most half a page of others."""
+    ordered = list(accumulate(draw(steps)))
+    page = max(draw(st.integers(2, 12)), 1 + max(Counter(ordered).values()))
+    late = draw(st.lists(st.integers(0, page // 2), min_size=len(ordered), max_size=len(ordered)))
+    return [ordered[i] for i in sorted(range(len(ordered)), key=lambda i: i + late[i])], page
+
+
+def wanted(times: list[int], begin: int, end: int, first_id: int) -> Counter[int]:
+    return Counter(first_id + i for i, ms in enumerate(times) if begin <= ms < end)
+
+
+async def ids(exchange: Exchange, symbol: str, begin: int, end: int, **known: int) -> Counter[int]:
+    first, last = T0 + timedelta(milliseconds=begin), T0 + timedelta(milliseconds=end)
+    found: Counter[int] = Counter()
+    async for page in exchange.history(symbol, first, last, **known):
+        for trade in page:
+            moment = trade.ts if isinstance(trade.ts, datetime) else datetime.fromisoformat(str(trade.ts))
+            if known or first <= moment < last:
+                found[int(str(trade.trade_id))] += 1
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(market=markets(), begin=st.integers(-500, 9_000), length=st.integers(1, 20_000))
+def test_binance_gives_each_trade_once(market: tuple[list[int], int], begin: int, length: int) -> None:
+    times, page = market
+
+    async def load() -> Counter[int]:
+        exchange = Exchange("binance", IngestSettings(**FAST))  # type: ignore[arg-type]
+        FakeBinance([MS0 + ms for ms in times], page, first_id=17).attach(exchange.client)
+        exchange.page = page
+        try:
+            return await ids(exchange, "BTC/USDT", begin, begin + length)
+        finally:
+            await exchange.close()
+
+    assert asyncio.run(load()) == wanted(times, begin, begin + length, 17)
+
+
+@settings(max_examples=60, deadline=None)
+@given(market=markets(), data=st.data())
+def test_binance_fills_a_hole_between_two_ids(market: tuple[list[int], int], data: st.DataObject) -> None:
+    times, page = market
+    after = data.draw(st.integers(0, len(times) - 1))
+    before = data.draw(st.integers(after + 1, len(times)))
+
+    async def load() -> Counter[int]:
+        exchange = Exchange("binance", IngestSettings(**FAST))  # type: ignore[arg-type]
+        FakeBinance([MS0 + ms for ms in times], page).attach(exchange.client)
+        exchange.page = page
+        try:
+            return await ids(exchange, "BTC/USDT", times[after], times[after] + 1, after_id=after, before_id=before)
+        finally:
+            await exchange.close()
+
+    assert asyncio.run(load()) == Counter(range(after + 1, before))
+
+
+@pytest.fixture(scope="module")
+def kraken() -> Iterator[FakeKraken]:
+    with FakeKraken(["BTC/USD"]) as fake:
+        yield fake
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(market=markets(), begin=st.integers(0, 9_000), length=st.integers(1, 20_000))
+def test_kraken_gives_each_trade_once(
+    kraken: FakeKraken, market: tuple[list[int], int], begin: int, length: int
+) -> None:
+    """A page holds any number of trades of one time but one: more of them than a page takes, Kraken does not give."""
+    times, page = market
+    kraken.page = page
+    kraken.trades["BTC/USD"].clear()
+    for ms in times:
+        kraken.trade("BTC/USD", T0 + timedelta(milliseconds=ms), send=False)
+
+    async def load() -> Counter[int]:
+        mirror = Mirror(rest=kraken.rest, ws=kraken.ws)
+        exchange = Exchange("kraken", IngestSettings(exchange_urls={"kraken": mirror}, **FAST))  # type: ignore[arg-type]
+        try:
+            await exchange.load_markets()
+            exchange.page = page
+            return await ids(exchange, "BTC/USD", begin, begin + length)
+        finally:
+            await exchange.close()
+
+    assert asyncio.run(load()) == wanted(times, begin, begin + length, 1)
