@@ -42,7 +42,7 @@ quiet AS (
     FROM clock_minutes
     WHERE heartbeats > 0
 )
--- Minutes are unique already: DISTINCT ON says so.
+-- Minutes are already unique; DISTINCT ON lets RisingWave infer the three-column key.
 SELECT DISTINCT ON (f.exchange, f.symbol, f.minute)
     f.exchange,
     f.symbol,

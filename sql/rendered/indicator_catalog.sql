@@ -430,7 +430,7 @@ SELECT
     2 AS warm_up,
     'OBV' AS talib,
     'TA-Lib OBV (Granville)' AS source,
-    'Starts anew at 00:00 UTC; TA-Lib runs on. A bar without a previous close adds nothing.' AS note
+    'Restarts at 00:00 UTC; TA-Lib runs on. A bar without a previous close adds nothing.' AS note
 UNION ALL
 SELECT
     'vwap_60' AS name,

@@ -1,5 +1,5 @@
 -- labels: what came after each closed minute: the log return over every horizon, joined by timestamp, never by position.
---   NULL while the target minute is not closed, and for ever if either minute is missing or without a feed.
+--   NULL while the target minute is not closed, and permanently if either minute is missing or without a feed.
 -- grain: one row per exchange, symbol, closed minute, horizon
 -- keys: exchange, symbol, horizon_minutes, open_time
 -- event time: open_time

@@ -1,5 +1,5 @@
 -- outcome_hours: sums of outcomes by hour, from which model_error is rolled up. Forecasts made at their target time or later, when a predictor catches up, are not judged.
---   paired sums are over the forecasts that have one of the baseline beside them.
+--   paired sums are over the forecasts that are paired with one of the baseline.
 -- grain: one row per exchange, symbol, horizon, model version, hour of feature_time with outcomes
 -- keys: exchange, symbol, horizon_minutes, model_name, model_version, hour
 -- event time: hour
@@ -7,7 +7,7 @@
 -- columns:
 --   forecasts: number of outcomes
 --   error, absolute_error, squared_error, last_price_absolute_error, pinball: sums over the hour
---   paired_pinball, baseline_pinball: sums over the forecasts that have one of the baseline beside them, of it and of the baseline
+--   paired_pinball, baseline_pinball: sums over the forecasts that are paired with one of the baseline, of it and of the baseline
 --   covered, direction_right: outcomes within the interval; outcomes whose direction was right
 --   directed: outcomes that have a direction
 -- footprint:

@@ -351,7 +351,7 @@ class KafkaBus(Closing):
             if kind != "LogAppendTime":
                 raise BusError(
                     f"topic {name} has message.timestamp.type={kind}, expected LogAppendTime: "
-                    "with producers' clocks lateness cannot be told; change the topic's configuration"
+                    "late trades cannot be detected from producer timestamps; set message.timestamp.type=LogAppendTime"
                 )
 
 
@@ -504,7 +504,7 @@ class KafkaSubscription(Closing):
 class _Repetitions(logging.Filter):
     """Lets the same complaint through once a minute.
 
-    Without any broker the client begins anew twenty times a second and says so each time:
+    Without any broker the client reconnects twenty times a second and logs it each time:
     https://github.com/confluentinc/librdkafka/issues/5546
     """
 
@@ -513,7 +513,7 @@ class _Repetitions(logging.Filter):
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is news; ports and durations are none."""
+        """Tell whether a record is new, ignoring differences in ports and durations."""
         text = re.sub(r"\d+", "0", record.getMessage())
         now = time.monotonic()
         if now - self._said.get(text, float("-inf")) < _QUIET_SECONDS:
@@ -528,7 +528,7 @@ _log.addFilter(_Repetitions())
 
 
 class _LastError:
-    """Remembers what the client last complained about, to say it where something fails because of it."""
+    """Remembers the client's last error, to report it where something fails because of it."""
 
     def __init__(self, servers: str) -> None:
         self._servers = servers
@@ -584,5 +584,5 @@ def _milliseconds(duration: timedelta) -> int:
 
 
 def _text(data: bytes) -> str:
-    """Return text; bytes of other writers that are none stay readable."""
+    """Decode UTF-8, escaping invalid bytes."""
     return data.decode("utf-8", "backslashreplace")

@@ -113,7 +113,7 @@ def ensure_topics(conn: psycopg.Connection, specs: Iterable[TopicSpec]) -> None:
 
 
 def find_topic(conn: psycopg.Connection, name: str) -> Topic | None:
-    """Return a topic, or None if there is no such."""
+    """Return a topic, or None if it does not exist."""
     with conn.cursor(row_factory=class_row(Topic)) as cursor:
         return cursor.execute("SELECT topic, partitions, relation FROM bus.topics WHERE topic = %s", (name,)).fetchone()
 

@@ -1,7 +1,7 @@
 """Ownership of work by consumer group: shares of symbols, and singletons with standbys.
 
-The topics behind it have no records. Whoever is assigned a partition does the work that hashes to it. A member that
-hangs may still believe so for a moment after another has taken over, so that the work must be idempotent.
+The topics behind it have no records. The member that a partition is assigned to does the work that hashes to it. A
+member that hangs may go on for a moment after another has taken over, so the work must be idempotent.
 """
 
 import threading

@@ -1,7 +1,7 @@
-"""The rules of model-error-monitor, each in a file: when it holds, its thresholds, its words. No clock, no connection.
+"""The rules of model-error-monitor, each in its own file: condition, thresholds, sentence. No clock, no connection.
 
 Error, skill and coverage are judged per model version and horizon over all markets together, drift over all features,
-age per exchange: a thousand markets in trouble are a handful of alerts, and a hundred tests a minute do not raise false
+age per exchange: a thousand markets in trouble raise a handful of alerts, and a hundred tests a minute raise no false
 ones. The evidence names the worst markets. The text of an alert follows from rule, labels and value alone, so that it
 is the same after a restart.
 """

@@ -1,11 +1,11 @@
 """The 80 % interval held a share of outcomes that chance does not explain: the 99 % interval of that share, over
 ``coverage_hours``, excludes 80 %. Forecasts overlap (those an hour ahead share 59 minutes with the next) and markets
-move together, so they are far from independent: counted as if they were, an honest hourly interval would be accused
-on 62 % of all days. Here all markets of a minute are one observation, time is cut into batches of at least thirty
-minutes and at least two horizons, and Student's t of the batches' spread gives the interval: on simulated honest
-forecasts it accuses 0.6 % of the days one minute ahead, 1.9 % at fifteen minutes, 3 % at an hour (3,000 days each; a
-test repeats a part). With fewer than eight batches it says nothing. *Asks for a training*, unless it is the
-baseline's.
+move together, so they are far from independent: counted as if they were, a well-calibrated hourly interval would raise
+a false alarm on 62 % of days. Here all markets of a minute are one observation, time is cut into batches of at least
+thirty minutes and at least two horizons, and Student's t of the batches' spread gives the interval: on simulated
+well-calibrated forecasts it raises a false alarm on 0.6 % of days one minute ahead, 1.9 % at fifteen minutes, 3 % at an
+hour (3,000 days each; a test repeats a part). With fewer than eight batches it decides nothing. *Asks for a training*,
+unless it is the baseline's.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class CoverageLimits(Limits):
 
 
 def judge(readings: Readings, limits: CoverageLimits) -> Iterable[Finding]:
-    """Notice an 80 % interval that does not hold 80 %, when chance in dependent data does not explain it."""
+    """Notice an 80 % interval whose coverage differs from 80 % by more than chance in dependent data explains."""
     from candlewave.rules.statistics import coverage_interval  # those who only want the sentences need no SciPy
 
     for subject in sorted(readings.served):

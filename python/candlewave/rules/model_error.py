@@ -1,6 +1,6 @@
 """The mean absolute error of each of the last ``error_windows`` hours is more than ``error_ratio`` times that of the
-last seven days; each market is compared with its own week. It says that the market has changed, not that the model is
-worse than another: that is skill. *Asks for a training*, unless it is the baseline's: no training changes that.
+last seven days; each market is compared with its own week. It shows that the market has changed, not that the model is
+worse than another, which skill shows. *Asks for a training*, unless it is the baseline's: no training changes that.
 """
 
 from collections.abc import Iterable, Mapping

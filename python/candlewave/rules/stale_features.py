@@ -1,5 +1,5 @@
 """A market's newest closed candle that could be forecast from is older than ``max_feature_age_seconds``: its feed is
-away, or the engine does not keep up. One alert per exchange. Markets of ``candlewave.toml`` count; others,
+down, or the engine does not keep up. One alert per exchange. Markets of ``candlewave.toml`` count; others,
 such as simulated ones, until an hour after their last forecast.
 """
 

@@ -1,4 +1,4 @@
-"""A market has newer candles than forecasts, by more than ``max_feature_age_seconds``: the predictor is away or
+"""A market has newer candles than forecasts, by more than ``max_feature_age_seconds``: the predictor is down or
 behind. One alert per exchange.
 """
 

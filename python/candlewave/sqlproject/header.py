@@ -145,7 +145,8 @@ def parse_header(comment: str, name: str) -> Header:
         elif line.startswith("  "):
             fields[current].append(line.strip())
         else:
-            raise HeaderError(f"{name}: header line {line.strip()!r} is none of {', '.join(_FIELDS)} and not indented")
+            known = ", ".join(_FIELDS)
+            raise HeaderError(f"{name}: header line {line.strip()!r} is neither indented nor one of {known}")
     missing = [f for f in _FIELDS if f not in fields and f not in _OPTIONAL]
     if missing:
         raise HeaderError(f"{name}: the header has no '{missing[0]}:' line")

@@ -52,7 +52,7 @@ _SYNONYMS = {
 
 
 class UnresolvedError(ValueError):
-    """A query holds something whose columns cannot be told apart; the text says what."""
+    """The columns of part of a query cannot be determined; the text says which part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Lineage:
     Attributes:
         facts: of each output column, in the columns' order.
         rows: which rows there are; part of every column's fact.
-        unresolved: why the columns cannot be told apart; then every column counts as reading every input column.
+        unresolved: why the columns cannot be determined; then every column counts as reading every input column.
     """
 
     facts: Mapping[str, Fact]
@@ -296,7 +296,7 @@ class _Tracer:
             raise UnresolvedError("a star with REPLACE, RENAME or JOIN … USING")
         left_out = {_name(column.this) for column in star.args.get("except_") or ()}
         if table and table not in scope.sources:
-            raise UnresolvedError(f"there is no {table} for {table}.*")
+            raise UnresolvedError(f"{table}.* refers to {table}, which is not in FROM")
         for alias in [table] if table else scope.sources:
             for name in scope.sources[alias].columns:
                 if name not in left_out:
@@ -381,7 +381,7 @@ class _Tracer:
                 case exp.Column():  # t.* as an argument
                     table = _name(value.args.get("table"))
                     if table not in scope.sources:
-                        raise UnresolvedError(f"there is no {table} for {table}.*")
+                        raise UnresolvedError(f"{table}.* refers to {table}, which is not in FROM")
                     parts.append(scope.sources[table].whole)
                 case exp.Star() if not isinstance(value.parent, exp.Count):
                     parts += [relation.whole for relation in scope.sources.values()]

@@ -35,7 +35,7 @@ def write_rendered(root: Path | None = None) -> list[str]:
     """Bring what is written from ``sql/`` up to date; return the paths that changed, relative to the project.
 
     Args:
-        root: the ``sql`` folder; the project's own when None. Pages are written where there is documentation beside it.
+        root: the ``sql`` folder; the project's own when None. Pages go to the ``docs`` folder next to it, if any.
     """
     root = root or project_root() / "sql"
     stale = stale_files(root)

@@ -77,7 +77,11 @@ def test_an_object_may_have_no_event_time() -> None:
     [
         ("-- candles:", "-- candle:", "the first line must be '-- candles: <purpose>', found 'candle: closed"),
         ("-- grain: one row per exchange, symbol, bar\n", "", "the header has no 'grain:' line"),
-        ("-- readers:", "-- reader:", "header line 'reader: indicators, people' is none of grain, keys"),
+        (
+            "-- readers:",
+            "-- reader:",
+            "header line 'reader: indicators, people' is neither indented nor one of grain, keys",
+        ),
         ("tumble 60 minutes", "tumbling 60 minutes", "footprint line .* is not of the form"),
         ("tumble 60 minutes", "tumble 60 moons", "'60 moons' is not a distance such as 0, -1 minute"),
         ("[-1 minute, 0]", "[-1 minute, 5]", "'5' is not a distance"),

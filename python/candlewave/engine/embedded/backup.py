@@ -83,9 +83,9 @@ def backup(settings: Settings, file: Path) -> Contents:
 
 
 def restore(settings: Settings, file: Path, *, force: bool = False) -> Contents:
-    """Make the engine's database what it was when ``file`` was written.
+    """Return the engine's database to its state when ``file`` was written.
 
-    The file is restored beside the present database and takes its place at the end, so that a failure changes nothing.
+    The file is restored into a second database, which replaces the present one at the end: a failure changes nothing.
 
     Args:
         force: replace a database that is not empty.

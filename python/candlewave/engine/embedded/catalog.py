@@ -286,7 +286,7 @@ def has_bus(conn: psycopg.Connection) -> bool:
 
 
 def _is_full(stored: StoredObject) -> bool:
-    """Tell whether a change of a large input makes the object be computed anew as a whole."""
+    """Tell whether a change of a large input makes the whole object be recomputed."""
     return stored.statement.kind is Kind.MATERIALIZED_VIEW and not (stored.header and stored.header.footprints)
 
 

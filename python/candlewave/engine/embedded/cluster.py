@@ -23,7 +23,7 @@ _START_SECONDS = 300
 _STOP_SECONDS = 10
 """For an orderly end, which must fit into the grace of a service. Where it does not fit, the next start recovers."""
 
-# For two cores and at most 1 GB resident. Written anew at each start, so that a new candlewave applies its own.
+# For two cores and at most 1 GB resident. Rewritten at each start, so that a new candlewave applies its own.
 CONF = {
     "listen_addresses": f"'{HOST}'",
     "unix_socket_directories": "''",
@@ -108,7 +108,7 @@ def check_major(layout: Layout, major: int) -> None:
 
 
 def make_cluster(layout: Layout, cluster: Path, major: int, *, sync: bool = True, checksums: bool = True) -> None:
-    """Run initdb so that ``cluster`` appears complete or not at all. Makes the password when there is none."""
+    """Run initdb so that ``cluster`` appears complete or not at all. Creates the password if it is missing."""
     draft = cluster.with_name(cluster.name + ".new")
     shutil.rmtree(draft, ignore_errors=True)
     admit_server(layout.data_dir, major)
@@ -186,7 +186,8 @@ def write_conf(cluster: Path, conf: Mapping[str, str] = CONF) -> None:
 def postmaster(cluster: Path) -> psutil.Process | None:
     """Return the living postmaster of a cluster; a stale ``postmaster.pid`` counts as none.
 
-    A process id that now belongs to another program is told by its working directory: PostgreSQL's is the cluster.
+    A process id that now belongs to another program is recognised by its working directory, which for PostgreSQL is
+    the cluster.
     """
     try:
         pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
@@ -205,7 +206,7 @@ def stop_postmaster(cluster: Path) -> None:
     process = postmaster(cluster)
     if process is not None:
         # PostgreSQL's fast shutdown, then its immediate one; neither loses what was committed. The second is needed
-        # for a server that is recovering from a crashed session: there the first may hang for ever.
+        # for a server that is recovering from a crashed session: there the first may hang forever.
         for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, 10)):
             _signal(process, number)
             if _have_ended([process], seconds):
@@ -271,7 +272,7 @@ def _end_orphans(cluster: Path) -> None:
 
 
 def _have_ended(processes: list[psutil.Process], seconds: float) -> bool:
-    """Wait until all have ended. A zombie has: where nobody reaps orphans, it stays for ever."""
+    """Wait until all have ended. A zombie has ended: where nobody reaps orphans, it stays forever."""
     deadline = time.monotonic() + seconds
     while any(map(_lives, processes)):
         if time.monotonic() > deadline:

@@ -45,7 +45,7 @@ def run(
     """
     user = _system_user(cluster)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    # Output goes to a file: a daemon that inherits a pipe would keep it open for ever.
+    # Output goes to a file: a daemon that inherits a pipe would keep it open forever.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         result = subprocess.run(
             [str(binary(program, major)), *arguments],

@@ -1,4 +1,4 @@
-"""Replace the touched part of a view: compute those rows anew, delete what is gone, write what differs."""
+"""Replace the touched part of a view: recompute those rows, delete what is gone, write what differs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ def recompute(conn: psycopg.Connection, view: View, wanted: Ranges | None) -> Ch
     """Replace the wanted part of a view, or all of it.
 
     Args:
-        wanted: output rows to compute anew, by ``view.range_keys``; None for the whole view.
+        wanted: output rows to recompute, by ``view.range_keys``; None for the whole view.
     """
     text, parameters = (_whole(view), None) if wanted is None else _part(view, wanted)
     with conn.cursor(row_factory=tuple_row) as cursor:

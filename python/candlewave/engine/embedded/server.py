@@ -93,7 +93,7 @@ def start(
     major: int = MAJOR,
     conf: Mapping[str, str] | None = None,
 ) -> EmbeddedServer:
-    """Start the embedded PostgreSQL, making the data directory when there is none.
+    """Start the embedded PostgreSQL, creating the data directory if it is missing.
 
     An orphan of a killed owner is stopped first; what it had committed is kept.
 
@@ -102,7 +102,7 @@ def start(
         port: TCP port; None takes the last one again, or any free one.
         private: listen where no client looks for the engine, for maintenance.
         major: major version that the directory must have.
-        conf: settings of PostgreSQL beside or instead of our own, as written in ``postgresql.conf``.
+        conf: settings of PostgreSQL in addition to, or instead of, our own, as written in ``postgresql.conf``.
 
     Raises:
         DataDirectoryBusyError: another process owns the directory.

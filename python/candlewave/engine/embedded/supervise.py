@@ -36,7 +36,7 @@ def run_engine(
         server: PostgreSQL, running; it is stopped at the end.
         refresh: whether views follow their inputs.
         on_started: called when other commands can find the engine, before the first refresh.
-        beside: what else runs until the process stops, by the name of its thread.
+        beside: further work that runs until the process stops, by the name of its thread.
 
     Raises:
         ServerError: PostgreSQL died and does not start again.

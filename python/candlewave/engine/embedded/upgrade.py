@@ -36,8 +36,8 @@ def upgrade(data_dir: Path, say: Callable[[str], None], *, keep_old: bool = Fals
     """Upgrade a data directory in place; interrupted anywhere, it can be run again.
 
     Args:
-        say: is told each step.
-        keep_old: leave the old cluster beside the new one, as ``postgres.<major>``.
+        say: called with a line of text for each step.
+        keep_old: keep the old cluster next to the new one, as ``postgres.<major>``.
 
     Returns:
         False when there was nothing to do.

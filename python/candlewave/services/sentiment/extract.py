@@ -30,7 +30,7 @@ class Extraction:
 
     Attributes:
         findings: one per asset, none if it is about no asset.
-        extractor, version: who says so.
+        extractor, version: what made the score.
         skipped: why the article was not read, such as its language; None if it was.
     """
 

@@ -294,7 +294,7 @@ def _volume(found: _Catalog, c: IndicatorsConfig) -> None:
         2,
         talib="OBV",
         source="TA-Lib OBV (Granville)",
-        note="Starts anew at 00:00 UTC; TA-Lib runs on. A bar without a previous close adds nothing.",
+        note="Restarts at 00:00 UTC; TA-Lib runs on. A bar without a previous close adds nothing.",
     )
     found.window(
         f"vwap_{c.vwap}",

@@ -27,11 +27,11 @@ class Readable(QueryRule):
     code = "CW001"
 
     def violations(self, tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
-        """Find opaque statements, and what is no query."""
+        """Find opaque statements, and statements that are not queries."""
         for command in tree.find_all(exp.Command):
             yield command, f"{excerpt(command)} cannot be read"
         if not isinstance(tree, exp.Query | exp.Command):
-            yield tree, f"{excerpt(tree)} is no query"
+            yield tree, f"{excerpt(tree)} is not a query"
 
 
 _ALL: tuple[type[Rule], ...] = (

@@ -59,13 +59,13 @@ class KeysExist(Rule):
     code = "CW021"
 
     def check(self, model: Model) -> Iterator[Finding]:
-        """Find keys that are no columns, or not the keys."""
+        """Find keys that are not columns, or differ from the primary key."""
         sql_object = model.sql_object
         header, statement = sql_object.header, sql_object.statement
         columns = _columns(model)
         for name in (*header.keys, *([header.event_time] if header.event_time else [])):
             if name not in columns:
-                text = f"the header names {name}, which is no column; columns are {', '.join(columns)}"
+                text = f"the header names {name}, which is not a column; columns are {', '.join(columns)}"
                 yield model.finding(type(self), text, "-- keys:")
         declared: tuple[str, ...] | None = None
         if statement.kind is Kind.TABLE:
@@ -87,7 +87,7 @@ def _columns(model: Model) -> tuple[str, ...]:
 class ReadersAreReal(Rule):
     """The readers that a header names exist and read the object, and every object that reads it is named.
 
-    Whoever changes an object looks there for whom to ask.
+    Before changing an object, look there for the readers to ask.
 
     """
 
@@ -102,15 +102,16 @@ class ReadersAreReal(Rule):
             if reader in objects and reader not in reading:
                 yield model.finding(type(self), f"{reader} does not read it", "-- readers:")
             elif reader not in objects and reader not in KNOWN_READERS:
-                yield model.finding(type(self), f"reader {reader} is no object and no known service", "-- readers:")
+                text = f"reader {reader} is neither an object nor a known service"
+                yield model.finding(type(self), text, "-- readers:")
         for reader in sorted(reading - named):
-            yield model.finding(type(self), f"{reader} reads it, which the header does not say", "-- readers:")
+            yield model.finding(type(self), f"{reader} reads it, but the header does not name it", "-- readers:")
 
 
 class FootprintPresent(Rule):
     """A materialized view has a footprint line for each of its inputs, and for nothing else, and each line fits.
 
-    Without one the embedded engine computes the whole view anew at every change; with one for something that is not
+    Without one the embedded engine recomputes the whole view at every change; with one for something that is not
     read it watches in vain. Keys must be columns of both sides; all lines of a view have the same keys, except for
     `full`.
     """
@@ -151,9 +152,9 @@ class FootprintPresent(Rule):
         for key in footprint.keys:
             for columns, what in ((output, model.name), (input_, source)):
                 if key not in columns:
-                    yield f"key {key} is no column of {what}"
+                    yield f"key {key} is not a column of {what}"
         if footprint.output_time and footprint.output_time not in output:
-            yield f"{footprint.output_time} is no column of {model.name}"
+            yield f"{footprint.output_time} is not a column of {model.name}"
         if (footprint.lower.bars or footprint.upper.bars) and "timeframe" not in footprint.keys:
             yield "bars need timeframe among the keys"
 

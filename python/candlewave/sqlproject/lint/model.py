@@ -21,7 +21,7 @@ class Finding:
 
     Attributes:
         path: template, relative to the project.
-        line: line of the template; None where it cannot be told, as inside a macro.
+        line: line of the template; None where it is unknown, as inside a macro.
     """
 
     path: str

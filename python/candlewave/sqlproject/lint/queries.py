@@ -150,7 +150,7 @@ class UniqueOrder(Rule):
     A frame ordered by a time that repeats, or an open price chosen among trades of one microsecond, depends on the
     order in which rows happen to be read; engines and replays then disagree. So PARTITION BY and ORDER BY together,
     and the fields of min/max(ROW(…)) together with GROUP BY, must contain a key. Ordered first_value and last_value
-    aggregates are not used at all: RisingWave keeps every input row for them, for ever.
+    aggregates are not used at all: RisingWave keeps every input row for them forever.
     """
 
     code = "CW009"
@@ -183,7 +183,8 @@ class UniqueOrder(Rule):
         else:
             key = _row_key(branch)
         if key is None:
-            yield model.finding(type(self), f"the key of the rows that {excerpt(node)} orders cannot be told", node)
+            text = f"cannot determine a unique key for the rows ordered by {excerpt(node)}"
+            yield model.finding(type(self), text, node)
             return
         missing = sorted(key - {column.name for column in columns})
         if missing:
@@ -206,7 +207,7 @@ def _row_key(branch: Branch) -> frozenset[str] | None:
 class ResolvableNames(Rule):
     """Every column and relation that a query names exists, and is named without ambiguity.
 
-    The engine would say so too, but only when the migration is applied.
+    The engine would report that too, but only when the migration is applied.
 
     """
 

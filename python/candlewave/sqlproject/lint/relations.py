@@ -1,7 +1,7 @@
 """Names in queries resolved: which relation a column comes from, what the key of a relation's rows is, what is exact.
 
-sqlglot's own lineage stops at TUMBLE, so the few shapes that models use are resolved here. Stars are expanded: whoever
-looks at a branch sees columns only.
+sqlglot's own lineage stops at TUMBLE, so the few shapes that models use are resolved here. Stars are expanded: a
+branch has columns only.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ class Relation:
 
     Attributes:
         columns: names in order.
-        key: columns that tell rows apart; None when that cannot be told.
+        key: columns that identify a row; None when unknown.
         branches: the SELECTs it is made of, more than one for UNION ALL; none for a stored table.
         stored: name of the object, for one that exists in the engine.
         types: column types of a table.
@@ -262,7 +262,7 @@ def _is_integer(node: exp.Expr) -> bool:
 
 
 def _key(branch: Branch) -> frozenset[str] | None:
-    """Return the key of a SELECT's rows in terms of its output names; None when it cannot be told."""
+    """Return the key of a SELECT's rows in terms of its output names; None when unknown."""
     if branch.select.args.get("distinct"):
         return frozenset(output.output_name for output in branch.select.expressions)
     named = {output.unalias().sql(dialect="risingwave"): output.output_name for output in branch.select.expressions}

@@ -125,7 +125,7 @@ class PlainOffsets(QueryRule):
     code = "CW016"
 
     def violations(self, tree: exp.Expr) -> Iterator[tuple[exp.Expr, str]]:
-        """Find defaults, offsets that are no constants, and IGNORE NULLS."""
+        """Find defaults, offsets that are not constants, and IGNORE NULLS."""
         for function in tree.find_all(exp.Lag, exp.Lead):
             if function.args.get("default") is not None:
                 yield function, f"{excerpt(function)} has a default; write coalesce({function.key}(…) OVER (…), …)"

@@ -111,7 +111,7 @@ class _Unreadable:
 
 
 def _text(path: Path, body: bytes) -> str:
-    """Decode a file: UTF-8, or UTF-16 and UTF-32 where a byte order mark says so.
+    """Decode a file: UTF-8, or UTF-16 and UTF-32 where a byte order mark announces them.
 
     Raises:
         FetchRefusedError: it is in another encoding.

@@ -92,7 +92,7 @@ async function load() {
     byId("forget-key").hidden = storedKey() === null;
     if (!markets.length) {
       waiting("Appears with the first market.");
-      notice("idle", "No market has data yet.", "`make demo` brings a simulated one; `candlewave trade-to-ohlc` records an exchange. This page goes on by itself.");
+      notice("idle", "No market has data yet.", "`make demo` brings a simulated one; `candlewave trade-to-ohlc` records an exchange. This page updates by itself.");
       setTimeout(load, AGAIN);
       return;
     }

@@ -25,10 +25,10 @@ const PAGE = 600;
 /** What the API gives at most. */
 const LARGEST_PAGE = 1000;
 /** A page stays open for weeks: of more bars than the most, the newest are kept, and older ones come again when looked at. */
-const MOST_BARS = 5000;
+const MAX_BARS = 5000;
 const KEPT_BARS = 3000;
 const TICK = 1e3;
-/** Milliseconds after which a part is read anew, and after a failure. Events keep the others current. */
+/** Milliseconds after which a part is read again, and after a failure. Events keep the others current. */
 const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 60e3, bars: Infinity };
 const AGAIN = 5e3;
 /** @type {Part[]} */
@@ -301,7 +301,7 @@ export class Session {
       this.#bars.set(bar.time, bar);
       if (!this.#isShown) return;
       this.view.bar(bar);
-      if (this.#bars.size > MOST_BARS) this.#dropOld();
+      if (this.#bars.size > MAX_BARS) this.#dropOld();
     }
   }
 

@@ -6,7 +6,7 @@ import { clockSeconds, zoneName } from "./format.js";
 
 /** @typedef {import("./api.js").Problem} Problem */
 
-/** A break shorter than this is shown only beside the dot. */
+/** A break shorter than this is shown only next to the dot. */
 const PATIENCE = 3e3;
 
 let isLive = false;
@@ -19,7 +19,7 @@ let lastHeard = null;
 let said = "";
 
 /**
- * Say something above everything else. What is said already is not said again: a screen reader would repeat it.
+ * Show a notice above everything else. A notice that is shown already is not set again: a screen reader would repeat it.
  * @param {"down" | "idle" | null} kind null takes it away
  * @param {string} [title]
  * @param {string} [text] commands in backticks

@@ -134,7 +134,7 @@ export class Chart {
     this.#tell(false);
   }
 
-  /** Draw the indicators anew: the bars have got values. */
+  /** Redraw the indicators: the bars have got values. */
   refreshLines() {
     const palette = colours();
     for (const { series, drawn } of this.#drawn) drawn.setData(this.#bars.map((bar) => pointOf(series, bar, palette)));

@@ -8,7 +8,7 @@ import { clock, duration, horizon, horizonWords, percent, price, priceDigits } f
 /** There is a forecast each minute; an older one than this is late. */
 const LATE = 180e3;
 /** Less is shown as nothing. */
-const LEAST_CHANGE = 5e-6;
+const MIN_CHANGE = 5e-6;
 
 /**
  * @param {HTMLElement} host
@@ -62,7 +62,7 @@ function row(forecast, at, now, digits, place) {
       "p",
       { className: "middle" },
       price(middle, digits),
-      make("small", { className: change >= LEAST_CHANGE ? "rise" : change <= -LEAST_CHANGE ? "fall" : "quiet" }, percent(change, 3, true)),
+      make("small", { className: change >= MIN_CHANGE ? "rise" : change <= -MIN_CHANGE ? "fall" : "quiet" }, percent(change, 3, true)),
     ),
   );
 }

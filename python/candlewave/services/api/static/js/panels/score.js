@@ -10,8 +10,8 @@ import { modelName } from "./forecasts.js";
  */
 
 /** Less than this is none: a smaller lead is noise. */
-const LEAST_SKILL = 0.01;
-const LEAST_FORECASTS = 30;
+const MIN_SKILL = 0.01;
+const MIN_FORECASTS = 30;
 /** Skill over fewer is said with a warning: forecasts of neighbouring minutes overlap. */
 const SURE_FORECASTS = 300;
 /** @type {Record<string, string>} */
@@ -94,7 +94,7 @@ function skillCell(score, skill) {
  * @param {Score} score
  * @param {number | null} skill of its median, or of its interval
  */
-const counts = ({ model, forecasts }, skill) => model !== "baseline" && skill !== null && skill >= LEAST_SKILL && forecasts >= LEAST_FORECASTS;
+const counts = ({ model, forecasts }, skill) => model !== "baseline" && skill !== null && skill >= MIN_SKILL && forecasts >= MIN_FORECASTS;
 
 /** @param {Score} score */
 const isSkilled = (score) => counts(score, score.skill);
@@ -108,7 +108,7 @@ function verdict(served, span) {
   const skilled = served.filter(isSkilled);
   const models = served.filter(({ model }) => model !== "baseline");
   const time = `the last ${spanWords(span)}`;
-  const few = served.filter(({ forecasts }) => forecasts < LEAST_FORECASTS).length;
+  const few = served.filter(({ forecasts }) => forecasts < MIN_FORECASTS).length;
   let title = "No skill";
   let text = `Over ${time} no horizon was forecast better than by saying that the price stays.`;
   if (!served.length) {
@@ -118,17 +118,17 @@ function verdict(served, span) {
     const others = served.length - skilled.length;
     title = `Skill at ${skilled.map((score) => horizon(score.horizon)).join(", ")}`;
     text = `Over ${time} better than “the price stays” there${others ? `; no skill shown at the other ${others === 1 ? "horizon" : `${others} horizons`}` : ""}.`;
-  } else if (models.length && models.every(({ forecasts }) => forecasts < LEAST_FORECASTS)) {
+  } else if (models.length && models.every(({ forecasts }) => forecasts < MIN_FORECASTS)) {
     title = "Too early to tell";
-    text = `A model serves at ${models.map((score) => horizon(score.horizon)).join(", ")}, but fewer than ${LEAST_FORECASTS} of its forecasts are judged over ${time}: the figures are noise so far.`;
+    text = `A model serves at ${models.map((score) => horizon(score.horizon)).join(", ")}, but fewer than ${MIN_FORECASTS} of its forecasts are judged over ${time}: the figures are noise so far.`;
   } else if (!models.length) {
     text = "No model has proved better than the last price, so the baseline serves: the price stays, the band comes from volatility.";
   }
-  if (!models.length && served.length && few === served.length) text += ` Fewer than ${LEAST_FORECASTS} forecasts are judged: it is early.`;
+  if (!models.length && served.length && few === served.length) text += ` Fewer than ${MIN_FORECASTS} forecasts are judged: it is early.`;
   const better = served.filter((score) => counts(score, score.intervalSkill) && !isSkilled(score));
   if (better.length) text += ` Its band is better than the baseline's at ${better.map((score) => horizon(score.horizon)).join(", ")}.`;
   if ([...skilled, ...better].some(({ forecasts }) => forecasts < SURE_FORECASTS)) text += ` That may be luck: fewer than ${SURE_FORECASTS} forecasts are judged.`;
-  const wide = served.filter(({ coverage, forecasts }) => coverage !== null && forecasts >= LEAST_FORECASTS && Math.abs(coverage - 0.8) > 0.08);
+  const wide = served.filter(({ coverage, forecasts }) => coverage !== null && forecasts >= MIN_FORECASTS && Math.abs(coverage - 0.8) > 0.08);
   if (wide.length) {
     text += ` The 80 % band misses its aim at ${wide.map(({ horizon: minutes, coverage }) => `${horizon(minutes)} (${signed((Number(coverage) - 0.8) * 100, 0)} points)`).join(", ")}.`;
   }
