@@ -147,7 +147,7 @@ def test_the_past_does_not_depend_on_the_future(conn: psycopg.Connection, facts:
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_view_that_looks_ahead_is_caught(database: str, leak: str) -> None:
     with psycopg.connect(database, autocommit=True) as conn:
-        install(conn, [LEAKS[leak]])
+        install(conn, CONFIG, extra=[LEAKS[leak]])
         wrong = prefix_violations(conn, plain_history(), START + timedelta(minutes=33), ("features", "labels", "leaky"))
         assert wrong
         assert {line.split()[0] for line in wrong} == {"leaky"}
