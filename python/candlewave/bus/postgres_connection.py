@@ -59,13 +59,13 @@ def reaching(what: str) -> Iterator[None]:
     """Turn errors of the database into the bus's own.
 
     Raises:
-        BusUnavailableError: the server is away or cannot do it now.
+        BusUnavailableError: the server is down or cannot do it now.
         BusError: the bus's tables are not there.
     """
     try:
         yield
     except psycopg.OperationalError as error:
-        # No state, connection trouble or a shutdown: the server is away. The rest, such as a full disk, is its own.
+        # No state, connection trouble or a shutdown: the server is down. The rest, such as a full disk, is its own.
         away = error.sqlstate is None or error.sqlstate[:2] in ("08", "57")
         hint = "; is `candlewave up` running?" if away else ""
         raise BusUnavailableError(f"cannot {what}: {str(error).strip()}{hint}") from error

@@ -128,7 +128,7 @@ class PostgresSubscription(Closing):
         self._positions: dict[TopicPartition, int] = {}
         """Next offset to hand out, in the order in which partitions have their turn."""
         self._committed: dict[TopicPartition, int] = {}
-        """As the database knows it, without asking: while it is away a rewind must not be forgotten."""
+        """As the database knows it, without asking: while it is down a rewind must not be forgotten."""
         self._ends: dict[TopicPartition, int] = {}
 
     @property

@@ -193,7 +193,7 @@ def _decisions(settings: "Settings") -> list[tuple[str, str]]:
 
 @contextmanager
 def _blamed(children: "dict[str, subprocess.Popen[bytes]]", logs: Path) -> Iterator[None]:
-    """When the engine is away, report which child has ended, after giving it a moment to do so."""
+    """When the engine is down, report which child has ended, after giving it a moment to do so."""
     import psycopg
 
     from candlewave.engine.connect import EngineError

@@ -140,7 +140,7 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_event
         fail("there is no champion before the present one")
     text = f"version {before.version} instead of {present.version}: {reason}"
     with open_bus(settings) as bus:
-        bus.ensure_topics([MODEL_EVENTS])  # fails before anything is changed when the bus is away
+        bus.ensure_topics([MODEL_EVENTS])  # fails before anything is changed when the bus is down
         registry.promote(before.version, before.served_horizons)
         event = event_message(model_name, before.version, "rolled_back", text, utc_now())
         bus.publish(MODEL_EVENTS.name, [event])

@@ -56,7 +56,7 @@ class Sender:
         bus.ensure_topics(EMBEDDED_TOPICS)
 
     def run(self, stop: threading.Event) -> None:
-        """Send until ``stop`` is set; pauses grow while Elasticsearch or the bus is away."""
+        """Send until ``stop`` is set; pauses grow while Elasticsearch or the bus is down."""
         failures = 0
         with self._bus.subscribe(GROUP, [DOCUMENTS.name]) as subscription:
             while not stop.is_set():
@@ -76,7 +76,7 @@ class Sender:
         """Send what waits, then commit; return how many documents that were.
 
         Raises:
-            ElasticUnavailableError: Elasticsearch is away or overloaded; nothing was committed.
+            ElasticUnavailableError: Elasticsearch is down or overloaded; nothing was committed.
             SearchError: it refuses the request as a whole, such as for a wrong password; nothing was committed.
             BusError: the bus failed; nothing was committed.
         """

@@ -115,7 +115,7 @@ def read_dataset(
 
     Raises:
         NoFeaturesError: the engine is not migrated.
-        psycopg.Error: the engine is away.
+        psycopg.Error: the engine is down.
     """
     names = feature_names(conn)
     parts = [

@@ -246,7 +246,7 @@ def train(
 
 
 def _undo(registry: Registry, before: Mapping[str, ModelVersion | None], version: str) -> None:
-    """Point the aliases back after a training that did not end, as far as the registry can be asked."""
+    """Point the aliases back after a training that did not end, as far as the registry is reachable."""
     try:
         registry.restore(before)
     except RegistryError as error:

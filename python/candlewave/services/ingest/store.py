@@ -42,7 +42,7 @@ class EngineStore:
         """Return the newest stored trade of the exchange's own: highest running number, or latest time.
 
         Raises:
-            StoreUnavailableError: the engine is away.
+            StoreUnavailableError: the engine is down.
         """
         order: LiteralString = "seq DESC" if numeric else "ts DESC, trade_id"
         query: LiteralString = (
@@ -60,7 +60,7 @@ class EngineStore:
         """Return the holes of a market that are not filled yet.
 
         Raises:
-            StoreUnavailableError: the engine is away.
+            StoreUnavailableError: the engine is down.
         """
         entries = self._run(lambda conn: Ledger(conn).ranges(exchange, symbol))
         return [hole for hole in map(Hole.from_entry, entries) if hole is not None]
@@ -69,7 +69,7 @@ class EngineStore:
         """Write a row of the ledger.
 
         Raises:
-            StoreUnavailableError: the engine is away.
+            StoreUnavailableError: the engine is down.
         """
         self._run(lambda conn: Ledger(conn).record(entry))
 

@@ -64,7 +64,7 @@ class Monitor:
         clock: present time, UTC.
 
     Raises:
-        psycopg.Error: the engine is away, or lacks a table.
+        psycopg.Error: the engine is down, or lacks a table.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Monitor:
         """Evaluate all rules once.
 
         Raises:
-            psycopg.Error: the engine is away, or lacks a view.
+            psycopg.Error: the engine is down, or lacks a view.
             BusError: the bus did not store an alert or a request; the next evaluation proposes it again.
         """
         with metrics.CYCLE_SECONDS.time(), tracing.tracer(__name__).start_as_current_span("evaluate") as span:

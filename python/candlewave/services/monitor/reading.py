@@ -35,7 +35,7 @@ def read(conn: psycopg.Connection, config: Config, now: datetime) -> Readings | 
         now: wall clock, UTC.
 
     Raises:
-        psycopg.Error: the engine is away, or a view is missing.
+        psycopg.Error: the engine is down, or a view is missing.
     """
     rows = _all(conn, "SELECT closed_until FROM market_clock WHERE closed_until IS NOT NULL")
     if not rows:

@@ -43,7 +43,7 @@ def main(service: Service, config: Config, settings: MonitorSettings) -> None:
         )
 
     def watch(status: Status) -> None:
-        if not lease.held:  # while the engine is away, the standby loop is never reached
+        if not lease.held:  # while the engine is down, the standby loop is never reached
             withdraw(senders)
         with connect(service.settings) as conn:
             conn.execute("SELECT 1")

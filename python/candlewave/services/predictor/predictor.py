@@ -90,7 +90,7 @@ class Predictor:
             going_on: asked between batches; False ends the cycle early.
 
         Raises:
-            psycopg.Error, NoFeaturesError: the engine is away, or lacks a view.
+            psycopg.Error, NoFeaturesError: the engine is down, or lacks a view.
             BusError: the bus did not take the forecasts; they are made again with the next cycle.
         """
         started = time.perf_counter()

@@ -26,7 +26,7 @@ class Waker(Closing):
         """Return when there are new candles, after so many seconds, or when ``stop`` is set (without a listener).
 
         Raises:
-            psycopg.Error: the engine is away.
+            psycopg.Error: the engine is down.
         """
         if self._listener is None:
             stop.wait(seconds)

@@ -112,7 +112,7 @@ class FootprintPresent(Rule):
     """A materialized view has a footprint line for each of its inputs, and for nothing else, and each line fits.
 
     Without one the embedded engine recomputes the whole view at every change; with one for something that is not
-    read it watches in vain. Keys must be columns of both sides; all lines of a view have the same keys, except for
+    read it watches for nothing. Keys must be columns of both sides; all lines of a view have the same keys, except for
     `full`.
     """
 

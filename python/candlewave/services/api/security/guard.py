@@ -126,11 +126,11 @@ class Guard:
         return None if row is None else keys.from_row(row)
 
     async def _count(self, who: str) -> Headers:
-        """Count a request; while a shared store is away, this process counts for itself."""
+        """Count a request; while a shared store is down, this process counts for itself."""
         try:
             return await self._count_in(self._counter, who)
         except self._counter.storage.base_exceptions as error:
-            _log.warning("rate limits are counted in memory: the store is away", error=str(error))
+            _log.warning("rate limits are counted in memory: the store is down", error=str(error))
             return await self._count_in(self._in_memory, who)
 
     async def _count_in(self, counter: strategies.RateLimiter, who: str) -> Headers:

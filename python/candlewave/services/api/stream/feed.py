@@ -99,7 +99,7 @@ class Feed:
                 try:
                     async with self._looking:
                         await self.look()
-                except ProblemError:  # the engine is away, which the reader has logged; clients keep their connection
+                except ProblemError:  # the engine is down, which the reader has logged; clients keep their connection
                     pass
                 except Exception:  # noqa: BLE001 (one look that fails must not be the last)
                     _log.exception("looking for news failed")

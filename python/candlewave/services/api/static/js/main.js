@@ -24,7 +24,7 @@ import { announce, complete, connected, disconnected, explain, heard, incomplete
 
 const AGAIN = 3e3;
 const SECOND = 1e3;
-/** A page that nobody sees for this long lets its connection go: browsers have six for all pages of a server. */
+/** A page that is hidden for this long closes its connection: browsers have six for all pages of a server. */
 const UNSEEN = 60e3;
 
 const state = {
