@@ -86,6 +86,7 @@ def running(folder: Path, ended_by: signal.Signals) -> Iterator[Demo]:
         demo.process.send_signal(ended_by)
         assert demo.process.wait(60) == 0, demo.said
         assert psutil.wait_procs(children, timeout=20)[1] == []
+        assert "Stopping: services first, the engine last" in demo.said
         assert "continues where this ended" in demo.said
 
 

@@ -92,6 +92,7 @@ def demo(
             run("predictions-api", API_HOST="127.0.0.1", API_PORT=address.rpartition(":")[2])
             _wait_for_page(address, children, logs, stop)
             _watch(address, settings, children, logs, stop)
+        _say("Stopping: services first, the engine last")
     _say("Stopped. `make demo` continues where this ended.")
 
 

@@ -314,12 +314,14 @@ def audit(
 
     from candlewave.engine.connect import connect
     from candlewave.services.ingest.audit import OhlcAudit
+    from candlewave.telemetry.progress import progress
 
     settings, config = load_project()
     with connect(settings) as conn:
         if against is _Against.TRADES:
             checker = OhlcAudit(conn, timedelta(minutes=config.candles.max_fill_minutes))
-            audited, differences = checker.sample(sample, exchange, symbol)
+            with progress("Computing candles again from raw trades", sample, "candles") as bar:
+                audited, differences = checker.sample(sample, exchange, symbol, on_candle=bar.advance)
             if not audited and (exchange or symbol):
                 fail(f"there are no closed candles of {symbol or 'any market'} on {exchange or 'any exchange'}")
             for difference in differences:

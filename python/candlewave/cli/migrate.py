@@ -7,7 +7,7 @@ import typer
 
 from candlewave.cli import plan
 from candlewave.cli.common import plain_console
-from candlewave.cli.plan import print_plan
+from candlewave.cli.plan import Diff, print_plan
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,6 +48,7 @@ def migrate(
         bool,
         typer.Option("--search", help="First install index templates and lifecycle in Elasticsearch."),
     ] = False,
+    diff: Diff = True,
     yes: Yes = False,
     refill: Refill = False,
     wait: Wait = 60.0,
@@ -71,7 +72,7 @@ def migrate(
     _ensure_topics()
 
     def confirm(made: "Plan") -> bool:
-        print_plan(console, made)
+        print_plan(console, made, diff=diff)
         return yes or not (sys.stdin.isatty() and console.is_terminal) or typer.confirm("Apply this plan?")
 
     if not migrator.upgrade(Mode.IN_PLACE if in_place else Mode.BESIDE, confirm):

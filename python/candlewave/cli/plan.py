@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from candlewave.engine.migrate.state import State
 
 
+Diff = Annotated[bool, typer.Option("--diff/--no-diff", help="Show the changed lines.")]
+
+
 class Rules(StrEnum):
     """Whose rules a comparison without an engine follows."""
 
@@ -53,7 +56,7 @@ def register(app: typer.Typer, migrator: "Callable[[Console], Migrator]") -> Non
             typer.Option(help="Whose rules to follow without an engine; those of the configured one by default."),
         ] = None,
         in_place: Annotated[bool, typer.Option("--in-place", help="As `migrate --in-place` would do it.")] = False,
-        diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Show the changed lines.")] = True,
+        diff: Diff = True,
         as_json: Annotated[
             bool, typer.Option("--json", help="Print the plan as JSON; see docs/migrations.md.")
         ] = False,

@@ -145,12 +145,16 @@ class OhlcAudit:
             FILLED.labels(exchange, symbol).set(count)
 
     def sample(
-        self, count: int, exchange: str | None = None, symbol: str | None = None
+        self,
+        count: int,
+        exchange: str | None = None,
+        symbol: str | None = None,
+        on_candle: Callable[[], None] = lambda: None,
     ) -> tuple[int, list[Difference]]:
         """Compute up to ``count`` random closed candles again; return how many, and what differs.
 
         ``exchange`` and ``symbol`` choose the markets, all if None. Half of the candles are of the last two hours,
-        where mistakes are made. Stored candle and trades are read in one snapshot.
+        where mistakes are made. Stored candle and trades are read in one snapshot. ``on_candle`` is called after each.
         """
         differences: list[Difference] = []
         audited = 0
@@ -169,6 +173,7 @@ class OhlcAudit:
             with self._snapshot():
                 candle = self._stored(exchange, symbol, timeframe, moment)
                 computed = None if candle is None else self.compute(candle)
+            on_candle()
             if candle is None or computed is None:
                 continue
             audited += 1

@@ -104,6 +104,7 @@ def test_simulated_history_passes_its_audit_and_a_wrong_candle_does_not(command:
     good = command("audit", "--sample", "40")
     assert good.exit_code == 0, good.output
     assert "0 values differ" in good.stdout
+    assert "Computing candles again from raw trades: 40 candles" in good.stderr
     running.conn.execute("UPDATE candles SET high = high + 1")
     bad = command("audit", "--sample", "5")
     assert bad.exit_code == 1

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -140,6 +140,9 @@ class Migrated:
     def plan(self, mode: Mode = Mode.BESIDE) -> Plan:
         return self._project.plan(self._recorded, mode=mode)
 
+    def upgrade(self, mode: Mode, confirm: Callable[[Plan], bool]) -> bool:
+        return confirm(self.plan(mode))
+
 
 def test_plan_and_check_ask_a_running_engine(project: SmallProject, commands: Commands) -> None:
     engine = Migrated(project)
@@ -153,6 +156,18 @@ def test_plan_and_check_ask_a_running_engine(project: SmallProject, commands: Co
     assert "Needs about 2 bytes of extra space until the old ones are dropped." in output
     write_rendered(project.root / "sql")
     assert "scaled: to be rebuilt on the engine: reads minutes.high" in commands("check", code=1)
+
+
+def test_migrate_shows_the_plan_with_or_without_changed_lines(
+    project: SmallProject, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Migrated(project)
+    monkeypatch.setattr(migrate, "_migrator", lambda _console, **_options: engine)
+    project.edit("scaled", "AS value", "AS value, high - 1 AS lowered")
+    assert "high - 1 AS lowered" in commands("migrate", "--yes")
+    short = commands("migrate", "--yes", "--no-diff")
+    assert "In total: 1 changed" in short
+    assert "high - 1 AS lowered" not in short
 
 
 def test_sql_is_printed_without_an_engine(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
