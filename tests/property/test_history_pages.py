@@ -20,7 +20,7 @@ MS0 = int(T0.timestamp() * 1000)
 FAST = {"retry_first_seconds": 0.001, "retry_max_seconds": 0.002, "request_interval_ms": 0.01}
 
 # Steps in milliseconds from trade to trade: many of none, seldom a quiet hour.
-steps = st.lists(st.one_of(st.just(0), st.integers(1, 900), st.just(4_000_000)), min_size=1, max_size=60)
+steps = st.lists(st.sampled_from([0] * 9 + [1, 2, 5, 900] * 3 + [4_000_000]), min_size=1, max_size=60)
 
 
 @st.composite
@@ -30,6 +30,12 @@ def markets(draw: st.DrawFn) -> tuple[list[int], int]:
     page = max(draw(st.integers(2, 12)), 1 + max(Counter(ordered).values()))
     late = draw(st.lists(st.integers(0, page // 2), min_size=len(ordered), max_size=len(ordered)))
     return [ordered[i] for i in sorted(range(len(ordered)), key=lambda i: i + late[i])], page
+
+
+def edges(data: st.DataObject, times: list[int]) -> tuple[int, int]:
+    """Draw a range that begins and ends at or just beside trades."""
+    first, last = sorted(data.draw(st.tuples(st.sampled_from(times), st.sampled_from(times))))
+    return max(first + data.draw(st.integers(-2, 1)), 0), last + data.draw(st.integers(2, 4))
 
 
 def wanted(times: list[int], begin: int, end: int, first_id: int) -> Counter[int]:
@@ -48,20 +54,21 @@ async def ids(exchange: Exchange, symbol: str, begin: int, end: int, **known: in
 
 
 @settings(max_examples=150, deadline=None)
-@given(market=markets(), begin=st.integers(-500, 9_000), length=st.integers(1, 20_000))
-def test_binance_gives_each_trade_once(market: tuple[list[int], int], begin: int, length: int) -> None:
+@given(market=markets(), data=st.data())
+def test_binance_gives_each_trade_once(market: tuple[list[int], int], data: st.DataObject) -> None:
     times, page = market
+    begin, end = edges(data, times)
 
     async def load() -> Counter[int]:
         exchange = Exchange("binance", IngestSettings(**FAST))  # type: ignore[arg-type]
         FakeBinance([MS0 + ms for ms in times], page, first_id=17).attach(exchange.client)
         exchange.page = page
         try:
-            return await ids(exchange, "BTC/USDT", begin, begin + length)
+            return await ids(exchange, "BTC/USDT", begin, end)
         finally:
             await exchange.close()
 
-    assert asyncio.run(load()) == wanted(times, begin, begin + length, 17)
+    assert asyncio.run(load()) == wanted(times, begin, end, 17)
 
 
 @settings(max_examples=60, deadline=None)
@@ -90,12 +97,11 @@ def kraken() -> Iterator[FakeKraken]:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(market=markets(), begin=st.integers(0, 9_000), length=st.integers(1, 20_000))
-def test_kraken_gives_each_trade_once(
-    kraken: FakeKraken, market: tuple[list[int], int], begin: int, length: int
-) -> None:
+@given(market=markets(), data=st.data())
+def test_kraken_gives_each_trade_once(kraken: FakeKraken, market: tuple[list[int], int], data: st.DataObject) -> None:
     """A page holds any number of trades of one time but one: more of them than a page takes, Kraken does not give."""
     times, page = market
+    begin, end = edges(data, times)
     kraken.page = page
     kraken.trades["BTC/USD"].clear()
     for ms in times:
@@ -107,8 +113,8 @@ def test_kraken_gives_each_trade_once(
         try:
             await exchange.load_markets()
             exchange.page = page
-            return await ids(exchange, "BTC/USD", begin, begin + length)
+            return await ids(exchange, "BTC/USD", begin, end)
         finally:
             await exchange.close()
 
-    assert asyncio.run(load()) == wanted(times, begin, begin + length, 1)
+    assert asyncio.run(load()) == wanted(times, begin, end, 1)
