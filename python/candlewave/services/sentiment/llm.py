@@ -54,7 +54,7 @@ class _ArticleAnswer(_Strict):
 
 
 class _Answer(_Strict):
-    articles: list[_ArticleAnswer]
+    articles: list[Any]
 
 
 class _BadAnswerError(Exception):
@@ -139,8 +139,11 @@ class LlmExtractor:
         kept = self._store.answer(self._key(article))
         if kept is None:
             return None
+        try:
+            answer = _ArticleAnswer.model_validate_json(kept)
+        except ValidationError:
+            return None  # kept by a version that read answers otherwise: ask again
         metrics.LLM_REQUESTS.labels("cached").inc()
-        answer = _ArticleAnswer.model_validate_json(kept)
         return self._extraction(answer)
 
     def _key(self, article: Article) -> str:
@@ -251,7 +254,7 @@ class _TruncatedError(Exception):
 
 
 def _read(body: bytes, expected: int) -> dict[int, _ArticleAnswer]:
-    """Read a chat completion; articles that it leaves out are missing in the result.
+    """Read a chat completion; articles that it leaves out, or gives no or several usable answers about, are missing.
 
     Raises:
         _BadAnswerError: it holds no usable JSON, or of none of the articles.
@@ -272,7 +275,14 @@ def _read(body: bytes, expected: int) -> dict[int, _ArticleAnswer]:
         answer = _Answer.model_validate_json(fenced.group(1) if fenced else content)
     except ValidationError as error:
         raise _BadAnswerError(f"{error.error_count()} errors, the first: {error.errors()[0]['msg']}") from None
-    answers = {a.id: a for a in answer.articles if 0 <= a.id < expected}
-    if len(answers) != len([a for a in answer.articles if 0 <= a.id < expected]) or not answers:
-        raise _BadAnswerError("ids are missing or repeated")
+    found: dict[int, list[_ArticleAnswer]] = {}
+    for item in answer.articles:
+        try:
+            article = _ArticleAnswer.model_validate(item)
+        except ValidationError:
+            continue  # this article's answer alone is of no use
+        found.setdefault(article.id, []).append(article)
+    answers = {number: given[0] for number, given in found.items() if len(given) == 1 and 0 <= number < expected}
+    if not answers:
+        raise _BadAnswerError(f"no usable answer about any of {expected} articles")
     return answers

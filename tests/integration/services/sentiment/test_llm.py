@@ -219,3 +219,23 @@ def test_text_of_an_article_cannot_leave_its_place(web: Web, make: Make, clock: 
     asked = json.loads(web.requests[0].body)
     assert title not in asked["messages"][0]["content"]
     assert json.loads(asked["messages"][1]["content"])["articles"][0]["title"] == title
+
+
+def test_bad_answers_about_some_articles_leave_the_others(web: Web, make: Make, clock: Clock) -> None:
+    good, far = {"id": 0, "assets": [GOOD]}, {"id": 1, "assets": [{**GOOD, "score": 17}]}
+    twice = [{"id": 3, "assets": [GOOD]}, {"id": 3, "assets": []}]
+    last = {"id": 4, "assets": [GOOD]}
+    web.reply(PATH, completion(json.dumps({"articles": [good, far, "nothing", *twice, last]})))
+    found = make().extract([article(f"News {i}", clock) for i in range(5)])
+    assert [f is not None for f in found] == [True, False, False, False, True]
+    assert len(web.requests) == 1
+
+
+def test_a_kept_answer_that_cannot_be_read_is_asked_for_again(
+    web: Web, make: Make, clock: Clock, store: ArticleStore
+) -> None:
+    web.reply(PATH, completion(answer_for([GOOD])))
+    extractor = make()
+    news = article("Bitcoin ETF", clock)
+    store.keep_answer(extractor._key(news), b'{"id": 0, "assets": 5}', clock())
+    assert one(extractor.extract([news])).findings[0].asset == "BTC"
