@@ -25,10 +25,10 @@ steps = st.lists(st.sampled_from([0] * 9 + [1, 2, 5, 900] * 3 + [4_000_000]), mi
 
 @st.composite
 def markets(draw: st.DrawFn) -> tuple[list[int], int]:
-    """Draw times by id, in milliseconds, and the size of a page: a trade is late by at most half a page of others."""
+    """Draw times by id, in milliseconds, and the size of a page: a trade is late by at most a quarter of a page."""
     ordered = list(accumulate(draw(steps)))
-    page = max(draw(st.integers(2, 12)), 1 + max(Counter(ordered).values()))
-    late = draw(st.lists(st.integers(0, page // 2), min_size=len(ordered), max_size=len(ordered)))
+    page = max(draw(st.integers(2, 24)), 1 + max(Counter(ordered).values()))
+    late = draw(st.lists(st.integers(0, page // 4), min_size=len(ordered), max_size=len(ordered)))
     return [ordered[i] for i in sorted(range(len(ordered)), key=lambda i: i + late[i])], page
 
 

@@ -42,8 +42,6 @@ _PASSING = re.compile("rate|limit|already|busy|unavailable|internal|timeout|main
 _KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 """Assets that Kraken's websocket v2 calls otherwise than its REST API."""
 _PAGE = 1_000
-_FIRST_BACK_NS = 1_000_000_000
-_MAX_BACK_NS = 600_000_000_000
 
 T = TypeVar("T")
 
@@ -307,39 +305,44 @@ class Exchange:
         """Kraken gives trades after ``since``, an exclusive time in ns.
 
         A page may end among trades of one time, so the next is asked for from that time on, and what is known is left
-        out. A jump in the running ids is a trade whose time is before its page: it is looked for further back.
+        out. A jump in the running ids is a trade whose time is before its page: it is asked for by itself.
         """
         market = self.client.market(symbol)["id"]
         since, until = to_us(begin) * 1_000 - 1, to_us(end) * 1_000
         order = _IdOrder(after_id)
-        largest, jumped_at, back = 0, 0, 0
+        largest = 0
         while True:
             page, last = await self.call(self._kraken_trades, market, since)
             rows = [self._kraken_row(symbol, row) for row in page]
-            if ready := order.take(rows):
+            ready = order.take(rows)
+            if order.missing:
+                ready += await self._kraken_missing(market, symbol, order, since)
+            if ready:
                 yield ready
             if before_id is not None and order.reached >= before_id - 1:
                 return
             largest = max(largest, len(rows))
             stuck = last <= since + 1
-            is_end = not rows or (stuck and len(rows) < largest) or all(_is_past(row, until) for row in rows)
-            if not order.missing:
-                back = 0
-                if is_end:
-                    return
-            elif back == 0 or is_end or since >= jumped_at:
-                jumped_at = since if back == 0 else jumped_at
-                back = back * 8 if back else _FIRST_BACK_NS
-                if back <= _MAX_BACK_NS:
-                    since = jumped_at - back
-                    continue
-                back = 0
+            if not rows or (stuck and len(rows) < largest) or all(_is_past(row, until) for row in rows):
+                return
+            order.forget(3 * self.page)
+            since = last if stuck else last - 1
+
+    async def _kraken_missing(self, market: str, symbol: str, order: "_IdOrder", since: int) -> list[RawTrade]:
+        """Return what is held back and what is missing before it, asked for from further and further back."""
+        ready: list[RawTrade] = []
+        while order.missing:
+            reached = order.reached
+            for begin in order.times_before(self.page) or [since - second for second in (10**9, 60 * 10**9)]:
+                page, _ = await self.call(self._kraken_trades, market, begin)
+                ready += order.take([self._kraken_row(symbol, row) for row in page])
+                if order.reached > reached:
+                    break
+            else:
                 gap = order.give_up()
                 _log.warning("exchange does not give trades", exchange=self.name, symbol=symbol, ids=gap)
-                if ready := order.take([]):
-                    yield ready
-                since = jumped_at
-            since = max(last if stuck else last - 1, since)
+                ready += order.take([])
+        return ready
 
     async def _kraken_trades(self, market: str, since: int) -> tuple[list[Any], int]:
         response = await self.client.publicGetTrades({"pair": market, "since": str(since), "count": self.page})
@@ -619,6 +622,7 @@ class _IdOrder:
     def __init__(self, reached: int | None) -> None:
         self._reached = reached
         self._held: dict[int, RawTrade] = {}
+        self._times: dict[int, int] = {}
         self._unreadable: set[bytes] = set()
         self._gaps = 0
 
@@ -641,7 +645,10 @@ class _IdOrder:
                 if row.payload not in self._unreadable:
                     ready.append(row)
                     self._unreadable.add(row.payload)
-            elif self._reached is None or number > self._reached:
+                continue
+            if isinstance(row.ts, datetime):
+                self._times[number] = to_us(row.ts) * 1_000
+            if self._reached is None or number > self._reached:
                 self._held.setdefault(number, row)
         if self._reached is None and self._held:
             self._reached = min(self._held) - 1
@@ -652,6 +659,17 @@ class _IdOrder:
             ready.append(self._held.pop(number))
             self._reached = number
         return ready
+
+    def times_before(self, page: int) -> list[int]:
+        """Return times in ns, ever earlier, just before the newest eighth of a page, and more, ahead of a jump."""
+        known = sorted(number for number in self._times if number <= self.reached)
+        counts = sorted({max(page * eighths // 8, 1) for eighths in (1, 2, 4, 6)})
+        return [min(self._times[n] for n in known[-count:]) - 1_000 for count in counts] if known else []
+
+    def forget(self, keep: int) -> None:
+        """Forget the times of all but the newest trades."""
+        for number in sorted(self._times)[:-keep]:
+            del self._times[number]
 
     def give_up(self) -> list[int]:
         """Go on behind a jump; return the first and last id that are missing. After some, jumps are taken as usual."""
