@@ -228,12 +228,13 @@ def test_an_engine_that_goes_is_noticed_though_the_stream_stays(
     watched: Watched, site: Site, world: World, server: EmbeddedServer
 ) -> None:
     watched.allowed += ["503"]
-    sessions = "SELECT pid FROM pg_stat_activity WHERE datname = 'browser'"
+    name = world.market.conn.info.dbname
+    sessions = f"SELECT pid FROM pg_stat_activity WHERE datname = '{name}'"
     own = {row[0] for row in world.market.conn.execute(sessions).fetchall()}
     page = show(watched, site)
     expect(page.locator(".forecasts li")).to_have_count(4)
     with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute("ALTER DATABASE browser ALLOW_CONNECTIONS false")
+        conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         try:
             for (pid,) in conn.execute(sessions).fetchall():
                 if pid not in own:
@@ -241,7 +242,7 @@ def test_an_engine_that_goes_is_noticed_though_the_stream_stays(
             expect(page.locator("#connection")).to_have_text("Not live", timeout=2 * PATIENCE)
             expect(page.locator("#notice")).to_contain_text("The SQL engine does not answer. Trying again.")
         finally:
-            conn.execute("ALTER DATABASE browser ALLOW_CONNECTIONS true")
+            conn.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#notice")).to_be_hidden()
 
