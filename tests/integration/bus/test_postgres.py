@@ -258,8 +258,14 @@ def test_a_group_without_a_member_holds_back_retention_for_a_week(
             query = "SELECT unattended FROM bus.offsets WHERE group_id = %s AND topic = %s"
             return conn.execute(query, (group, topic)).fetchone()[0]
 
+        def kept() -> int:
+            """Run retention, which sees all topics, and count what it leaves of this one."""
+            bus.retain()
+            (table,) = conn.execute("SELECT relation FROM bus.topics WHERE topic = %s", (topic,)).fetchone()
+            return conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
         now += timedelta(days=100)
-        assert bus.retain() == 1, "what the group has read"
+        assert kept() == 2, "what the group has not read"
         assert waited() == timedelta(hours=1), "a pause of the engine does not count as a whole"
         conn.execute(
             "UPDATE bus.offsets SET unattended = unattended + INTERVAL '6 days 22 hours' WHERE topic = %s", (topic,)
@@ -268,13 +274,13 @@ def test_a_group_without_a_member_holds_back_retention_for_a_week(
             poll_until(lambda got: len(got) == 2, [reader])
             assert waited() == timedelta(0), "a member is back"
             now += timedelta(minutes=10)
-            assert bus.retain() == 0
+            assert kept() == 2
             assert waited() == timedelta(0)
         conn.execute("UPDATE bus.offsets SET unattended = INTERVAL '6 days 23 hours' WHERE topic = %s", (topic,))
         now += timedelta(minutes=59)
-        assert bus.retain() == 0, "a minute short of a week"
+        assert kept() == 2, "a minute short of a week"
         now += timedelta(minutes=1)
-        assert bus.retain() == 2
+        assert kept() == 0
         bus.publish(topic, [Message(b"new", "k")])
         with bus.subscribe("abandoned", [topic]) as reader:
             assert [m.value for m in receive(1, reader)] == [b"new"]

@@ -60,6 +60,9 @@ def test_a_case_may_have_its_own_configuration(tmp_path: Path) -> None:
 
 def test_defaults_of_a_partial_configuration_are_the_shipped_ones() -> None:
     from candlewave.core.config import Config, load_config
+    from candlewave.rules import monitor_config
 
     shipped = load_config()
-    assert Config(default_exchange=shipped.default_exchange, exchanges=shipped.exchanges) == shipped
+    partial = Config(default_exchange=shipped.default_exchange, exchanges=shipped.exchanges)
+    assert monitor_config(partial) == monitor_config(shipped)
+    assert partial.model_copy(update={"monitor": shipped.monitor}) == shipped

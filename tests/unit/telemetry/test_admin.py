@@ -41,7 +41,8 @@ def test_alive_whatever_the_checks_say(admin: AdminServer, readiness: Readiness)
 def test_ready_when_every_check_is_well(admin: AdminServer, readiness: Readiness) -> None:
     readiness.add("engine", lambda: None)
     status, _, body = _get(admin, "/readyz?verbose")
-    assert (status, json.loads(body)) == (200, {"ready": True, "checks": {"engine": {"ok": True, "problem": None}}})
+    checks = {"engine": {"ok": True, "problem": None}}
+    assert (status, json.loads(body)) == (200, {"ready": True, "checks": checks, "notes": {}})
 
 
 def test_a_failing_check_is_named_with_its_reason(admin: AdminServer, readiness: Readiness) -> None:
