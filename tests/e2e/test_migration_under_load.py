@@ -49,6 +49,9 @@ from candlewave.sqlproject.parameters import fill
 START = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 WARM_UP = timedelta(minutes=75)
+LIVE_FOR = timedelta(minutes=9)
+"""The least that is traded before the forecasts are counted: a fast machine migrates in less than a simulated minute."""
+
 READS_PER_SECOND = 50
 READERS = 5
 KILLS = 10
@@ -118,7 +121,8 @@ class World:
             self._threads.append(thread)
 
     def catch_up(self) -> None:
-        """Wait until what is traded by now has been forecast from."""
+        """Wait until enough minutes have been traded, and what is traded by now has been forecast from."""
+        self.wait_for(lambda: self._now >= START + WARM_UP + LIVE_FOR)
         last = self._now - 2 * MINUTE
         self.wait_for(lambda: self.forecast_until() >= last)
 
