@@ -61,9 +61,9 @@ def create(
     if not _NAME.fullmatch(name) or not name.isprintable():
         fail(f"name {name[:100]!r}: expected 1 to 100 printable characters, not only spaces")
     settings = load_settings()
-    pepper = read_pepper(settings, ApiSettings.load())
-    text, key = keys.make_key(pepper, name, scopes, _lifetime(expires), utc_now())
+    lifetime, api_settings = _lifetime(expires), ApiSettings.load()
     with connect(settings) as conn:
+        text, key = keys.make_key(read_pepper(settings, api_settings), name, scopes, lifetime, utc_now())
         keys.store(conn, key)
     typer.echo(text)
     until = f"until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "until it is revoked"

@@ -59,6 +59,7 @@ def demo(
     if (source is TradeSource.FILE) != (file is not None):
         fail("--source file and --file FILE belong together (make demo SOURCE=file FILE=trades.csv.gz)")
     settings = embedded_settings("demo")
+    refuse_owned(settings)
     address = f"http://127.0.0.1:{_free_port(port)}"
     logs = settings.data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -68,11 +69,16 @@ def demo(
         children: dict[str, subprocess.Popen[bytes]] = {}
 
         def run(name: str, *options: str, **environment: str) -> None:
-            children[name] = stack.enter_context(_running([name, *options], logs, environment))
+            log = logs / f"{name}.log"
+            children[name] = stack.enter_context(_running([name, *options], log, environment))
 
         _say("Starting the embedded engine (PostgreSQL)")
-        run("up")
-        _wait_for_engine(children["up"], settings, logs, stop)
+        # The log of the engine's owner stays as it is until this demo is the owner.
+        log = logs / f"up.{os.getpid()}.log"
+        stack.callback(log.unlink, missing_ok=True)
+        children["up"] = stack.enter_context(_running(["up"], log, {}))
+        _wait_for_engine(children["up"], settings, log, stop)
+        log.replace(logs / "up.log")
         _run(["migrate", "--yes"], stop)
         if source is TradeSource.FILE:
             _run(["replay", str(file), "--exchange", exchange], stop)
@@ -94,6 +100,22 @@ def demo(
             _watch(address, settings, children, logs, stop)
         _say("Stopping: services first, the engine last")
     _say("Stopped. `make demo` continues where this ended.")
+
+
+def refuse_owned(settings: "Settings") -> None:
+    """End with an error when another process runs the engine of the data directory, before anything of it is touched.
+
+    Only the engine's lock is proof: two demos that start at the same moment both pass, and one of them ends when its
+    engine does not get the lock (:func:`_wait_for_engine`).
+    """
+    from candlewave.engine.embedded.ownership import owner_of
+
+    owner = owner_of(settings.data_dir)
+    if owner is not None:
+        fail(
+            f"the data directory {settings.data_dir.absolute()} is in use by process {owner}, perhaps another demo;"
+            " nothing was changed. Stop it with `candlewave down`, or choose another directory with CANDLEWAVE_DATA_DIR"
+        )
 
 
 def _invented_news() -> dict[str, str]:
@@ -246,10 +268,10 @@ def _signals(stop: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _running(arguments: list[str], logs: Path, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+def _running(arguments: list[str], file: Path, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a command of candlewave in parallel, and shut it down gracefully afterwards."""
     name = arguments[0]
-    with (logs / f"{name}.log").open("wb") as log:
+    with file.open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "candlewave", *arguments],
             stdin=subprocess.DEVNULL,
@@ -271,23 +293,26 @@ def _running(arguments: list[str], logs: Path, environment: dict[str, str]) -> I
                 child.wait()
 
 
-def _wait_for_engine(
-    engine: "subprocess.Popen[bytes]", settings: "Settings", logs: Path, stop: threading.Event
-) -> None:
-    from candlewave.engine.connect import EngineError, connect
+def _wait_for_engine(engine: "subprocess.Popen[bytes]", settings: "Settings", log: Path, stop: threading.Event) -> None:
+    """Wait until the engine that was started answers; one that another process runs is never meant."""
+    from candlewave.engine.connect import EngineError, connect_url
+    from candlewave.engine.embedded.runtime import EngineNotRunningError, read
 
     deadline = time.monotonic() + _START_SECONDS
     while not stop.is_set():
         if engine.poll() is not None:
-            fail(f"the engine did not start:\n{_tail(logs / 'up.log')}")
+            fail(f"the engine did not start:\n{_tail(log)}")
         try:
-            connect(settings).close()
-        except EngineError as error:
-            if time.monotonic() > deadline:
-                fail(f"the engine did not answer within {_START_SECONDS:g} s: {error}")
-            stop.wait(0.1)
-        else:
-            return
+            running = read(settings)
+            if running.pid == engine.pid:
+                connect_url(running.url).close()
+                return
+            problem = f"process {running.pid} owns {settings.data_dir}"
+        except (EngineError, EngineNotRunningError) as error:
+            problem = str(error)
+        if time.monotonic() > deadline:
+            fail(f"the engine did not answer within {_START_SECONDS:g} s: {problem}")
+        stop.wait(0.1)
     raise typer.Exit(0)
 
 

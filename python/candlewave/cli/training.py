@@ -134,13 +134,13 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_event
     from candlewave.ml.settings import TrainSettings
 
     settings, model_name = load_settings(), TrainSettings.load().model_name
-    registry = open_registry(settings, model_name)
-    present, before = registry.metadata(CHAMPION), registry.metadata(PREVIOUS)
-    if present is None or before is None:
-        fail("there is no champion before the present one")
-    text = f"version {before.version} instead of {present.version}: {reason}"
     with open_bus(settings) as bus:
         bus.ensure_topics([MODEL_EVENTS])  # fails before anything is changed when the bus is down
+        registry = open_registry(settings, model_name)
+        present, before = registry.metadata(CHAMPION), registry.metadata(PREVIOUS)
+        if present is None or before is None:
+            fail("there is no champion before the present one")
+        text = f"version {before.version} instead of {present.version}: {reason}"
         registry.promote(before.version, before.served_horizons)
         event = event_message(model_name, before.version, "rolled_back", text, utc_now())
         bus.publish(MODEL_EVENTS.name, [event])
@@ -178,10 +178,10 @@ def _train(
     from candlewave.ml.train import examine, fits, read_training_data, train
     from candlewave.telemetry.progress import progress
 
-    registry = None if dry_run else open_registry(settings, train_settings.model_name)
-    if registry is not None:
-        registry.metadata(CHAMPION)  # fail before the work when it is unreachable
-    with progress("Reading training data", None, "rows") as bar, connect(settings) as conn:
+    with connect(settings) as conn, progress("Reading training data", None, "rows") as bar:
+        registry = None if dry_run else open_registry(settings, train_settings.model_name)
+        if registry is not None:
+            registry.metadata(CHAMPION)  # fail before the work when it is unreachable
         data, warnings = read_training_data(
             conn, config, train_settings, end, source="inputs" if inputs else "features", on_rows=bar.advance
         )

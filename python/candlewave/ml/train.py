@@ -84,7 +84,7 @@ def read_training_data(
         of = " of forecasts' inputs" if source == "inputs" else ""
         raise TooLittleDataError(
             f"the longest history{of} between {begin:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC has {most} minutes,"
-            f" {settings.min_history_minutes} are needed (TRAIN_MIN_HISTORYMINUTES)"
+            f" {settings.min_history_minutes} are needed (TRAIN_MIN_HISTORY_MINUTES)"
         )
     data = data.rows(~np.isin(data.markets, small)) if small else data
     for name, column in zip(data.names, data.values.T, strict=True):
