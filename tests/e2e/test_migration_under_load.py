@@ -50,7 +50,7 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 WARM_UP = timedelta(minutes=75)
 LIVE_FOR = timedelta(minutes=9)
-"""The least that is traded before the forecasts are counted: a fast machine migrates in less than a simulated minute."""
+"""Traded at least before forecasts are counted: a fast machine migrates in less than a simulated minute."""
 
 READS_PER_SECOND = 50
 READERS = 5
