@@ -224,9 +224,9 @@ DASHBOARDS = (
             ),
             Panel(
                 "Rows that no candle can use",
-                "All rows in trades_rejected, by reason.",
+                "All rows in trades_rejected and loaded_candles_rejected, by reason.",
                 "short",
-                (("candlewave:rejected_rows:max", "{{reason}}"),),
+                (("candlewave:rejected_rows:max", "{{table}}: {{reason}}"),),
             ),
             Panel(
                 "Dead letters",

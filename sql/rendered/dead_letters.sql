@@ -7,4 +7,6 @@
 CREATE VIEW dead_letters AS
 SELECT topic, id, payload_base64, reason, source, "position", occurred_at FROM trades_dlq
 UNION ALL
+SELECT topic, id, payload_base64, reason, source, "position", occurred_at FROM loaded_candles_dlq
+UNION ALL
 SELECT topic, id, payload_base64, reason, source, "position", occurred_at FROM news_dlq;

@@ -82,6 +82,42 @@ class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="he
         return market_key(self.exchange, self.symbol)
 
 
+class LoadedCandle(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A record of topic ``loaded_candles``: a one-minute candle as an exchange or an archive gives it.
+
+    Prices and amounts are exact decimals in text. None means that the source does not tell, never zero.
+
+    Attributes:
+        open_time: a full minute; the candle must be over.
+        volume: in units of the base asset; 0 for a minute that the source lists without a trade.
+        turnover: sum of price times quantity, in units of the quote asset.
+        trades: number of trades.
+        buy_volume: volume that takers bought.
+        source: where from, such as ``rest`` or ``archive``.
+        loaded_at: when its load began, one moment for all candles of a load. Of two candles of a minute the one
+            loaded later counts; a repetition within a load is the same row.
+    """
+
+    exchange: str
+    symbol: str
+    open_time: Time
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    turnover: str | None = None
+    trades: int | None = None
+    buy_volume: str | None = None
+    source: str
+    loaded_at: Time
+
+    @property
+    def key(self) -> str:
+        """The market."""
+        return market_key(self.exchange, self.symbol)
+
+
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
     """A record of a topic ``….dlq``: what could not be used on the way to ``topic``, where it came from, why.
 
@@ -273,6 +309,7 @@ class AlertRecord(msgspec.Struct, frozen=True, gc=False):
 Record = (
     Trade
     | Heartbeat
+    | LoadedCandle
     | DeadLetter
     | Article
     | AssetScore

@@ -68,6 +68,23 @@ TRADES = _topic(
 TRADES_DLQ = _topic(
     "trades.dlq", 1, _MONTH, key="source", holds="a refused trade, see below", written_by="writers of `trades`"
 )
+LOADED_CANDLES = _topic(
+    "loaded_candles",
+    3,
+    _WEEK,
+    log_append_time=True,
+    key=_MARKET,
+    holds="a one-minute candle of history, see below",
+    written_by="backfill",
+)
+LOADED_CANDLES_DLQ = _topic(
+    "loaded_candles.dlq",
+    1,
+    _MONTH,
+    key="source",
+    holds="a refused candle, see below",
+    written_by="writers of `loaded_candles`",
+)
 NEWS = _topic("news", 3, _MONTH, key="article_id", holds="an article as fetched", written_by="sentiment-extractor")
 NEWS_DLQ = _topic(
     "news.dlq", 1, _MONTH, key="source", holds="a refused article, see below", written_by="sentiment-extractor"

@@ -49,6 +49,31 @@ def test_a_heartbeat_has_the_shape_of_a_trade_without_a_price() -> None:
     }
 
 
+def test_a_loaded_candle_says_null_where_its_source_does_not_tell() -> None:
+    minute = TS.replace(second=0, microsecond=0)
+    candle = records.LoadedCandle(
+        exchange="kraken", symbol="BTC/USD", open_time=minute, open="42000.10", high="42000.2", low="42000",
+        close="42000.1", volume="0.00000001", source="rest", loaded_at=TS,
+    )  # fmt: skip
+    assert candle.key == market_key("kraken", "BTC/USD")
+    assert json.loads(records.encode(candle)) == {
+        "exchange": "kraken",
+        "symbol": "BTC/USD",
+        "open_time": "2024-01-01T00:00:00Z",
+        "open": "42000.10",
+        "high": "42000.2",
+        "low": "42000",
+        "close": "42000.1",
+        "volume": "0.00000001",
+        "turnover": None,
+        "trades": None,
+        "buy_volume": None,
+        "source": "rest",
+        "loaded_at": "2024-01-01T00:00:59.123456Z",
+    }
+    assert records.decode(records.LoadedCandle, records.encode(candle)) == candle
+
+
 def test_equal_moments_give_equal_heartbeats_in_any_zone() -> None:
     elsewhere = TS.astimezone(timezone(timedelta(hours=5, minutes=30)))
     assert records.heartbeat("kraken", "BTC/USD", elsewhere) == records.heartbeat("kraken", "BTC/USD", TS)

@@ -20,8 +20,8 @@ def test_the_page_lists_the_topics_as_they_are() -> None:
     assert text == page(text), "run: make topics"
 
 
-def test_trades_have_the_brokers_time_and_all_have_partitions() -> None:
-    assert [spec.name for spec in topics.TOPICS.values() if spec.log_append_time] == ["trades"]
+def test_trades_and_candles_have_the_brokers_time_and_all_have_partitions() -> None:
+    assert [spec.name for spec in topics.TOPICS.values() if spec.log_append_time] == ["trades", "loaded_candles"]
     assert all(spec.partitions >= 1 for spec in topics.TOPICS.values())
     assert topics.SERVICE_LEASES.partitions == len(topics.SINGLETONS)
 

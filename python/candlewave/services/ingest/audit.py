@@ -29,6 +29,8 @@ OBJECTS = (
     "candles",
     "late_trades",
     "trades_rejected",
+    "loaded_candles",
+    "loaded_candles_rejected",
 )
 """What the layer consists of, for the check against sql/."""
 
@@ -45,7 +47,9 @@ DEVIATIONS = Gauge("candlewave_ohlc_deviating_objects", "Objects of the layer th
 LATE = Gauge(
     "candlewave_ohlc_late_trades", "Live trades that came after their minute had closed", ["exchange", "symbol"]
 )
-REJECTED = Gauge("candlewave_ohlc_rejected_rows", "Rows of trades that no candle can use", ["reason"])
+REJECTED = Gauge(
+    "candlewave_ohlc_rejected_rows", "Rows of trades or loaded_candles that no candle can use", ["table", "reason"]
+)
 FILLED = Gauge(
     "candlewave_ohlc_filled_minutes", "Closed minutes without a trade within the last day", ["exchange", "symbol"]
 )
@@ -135,8 +139,11 @@ class OhlcAudit:
             "SELECT exchange, symbol, count(*) FROM late_trades GROUP BY exchange, symbol"
         ):
             LATE.labels(exchange, symbol).set(count)
-        for reason, count in self._rows("SELECT reason, count(*) FROM trades_rejected GROUP BY reason"):
-            REJECTED.labels(reason).set(count)
+        for table, reason, count in self._rows(
+            "SELECT 'trades', reason, count(*) FROM trades_rejected GROUP BY reason"
+            " UNION ALL SELECT 'loaded_candles', reason, count(*) FROM loaded_candles_rejected GROUP BY reason"
+        ):
+            REJECTED.labels(table, reason).set(count)
         for exchange, symbol, count in self._rows(
             "SELECT exchange, symbol, count(CASE WHEN is_filled THEN 1 END) FROM candles"
             " WHERE timeframe = '1m' AND open_time >= %s GROUP BY exchange, symbol",
