@@ -4,7 +4,7 @@
 -- event time: ts
 -- late data: kept; there is no watermark, which would drop late rows unseen
 -- columns:
---   kind: trade or heartbeat
+--   kind: trade, heartbeat, or conflict: a trade whose id another one used before, under an id of its own
 --   seq: order inside a market when times are equal
 --   ts: when it happened
 --   side: the taker's: buy or sell, NULL where the source does not tell

@@ -3,6 +3,8 @@
 -- keys: exchange, symbol, trade_id
 -- event time: ingest_ts
 -- late data: kept
+-- columns:
+--   trade_id: of a trade whose id was used before: used:<id>:<digest of its content>
 -- footprint:
 --   trades by exchange, symbol, trade_id: all
 -- readers: trade-to-ohlc, telemetry
@@ -10,6 +12,7 @@ CREATE MATERIALIZED VIEW trades_rejected AS
 SELECT
     exchange, symbol, trade_id, kind, ts, side, price, quantity, origin, ingest_ts,
     CASE
+        WHEN kind = 'conflict' THEN 'id used before'
         WHEN kind IS NULL OR kind <> 'trade' THEN 'unknown kind'
         WHEN ts IS NULL THEN 'no event time'
         WHEN ts > ingest_ts + INTERVAL '2 seconds' THEN 'event time in the future'

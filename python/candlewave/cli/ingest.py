@@ -81,8 +81,8 @@ def backfill(
 
     Archive files are trades as CSV, plain or compressed by gzip, bzip2, xz or zip: Kraken's (time, price, volume) and
     Binance's trades and aggregate trades. Of a zip with several files, those are read whose names say the market; one
-    whose name says another market is refused. At the end the trades are compared with what is stored; ends with 1 when
-    an id had been used by another trade before.
+    whose name says another market is refused. At the end the trades are compared with what is stored; those whose id
+    another trade used before go to trades_rejected, and the command ends with 1.
     """
     import asyncio
 
@@ -90,6 +90,7 @@ def backfill(
     from candlewave.services.ingest.backfill import Loader, archived_trades
     from candlewave.services.ingest.exchange import Exchange
     from candlewave.services.ingest.ledger import Ledger
+    from candlewave.services.ingest.publish import Publisher
     from candlewave.services.ingest.validate import normalise_symbol
     from candlewave.services.ingest.verify import StoredTrades
 
@@ -108,7 +109,8 @@ def backfill(
     total, unit = (None, "trades") if begin is None else (_minutes(_utc(begin), until), "minutes of market time")
     with _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", total, unit) as bar:
         connection = None if begin is None else Exchange(name)
-        stored = StoredTrades(conn)
+        conflicts = Publisher(bus, "backfill")
+        stored = StoredTrades(conn, on_differing=conflicts.id_used_before)
         done = _Counter(bar)
         loader = Loader(
             bus,
@@ -132,6 +134,7 @@ def backfill(
             loaded = asyncio.run(_load_api(loader, connection, market, _utc(begin), until))
             done.set(total or 0.0)
             _report_loaded(f"{name} API", loaded)
+        conflicts.flush()
     rejects.summary()
     if problem := stored.problem():
         fail(f"{name} {market}: {problem}")
@@ -161,6 +164,7 @@ def replay(
     """
     from candlewave.contracts.records import Trade
     from candlewave.services.ingest.files import Lines
+    from candlewave.services.ingest.publish import Publisher
     from candlewave.services.ingest.replay import Pacer, TradeReader
     from candlewave.services.ingest.replay import replay as run
     from candlewave.services.ingest.store import register_symbols, wait_until_visible
@@ -197,9 +201,11 @@ def replay(
             typer.echo(f"{file}: no usable trade", err=True)
             raise typer.Exit(1)
         wait_until_visible(conn, result.markets, timeout)
-        stored = StoredTrades(conn, timeout)
+        conflicts = Publisher(bus, "replay")
+        stored = StoredTrades(conn, timeout, on_differing=conflicts.id_used_before)
         with Lines(file) as lines:
             stored.check(record for record in TradeReader(lines, exchange, known) if isinstance(record, Trade))
+        conflicts.flush()
         if problem := stored.problem():
             fail(f"{file.name}: {problem}")
         typer.echo("The views show them.")

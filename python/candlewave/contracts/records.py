@@ -7,6 +7,7 @@ topics themselves are in :mod:`candlewave.contracts.topics`.
 
 import base64
 import hashlib
+import struct
 from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeVar
 
@@ -15,7 +16,7 @@ import msgspec
 from candlewave.contracts.topics import DEAD_LETTER_SUFFIX
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.markets import market_key
-from candlewave.core.times import format_time
+from candlewave.core.times import format_time, to_us
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """A moment with a time zone, microseconds."""
@@ -111,6 +112,28 @@ class LoadedCandle(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     buy_volume: str | None = None
     source: str
     loaded_at: Time
+
+    @property
+    def key(self) -> str:
+        """The market."""
+        return market_key(self.exchange, self.symbol)
+
+
+class Conflict(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="conflict"):
+    """A record of topic ``trades``: a trade whose id another trade of its market had used before.
+
+    The first trade of an id wins, so this one is kept under an id of its own, in no candle. See :func:`conflict`.
+    """
+
+    exchange: str
+    symbol: str
+    trade_id: str
+    seq: int
+    ts: Time
+    price: str
+    quantity: str
+    side: Side | None
+    origin: Origin
 
     @property
     def key(self) -> str:
@@ -309,6 +332,7 @@ class AlertRecord(msgspec.Struct, frozen=True, gc=False):
 Record = (
     Trade
     | Heartbeat
+    | Conflict
     | LoadedCandle
     | DeadLetter
     | Article
@@ -347,6 +371,32 @@ def decode(kind: type[T], value: bytes | None) -> T:
 def heartbeat(exchange: str, symbol: str, ts: datetime, origin: Origin = "live") -> Heartbeat:
     """Return the heartbeat of a market at ``ts``; equal moments give equal records, in any zone."""
     return Heartbeat(exchange, symbol, f"hb:{format_time(ts)}", ts.astimezone(UTC), origin)
+
+
+USED_ID = "used:"
+"""Begins the ids of conflicts; no trade's id may begin so."""
+
+
+def conflict(trade: Trade) -> Conflict:
+    """Return the record of a trade whose id was used before; the same trade gives the same record.
+
+    Its id is ``used:<id>:<digest>``, the first 16 hexadecimal digits of the SHA-256 of time (microseconds since 1970,
+    64 bits), price, quantity (IEEE doubles) and side; numbers begin with their highest byte. The embedded engine makes
+    the same id in SQL.
+    """
+    content = struct.pack(">qdd", to_us(trade.ts), float(trade.price), float(trade.quantity))
+    digest = hashlib.sha256(content + (trade.side or "").encode()).hexdigest()[:16]
+    return Conflict(
+        trade.exchange,
+        trade.symbol,
+        f"{USED_ID}{trade.trade_id}:{digest}",
+        trade.seq,
+        trade.ts,
+        trade.price,
+        trade.quantity,
+        trade.side,
+        trade.origin,
+    )
 
 
 MAX_DEAD_PAYLOAD = 65_536

@@ -2,6 +2,9 @@
 
 Decoding follows RisingWave: a value of the wrong type becomes NULL, a message that is not a JSON object or lacks a key
 column is skipped and counted. So is one with a text that PostgreSQL cannot hold, such as one with NUL in it.
+
+One thing RisingWave cannot do: a trade whose id another trade used before is kept as a conflict, see
+:func:`candlewave.contracts.records.conflict`; there, publishers must find it.
 """
 
 import json
@@ -14,6 +17,8 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from candlewave.bus.protocol import Message
+from candlewave.contracts.records import USED_ID
+from candlewave.contracts.topics import TRADES
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject, group_of
 from candlewave.sqlproject.ddl import Column
 from candlewave.telemetry.logs import get_logger
@@ -51,6 +56,11 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int)
     group = group_of(table.name, schema)
     for partition, start, last in _spans(conn, group, connector.topic, relation, limit):
         count, usable, changed = _move(conn, table, schema, relation, (partition, start, last))
+        if changed < usable and connector.topic == TRADES.name:
+            conflicts = _keep_conflicts(conn, table, schema, relation, (partition, start, last))
+            changed += conflicts
+            if conflicts:
+                _log.warning("ids used before by other trades", table=table.name, trades=conflicts, partition=partition)
         conn.execute(
             "INSERT INTO bus.offsets (group_id, topic, partition, next_offset) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (group_id, topic, partition)"
@@ -119,7 +129,35 @@ def _move(
             return cursor.fetchone() or (0, 0, 0)
 
 
-def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> str:
+def _keep_conflicts(
+    conn: psycopg.Connection, table: StoredObject, schema: str, relation: str, span: tuple[int, int, int]
+) -> int:
+    """Keep the trades of a span whose id belongs to another trade; return how many."""
+    names = [c.name for c in table.statement.columns]
+    listed = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join({"trade_id": _CONFLICT_ID, "kind": "'conflict'"}.get(name, f'd."{name}"') for name in names)
+    query = (
+        f"{_decode(table, relation, checked=True)} INSERT INTO "
+        f'"{schema}"."{table.name}" ({listed}) SELECT {values} FROM decoded AS d JOIN "{schema}"."{table.name}" AS k'
+        " ON d.exchange = k.exchange AND d.symbol = k.symbol AND d.trade_id = k.trade_id"
+        " WHERE coalesce(d.kind, '') NOT IN ('heartbeat', 'conflict')"
+        " AND (d.kind, d.ts, d.price, d.quantity, d.side) IS DISTINCT FROM (k.kind, k.ts, k.price, k.quantity, k.side)"
+        ' ORDER BY d."_offset" ON CONFLICT DO NOTHING'
+    )
+    return conn.execute(_query(query), span).rowcount
+
+
+_CONFLICT_ID = (
+    f"'{USED_ID}' || d.trade_id || ':' || left(encode(sha256("
+    "coalesce(int8send((extract(epoch FROM d.ts) * 1000000)::bigint), '')"
+    " || coalesce(float8send(d.price), '') || coalesce(float8send(d.quantity), '')"
+    " || convert_to(coalesce(d.side, ''), 'UTF8')), 'hex'), 16)"
+)
+"""As :func:`candlewave.contracts.records.conflict` makes it, from what the engine can read of a message."""
+
+
+def _decode(table: StoredObject, relation: str, *, checked: bool) -> str:
+    """Return the beginning of a query in which ``decoded`` has a span's messages as rows, with their ``_offset``."""
     statement = table.statement
     included = {name: what for what, name in statement.includes.items()}
     columns = [c for c in statement.columns if c.name not in included]
@@ -129,6 +167,15 @@ def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> 
     readable = "m.value IS JSON OBJECT AND pg_input_is_valid(m.value, 'jsonb')"
     message = f"CASE WHEN {readable} THEN m.value::json END" if checked else "m.value::json"
     values += [f'{_included(what)} AS "{name}"' for name, what in included.items()]
+    return (
+        f'WITH decoded AS MATERIALIZED (SELECT {", ".join(values)}, m."offset" AS _offset'
+        f" FROM {relation} AS m, json_to_record({message})"
+        f' AS j({record}) WHERE m.partition = %s AND m."offset" BETWEEN %s AND %s)'
+    )
+
+
+def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> str:
+    statement = table.statement
     names = [c.name for c in statement.columns]
     listed = ", ".join(f'"{n}"' for n in names)
     key = statement.primary_key
@@ -144,9 +191,7 @@ def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> 
         assign = ", ".join(f'"{n}" = excluded."{n}"' for n in names if n not in key)
         conflict = f"ON CONFLICT ({by_key}) " + (f"DO UPDATE SET {assign}" if assign else "DO NOTHING")
     return (
-        f'WITH decoded AS MATERIALIZED (SELECT {", ".join(values)}, m."offset" AS _offset'
-        f" FROM {relation} AS m, json_to_record({message})"
-        f' AS j({record}) WHERE m.partition = %s AND m."offset" BETWEEN %s AND %s),'
+        f"{_decode(table, relation, checked=checked)},"
         f' put AS (INSERT INTO "{schema}"."{table.name}" ({listed}) {source} {conflict} RETURNING 1)'
         f" SELECT count(*), count(*) FILTER (WHERE {usable}), (SELECT count(*) FROM put) FROM decoded AS d"
     )

@@ -19,10 +19,11 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, BusError
-from candlewave.contracts.records import Heartbeat, Trade, heartbeat
+from candlewave.contracts.records import Conflict, Heartbeat, Trade, heartbeat
 from candlewave.contracts.topics import TRADES, TRADES_DLQ
 from candlewave.core.times import utc_now
 from candlewave.services.ingest import metrics
+from candlewave.services.ingest.doubts import Doubts
 from candlewave.services.ingest.exchange import CONNECTION_ERRORS, Exchange
 from candlewave.services.ingest.heartbeats import CompleteRange, LiveFeed
 from candlewave.services.ingest.holes import Hole, Last
@@ -33,6 +34,7 @@ from candlewave.services.ingest.settings import IngestSettings
 from candlewave.services.ingest.store import StoreUnavailableError
 from candlewave.services.ingest.traces import MinuteTraces
 from candlewave.services.ingest.validate import BadRecord, Reject, TradeChecker, Validator, check_raw
+from candlewave.services.ingest.verify import content
 from candlewave.telemetry import get_logger, tracing
 
 _log = get_logger(__name__)
@@ -42,6 +44,7 @@ _ALIVE_SECONDS = 15.0
 _HEARTBEAT_CHECK = 0.5
 _BATCH = 500
 _LIMIT = 20_000
+_REMEMBERED = 2_000
 
 
 class TradeStore(Protocol):
@@ -56,8 +59,11 @@ class TradeStore(Protocol):
     def record(self, entry: LoadedRange) -> None:
         """Write a row of the ledger."""
 
+    def contents(self, exchange: str, symbol: str, ids: Collection[str]) -> Mapping[str, tuple[object, ...]]:
+        """Return what is stored under trade ids of a market."""
 
-Item = Trade | Heartbeat | BadRecord | Hole
+
+Item = Trade | Heartbeat | Conflict | BadRecord | Hole
 
 
 class PublishQueue:
@@ -141,7 +147,7 @@ class PublishQueue:
         for hole in [item for item in batch if isinstance(item, Hole)]:
             await self._insist(lambda hole=hole: self._store.record(hole.entry()))  # type: ignore[misc]
             self._on_hole(hole)
-        records = [item for item in batch if isinstance(item, Trade | Heartbeat)]
+        records = [item for item in batch if isinstance(item, Trade | Heartbeat | Conflict)]
         letters = [to_dead_letter(item, self._clock()) for item in batch if isinstance(item, BadRecord)]
         if letters:
             await self._insist(lambda: self._bus.publish(TRADES_DLQ.name, letters))
@@ -181,8 +187,10 @@ class TradeSequence:
         self.symbol = symbol
         self.last = last
         self._running_ids = running_ids
-        self._recent: deque[str] = deque(maxlen=2_000)
-        self._recent_set: set[str] = set()
+        self._recent: dict[str, tuple[object, ...]] = {}
+        self._highest = -1 if last is None or last.number is None else last.number
+        self.doubtful = False
+        """Whether the id of the trade just taken may belong to another one: only the engine knows."""
         # What was stored before this process may have been followed by trades that were missed.
         self.broken = last is not None
 
@@ -190,8 +198,16 @@ class TradeSequence:
         """Return whether a trade is new, and what is missing right before it."""
         here = Last(int(trade.trade_id) if self._running_ids else None, trade.trade_id, trade.ts)
         previous = self.last
-        if self._seen(here):
+        known = self._recent.get(trade.trade_id)
+        seen = self._seen(here)
+        if here.number is not None:
+            self.doubtful = known != content(trade) and here.number <= self._highest
+            self._highest = max(self._highest, here.number)
+        else:
+            self.doubtful = seen and known != content(trade)
+        if seen:
             return False, None
+        self._remember(trade)
         hole = None
         if previous is not None:
             if previous.number is not None and here.number is not None:
@@ -210,14 +226,15 @@ class TradeSequence:
                 return False
             # Ids that go back while time advances mean the exchange began to count again; these are not old trades.
             return here.ts <= last.ts + _RESET
-        if here.trade_id in self._recent_set or (last is not None and here.trade_id == last.trade_id):
+        if here.trade_id in self._recent or (last is not None and here.trade_id == last.trade_id):
             return True
-        if len(self._recent) == self._recent.maxlen:
-            self._recent_set.discard(self._recent[0])
-        self._recent.append(here.trade_id)
-        self._recent_set.add(here.trade_id)
         # Before this process's first trade only the time shows what is stored already.
         return self.broken and last is not None and here.ts < last.ts
+
+    def _remember(self, trade: Trade) -> None:
+        self._recent[trade.trade_id] = content(trade)
+        if len(self._recent) > _REMEMBERED:
+            del self._recent[next(iter(self._recent))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +288,7 @@ class ExchangeFeed:
         self._fills: set[asyncio.Task[None]] = set()
         self._heartbeats: LiveFeed | None = None
         self._on_dropped = on_dropped
+        self._doubts = Doubts(self._stored_contents, queue.put_waiting)
         self.dropped: dict[str, Dropped] = {}
         self._active = set(self.symbols)
         self._activated = asyncio.Event()
@@ -295,6 +313,7 @@ class ExchangeFeed:
                 tasks.create_task(self._watch())
                 tasks.create_task(self._beat())
                 tasks.create_task(self._retry_dropped())
+                tasks.create_task(self._doubts.run())
         finally:
             for task in self._fills | self._retries:
                 task.cancel()
@@ -397,6 +416,12 @@ class ExchangeFeed:
             for hole in holes:
                 self.fill(hole)
 
+    async def _stored_contents(self, symbol: str, ids: Collection[str]) -> Mapping[str, tuple[object, ...]]:
+        async for attempt in self._attempts("waiting for the engine"):
+            with attempt:
+                return await asyncio.to_thread(self._store.contents, self._exchange.name, symbol, ids)
+        raise AssertionError("tenacity ends by a result or an exception")
+
     def _attempts(self, event: str) -> AsyncRetrying:
         s = self._settings
         return AsyncRetrying(
@@ -483,6 +508,8 @@ class ExchangeFeed:
             return
         if checked.symbol in self.dropped:
             self._take_back(checked.symbol)
+        if market.doubtful and not self._doubts.add(checked) and not new:
+            self._queue.put(checked)  # too many to look up: as a repetition it changes nothing
         if not new:
             return
         if hole is not None:

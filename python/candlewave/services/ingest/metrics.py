@@ -6,7 +6,7 @@ PUBLISHED = Counter("candlewave_ingest_published_trades_total", "Trades publishe
 HEARTBEATS = Counter("candlewave_ingest_published_heartbeats_total", "Heartbeats published", ["exchange"])
 REJECTED = Counter(
     "candlewave_ingest_rejected_records_total",
-    "Records refused and put on the dead-letter topic",
+    "Records refused: put on the dead-letter topic, or kept in trades_rejected (id_used_before)",
     ["reason"],
 )
 RECONNECTS = Counter("candlewave_ingest_reconnects_total", "Reconnections of a feed", ["exchange"])

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, Message
-from candlewave.contracts.records import Heartbeat, Origin, Trade, dead_letter, heartbeat
+from candlewave.contracts.records import Conflict, Heartbeat, Origin, Trade, conflict, dead_letter, heartbeat
 from candlewave.contracts.topics import TRADES, TRADES_DLQ
 from candlewave.core.times import utc_now
 from candlewave.services.ingest import metrics
@@ -39,7 +39,7 @@ class Publisher:
         self._batch = batch
         self._on_reject = on_reject
         self._clock = clock
-        self._records: list[Trade | Heartbeat] = []
+        self._records: list[Trade | Heartbeat | Conflict] = []
         self._letters: list[Message] = []
         self.trades = 0
         self.heartbeats = 0
@@ -57,6 +57,12 @@ class Publisher:
             self._records.append(heartbeat(exchange, symbol, ts, self._origin))
             if len(self._records) >= self._batch:
                 self.flush()
+
+    def id_used_before(self, trade: Trade) -> None:
+        """Add a trade whose id belongs to another one, as a conflict."""
+        self._records.append(conflict(trade))
+        if len(self._records) >= self._batch:
+            self.flush()
 
     def reject(self, bad: BadRecord) -> None:
         """Add a dead letter."""
@@ -79,9 +85,9 @@ class Publisher:
             self._letters = []
         if self._records:
             self._bus.publish(TRADES.name, map(to_message, self._records))
-            trades = count_published(self._records)
-            self.trades += trades
-            self.heartbeats += len(self._records) - trades
+            counts = count_published(self._records)
+            self.trades += counts[Trade]
+            self.heartbeats += counts[Heartbeat]
             self._records = []
 
 
@@ -98,16 +104,16 @@ def to_dead_letter(bad: BadRecord, now: datetime) -> Message:
     return to_message(letter)
 
 
-def count_published(records: Sequence[Trade | Heartbeat]) -> int:
-    """Add published records to the metrics; return how many are trades."""
-    by_market = Counter(
-        (r.exchange, r.symbol, r.origin) if isinstance(r, Trade) else (r.exchange, None, None) for r in records
-    )
-    trades = 0
-    for (exchange, symbol, origin), count in by_market.items():
-        if symbol is None:
+def count_published(records: Sequence[Trade | Heartbeat | Conflict]) -> Counter[type]:
+    """Add published records to the metrics; return how many are of each kind."""
+    by_market = Counter((type(r), r.exchange, r.symbol, r.origin) for r in records)
+    kinds: Counter[type] = Counter()
+    for (kind, exchange, symbol, origin), count in by_market.items():
+        kinds[kind] += count
+        if kind is Heartbeat:
             metrics.HEARTBEATS.labels(exchange).inc(count)
-        else:
+        elif kind is Trade:
             metrics.PUBLISHED.labels(exchange, symbol, origin).inc(count)
-            trades += count
-    return trades
+        else:
+            metrics.REJECTED.labels("id_used_before").inc(count)
+    return kinds

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -13,6 +13,7 @@ from candlewave.engine.connect import EngineError
 from candlewave.services.ingest.holes import Hole, Last
 from candlewave.services.ingest.ledger import Ledger, LoadedRange
 from candlewave.services.ingest.replay import MarketEnd
+from candlewave.services.ingest.verify import stored_contents
 
 T = TypeVar("T")
 Connect = Callable[[], psycopg.Connection]
@@ -72,6 +73,14 @@ class EngineStore:
             StoreUnavailableError: the engine is down.
         """
         self._run(lambda conn: Ledger(conn).record(entry))
+
+    def contents(self, exchange: str, symbol: str, ids: Collection[str]) -> dict[str, tuple[object, ...]]:
+        """Return what is stored under trade ids of a market.
+
+        Raises:
+            StoreUnavailableError: the engine is down.
+        """
+        return self._run(lambda conn: stored_contents(conn, exchange, symbol, list(ids)))
 
     def close(self) -> None:
         """Close the connection."""

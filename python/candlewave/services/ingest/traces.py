@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from candlewave.contracts.records import Heartbeat, Trade
+from candlewave.contracts.records import Conflict, Heartbeat, Trade
 from candlewave.telemetry import tracing
 
 
@@ -21,7 +21,7 @@ class MinuteTraces:
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], _Open] = {}
 
-    def published(self, records: Sequence[Trade | Heartbeat], started: datetime, ended: datetime) -> None:
+    def published(self, records: Sequence[Trade | Heartbeat | Conflict], started: datetime, ended: datetime) -> None:
         """Note a batch that the bus has taken; record the spans of the minutes that it closes."""
         if not tracing.is_on():
             return

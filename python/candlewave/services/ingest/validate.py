@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from candlewave.contracts.records import Origin, Side, Trade
+from candlewave.contracts.records import USED_ID, Origin, Side, Trade
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.times import EPOCH, utc_now
 from candlewave.services.ingest.records import RawTrade
@@ -242,8 +242,8 @@ def _identity(trade_id: object) -> str:
     identity = trade_id.strip()
     if len(identity) > _LONGEST or not identity.isprintable():
         raise RejectedTradeError("bad_trade_id", f"trade id {_shown(identity)} is too long or not printable")
-    if identity.startswith("hb:"):
-        raise RejectedTradeError("bad_trade_id", f"trade id {_shown(identity)} is a heartbeat's")
+    if identity.startswith(("hb:", USED_ID)):
+        raise RejectedTradeError("bad_trade_id", f"trade id {_shown(identity)} is a heartbeat's or a conflict's")
     return identity
 
 

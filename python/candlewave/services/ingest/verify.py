@@ -1,6 +1,7 @@
 """Compare what a load published with what the engine stores.
 
-The first trade of an id wins, so that a repetition changes nothing; another trade with the same id would vanish unseen.
+The first trade of an id wins, so that a repetition changes nothing; another trade with the same id would vanish unseen,
+so it is published once more as a conflict.
 """
 
 import time
@@ -23,6 +24,7 @@ class StoredTrades:
     Args:
         conn: connection in autocommit mode.
         timeout: seconds to wait for trades that the engine has not taken in yet.
+        on_differing: called with each trade whose id belongs to another one.
 
     Attributes:
         checked: trades looked up.
@@ -36,10 +38,12 @@ class StoredTrades:
         conn: psycopg.Connection,
         timeout: float = 60.0,
         *,
+        on_differing: Callable[[Trade], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._conn = conn
+        self._on_differing = on_differing
         self._timeout = timeout
         self._clock = clock
         self._sleep = sleep
@@ -72,11 +76,11 @@ class StoredTrades:
         waiting = {trade.trade_id: trade for trade in batch}
         deadline = self._clock() + self._timeout
         pause = 0.05
-        repeated = [trade for trade in batch if _content(waiting[trade.trade_id]) != _content(trade)]
+        repeated = [trade for trade in batch if content(waiting[trade.trade_id]) != content(trade)]
         while True:
             stored = self._stored(batch[0].exchange, batch[0].symbol, list(waiting))
-            for identity, content in stored.items():
-                self._compare(waiting.pop(identity), content)
+            for identity, found in stored.items():
+                self._compare(waiting.pop(identity), found)
             if not waiting or self._clock() > deadline:
                 break
             self._sleep(pause)
@@ -89,30 +93,38 @@ class StoredTrades:
             self.missing += 1
             self._show(f"{trade.trade_id} is absent")
 
-    def _compare(self, trade: Trade, content: tuple[object, ...]) -> None:
-        if content != _content(trade):
+    def _compare(self, trade: Trade, stored: tuple[object, ...]) -> None:
+        if stored != content(trade):
             self.differing += 1
-            self._show(f"{trade.trade_id} was published as {_words(_content(trade))}, stored is {_words(content)}")
+            self._on_differing(trade)
+            self._show(f"{trade.trade_id} was published as {_words(content(trade))}, stored is {_words(stored)}")
 
     def _show(self, example: str) -> None:
         if len(self.examples) < _SHOWN:
             self.examples.append(example)
 
     def _stored(self, exchange: str, symbol: str, ids: list[str]) -> dict[str, tuple[object, ...]]:
-        with self._conn.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(
-                "SELECT trade_id, ts, price, quantity, side FROM trades"
-                " WHERE exchange = %s AND symbol = %s AND trade_id = ANY(%s)",
-                [exchange, symbol, ids],
-            )
-            return {row[0]: (*row[1:4], row[4] or None) for row in cursor}
+        return stored_contents(self._conn, exchange, symbol, ids)
 
 
-def _content(trade: Trade) -> tuple[object, ...]:
+def stored_contents(
+    conn: psycopg.Connection, exchange: str, symbol: str, ids: list[str]
+) -> dict[str, tuple[object, ...]]:
+    """Return what is stored under trade ids of a market, comparable with :func:`content`."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            "SELECT trade_id, ts, price, quantity, side FROM trades"
+            " WHERE exchange = %s AND symbol = %s AND trade_id = ANY(%s)",
+            [exchange, symbol, ids],
+        )
+        return {row[0]: (*row[1:4], row[4] or None) for row in cursor}
+
+
+def content(trade: Trade) -> tuple[object, ...]:
     """Return what makes a trade the same, as the engine's types have it."""
     return trade.ts, float(Decimal(trade.price)), float(Decimal(trade.quantity)), trade.side
 
 
-def _words(content: tuple[object, ...]) -> str:
-    ts, price, quantity, side = content
+def _words(of_trade: tuple[object, ...]) -> str:
+    ts, price, quantity, side = of_trade
     return f"{quantity} at {price} ({side or 'side unknown'}, {ts})"

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
+from candlewave.contracts.records import Trade, conflict, heartbeat
 from candlewave.contracts.topics import TOPICS
 from candlewave.core.config import load_config
 from candlewave.engine.embedded import catalog
@@ -134,9 +136,40 @@ def test_redelivery_changes_nothing_and_the_first_wins(conn: psycopg.Connection,
     refresher = Refresher(conn)
     bus.publish("trades", [trade(), trade(price="99")])
     refresher.run_once()
-    bus.publish("trades", [trade(price="77")])
+    bus.publish("trades", [trade()])
     assert refresher.run_once().rows == 0
-    assert rows(conn, "SELECT price FROM trades") == [(10.5,)]
+    assert rows(conn, "SELECT price FROM trades WHERE kind = 'trade'") == [(10.5,)]
+
+
+def test_a_trade_whose_id_another_one_used_is_kept_as_a_conflict(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    kept = Trade("x", "A/B", "1", 1, AT, "10.5", "2", "buy")
+    others = [
+        Trade("x", "A/B", "1", 1, AT, "10.50000001", "2", "buy"),
+        Trade("x", "A/B", "1", 1, AT.replace(microsecond=1), "10.5", "2", "buy"),
+        Trade("x", "A/B", "1", 1, AT, "10.5", "1e-9", "buy", "backfill"),
+        Trade("x", "A/B", "1", 1, AT, "10.5", "2", None),
+    ]
+    same = [kept, Trade("x", "A/B", "1", 1, AT, "10.50", "2.0", "buy", "backfill"), heartbeat("x", "A/B", AT)]
+    bus.publish("trades", map(to_message, [*same, *others[:2]]))
+    Refresher(conn).run_once()
+    bus.publish("trades", map(to_message, [*others, *same]))
+    bus.publish("trades", map(to_message, [conflict(trade) for trade in others]))
+    Refresher(conn).run_once()
+    found = rows(conn, "SELECT trade_id, reason, price, quantity, side, origin FROM trades_rejected ORDER BY trade_id")
+    assert found == sorted(
+        (conflict(t).trade_id, "id used before", float(t.price), float(t.quantity), t.side, t.origin) for t in others
+    )
+    assert rows(conn, "SELECT price, trades FROM trades JOIN candles_1m_live USING (symbol) WHERE trade_id = '1'") == [
+        (10.5, 1)
+    ]
+
+
+def test_a_conflict_without_readable_values_is_kept_too(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    bus.publish("trades", [trade(), trade(price="much", ts="now", quantity=None, side=None, kind=7)])
+    Refresher(conn).run_once()
+    assert rows(conn, "SELECT left(trade_id, 7), reason, price FROM trades_rejected") == [
+        ("used:1:", "id used before", None)
+    ]
 
 
 def test_each_message_is_read_once_across_restarts(conn: psycopg.Connection, bus: PostgresBus) -> None:

@@ -4,6 +4,7 @@ import gzip
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,7 @@ def test_archives_are_loaded_by_command(command: Command, running: Engine, tmp_p
 def test_the_api_and_the_exchanges_candles_by_command(
     command: Command, running: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datetime import UTC, datetime, timedelta
+    from datetime import timedelta
 
     begin = datetime(2026, 6, 1, tzinfo=UTC)
     with FakeKraken(["BTC/USD"]) as kraken:
@@ -222,7 +223,9 @@ def test_trades_and_aggregate_trades_of_equal_numbers_are_all_stored(
     assert running.value("SELECT count(*) FROM trades WHERE kind = 'trade'") == 22
 
 
-def test_an_id_that_another_trade_used_before_is_reported(command: Command, tmp_path: Path) -> None:
+def test_an_id_that_another_trade_used_before_is_reported_and_kept(
+    command: Command, running: Engine, tmp_path: Path
+) -> None:
     first = write(tmp_path / "a.csv", "BTC-USD,1,2026-01-05T00:00:10Z,buy,100,1")
     again = write(
         tmp_path / "b.csv", "BTC-USD,1,2026-01-05T00:05:10Z,sell,101,1", "BTC-USD,2,2026-01-05T00:05:11Z,buy,101,1"
@@ -232,5 +235,8 @@ def test_an_id_that_another_trade_used_before_is_reported(command: Command, tmp_
     assert result.exit_code == 1
     assert "of 2 trades 1 have an id that another trade of this market used before" in result.output
     assert "1.0 at 101.0 (sell, 2026-01-05 00:05:10+00:00), stored is 1.0 at 100.0 (buy, 2026-01-05" in result.output
+    rejected = "SELECT reason, ts, price FROM trades_rejected"
+    kept = ("id used before", datetime(2026, 1, 5, 0, 5, 10, tzinfo=UTC), 101.0)
+    running.wait(lambda: running.rows(rejected) == [kept])
     repeated = command("replay", first, "--exchange", "testex")
     assert repeated.exit_code == 0, "the same trade again is no conflict"

@@ -5,6 +5,7 @@ import base64
 import threading
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -193,6 +194,30 @@ def test_duplicates_are_published_once(running: Engine, kraken: FakeKraken) -> N
         kraken.trade(BTC, now())
         wait_for_trades(running, kraken)
     assert len(published(running)) == 6
+
+
+def test_an_id_with_other_content_is_kept_as_a_conflict(running: Engine, kraken: FakeKraken) -> None:
+    """Found in this process, after a restart, and when the exchange begins to count again."""
+    before = metrics.REJECTED.labels("id_used_before")._value.get()
+    rejected = "SELECT trade_id, reason, price FROM trades_rejected ORDER BY price"
+    with live(running, kraken):
+        trade = kraken.trade(BTC, now() - timedelta(minutes=5), "100")
+        kraken.trade(BTC, now() - timedelta(minutes=4), "100")
+        kraken.send_again(BTC, trade)
+        kraken.send_again(BTC, replace(trade, price="101"))
+        running.wait(lambda: len(running.rows(rejected)) == 1)
+    running.wait(lambda: running.value("SELECT count(*) FROM feed_clock WHERE last_trade_ts IS NOT NULL") == 1)
+    with live(running, kraken):
+        kraken.send_again(BTC, replace(trade, price="102"))
+        running.wait(lambda: len(running.rows(rejected)) == 2)
+        kraken.send_again(BTC, replace(trade, price="103", ts=now()))
+        running.wait(lambda: len(running.rows(rejected)) == 3)
+    ids, reasons, prices = zip(*running.rows(rejected), strict=True)
+    assert all(str(identity).startswith("used:1:") for identity in ids)
+    assert set(reasons) == {"id used before"}
+    assert prices == (101.0, 102.0, 103.0)
+    assert metrics.REJECTED.labels("id_used_before")._value.get() - before == 3
+    assert stored(running, BTC) == [1, 2]
 
 
 def test_garbage_becomes_dead_letters_and_stops_nothing(running: Engine, kraken: FakeKraken) -> None:

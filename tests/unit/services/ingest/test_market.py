@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,28 @@ def test_ids_that_begin_anew_are_taken() -> None:
     assert market.take(trade(1, 30)) == (False, None)
     assert market.take(trade(2, 90)) == (True, None)
     assert market.take(trade(3, 91)) == (True, None)
+
+
+def test_only_ids_that_may_belong_to_another_trade_are_doubtful() -> None:
+    def doubtful(market: TradeSequence, *taken: Trade) -> list[bool]:
+        found = []
+        for one in taken:
+            market.take(one)
+            found.append(market.doubtful)
+        return found
+
+    other = msgspec.structs.replace(trade(6, 1), price="2")
+    assert doubtful(numbered(), trade(6, 1), trade(6, 1), other, trade(7, 2)) == [False, False, True, False]
+    restarted = numbered(last(6, "6"))
+    assert doubtful(restarted, trade(6), trade(7, 2), trade(1, 90), trade(2, 91), trade(8, 92)) == [
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+    other = msgspec.structs.replace(trade("q", 1), price="2")
+    assert doubtful(unnumbered(), trade("q", 1), trade("q", 1), other, trade("r", 2)) == [False, False, True, False]
 
 
 def test_without_running_ids_only_a_broken_connection_makes_a_hole() -> None:
