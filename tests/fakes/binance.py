@@ -30,26 +30,30 @@ class AggregateTrade:
 
 
 class FakeBinance:
-    """Stands in for the endpoint's method of a ccxt client: :meth:`attach`."""
+    """Stands in for the endpoint's method of a ccxt client: :meth:`attach`. ``broken`` has rows by id, sent instead."""
 
     def __init__(self, times: Sequence[int], page: int = 1_000, first_id: int = 0) -> None:
         self.trades = [AggregateTrade(first_id + i, ms) for i, ms in enumerate(times)]
         self.page = page
         self.requests: list[dict[str, Any]] = []
+        self.broken: dict[int, object] = {}
 
     def attach(self, client: Any) -> None:
         """Answer a ccxt client's requests for aggregate trades."""
         client.set_markets([MARKET])
         client.publicGetAggTrades = self.agg_trades
 
-    async def agg_trades(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    async def agg_trades(self, params: Mapping[str, Any]) -> list[object]:
+        return [self.broken.get(t.number, t.row) for t in self._found(params)]
+
+    def _found(self, params: Mapping[str, Any]) -> Sequence[AggregateTrade]:
         self.requests.append(dict(params))
         assert params["symbol"] == MARKET["id"]
         limit = min(int(params.get("limit", 500)), 1_000, self.page)
         if "fromId" in params:
             assert "startTime" not in params, "fromId and startTime are not combined"
-            return [t.row for t in self.trades if t.number >= int(params["fromId"])][:limit]
+            return [t for t in self.trades if t.number >= int(params["fromId"])][:limit]
         if "startTime" in params:
             begin, end = int(params["startTime"]), int(params.get("endTime", 2**62))
-            return [t.row for t in self.trades if begin <= t.ms <= end][:limit]
-        return [t.row for t in self.trades][-limit:]
+            return [t for t in self.trades if begin <= t.ms <= end][:limit]
+        return self.trades[-limit:]

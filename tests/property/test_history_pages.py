@@ -1,6 +1,7 @@
 """Paged history gives every trade of a range exactly once, whatever times trades share and however these go back."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from tests.fakes.binance import FakeBinance
 from tests.fakes.kraken import FakeKraken
 
 from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.records import RawTrade
 from candlewave.services.ingest.settings import IngestSettings, Mirror
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
@@ -47,6 +49,7 @@ async def ids(exchange: Exchange, symbol: str, begin: int, end: int, **known: in
     found: Counter[int] = Counter()
     async for page in exchange.history(symbol, first, last, **known):
         for trade in page:
+            assert isinstance(trade, RawTrade), trade
             moment = trade.ts if isinstance(trade.ts, datetime) else datetime.fromisoformat(str(trade.ts))
             if known or first <= moment < last:
                 found[int(str(trade.trade_id))] += 1
@@ -88,6 +91,53 @@ def test_binance_fills_a_hole_between_two_ids(market: tuple[list[int], int], dat
             await exchange.close()
 
     assert asyncio.run(load()) == Counter(range(after + 1, before))
+
+
+def broken_row(number: int, how: int) -> object:
+    """Return a row that cannot be a trade, each different from every other."""
+    return [
+        f"<{number}>",
+        [number],
+        {"a": number, "p": "1", "q": "1"},
+        {"a": f"x{number}", "p": "1", "q": "1", "T": MS0, "m": False},
+        {"T": MS0 + number, "p": "1", "q": "1"},
+        {"a": number, "p": {"of": number}, "q": [], "T": {}, "m": False},
+    ][how]
+
+
+@settings(max_examples=150, deadline=None)
+@given(market=markets(), data=st.data())
+def test_rows_that_cannot_be_read_leave_their_neighbours_whole(
+    market: tuple[list[int], int], data: st.DataObject
+) -> None:
+    times, page = market
+    page = max(page, 8)  # a whole page without one readable trade is a bad answer, not bad rows
+    fake = FakeBinance([MS0 + ms for ms in times], page, first_id=17)
+    some = data.draw(st.dictionaries(st.integers(17, 16 + len(times)), st.integers(0, 5), max_size=page - 1))
+    fake.broken = {number: broken_row(number, how) for number, how in some.items()}
+
+    async def load() -> tuple[Counter[int], Counter[bytes]]:
+        exchange = Exchange("binance", IngestSettings(**FAST))  # type: ignore[arg-type]
+        fake.attach(exchange.client)
+        exchange.page = page
+        good: Counter[int] = Counter()
+        bad: Counter[bytes] = Counter()
+        try:
+            begin, end = T0 + timedelta(milliseconds=times[0] - 1), T0 + timedelta(milliseconds=max(times) + 1)
+            async for rows in exchange.history("BTC/USDT", begin, end, after_id=16, before_id=17 + len(times)):
+                for row in rows:
+                    if isinstance(row, RawTrade) and isinstance(row.ts, str) and str(row.trade_id).isdigit():
+                        good[int(str(row.trade_id))] += 1
+                    else:
+                        bad[row.payload] += 1
+                        assert isinstance(row, RawTrade) or "Error" in row.reason
+        finally:
+            await exchange.close()
+        return good, bad
+
+    good, bad = asyncio.run(load())
+    assert good == Counter(n for n in range(17, 17 + len(times)) if n not in fake.broken)
+    assert bad == Counter(json.dumps(row).encode() for row in fake.broken.values())
 
 
 @pytest.fixture(scope="module")

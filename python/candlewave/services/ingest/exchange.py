@@ -7,6 +7,7 @@ keeps garbage from breaking a connection, and knows how each exchange's history 
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -16,7 +17,6 @@ import aiohttp
 import ccxt
 import ccxt.pro
 from aiohttp import WSMsgType
-from ccxt.async_support.base.ws.cache import ArrayCache
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -44,6 +44,10 @@ _KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 _PAGE = 1_000
 
 T = TypeVar("T")
+_NO_TRADE: dict[str, Any] = {"symbol": None, "id": None, "timestamp": None}
+"""What ccxt goes on with when a trade of a frame cannot be read."""
+_garbage: ContextVar[list[Garbage] | None] = ContextVar("garbage", default=None)
+"""Rows of the page now being asked for that ccxt cannot read."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +214,6 @@ class Exchange:
             names = {"symbol": [self.own_name(symbol) for symbol in symbols]}
             await self.client.watch_multi_helper("trade", "trade", symbols, None, names)
         else:
-            self._tap(symbols)
             await self.client.watch_trades_for_symbols(symbols)
 
     def _refuse_named(self, error: ccxt.BaseError) -> None:
@@ -271,8 +274,11 @@ class Exchange:
         *,
         after_id: int | None = None,
         before_id: int | None = None,
-    ) -> AsyncIterator[list[RawTrade]]:
+    ) -> AsyncIterator[list[RawTrade | Garbage]]:
         """Yield pages of the trades with ``begin <= ts < end``, by id, each once, and possibly some around them.
+
+        A row that cannot be read comes as garbage among its neighbours, from the pages around the range too: nothing
+        says when it happened.
 
         Args:
             symbol: the market; markets must be loaded.
@@ -301,7 +307,7 @@ class Exchange:
 
     async def _kraken_pages(
         self, symbol: str, begin: datetime, end: datetime, after_id: int | None, before_id: int | None
-    ) -> AsyncIterator[list[RawTrade]]:
+    ) -> AsyncIterator[list[RawTrade | Garbage]]:
         """Kraken gives trades after ``since``, an exclusive time in ns.
 
         A page may end among trades of one time, so the next is asked for from that time on, and what is known is left
@@ -315,6 +321,7 @@ class Exchange:
             page, last = await self.call(self._kraken_trades, market, since)
             rows = [self._kraken_row(symbol, row) for row in page]
             ready = order.take(rows)
+            readable = [row for row in rows if isinstance(row, RawTrade)]
             if order.missing:
                 ready += await self._kraken_missing(market, symbol, order, since)
             if ready:
@@ -323,14 +330,17 @@ class Exchange:
                 return
             largest = max(largest, len(rows))
             stuck = last <= since + 1
-            if not rows or (stuck and len(rows) < largest) or all(_is_past(row, until) for row in rows):
+            past = bool(readable) and all(_is_past(row, until) for row in readable)
+            if not rows or (stuck and len(rows) < largest) or past:
                 return
             order.forget(3 * self.page)
             since = last if stuck else last - 1
 
-    async def _kraken_missing(self, market: str, symbol: str, order: "_IdOrder", since: int) -> list[RawTrade]:
+    async def _kraken_missing(
+        self, market: str, symbol: str, order: "_IdOrder", since: int
+    ) -> list[RawTrade | Garbage]:
         """Return what is held back and what is missing before it, asked for from further and further back."""
-        ready: list[RawTrade] = []
+        ready: list[RawTrade | Garbage] = []
         while order.missing:
             reached = order.reached
             for begin in order.times_before(self.page) or [since - second for second in (10**9, 60 * 10**9)]:
@@ -354,41 +364,45 @@ class Exchange:
             raise ccxt.BadResponse(f"kraken Trades: {str(response)[:200]!r} is not the documented answer") from error
 
     @staticmethod
-    def _kraken_row(symbol: str, row: Any) -> RawTrade:
+    def _kraken_row(symbol: str, row: Any) -> RawTrade | Garbage:
         payload = _payload(row)
         if not isinstance(row, list) or len(row) < 7:
-            return RawTrade(symbol, None, None, None, None, None, payload)
-        side = {"b": "buy", "s": "sell"}.get(row[3], row[3])
+            return Garbage(payload, "trade is not a list of price, quantity, time, side, kind, notes and id")
+        side = {"b": "buy", "s": "sell"}.get(str(row[3]), row[3])
         return RawTrade(symbol, row[6], _kraken_time(row[2]), row[0], row[1], side, payload)
 
     async def _newer_id_pages(
         self, symbol: str, begin: datetime, end: datetime, after_id: int | None, before_id: int | None
-    ) -> AsyncIterator[list[RawTrade]]:
+    ) -> AsyncIterator[list[RawTrade | Garbage]]:
         """Binance gives the trades from an id on; only the first one is looked for by time."""
-        first = await self._first_newer_id(symbol, begin, end) if after_id is None else after_id + 1
+        bad = _Unreadable()
+        first = await self._first_newer_id(symbol, begin, end, bad) if after_id is None else after_id + 1
         while first is not None and (before_id is None or first < before_id):
-            page = await self._fetch_trades(symbol, None, {"fromId": first})
-            if not page:
-                return
+            before = bad.met
+            page = await self._fetch_trades(symbol, None, {"fromId": first}, bad)
             rows = [t for t in page if before_id is None or int(t["id"]) < before_id]
-            if rows:
-                yield [self._raw(t) for t in rows]
-            if before_id is None and all(t["timestamp"] >= _ms(end) for t in page):
+            if found := [*bad.take(), *map(self._raw, rows)]:
+                yield found
+            if not page and bad.met == before:
                 return
-            first = int(page[-1]["id"]) + 1
+            if before_id is None and page and all(t["timestamp"] >= _ms(end) for t in page):
+                return
+            first = int(page[-1]["id"]) + 1 if page else first + bad.met - before
+        if found := bad.take():
+            yield found
 
-    async def _first_newer_id(self, symbol: str, begin: datetime, end: datetime) -> int | None:
+    async def _first_newer_id(self, symbol: str, begin: datetime, end: datetime, bad: "_Unreadable") -> int | None:
         """Return an id before which a whole page lies before ``begin``; None when the range is empty."""
         since, until = to_us(begin) // 1_000, _ms(end)
         page: list[Any] = []
         while not page and since < until:
-            page = await self._fetch_trades(symbol, since, {})
+            page = await self._fetch_trades(symbol, since, {}, bad)
             since += 3_600_000
         if not page:
             return None
         first = int(page[0]["id"])
         while first > 0:
-            earlier = await self._fetch_trades(symbol, None, {"fromId": max(first - self.page, 0)})
+            earlier = await self._fetch_trades(symbol, None, {"fromId": max(first - self.page, 0)}, bad)
             earlier = [t for t in earlier if int(t["id"]) < first]
             if all(t["timestamp"] < to_us(begin) // 1_000 for t in earlier):
                 break
@@ -397,41 +411,44 @@ class Exchange:
 
     async def _older_id_pages(
         self, symbol: str, begin: datetime, end: datetime, after_id: int | None, before_id: int | None
-    ) -> AsyncIterator[list[RawTrade]]:
+    ) -> AsyncIterator[list[RawTrade | Garbage]]:
         """Coinbase gives the trades before an id. Find the first id of the range by halving, then step forward."""
+        bad = _Unreadable()
         above = before_id
         if above is None:
-            newest = await self._fetch_trades(symbol, None, {})
-            if not newest:
-                return
-            above = int(newest[-1]["id"]) + 1
-        first = await self._first_older_id(symbol, begin, above) if after_id is None else after_id + 1
+            newest = await self._fetch_trades(symbol, None, {}, bad)
+            above = int(newest[-1]["id"]) + 1 if newest else 0
+        first = await self._first_older_id(symbol, begin, above, bad) if after_id is None else after_id + 1
         while first < above:
             upto = min(first + self.page, above)
-            page = await self._fetch_trades(symbol, None, {"after": upto})
+            page = await self._fetch_trades(symbol, None, {"after": upto}, bad)
             rows = [t for t in page if first <= int(t["id"]) < upto]
-            if rows:
-                yield [self._raw(t) for t in rows]
-                if before_id is None and all(t["timestamp"] >= _ms(end) for t in rows):
-                    return
+            if found := [*bad.take(), *map(self._raw, rows)]:
+                yield found
+            if rows and before_id is None and all(t["timestamp"] >= _ms(end) for t in rows):
+                return
             first = upto
+        if found := bad.take():
+            yield found
 
-    async def _first_older_id(self, symbol: str, begin: datetime, above: int) -> int:
+    async def _first_older_id(self, symbol: str, begin: datetime, above: int, bad: "_Unreadable") -> int:
         """Return an id before which a whole page lies before ``begin``: times do not quite follow ids."""
-        first = await self._first_id(symbol, begin, above)
+        first = await self._first_id(symbol, begin, above, bad)
         while first > 1:
-            page = await self._fetch_trades(symbol, None, {"after": first})
+            page = await self._fetch_trades(symbol, None, {"after": first}, bad)
             if all(t["timestamp"] < to_us(begin) // 1_000 for t in page):
                 break
             first = int(page[0]["id"])
         return first
 
-    async def _first_id(self, symbol: str, moment: datetime, above: int) -> int:
+    async def _first_id(self, symbol: str, moment: datetime, above: int, bad: "_Unreadable") -> int:
         """Return the smallest id whose trade is not before ``moment``, at most ``above``."""
         low, high = 1, above
         while low < high:
             middle = (low + high) // 2
-            page = await self._fetch_trades(symbol, None, {"after": middle + 1}, limit=1)
+            page = await self._fetch_trades(symbol, None, {"after": middle + 1}, bad, limit=1)
+            if not page:  # the one in the middle cannot be read, perhaps: one shortly before it stands for it
+                page = await self._fetch_trades(symbol, None, {"after": middle + 1}, bad)
             if not page or page[-1]["timestamp"] < _ms(moment):
                 low = middle + 1
             else:
@@ -440,29 +457,45 @@ class Exchange:
 
     async def _recent_page(
         self, symbol: str, begin: datetime, end: datetime, _after_id: int | None, _before_id: int | None
-    ) -> AsyncIterator[list[RawTrade]]:
+    ) -> AsyncIterator[list[RawTrade | Garbage]]:
         """Bybit gives only its newest trades."""
-        page = await self._fetch_trades(symbol, None, {})
+        bad = _Unreadable()
+        page = await self._fetch_trades(symbol, None, {}, bad)
         if page and page[0]["timestamp"] >= _ms(begin):  # others of the oldest time may be missing
             raise HistoryUnavailableError(
                 f"{self.name} hands out only its newest trades of {symbol}, the oldest of them at "
                 f"{page[0]['datetime']}; load the time before from an archive"
             )
-        if page:
-            yield [self._raw(t) for t in page if t["timestamp"] < _ms(end)]
+        if found := [*bad.take(), *(self._raw(t) for t in page if t["timestamp"] < _ms(end))]:
+            yield found
 
     async def _fetch_trades(
-        self, symbol: str, since: int | None, params: dict[str, Any], limit: int | None = None
+        self, symbol: str, since: int | None, params: dict[str, Any], bad: "_Unreadable", limit: int | None = None
     ) -> list[Any]:
-        async def ask() -> list[Any]:
+        """Return the readable trades of a page in order, and put the others aside."""
+
+        async def ask() -> tuple[list[Any], list[RawTrade | Garbage]]:
+            garbage: list[Garbage] = []
+            _garbage.set(garbage)
             try:
                 page = await self.client.fetch_trades(symbol, since, limit or self.page, dict(params))
-                order = _by_id if self.running_ids else _by_time
-                return sorted(page, key=order)
+                rows = [t for t in page if self._has_place(t)]
+                aside: list[RawTrade | Garbage] = [*garbage, *(self._raw(t) for t in page if not self._has_place(t))]
             except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
                 raise ccxt.BadResponse(f"{self.name} trades of {symbol} cannot be read: {error!r}") from error
+            if not rows and len(aside) >= self.page:
+                raise ccxt.BadResponse(f"{self.name} trades of {symbol}: not one of {len(aside)} can be read")
+            return sorted(rows, key=_by_id if self.running_ids else _by_time), aside
 
-        return await self.call(ask)
+        rows, aside = await self.call(ask)
+        bad.add(aside)
+        return rows
+
+    def _has_place(self, trade: dict[str, Any]) -> bool:
+        """Return whether a trade has what pages are ordered by."""
+        identity = trade.get("id")
+        known = _running_id(identity) is not None if self.running_ids else isinstance(identity, str)
+        return known and isinstance(trade.get("timestamp"), int)
 
     # -- live ----------------------------------------------------------------------------------------------
 
@@ -471,7 +504,7 @@ class Exchange:
         base = getattr(ccxt.pro, self.profile.ccxt_id)
 
         class Client(base):  # type: ignore[misc, valid-type]
-            """The exchange's class of ccxt with its message handler guarded."""
+            """The exchange's class of ccxt with guards: one item that it cannot read leaves the others alone."""
 
             def client(self, url: str) -> Any:
                 known = url in (self.clients or {})
@@ -480,6 +513,38 @@ class Exchange:
                     outer._guard(made)
                 return made
 
+            def parse_ws_trade(self, trade: Any, market: Any = None) -> Any:
+                # Heard here: what ccxt resolves its waiters with would miss trades of other symbols.
+                parsed = _NO_TRADE
+
+                def read() -> RawTrade:
+                    nonlocal parsed
+                    parsed = super(Client, self).parse_ws_trade(trade, market)
+                    return outer._raw(parsed)
+
+                outer._hand_over(read, trade)
+                return parsed
+
+            def parse_trades(self, trades: Any, market: Any = None, *_others: Any, **_named: Any) -> list[Any]:
+                if not isinstance(trades, list):
+                    raise ccxt.BadResponse(f"{outer.name} trades: {str(trades)[:200]!r} is not a list")
+                found = []
+                for row in trades:
+                    try:
+                        found.append(self.parse_trade(row, market))
+                    except Exception as error:
+                        garbage = _garbage.get()
+                        if garbage is None:
+                            raise
+                        garbage.append(_unreadable(row, error))
+                return found
+
+        if self.profile.ccxt_id == "bybit":
+            Client.handle_trades = lambda client, socket, message: (
+                base.handle_trades(client, socket, message)
+                if isinstance(message.get("data"), list)
+                else outer._on_record(Garbage(_payload(message), "trade frame without a list of trades"))
+            )
         if self.profile.ccxt_id == "kraken":
             Client.handle_trades = lambda _self, client, message: outer._kraken_frame(client, message)
             Client.handle_error_message = lambda _self, client, message: outer._kraken_error(client, message)
@@ -509,25 +574,12 @@ class Exchange:
 
         client.handle_message = guarded
 
-    def _tap(self, symbols: Sequence[str]) -> None:
-        """Hear every trade when ccxt stores it: waiting for its results would miss those of other symbols."""
-        outer = self
-
-        class Tap(ArrayCache):  # type: ignore[misc]
-            def append(self, item: dict[str, Any]) -> None:
-                super().append(item)
-                outer._hand_over(lambda: outer._raw(item), item)
-
-        for symbol in symbols:
-            if not isinstance(self.client.trades.get(symbol), Tap):
-                self.client.trades[symbol] = Tap(_PAGE)
-
     def _hand_over(self, read: Callable[[], RawTrade | Garbage], source: object) -> None:
         """Hand a record over; what cannot be read is garbage by itself and leaves its neighbours alone."""
         try:
             record = read()
         except Exception as error:  # noqa: BLE001 (foreign data in a foreign library)
-            record = Garbage(_payload(source), f"trade cannot be read: {type(error).__name__}: {error}")
+            record = _unreadable(source, error)
         self._on_record(record)
 
     def _kraken_frame(self, client: Any, message: Any) -> None:
@@ -598,6 +650,31 @@ class Exchange:
             metrics.RATE_LIMITED.labels(self.name).inc()
 
 
+class _Unreadable:
+    """What cannot be read in the pages of a range: each once, though pages overlap."""
+
+    def __init__(self) -> None:
+        self.met = 0
+        self._seen: set[bytes] = set()
+        self._new: list[RawTrade | Garbage] = []
+
+    def add(self, records: Sequence[RawTrade | Garbage]) -> None:
+        self.met += len(records)
+        for record in records:
+            if record.payload not in self._seen:
+                self._seen.add(record.payload)
+                self._new.append(record)
+
+    def take(self) -> list[RawTrade | Garbage]:
+        """Return what has been added since the last call."""
+        new, self._new = self._new, []
+        return new
+
+
+def _unreadable(source: object, error: Exception) -> Garbage:
+    return Garbage(_payload(source), f"trade cannot be read: {type(error).__name__}: {error}")
+
+
 def _by_id(trade: dict[str, Any]) -> int:
     return int(trade["id"])
 
@@ -636,12 +713,12 @@ class _IdOrder:
         """True while trades are held back because others are missing before them."""
         return bool(self._held)
 
-    def take(self, rows: Sequence[RawTrade]) -> list[RawTrade]:
+    def take(self, rows: Sequence[RawTrade | Garbage]) -> list[RawTrade | Garbage]:
         """Take a page; return what can be handed on now."""
-        ready = []
+        ready: list[RawTrade | Garbage] = []
         for row in rows:
-            number = _running_id(row.trade_id)
-            if number is None:
+            number = None if isinstance(row, Garbage) else _running_id(row.trade_id)
+            if number is None or isinstance(row, Garbage):
                 if row.payload not in self._unreadable:
                     ready.append(row)
                     self._unreadable.add(row.payload)

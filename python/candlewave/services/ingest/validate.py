@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from candlewave.contracts.records import USED_ID, Origin, Side, Trade
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.times import EPOCH, utc_now
-from candlewave.services.ingest.records import RawTrade
+from candlewave.services.ingest.records import Garbage, RawTrade
 
 FUTURE = timedelta(seconds=2)
 """How far a trade's time may be ahead of its receipt; the views use the same bound."""
@@ -156,8 +156,10 @@ class TradeChecker:
         self._validator = Validator(exchange, symbols, "backfill")
         self._clock = clock
 
-    def check(self, raw: RawTrade) -> Trade | BadRecord:
+    def check(self, raw: RawTrade | Garbage) -> Trade | BadRecord:
         """Return the trade, or why it is rejected."""
+        if isinstance(raw, Garbage):
+            return BadRecord(f"{self._exchange} REST", "page of trades", raw.payload, Reject("unreadable", raw.reason))
         checked = check_raw(self._validator, raw, self._clock())
         if isinstance(checked, Reject):
             return BadRecord(f"{self._exchange} REST", f"trade {raw.trade_id}", raw.payload, checked)

@@ -1,18 +1,30 @@
 """How past trades are paged where exchanges differ, against stand-ins with each exchange's documented behaviour."""
 
 import asyncio
+import json
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import ccxt
 import pytest
 
+from candlewave.contracts.records import Trade
 from candlewave.services.ingest.exchange import PROFILES, Exchange
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade, UnknownExchangeError
 from candlewave.services.ingest.settings import IngestSettings, Mirror
+from candlewave.services.ingest.validate import BadRecord, TradeChecker
 
 T0 = datetime(2026, 4, 1, tzinfo=UTC)
 MS0 = int(T0.timestamp() * 1000)
-SETTINGS = IngestSettings(retry_first_seconds=0.001, retry_max_seconds=0.002, request_give_up_seconds=5)
+PATIENCE = {"retry_first_seconds": 0.001, "retry_max_seconds": 0.002, "request_give_up_seconds": 5.0}
+SETTINGS = IngestSettings(**PATIENCE)  # type: ignore[arg-type]
+MARKET = {
+    "id": "BTCUSD", "symbol": "BTC/USD", "base": "BTC", "quote": "USD", "baseId": "BTC", "quoteId": "USD",
+    "type": "spot", "spot": True, "contract": False, "option": False, "swap": False, "future": False, "linear": None,
+    "inverse": None, "precision": {}, "limits": {},
+}  # fmt: skip
 
 
 def trade(number: int, ms: int) -> dict[str, Any]:
@@ -60,7 +72,8 @@ def history(name: str, begin: datetime, end: datetime, before_id: int | None = N
         standin = Standin(name, 1_000)
         exchange.client = standin
         found = [t async for page in exchange.history("BTC/USD", begin, end, before_id=before_id) for t in page]
-        return found, standin.calls
+        assert all(isinstance(t, RawTrade) for t in found)
+        return [t for t in found if isinstance(t, RawTrade)], standin.calls
 
     return asyncio.run(collect())
 
@@ -91,6 +104,76 @@ def test_an_exchange_with_only_recent_trades_says_how_far_it_goes() -> None:
     assert len(found) == 1_000
     with pytest.raises(HistoryUnavailableError, match="hands out only its newest trades of BTC/USD"):
         history("bybit", T0, T0 + timedelta(hours=3))
+
+
+ROWS: dict[str, tuple[str, Callable[[int], dict[str, Any]]]] = {
+    # The REST endpoint of recent trades in ccxt, and a row of its documented answer.
+    "coinbase": (
+        "publicGetProductsIdTrades",
+        lambda i: {"trade_id": i, "side": "buy", "size": "0.1", "price": "10.5", "time": f"2026-04-01T00:00:0{i}.5Z"},
+    ),
+    "binance": (
+        "publicGetAggTrades",
+        lambda i: {"a": i, "p": "10.5", "q": "0.1", "f": i, "l": i, "T": MS0 + i * 1_000, "m": False, "M": True},
+    ),
+    "bybit": (
+        "publicGetV5MarketRecentTrade",
+        lambda i: {
+            "execId": str(i), "symbol": "BTCUSD", "price": "10.5", "size": "0.1", "side": "Buy",
+            "time": str(MS0 + i * 1_000), "isBlockTrade": False,
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(ROWS))
+def test_a_row_that_cannot_be_read_is_a_dead_letter_and_its_neighbours_are_loaded(name: str) -> None:
+    endpoint, row = ROWS[name]
+    timeless = {k: v for k, v in row(4).items() if k not in ("T", "time")}
+    answer = [row(1), row(2), ["no", "trade"], timeless, row(5), None]
+
+    async def asked(_params: object = None) -> object:
+        rows = list(reversed(answer)) if name == "coinbase" else answer
+        return {"result": {"category": "spot", "list": rows}} if name == "bybit" else rows
+
+    async def collect() -> list[Trade | BadRecord]:
+        exchange = Exchange(name, SETTINGS)
+        exchange.client.set_markets([MARKET | {"id": {"coinbase": "BTC-USD"}.get(name, "BTCUSD")}])
+        setattr(exchange.client, endpoint, asked)
+        checker = TradeChecker(name, {"BTC/USD"}, lambda: T0 + timedelta(minutes=1))
+        page = await anext(aiter(exchange.history("BTC/USD", T0 + timedelta(seconds=2), T0 + timedelta(seconds=9))))
+        await exchange.close()
+        return [checker.check(record) for record in page]
+
+    records = asyncio.run(collect())
+    good = [record.trade_id for record in records if isinstance(record, Trade)]
+    assert good[-2:] == ["2", "5"]
+    bad = {record.payload: record.reject.text for record in records if isinstance(record, BadRecord)}
+    assert bad.pop(json.dumps(timeless).encode()) == "no event time"
+    assert bad.pop(b'["no", "trade"]') == "trade id is missing, or not a string or integer"
+    (reason,) = bad.values()
+    lenient = name == "coinbase"  # ccxt reads a row of Coinbase's that is no object as one without fields
+    assert re.match("trade id is missing" if lenient else r"trade cannot be read: \w+Error: ", reason)
+
+
+def test_a_page_without_one_readable_row_is_a_bad_answer() -> None:
+    async def ask() -> None:
+        exchange = Exchange("binance", IngestSettings(**{**PATIENCE, "request_give_up_seconds": 0.01}))
+        exchange.client.set_markets([MARKET])
+        exchange.page = 3
+
+        async def asked(_params: object) -> object:
+            return [1, 2, 3]
+
+        exchange.client.publicGetAggTrades = asked
+        try:
+            async for _ in exchange.history("BTC/USD", T0, T0 + timedelta(hours=1)):
+                raise AssertionError("nothing can be read")
+        finally:
+            await exchange.close()
+
+    with pytest.raises(ccxt.BadResponse, match="not one of 3 can be read"):
+        asyncio.run(ask())
 
 
 def test_an_unknown_exchange_is_refused_with_the_known_ones() -> None:
@@ -166,19 +249,13 @@ class WebsocketStandin:
         return result
 
 
-@pytest.mark.parametrize("name", list(FRAMES))
-def test_a_live_trade_is_heard_as_the_exchange_sent_it(name: str) -> None:
-    url, frame, expected = FRAMES[name]
+def hear(name: str, frame: object) -> list[RawTrade | Garbage]:
+    """Return what is heard of a frame."""
+    url = FRAMES[name][0]
 
-    async def hear() -> list[RawTrade | Garbage]:
+    async def heard_of() -> list[RawTrade | Garbage]:
         exchange = Exchange(name, SETTINGS)
-        ids = {"coinbase": "BTC-USD"}
-        market = {
-            "id": ids.get(name, "BTCUSD"), "symbol": "BTC/USD", "base": "BTC", "quote": "USD", "baseId": "BTC",
-            "quoteId": "USD", "type": "spot", "spot": True, "contract": False, "option": False, "swap": False,
-            "future": False, "linear": None, "inverse": None, "precision": {}, "limits": {},
-        }  # fmt: skip
-        exchange.client.set_markets([market])
+        exchange.client.set_markets([MARKET | {"id": {"coinbase": "BTC-USD"}.get(name, "BTCUSD")}])
         heard: list[RawTrade | Garbage] = []
 
         def refuse(symbol: str, reason: str) -> None:
@@ -193,7 +270,42 @@ def test_a_live_trade_is_heard_as_the_exchange_sent_it(name: str) -> None:
         await exchange.close()
         return heard
 
-    (trade,) = asyncio.run(hear())
+    return asyncio.run(heard_of())
+
+
+@pytest.mark.parametrize("name", list(FRAMES))
+def test_a_live_trade_is_heard_as_the_exchange_sent_it(name: str) -> None:
+    _, frame, expected = FRAMES[name]
+    (trade,) = hear(name, frame)
     assert isinstance(trade, RawTrade)
     assert trade.symbol == "BTC/USD"
     assert (str(trade.trade_id), trade.ts, str(trade.price), str(trade.quantity), trade.side) == expected
+
+
+@pytest.mark.parametrize("name", list(FRAMES))
+def test_a_trade_of_a_symbol_that_was_not_asked_for_is_a_dead_letter(name: str) -> None:
+    _, frame, _ = FRAMES[name]
+    other = json.loads(json.dumps(frame).replace("BTCUSD", "NOPEUSD").replace("BTC-USD", "NOPE-USD"))
+    (record,) = hear(name, other)
+    checked = TradeChecker(name, {"BTC/USD"}).check(record)
+    assert isinstance(checked, BadRecord)
+    assert "NOPE" in checked.reject.text
+
+
+@pytest.mark.parametrize("bad", [17, None, "x", {"T": [], "i": 1}, {"T": 1672304486865, "p": {"no": "price"}}])
+def test_one_bad_trade_of_a_frame_leaves_its_neighbours(bad: object) -> None:
+    _, frame, _ = FRAMES["bybit"]
+    good = frame["data"][0]  # type: ignore[index]
+    heard = hear("bybit", {**frame, "data": [{**good, "i": "1"}, bad, {**good, "i": "2"}]})  # type: ignore[dict-item]
+    assert [r.trade_id for r in heard if isinstance(r, RawTrade) and r.payload != json.dumps(bad).encode()] == [
+        "1",
+        "2",
+    ]
+    (middle,) = [r for r in heard if r.payload == json.dumps(bad).encode()]
+    checked = TradeChecker("bybit", {"BTC/USD"}).check(middle)
+    assert isinstance(checked, BadRecord)
+
+
+def test_a_frame_without_a_list_of_trades_is_garbage() -> None:
+    (record,) = hear("bybit", {**FRAMES["bybit"][1], "data": None})
+    assert record == Garbage(record.payload, "trade frame without a list of trades")
