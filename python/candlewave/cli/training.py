@@ -172,7 +172,7 @@ def _train(
     dry_run: bool,
 ) -> None:
     from candlewave.bus import open_bus
-    from candlewave.contracts.topics import FEATURE_REFERENCE, MODEL_EVENTS
+    from candlewave.contracts.topics import BASELINE_SPREADS, FEATURE_REFERENCE, MODEL_EVENTS
     from candlewave.engine.connect import connect
     from candlewave.ml.registry import CHAMPION, artifact_root, open_registry
     from candlewave.ml.train import examine, fits, read_training_data, train
@@ -196,7 +196,7 @@ def _train(
         _show(examined.verdicts)
         return
     with open_bus(settings) as bus, progress("Training", boosters, "boosters") as bar:
-        bus.ensure_topics([MODEL_EVENTS, FEATURE_REFERENCE])
+        bus.ensure_topics([MODEL_EVENTS, FEATURE_REFERENCE, BASELINE_SPREADS])
         trained = train(
             data,
             bus,

@@ -278,6 +278,29 @@ class FeatureReference(msgspec.Struct, frozen=True, gc=False):
         return self.model_version
 
 
+class BaselineSpread(msgspec.Struct, frozen=True, gc=False):
+    """A record of topic ``baseline_spreads``: how wide the baseline's interval is, as one training found it.
+
+    ``exchange`` and ``symbol`` are empty for all markets together, which holds for those without a row of their own
+    and is published last: where it is, the version is whole. ``low`` and ``high`` are in units of the feature
+    ``volatility`` times the square root of the horizon.
+    """
+
+    baseline_version: str
+    exchange: str
+    symbol: str
+    horizon_minutes: int
+    volatility: str
+    low: float
+    high: float
+    trained_until: Time
+
+    @property
+    def key(self) -> str:
+        """The version."""
+        return self.baseline_version
+
+
 class TrainingRequest(msgspec.Struct, frozen=True, gc=False):
     """A record of topic ``training_requests``: why a training of a registered model is requested.
 
@@ -340,6 +363,7 @@ Record = (
     | Prediction
     | PredictionInput
     | FeatureReference
+    | BaselineSpread
     | TrainingRequest
     | ModelEvent
     | AlertRecord

@@ -111,6 +111,14 @@ FEATURE_REFERENCE = _topic(
     holds="histogram of a feature in training",
     written_by="model-trainer",
 )
+BASELINE_SPREADS = _topic(
+    "baseline_spreads",
+    1,
+    _MONTH,
+    key="baseline_version",
+    holds="outer quantiles of the baseline, by market and horizon",
+    written_by="model-trainer",
+)
 TRAINING_REQUESTS = _topic(
     "training_requests",
     1,

@@ -1,6 +1,8 @@
 """Forecasts without learning: what a model must beat before it may serve, and what serves until then."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,14 @@ have fat tails and thin middles, which draws the 10 % quantiles in.
 """
 
 
+Spread = tuple[float, float]
+
+_SHRINK_OUTCOMES = 100
+"""Outcomes that do not overlap at which a market's own spread counts as much as that of all markets together."""
+
+_MIN_ROWS = 100
+
+
 @dataclass(frozen=True)
 class LastPriceBaseline:
     """The price stays; intervals are as wide as the volatility of the last hour and the square root of the horizon say.
@@ -24,13 +34,16 @@ class LastPriceBaseline:
     Attributes:
         horizons_minutes: horizons, ascending.
         volatility: feature that holds the root mean square of one-minute log returns.
-        spreads: lower and upper quantile of a return in units of volatility · √horizon, per horizon;
-            :data:`DEFAULT_SPREAD` where nothing was fitted.
+        spreads: lower and upper quantile of a return in units of volatility · √horizon, per horizon, of all markets
+            together; :data:`DEFAULT_SPREAD` where nothing was fitted.
+        market_spreads: the same of markets of their own, by ``exchange|symbol``.
+        model_version: ``1`` with the default, else that of the training that fitted the spreads.
     """
 
     horizons_minutes: tuple[int, ...]
     volatility: str = DEFAULT_VOLATILITY
-    spreads: dict[int, tuple[float, float]] = field(default_factory=dict)
+    spreads: Mapping[int, Spread] = field(default_factory=dict)
+    market_spreads: Mapping[str, Mapping[int, Spread]] = field(default_factory=dict)
     model_name: str = BASELINE
     model_version: str = "1"
 
@@ -47,41 +60,78 @@ class LastPriceBaseline:
     def predict(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
         """See :class:`candlewave.ml.forecaster.Forecaster`; NaN where the volatility is missing."""
         require_features(self.feature_names, matrix.names)
-        return self.quantiles(matrix.values[:, 0])
+        markets = np.array([f"{e}|{s}" for e, s in zip(matrix.exchange, matrix.symbol, strict=True)], dtype=object)
+        return self.quantiles(matrix.values[:, 0], markets)
 
-    def quantiles(self, volatility: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return (n, horizons, 3) log-return quantiles for n volatilities of one minute."""
+    def quantiles(self, volatility: NDArray[np.floating], markets: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        """Return (n, horizons, 3) log-return quantiles for n volatilities of one minute.
+
+        Args:
+            volatility: (n,) of one minute.
+            markets: (n,) ``exchange|symbol``; as of all markets together if None.
+        """
         roots = np.sqrt(np.array(self.horizons_minutes, np.float64))
-        spread = np.array([self.spreads.get(h, DEFAULT_SPREAD) for h in self.horizons_minutes])
-        levels = np.stack([spread[:, 0], np.zeros(len(spread)), spread[:, 1]], axis=1)
-        scale: NDArray[np.float64] = np.asarray(volatility, np.float64)[:, None, None] * roots[None, :, None]
-        found: NDArray[np.float64] = scale * levels[None, :, :]
+        spread = np.empty((len(volatility), len(roots), 2))
+        spread[:] = [self.spreads.get(h, DEFAULT_SPREAD) for h in self.horizons_minutes]
+        if markets is not None:
+            for market, own in self.market_spreads.items():
+                chosen = markets == market
+                for place, horizon in enumerate(self.horizons_minutes):
+                    if horizon in own:
+                        spread[chosen, place] = own[horizon]
+        found = np.zeros((*spread.shape[:2], 3))
+        found[:, :, [0, 2]] = spread
+        found *= np.asarray(volatility, np.float64)[:, None, None] * roots[None, :, None]
         return found
 
 
 def fit_baseline(
     horizons: tuple[int, ...],
     volatility: NDArray[np.floating],
-    labels: dict[int, NDArray[np.float64]],
+    labels: Mapping[int, NDArray[np.float64]],
     volatility_feature: str = DEFAULT_VOLATILITY,
+    markets: NDArray[Any] | None = None,
 ) -> LastPriceBaseline:
     """Return the baseline whose intervals are the empirical quantiles of scaled past returns.
+
+    A market's own quantiles are drawn to those of all markets together, by n/(n + 100) for n outcomes of it that do not
+    overlap.
 
     Args:
         horizons: minutes.
         volatility: (n,) volatility of one minute.
         labels: per horizon (n,) log returns; NaN where unknown.
         volatility_feature: name of the feature.
+        markets: (n,) ``exchange|symbol``; None to fit all rows together only.
     """
-    spreads: dict[int, tuple[float, float]] = {}
+    spreads: dict[int, Spread] = {}
+    by_market: dict[str, dict[int, Spread]] = {}
+    names = [] if markets is None else np.unique(markets).tolist()
     for horizon in horizons:
         with np.errstate(divide="ignore", invalid="ignore"):
             scaled = labels[horizon] / (np.asarray(volatility, np.float64) * np.sqrt(horizon))
-        known = scaled[np.isfinite(scaled)]
-        if len(known) >= 100:
-            low, high = np.quantile(known, (0.1, 0.9))
-            spreads[horizon] = (float(min(low, 0.0)), float(max(high, 0.0)))
-    return LastPriceBaseline(horizons, volatility_feature, spreads)
+        pooled = _spread(scaled)
+        if pooled is None:
+            continue
+        spreads[horizon] = pooled
+        for name in names:
+            rows = scaled[markets == name]
+            own = _spread(rows)
+            if own is None:
+                continue
+            apart = int(np.isfinite(rows).sum()) / horizon
+            weight = apart / (apart + _SHRINK_OUTCOMES)
+            low, high = (weight * mine + (1 - weight) * all_ for mine, all_ in zip(own, pooled, strict=True))
+            by_market.setdefault(name, {})[horizon] = (low, high)
+    return LastPriceBaseline(horizons, volatility_feature, spreads, by_market)
+
+
+def _spread(scaled: NDArray[np.float64]) -> Spread | None:
+    known = scaled[np.isfinite(scaled)]
+    if len(known) < _MIN_ROWS:
+        return None
+    low, high = np.quantile(known, (0.1, 0.9))
+    return float(min(low, 0.0)), float(max(high, 0.0))
 
 
 def drift(train: NDArray[np.float64], count: int) -> NDArray[np.float64]:

@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Message
-from candlewave.contracts.records import FeatureReference, ModelEvent, ModelEventKind
+from candlewave.contracts.records import BaselineSpread, FeatureReference, ModelEvent, ModelEventKind
+from candlewave.ml.baseline import DEFAULT_SPREAD, LastPriceBaseline
+
+_POOL = ("", "")
 
 MAX_FEATURES = 20
 """References are published of the most important features only."""
@@ -20,6 +23,29 @@ def event_message(name: str, version: str, event: ModelEventKind, reason: str, o
     """Return the message of topic ``model_events``; a repetition has the same id."""
     identity = hashlib.sha256(f"{name}|{version}|{event}|{occurred_at.isoformat()}".encode()).hexdigest()[:32]
     return to_message(ModelEvent(identity, name, version, event, reason, occurred_at))
+
+
+def spread_messages(version: str, baseline: LastPriceBaseline, trained_until: datetime) -> list[Message]:
+    """Return the messages of topic ``baseline_spreads``: each market's, and last those of all together.
+
+    Horizons without a fitted spread have the default's, so that what is served is what was judged against.
+    """
+    by_market = {tuple(market.split("|", 1)): own for market, own in baseline.market_spreads.items()}
+    pooled = {h: baseline.spreads.get(h, DEFAULT_SPREAD) for h in baseline.horizons_minutes}
+    return [
+        to_message(
+            BaselineSpread(
+                baseline_version(version), exchange, symbol, horizon, baseline.volatility, low, high, trained_until
+            )
+        )
+        for (exchange, symbol), spreads in (*sorted(by_market.items()), (_POOL, pooled))
+        for horizon, (low, high) in sorted(spreads.items())
+    ]
+
+
+def baseline_version(model_version: str) -> str:
+    """Return the version of the baseline that was fitted with a model; the default's is plain ``1``."""
+    return f"training-{model_version}"
 
 
 def reference_messages(

@@ -175,7 +175,8 @@ def load_model(folder: Path, *, version: str | None = None, served: Sequence[int
         baseline=LastPriceBaseline(
             tuple(baseline["horizons_minutes"]),
             baseline["volatility"],
-            {int(h): (low, high) for h, (low, high) in baseline["spreads"].items()},
+            _spreads(baseline["spreads"]),
+            {market: _spreads(own) for market, own in baseline.get("market_spreads", {}).items()},
         ),
         models={
             int(h): HorizonModel(
@@ -190,6 +191,10 @@ def load_model(folder: Path, *, version: str | None = None, served: Sequence[int
             for h, m in about["models"].items()
         },
     )
+
+
+def _spreads(saved: Mapping[str, Sequence[float]]) -> dict[int, tuple[float, float]]:
+    return {int(horizon): (low, high) for horizon, (low, high) in saved.items()}
 
 
 def fit_horizon(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from candlewave.bus.protocol import Bus
 from candlewave.contracts.records import ModelEventKind
-from candlewave.contracts.topics import FEATURE_REFERENCE, MODEL_EVENTS
+from candlewave.contracts.topics import BASELINE_SPREADS, FEATURE_REFERENCE, MODEL_EVENTS
 from candlewave.core.config import Config
 from candlewave.core.times import MINUTE
 from candlewave.ml import tracking
@@ -21,7 +21,7 @@ from candlewave.ml.feature_set import feature_set_id, require_volatility, volati
 from candlewave.ml.folds import walk_forward
 from candlewave.ml.forecaster import FeatureMismatchError, require_features
 from candlewave.ml.judge import OutOfSample, Verdict, judge
-from candlewave.ml.messages import event_message, reference_messages
+from candlewave.ml.messages import event_message, reference_messages, spread_messages
 from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon
 from candlewave.ml.promote import Decision, against, decide
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion, Registry, RegistryError
@@ -142,7 +142,7 @@ def fit_final(
     data, horizons = examined.data, tuple(config.predictions.horizons_minutes)
     volatility = volatility_feature(config)
     scale = data.values[:, data.names.index(volatility)]
-    baseline = fit_baseline(horizons, scale, data.labels, volatility)
+    baseline = fit_baseline(horizons, scale, data.labels, volatility, data.markets)
     return QuantileModel(
         model_name=settings.model_name,
         model_version="0",
@@ -216,6 +216,7 @@ def train(
     )
     importance = _mean_importance(model)
     bus.publish(FEATURE_REFERENCE.name, reference_messages(version.version, data.names, data.values, importance))
+    bus.publish(BASELINE_SPREADS.name, spread_messages(version.version, model.baseline, end))
     before = {alias: registry.metadata(alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
     became: ModelEventKind = "promoted" if decision.promoted else "rejected"
     try:

@@ -86,7 +86,7 @@ def _walk_horizon(
     point_baselines: bool,
     on_fit: Callable[[], None],
 ) -> Walked:
-    label = data.labels[horizon]
+    label, markets = data.labels[horizon], data.markets
     scale = data.values[:, data.names.index(volatility)]
     rows_of: list[NDArray[np.int64]] = []
     answers: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*candidates, "baseline")}
@@ -95,10 +95,10 @@ def _walk_horizon(
         train = trainable(data.open_time, horizon, fold.train_end)
         rows = np.flatnonzero(tested(data.open_time, fold) & np.isfinite(label) & np.isfinite(scale) & (scale > 0))
         baseline = fit_baseline(
-            (horizon,), np.where(train, scale, np.nan), {horizon: np.where(train, label, np.nan)}, volatility
+            (horizon,), np.where(train, scale, np.nan), {horizon: np.where(train, label, np.nan)}, volatility, markets
         )
         rows_of.append(rows)
-        answers["baseline"].append(baseline.quantiles(scale[rows])[:, 0])
+        answers["baseline"].append(baseline.quantiles(scale[rows], markets[rows])[:, 0])
         test = data.rows(rows)
         for name in candidates:
             fitted = fit_horizon(
@@ -124,9 +124,7 @@ def _walk_horizon(
         np.repeat(np.arange(len(folds)), [len(rows) for rows in rows_of]),
         every,
         {
-            name: OutOfSample(
-                horizon, data.markets[every], data.open_time[every], whole[name], whole["baseline"], realised
-            )
+            name: OutOfSample(horizon, markets[every], data.open_time[every], whole[name], whole["baseline"], realised)
             for name in candidates
         },
         {name: float(np.abs(realised - np.concatenate(parts)).mean()) for name, parts in points.items()},

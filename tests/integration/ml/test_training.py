@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import psycopg
 import pytest
 from tests.integration.ml.conftest import CONFIG, SETTINGS
 from tests.worlds.processes import planted
@@ -15,9 +16,12 @@ from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusUnavailableError
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
+from candlewave.ml.baseline import LastPriceBaseline, fit_baseline
 from candlewave.ml.dataset import Dataset, known_labels
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError, artifact_root, open_registry
 from candlewave.ml.train import Trained, train
+from candlewave.services.predictor.forecast import select
+from candlewave.services.predictor.reading import read_baseline
 
 MINUTES = 2_600
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -51,6 +55,41 @@ def test_the_first_that_beats_the_last_price_becomes_champion(
     references = records(bus, "feature_reference")
     assert {r["model_version"] for r in references} == {"1"}
     assert "tell" in {r["feature"] for r in references}
+
+
+def test_the_baseline_that_is_served_is_the_one_that_was_judged_against(
+    registry: Registry, bus: PostgresBus, artifacts: str, database: str
+) -> None:
+    """Candidates were judged on data whose spreads were published, and the predictor reads just these."""
+    data = planted(MINUTES, 0.5)
+    run(registry, bus, artifacts, data)
+    model = registry.load(CHAMPION)
+    assert model is not None
+    published = records(bus, "baseline_spreads")
+    default = LastPriceBaseline((1, 5))
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(
+            "CREATE TABLE baseline_spreads (baseline_version text, exchange text, symbol text, horizon_minutes int,"
+            " volatility text, low float8, high float8, trained_until timestamptz)"
+        )
+        assert read_baseline(conn, default) == default
+        for row in published:
+            conn.execute("INSERT INTO baseline_spreads VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", list(row.values()))
+        served = read_baseline(conn, default)
+        conn.execute(
+            "INSERT INTO baseline_spreads SELECT 'training-2', exchange, symbol, horizon_minutes, volatility, low * 9,"
+            " high * 9, trained_until + INTERVAL '1 day' FROM baseline_spreads WHERE symbol <> ''"
+        )
+        assert read_baseline(conn, default) == served, "a version that is not whole yet is not served"
+    fitted = fit_baseline((1, 5), data.values[:, 0], data.labels, markets=data.markets)
+    assert data.names[0] == default.volatility
+    assert served.model_version == "training-1"
+    assert (served.spreads, served.market_spreads) == (fitted.spreads, fitted.market_spreads)
+    assert (model.baseline.spreads, model.baseline.market_spreads) == (fitted.spreads, fitted.market_spreads)
+    np.testing.assert_array_equal(
+        served.predict(select(data.matrix(), default.feature_names)),
+        fitted.quantiles(data.values[:, 0].astype(np.float64), data.markets),
+    )
 
 
 def test_the_run_keeps_parameters_metrics_per_fold_plots_and_a_signature(

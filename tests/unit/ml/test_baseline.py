@@ -29,6 +29,32 @@ def test_fitted_intervals_hold_four_fifths() -> None:
     assert held.mean() == pytest.approx(0.8, abs=0.002)
 
 
+def test_each_market_has_the_spread_of_its_own_returns() -> None:
+    """Pooled, the wild market would be held too rarely and the calm one too often."""
+    rng = np.random.default_rng(1)
+    count = 40_000
+    markets = np.array(["a|X/Y", "b|X/Y"], dtype=object)[np.arange(count) % 2]
+    volatility = np.full(count, 0.001)
+    label = volatility * np.where(markets == "a|X/Y", 1.0, 2.0) * rng.standard_normal(count)
+    fitted = fit_baseline((1,), volatility, {1: label}, markets=markets)
+    quantiles = fitted.quantiles(volatility, markets)[:, 0]
+    held = (label >= quantiles[:, 0]) & (label <= quantiles[:, 2])
+    for market in ("a|X/Y", "b|X/Y"):
+        assert held[markets == market].mean() == pytest.approx(0.8, abs=0.01)
+    unknown = fitted.quantiles(volatility[:1], np.array(["c|X/Y"], dtype=object))[0, 0]
+    assert unknown.tolist() == fitted.quantiles(volatility[:1])[0, 0].tolist()
+
+
+def test_a_market_of_few_outcomes_is_drawn_to_all_markets_together() -> None:
+    """Of 100 outcomes that do not overlap half counts: ±1 of its own and the ±3 of all make ±2."""
+    one = np.tile([-1.0, 1.0], 50)
+    many = np.tile([-3.0, 3.0], 5_000)
+    markets = np.concatenate((np.full(100, "a|X/Y", dtype=object), np.full(10_000, "b|X/Y", dtype=object)))
+    label = np.concatenate((one, many))
+    fitted = fit_baseline((1,), np.ones(len(label)), {1: label}, markets=markets)
+    assert fitted.market_spreads["a|X/Y"][1] == pytest.approx((-2.0, 2.0))
+
+
 def test_too_few_returns_leave_the_default() -> None:
     assert fit_baseline((1,), np.full(99, 0.001), {1: np.full(99, 0.001)}).spreads == {}
 

@@ -6,7 +6,7 @@ changes as a whole.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from candlewave.contracts.records import Role
@@ -68,6 +68,7 @@ class ModelWatch:
     def __init__(self, registry: RegistryReader, baseline: Forecaster) -> None:
         self._registry = registry
         self._models = Models(baseline)
+        self._lock = threading.Lock()
         self._challenger: Forecaster | None = None
         self._loaded: dict[str, tuple[str, tuple[int, ...]] | None] = {CHAMPION: None, CHALLENGER: None}
         self._problems: dict[str, str] = {}
@@ -90,8 +91,18 @@ class ModelWatch:
         self._challenger = challenger = self._follow(CHALLENGER, self._challenger)
         if challenger is not None and champion is not None and _identity(challenger) == _identity(champion):
             challenger = None
-        self._models = Models(self._models.baseline, champion, challenger)
-        self._export()
+        with self._lock:
+            self._models = Models(self._models.baseline, champion, challenger)
+            self._export()
+
+    def use_baseline(self, baseline: Forecaster) -> None:
+        """Forecast with this baseline from now; another thread may be refreshing."""
+        with self._lock:
+            if baseline == self._models.baseline:
+                return
+            self._models = replace(self._models, baseline=baseline)
+            self._export()
+        _log.info("baseline follows the newest training", model_version=baseline.model_version)
 
     def run(self, stop: threading.Event, seconds: float, ready: Callable[[], None]) -> None:
         """Refresh every so many seconds until ``stop`` is set; call ``ready`` after the first time."""

@@ -51,6 +51,7 @@ class Predictor:
         horizons: minutes ahead, as configured.
         grace: seconds a market's feed must be past a candle's end, as configured.
         schedule: how far markets have come.
+        follow_baseline: called with a connection now and then: the baseline's spreads may be new.
         owns: says whether this process forecasts a market.
         batch_rows: most feature rows in one call of a model.
         clock: present time, UTC.
@@ -64,6 +65,7 @@ class Predictor:
         grace: timedelta,
         schedule: ForecastSchedule,
         *,
+        follow_baseline: Callable[[psycopg.Connection], None] = lambda _: None,
         owns: Callable[[Market], bool] = lambda _: True,
         batch_rows: int = 5_000,
         clock: Callable[[], datetime] = utc_now,
@@ -74,6 +76,7 @@ class Predictor:
         self._last_horizon = max(horizons)
         self._grace = grace
         self._schedule = schedule
+        self._follow_baseline = follow_baseline
         self._owns = owns
         self._batch_rows = batch_rows
         self._clock = clock
@@ -155,8 +158,9 @@ class Predictor:
         done.forecasts += made
 
     def _feature_names(self, conn: psycopg.Connection) -> tuple[str, ...]:
-        """Return the view's features; a migration may change them while the service runs."""
+        """Return the view's features; a migration may change them, and a training the baseline, at any time."""
         if time.monotonic() - self._names_read >= _NAMES_SECONDS:
+            self._follow_baseline(conn)
             self._names = feature_names(conn)
             self._names_read = time.monotonic()
         return self._names

@@ -1,8 +1,10 @@
 """What the predictor reads: clocks, how far it has come, and the feature rows of given candles."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import LiteralString
 
 import numpy as np
@@ -11,12 +13,20 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from candlewave.core.markets import Market
+from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.forecaster import FeatureMatrix
 from candlewave.services.predictor.schedule import Task
 
 _LAST: LiteralString = (
     "SELECT exchange, symbol, max(feature_time) FROM latest_predictions"
     " WHERE role = 'baseline' AND horizon_minutes = %s GROUP BY exchange, symbol"
+)
+
+
+_POOL = Market("", "").key
+_SPREADS: LiteralString = (
+    "SELECT baseline_version, exchange, symbol, horizon_minutes, low, high FROM baseline_spreads"
+    " WHERE volatility = %s ORDER BY trained_until DESC, baseline_version DESC"
 )
 
 
@@ -45,6 +55,23 @@ def last_forecasts(conn: psycopg.Connection, horizon: int) -> dict[Market, datet
     with conn.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(_LAST, [horizon])
         return {Market(exchange, symbol): when for exchange, symbol, when in cursor}
+
+
+def read_baseline(conn: psycopg.Connection, baseline: LastPriceBaseline) -> LastPriceBaseline:
+    """Return the baseline with the spreads of the newest training; as it is when none has published them.
+
+    A version counts when the spreads of all markets together are there for each horizon; they are published last.
+    """
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(_SPREADS, [baseline.volatility])
+        for version, rows in groupby(cursor, key=itemgetter(0)):
+            by_market: dict[str, dict[int, tuple[float, float]]] = {}
+            for _, exchange, symbol, horizon, low, high in rows:
+                by_market.setdefault(Market(exchange, symbol).key, {})[horizon] = (low, high)
+            pooled = by_market.pop(_POOL, {})
+            if pooled.keys() >= set(baseline.horizons_minutes):
+                return replace(baseline, spreads=pooled, market_spreads=by_market, model_version=version)
+    return baseline
 
 
 def read_features(conn: psycopg.Connection, names: tuple[str, ...], tasks: Sequence[Task]) -> Rows:

@@ -20,6 +20,7 @@ from candlewave.ml.registry import open_registry
 from candlewave.services.frame import Service
 from candlewave.services.predictor.models import ModelWatch
 from candlewave.services.predictor.predictor import Cycle, Predictor
+from candlewave.services.predictor.reading import read_baseline
 from candlewave.services.predictor.schedule import ForecastSchedule
 from candlewave.services.predictor.settings import PredictSettings
 from candlewave.services.predictor.waker import Waker
@@ -70,6 +71,7 @@ def make_predictor(
     owns: Callable[[Market], bool] = lambda _: True,
 ) -> Predictor:
     """Return the predictor that configuration and settings describe."""
+    baseline = _default_baseline(config)
     return Predictor(
         bus,
         lambda: watch.models,
@@ -80,6 +82,7 @@ def make_predictor(
             settings.max_feature_age,
             config.markets,
         ),
+        follow_baseline=lambda conn: watch.use_baseline(read_baseline(conn, baseline)),
         owns=owns,
         batch_rows=settings.batch_rows,
     )
@@ -87,8 +90,12 @@ def make_predictor(
 
 def watch_models(settings: Settings, config: Config) -> ModelWatch:
     """Return what follows the registry; nothing is loaded yet."""
-    baseline = LastPriceBaseline(tuple(config.predictions.horizons_minutes), volatility_feature(config))
-    return ModelWatch(open_registry(settings), baseline)
+    return ModelWatch(open_registry(settings), _default_baseline(config))
+
+
+def _default_baseline(config: Config) -> LastPriceBaseline:
+    """Return the baseline that serves until a training has published fitted spreads."""
+    return LastPriceBaseline(tuple(config.predictions.horizons_minutes), volatility_feature(config))
 
 
 def predict_once(settings: Settings, config: Config, predict_settings: PredictSettings) -> Cycle:

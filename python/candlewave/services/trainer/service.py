@@ -12,6 +12,7 @@ from candlewave.bus.protocol import Bus, CommitRefusedError, Received, Subscript
 from candlewave.bus.shards import Lease
 from candlewave.contracts.records import MalformedMessageError, TrainingRequest, dead_letter, decode
 from candlewave.contracts.topics import (
+    BASELINE_SPREADS,
     FEATURE_REFERENCE,
     MODEL_EVENTS,
     TRAINING_REQUESTS,
@@ -157,7 +158,9 @@ def main(service: Service, config: Config, settings: TrainSettings) -> None:
     Raises:
         BusError: the bus cannot be reached at the start.
     """
-    service.bus.ensure_topics([TRAINING_REQUESTS, TRAINING_REQUESTS_DLQ, MODEL_EVENTS, FEATURE_REFERENCE])
+    service.bus.ensure_topics(
+        [TRAINING_REQUESTS, TRAINING_REQUESTS_DLQ, MODEL_EVENTS, FEATURE_REFERENCE, BASELINE_SPREADS]
+    )
     lease = service.lease("trainer")
     registry = open_registry(service.settings, settings.model_name)
 

@@ -35,6 +35,10 @@ CREATE TABLE latest_predictions (
     exchange text, symbol text, horizon_minutes int, feature_time timestamptz, model_name text, model_version text,
     role text, made_at timestamptz
 );
+CREATE TABLE baseline_spreads (
+    baseline_version text, exchange text, symbol text, horizon_minutes int, volatility text, low float8, high float8,
+    trained_until timestamptz
+);
 """
 
 

@@ -43,6 +43,16 @@ def test_a_changed_alias_is_loaded_once_and_a_removed_one_forgotten() -> None:
     assert ("candlewave", "2", "champion") not in info()
 
 
+def test_a_new_baseline_is_used_at_once_and_kept_by_a_refresh() -> None:
+    following = watch(FakeRegistry({"champion": FakeForecaster("1")}))
+    fitted = FakeForecaster("training-1", model_name="baseline", feature_names=("b",))
+    following.use_baseline(fitted)
+    following.refresh()
+    assert following.models.baseline is fitted
+    assert following.models.champion is not None
+    assert {version for name, version, _ in info() if name == "baseline"} == {"training-1"}
+
+
 def test_an_outage_keeps_the_loaded_model_is_counted_and_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     registry = FakeRegistry({"champion": FakeForecaster("1")})
     following = watch(registry)
