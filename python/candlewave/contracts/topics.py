@@ -139,6 +139,14 @@ MODEL_EVENTS = _topic(
     written_by="model-trainer",
 )
 ALERTS = _topic("alerts", 1, _MONTH, key="fingerprint", holds="firing or resolved", written_by="model-error-monitor")
+ALERTS_DLQ = _topic(
+    "alerts.dlq",
+    1,
+    _MONTH,
+    key="source",
+    holds="an alert that the webhook refuses for good, or an unreadable one",
+    written_by="model-error-monitor",
+)
 CANDLES = _topic(
     "candles",
     3,

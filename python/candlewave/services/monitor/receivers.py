@@ -22,6 +22,9 @@ MISSED_RESENDS = 4
 _NOT_ENDED = "0001-01-01T00:00:00Z"
 """What Alertmanager itself writes for an end that is not known."""
 
+_ABOUT_ADDRESS = frozenset({401, 403, 404, 405, 407, 410})
+"""Refusals of whatever is sent: a wrong address or key, or a hook that was removed."""
+
 _SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 _MAX_LINES = 30
 
@@ -31,11 +34,15 @@ class DeliveryError(CandlewaveError):
 
     Attributes:
         outcome: ``unreachable`` without an answer, ``refused`` by one that will not change by itself, else ``failed``.
+        about_content: True for a refusal that is about what was sent, not about the address or the key.
     """
 
-    def __init__(self, outcome: Literal["unreachable", "refused", "failed"], text: str) -> None:
+    def __init__(
+        self, outcome: Literal["unreachable", "refused", "failed"], text: str, *, about_content: bool = False
+    ) -> None:
         super().__init__(text)
         self.outcome = outcome
+        self.about_content = about_content
 
 
 class Poster:
@@ -81,7 +88,9 @@ class Poster:
             raise DeliveryError("unreachable", f"{self._where}: {type(error).__name__}") from None
         if not 200 <= status < 300:
             temporary = status >= 500 or status in {408, 425, 429}
-            raise DeliveryError("failed" if temporary else "refused", f"{self._where} answered {status}")
+            about_content = 400 <= status < 500 and not temporary and status not in _ABOUT_ADDRESS
+            text = f"{self._where} answered {status}"
+            raise DeliveryError("failed" if temporary else "refused", text, about_content=about_content)
 
 
 def alertmanager_url(base: str) -> str:

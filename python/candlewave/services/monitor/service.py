@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from candlewave.bus.protocol import Bus
 from candlewave.bus.shards import Lease
-from candlewave.contracts.topics import ALERTS, TRAINING_REQUESTS
+from candlewave.contracts.topics import ALERTS, ALERTS_DLQ, TRAINING_REQUESTS
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
 from candlewave.core.times import utc_now
@@ -29,7 +29,7 @@ def main(service: Service, config: Config, settings: MonitorSettings) -> None:
     Raises:
         BusError: the bus cannot be reached at the start.
     """
-    service.bus.ensure_topics([ALERTS, TRAINING_REQUESTS])
+    service.bus.ensure_topics([ALERTS, ALERTS_DLQ, TRAINING_REQUESTS])
     lease = service.lease("monitor")
     senders = make_senders(settings)
     for number, sender in enumerate(senders):

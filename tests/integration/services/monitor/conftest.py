@@ -7,7 +7,7 @@ from tests.worlds.clock import Clock
 from tests.worlds.web import Web, serve
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.contracts.topics import ALERTS, SERVICE_LEASES, TRAINING_REQUESTS
+from candlewave.contracts.topics import ALERTS, ALERTS_DLQ, SERVICE_LEASES, TRAINING_REQUESTS
 from candlewave.core.config import Config, load_config
 
 
@@ -32,5 +32,5 @@ def web() -> Iterator[Web]:
 def bus(database: str) -> Iterator[PostgresBus]:
     with PostgresBus(database) as opened:
         opened.install()
-        opened.ensure_topics([ALERTS, TRAINING_REQUESTS, SERVICE_LEASES])
+        opened.ensure_topics([ALERTS, ALERTS_DLQ, TRAINING_REQUESTS, SERVICE_LEASES])
         yield opened

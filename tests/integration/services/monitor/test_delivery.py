@@ -1,9 +1,10 @@
 """Alerts reach receivers that fail, refuse and disappear; a restart forgets nothing."""
 
+import base64
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.worlds.web import Reply, Request, Web
 from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import BusError, BusUnavailableError, Message, Received
-from candlewave.contracts.records import AlertStatus
+from candlewave.contracts.records import AlertStatus, DeadLetter, decode
 from candlewave.contracts.topics import ALERTS
 from candlewave.rules.base import fingerprint
 from candlewave.services.monitor.alerts import Alert
@@ -120,6 +121,18 @@ class TestAlertmanager:
         (only,) = bodies(web)[-1]
         assert only["endsAt"] > only["startsAt"]
 
+    def test_an_alert_that_is_refused_for_good_does_not_hinder_the_others(
+        self, web: Web, clock: Clock, sender: AlertmanagerSender
+    ) -> None:
+        web.answers["/am/api/v2/alerts"] = _refusing("15", Reply(400))
+        changes = [alert("firing", clock.now), alert("resolved", clock.now, horizon=15)]
+        sender.update(changes[:1], changes)
+        assert sender.step() is True
+        clock.advance(seconds=60)
+        assert sender.step() is True
+        told = [[a["labels"]["horizon_minutes"] for a in body] for body in bodies(web)]
+        assert told == [["5", "15"], ["5"], ["15"], ["5"]]
+
     def test_no_receiver_and_refusals_are_failures_too_and_say_nothing_secret(
         self, web: Web, clock: Clock, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -133,6 +146,19 @@ class TestAlertmanager:
         assert count("gone", "unreachable") - unreachable == 1
         assert count("strict", "refused") - refused == 1
         assert "s3cret" not in capsys.readouterr().out + caplog.text
+
+
+def _refusing(horizon: str, refusal: Reply) -> Callable[[Request], Reply]:
+    return lambda request: refusal if f'"horizon_minutes":"{horizon}"'.encode() in request.body else Reply()
+
+
+def _told(body: dict[str, Any]) -> list[str]:
+    return [a["labels"]["horizon_minutes"] for a in body["alerts"]]
+
+
+def _letters(bus: PostgresBus, group: str) -> list[DeadLetter]:
+    with bus.subscribe(group, ["alerts.dlq"]) as subscription:
+        return [decode(DeadLetter, message.value) for message in subscription.poll(timeout=5)]
 
 
 class TestWebhook:
@@ -237,6 +263,81 @@ class TestWebhook:
         assert count("webhook", "expired") - before[0] == 1
         assert count("webhook", "malformed") - before[1] == 1
         assert sum(bus.lag("model-error-monitor.webhook", [ALERTS.name]).values()) == 0
+
+    def test_an_alert_that_is_refused_for_good_does_not_block_those_behind_it(
+        self, bus: PostgresBus, web: Web, clock: Clock
+    ) -> None:
+        """Whatever the refusal is called: the webhook takes others."""
+        for status in (400, 403, 413):
+            web.requests.clear()
+            dropped = count("webhook", "dropped")
+            web.answers["/hook"] = _refusing("15", Reply(status))
+            bus.publish("alerts", [to_message(alert("firing", clock.now, horizon=h).record()) for h in (5, 15, 60)])
+            relay = self.relay(bus, web, clock)
+            assert relay.step() == 0.0
+            assert relay.step(0.0) == 0.0
+            relay.close()
+            assert [_told(body) for body in bodies(web)] == [["5", "15", "60"], ["5"], ["15"], ["60"]]
+            assert count("webhook", "dropped") - dropped == 1
+            (letter,) = _letters(bus, f"test-{status}")[-1:]
+            assert letter.reason == f"webhook at 127.0.0.1 answered {status}"
+            assert b'"horizon_minutes":"15"' in base64.b64decode(letter.payload_base64)
+
+    def test_a_single_alert_that_is_refused_for_its_content_is_dropped_at_once(
+        self, bus: PostgresBus, web: Web, clock: Clock
+    ) -> None:
+        web.reply("/hook", Reply(422), Reply())
+        bus.publish("alerts", [to_message(alert("firing", clock.now).record())])
+        relay = self.relay(bus, web, clock)
+        assert relay.step() == 0.0
+        bus.publish("alerts", [to_message(alert("resolved", clock.now).record())])
+        assert relay.step() == 0.0
+        relay.close()
+        assert [body["status"] for body in bodies(web)] == ["firing", "resolved"]
+
+    def test_a_webhook_that_refuses_everything_loses_nothing(self, bus: PostgresBus, web: Web, clock: Clock) -> None:
+        web.reply("/hook", *[Reply(404)] * 3, Reply())
+        bus.publish("alerts", [to_message(alert("firing", clock.now, horizon=h).record()) for h in (5, 15)])
+        relay = self.relay(bus, web, clock)
+        assert relay.step() == pause(1)
+        assert relay.step() == 0.0
+        relay.close()
+        assert [_told(body) for body in bodies(web)] == [["5", "15"], ["5"], ["15"], ["5", "15"]]
+
+    def test_an_outage_while_alerts_are_posted_singly_repeats_none_of_them(
+        self, bus: PostgresBus, web: Web, clock: Clock
+    ) -> None:
+        web.reply("/hook", Reply(400), Reply(), Reply(503), Reply(400), Reply(400), Reply())
+        bus.publish("alerts", [to_message(alert("firing", clock.now, horizon=h).record()) for h in (5, 15, 60)])
+        relay = self.relay(bus, web, clock)
+        assert relay.step() == pause(1)
+        assert relay.step() == 0.0
+        relay.close()
+        assert [_told(body) for body in bodies(web)] == [["5", "15", "60"], ["5"], ["15"], ["15", "60"], ["15"], ["60"]]
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            {"occurred_at": "9999-12-31T23:59:59-23:00"},
+            {"occurred_at": "0000-01-01T00:00:00Z"},
+            {"value": "much"},
+            {"labels": {"a": 1}},
+            {"status": "over"},
+        ],
+    )
+    def test_what_is_no_alert_is_rejected_and_its_neighbours_go_on(
+        self, bus: PostgresBus, web: Web, clock: Clock, broken: dict[str, Any]
+    ) -> None:
+        web.reply("/hook", Reply())
+        good = to_message(alert("firing", clock.now, horizon=60).record())
+        record = json.loads(good.value or b"")
+        bus.publish("alerts", [Message(json.dumps(record | broken).encode(), "x"), good])
+        relay = self.relay(bus, web, clock)
+        assert relay.step() == 0.0
+        relay.close()
+        assert [_told(body) for body in bodies(web)] == [["60"]]
+        (letter,) = _letters(bus, "test")
+        assert letter.reason.startswith("not an alert")
 
     def test_the_relay_goes_on_after_any_error_of_the_bus(
         self, bus: PostgresBus, web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch
