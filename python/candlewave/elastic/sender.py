@@ -82,7 +82,9 @@ class Sender:
         """
         messages = subscription.poll(_BATCH, timeout)
         if messages:
-            self._send_in_parts(messages)
+            readable = self._readable(messages)
+            if readable:
+                self._send_in_parts(readable)
             subscription.commit()
         metrics.WAITING.set(sum(self._bus.lag(GROUP, [DOCUMENTS.name]).values()))
         return len(messages)
@@ -93,7 +95,8 @@ class Sender:
             self._send(messages)
         except ElasticTooLargeError:
             if len(messages) == 1:
-                raise
+                self._reject([(messages[0], "Elasticsearch takes no document of this size")])
+                return
             middle = len(messages) // 2
             self._send_in_parts(messages[:middle])
             self._send_in_parts(messages[middle:])
@@ -112,24 +115,62 @@ class Sender:
                 )
             if status >= 400:
                 refused.append((message, result))
-        letters = [
-            dead_letter(
-                DOCUMENTS.name,
-                message.value,
-                reason=f"Elasticsearch answered {result['status']} for {result['_index']}: {_reason(result)}",
-                source=DOCUMENTS.name,
-                position=message.position,
-                occurred_at=self._clock(),
-            )
-            for message, result in refused
-        ]
-        if letters:
-            self._bus.publish(DOCUMENTS_DLQ.name, [to_message(letter) for letter in letters])
-            _log.error("documents refused", count=len(letters), first=letters[0].reason)
+        self._reject(
+            [
+                (message, f"Elasticsearch answered {result['status']} for {result['_index']}: {_reason(result)}")
+                for message, result in refused
+            ]
+        )
         outcomes = {id(message) for message, _ in refused}
         for message, item in zip(messages, answer["items"], strict=True):
             kind = _kind(item["index"]["_index"])
             metrics.DOCUMENTS.labels(kind, "refused" if id(message) in outcomes else "written").inc()
+
+    def _readable(self, messages: Sequence[Received]) -> list[Received]:
+        """Return the messages that are documents; others are rejected."""
+        readable, rejected = [], []
+        for message in messages:
+            problem = _problem(message)
+            if problem is None:
+                readable.append(message)
+            else:
+                rejected.append((message, problem))
+                metrics.DOCUMENTS.labels("unreadable", "refused").inc()
+        self._reject(rejected)
+        return readable
+
+    def _reject(self, rejected: Sequence[tuple[Received, str]]) -> None:
+        """Put messages on the dead-letter topic, each with its reason."""
+        if not rejected:
+            return
+        letters = [
+            dead_letter(
+                DOCUMENTS.name,
+                message.value,
+                reason=reason,
+                source=DOCUMENTS.name,
+                position=message.position,
+                occurred_at=self._clock(),
+            )
+            for message, reason in rejected
+        ]
+        self._bus.publish(DOCUMENTS_DLQ.name, [to_message(letter) for letter in letters])
+        _log.error("documents refused", count=len(letters), first=letters[0].reason)
+
+
+def _problem(message: Received) -> str | None:
+    """Return why a message is no document, None when it is one."""
+    try:
+        document = json.loads(message.value or b"")
+    except (ValueError, RecursionError) as error:
+        return f"not a document: {error}"
+    if not isinstance(document, dict) or not isinstance(document.get(_INDEX_COLUMN), str):
+        return f"not a document: expected an object with a text {_INDEX_COLUMN}"
+    try:
+        json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        return f"not a document: {error}"
+    return None if message.key else "not a document: a message without a key has no id"
 
 
 def _operations(messages: Sequence[Received]) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """The frame that every service runs in: bus, leases, and work that is retried until the service stops."""
 
+import time
 from collections.abc import Callable
 from functools import cached_property
 
 import psycopg
+from prometheus_client import Counter
 
 from candlewave.bus import open_bus
 from candlewave.bus.protocol import Bus
@@ -17,6 +19,11 @@ from candlewave.telemetry.process import Process, run_process
 
 _AWAY = (psycopg.Error, CandlewaveError)
 """Errors worth another attempt: what is missing comes back, or a person mends it."""
+
+_MAX_PAUSE_SECONDS = 60.0
+UNEXPECTED = Counter(
+    "candlewave_unexpected_errors_total", "Errors that nobody foresaw, after which work began again", ["part", "error"]
+)
 
 
 class Service(Process):
@@ -68,21 +75,34 @@ class Service(Process):
     ) -> None:
         """Do work until the service stops, and start it again after errors that may go away.
 
+        An error that nobody foresaw is logged with its trace, counted in ``candlewave_unexpected_errors_total`` and
+        makes the service unready; the pauses after it grow.
+
         Args:
             part: what the work depends on, such as the engine; the name of its readiness check.
             work: gets the status to clear when all is well; it returns only when the service stops.
             pause_seconds: between an error and the next attempt.
-            retry: errors after which it is started again; others end the service.
+            retry: errors of database, bus and our own after which it is started again; others of them end the service.
             ready: whether the service is unready while the work fails.
         """
         status = self.readiness.status(part) if ready else Status()
+        unexpected = 0
         while not self.stop.is_set():
+            begun = time.monotonic()
             try:
                 work(status)
             except retry as error:
                 status.problem = explain(error)
                 self.log.warning(f"waiting for the {part}", reason=status.problem)
                 self.stop.wait(pause_seconds)
+            except _AWAY:
+                raise
+            except Exception as error:
+                unexpected = 1 if time.monotonic() - begun > _MAX_PAUSE_SECONDS else unexpected + 1
+                status.problem = f"unexpected {type(error).__name__}: {error}"
+                UNEXPECTED.labels(part, type(error).__name__).inc()
+                self.log.exception("unexpected error", part=part, reason=status.problem)
+                self.stop.wait(min(pause_seconds * 2.0 ** min(unexpected - 1, 10), _MAX_PAUSE_SECONDS))
 
 
 def run_service(name: str, settings: Settings, main: Callable[[Service], None]) -> int:

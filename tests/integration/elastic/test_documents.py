@@ -92,6 +92,11 @@ def send(bus: PostgresBus, elastic: FakeElasticsearch) -> int:
         return Sender(bus, client).step(subscription, timeout=0.2)
 
 
+def letters(bus: PostgresBus) -> list[DeadLetter]:
+    with bus.subscribe("test", [DOCUMENTS_DLQ.name]) as subscription:
+        return [decode(DeadLetter, m.value) for m in subscription.poll(timeout=5)]
+
+
 def test_refresh_puts_forecasts_into_the_outbox_and_the_sender_delivers_them(
     bus: PostgresBus, database: str, elastic: FakeElasticsearch
 ) -> None:
@@ -131,8 +136,7 @@ def test_refused_documents_are_kept_with_the_reason_and_the_others_arrive(
     bus.publish(DOCUMENTS.name, [message(), message(minute=1, q50="much"), message(minute=2)])
     assert send(bus, elastic) == 3
     assert len(elastic.documents("predictions-2026.03.02")) == 2
-    with bus.subscribe("test", [DOCUMENTS_DLQ.name]) as subscription:
-        [letter] = [decode(DeadLetter, m.value) for m in subscription.poll(timeout=5)]
+    (letter,) = letters(bus)
     assert letter.reason == (
         "Elasticsearch answered 400 for predictions-2026.03.02: failed to parse field [q50] of type [double]: 'much'"
     )
@@ -319,5 +323,30 @@ def test_a_batch_that_is_too_large_is_sent_in_parts(bus: PostgresBus, elastic: F
     assert len(elastic.documents("predictions-2026.03.02")) == 8
     bus.publish(DOCUMENTS.name, [message(minute=9)])
     elastic.fail(413)
-    with pytest.raises(SearchError, match="413"):
-        send(bus, elastic)
+    assert send(bus, elastic) == 1
+    assert [letter.reason for letter in letters(bus)] == ["Elasticsearch takes no document of this size"]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b'{"q50": 1}',
+        b'{"index_name": 7}',
+        b'{"index_name": "predictions-2026.03.02", "q50": NaN}',
+        b'{"index_name": "predictions-2026.03.02", "role": "\\ud800"}',
+        b"\xff",
+        b"[" * 20_000,
+    ],
+)
+def test_what_is_no_document_is_rejected_and_the_others_arrive(
+    bus: PostgresBus, elastic: FakeElasticsearch, junk: bytes
+) -> None:
+    bus.publish(DOCUMENTS.name, [message(), Message(junk, "a|b"), message(minute=2)])
+    assert send(bus, elastic) == 3
+    assert len(elastic.documents("predictions-2026.03.02")) == 2
+    (letter,) = letters(bus)
+    assert letter.reason.startswith("not a document")
+    assert letter.position == "0:1"

@@ -211,10 +211,10 @@ class WebhookRelay:
             refused = [(alerts[0][0], error)]
         if len(alerts) > 1:
             refused = self._post_singly(alerts)
-        lasting = [(message, error) for message, error in refused if error.about_content or self._takes_some]
-        for message, error in lasting:
-            _log.error("alert refused", receiver=self._poster.name, position=message.position, error=str(error))
-        self._reject([(message, str(error)) for message, error in lasting], "dropped")
+        lasting = [(message, str(why)) for message, why in refused if why.about_content or self._takes_some]
+        for message, reason in lasting:
+            _log.error("alert refused", receiver=self._poster.name, position=message.position, error=reason)
+        self._reject(lasting, "dropped")
         if len(lasting) < len(refused):
             raise refused[-1][1]
 

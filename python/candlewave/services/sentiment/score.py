@@ -1,7 +1,7 @@
 """Read topic ``news``, score each article, publish to ``news_sentiment``: at least once, with keys that repeat."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from candlewave.bus.messages import to_message
@@ -17,7 +17,7 @@ from candlewave.bus.protocol import (
 from candlewave.contracts.records import Article, MalformedMessageError, dead_letter, decode
 from candlewave.contracts.topics import NEWS, NEWS_DLQ, NEWS_SENTIMENT
 from candlewave.services.sentiment import metrics
-from candlewave.services.sentiment.extract import Extractor, to_scores
+from candlewave.services.sentiment.extract import Extraction, Extractor, to_scores
 from candlewave.telemetry import get_logger, tracing
 
 GROUP = "sentiment-extractor"
@@ -81,11 +81,7 @@ class Scoring:
             except MalformedMessageError as error:
                 self._reject(message, f"not an article: {error}")
         out: list[Message] = []
-        extractions = self._extractor.extract([article for _, article in articles])
-        for (message, article), extraction in zip(articles, extractions, strict=True):
-            if extraction is None:
-                self._reject(message, "no extractor could read it")
-                continue
+        for article, extraction in self._extract(articles):
             if extraction.skipped is not None:
                 metrics.SKIPPED.labels(extraction.skipped).inc()
             elif not extraction.findings:
@@ -95,6 +91,24 @@ class Scoring:
                 metrics.SCORES.labels(score.extractor).inc()
         if out:
             self._bus.publish(NEWS_SENTIMENT.name, out)
+
+    def _extract(self, articles: Sequence[tuple[Received, Article]]) -> Iterator[tuple[Article, Extraction]]:
+        """Yield what each article says; one that the extractor fails at is rejected and leaves the others alone."""
+        try:
+            found = self._extractor.extract([article for _, article in articles])
+        except Exception as error:  # noqa: BLE001 (whatever an article breaks, it is that article's)
+            if len(articles) == 1:
+                _log.exception("extractor failed", position=articles[0][0].position)
+                self._reject(articles[0][0], f"the extractor failed: {type(error).__name__}: {error}")
+                return
+            for one in articles:
+                yield from self._extract([one])
+            return
+        for (message, article), extraction in zip(articles, found, strict=True):
+            if extraction is None:
+                self._reject(message, "no extractor could read it")
+            else:
+                yield article, extraction
 
     def _reject(self, message: Received, reason: str) -> None:
         letter = dead_letter(

@@ -137,6 +137,14 @@ class Trainer:
             metrics.RUNS.labels("failed").inc()
             _log.warning("training failed", reason=explain(error), again_in_seconds=pause.total_seconds())
             return None
+        except StoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever the data or a library breaks, it is this training's)
+            pause = self._schedule.failed(self._clock())
+            metrics.RUNS.labels("failed").inc()
+            reason = f"{type(error).__name__}: {error}"
+            _log.exception("training failed", reason=reason, again_in_seconds=pause.total_seconds())
+            return None
         metrics.RUN_SECONDS.observe(time.perf_counter() - begun)
         decision = "promoted" if trained.decision.promoted else "rejected"
         metrics.RUNS.labels(decision).inc()

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -84,6 +84,34 @@ def test_article_is_published_once_however_often_it_is_seen(
         clock.advance(seconds=61)
         collector.collect()
     assert titles(bus) == ["Bitcoin rises", "Ether falls today"]
+
+
+class FailsAt:
+    """An extractor with a fault that one article brings out."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.offline = OfflineExtractor(Recogniser(load_news_config().assets, ["BTC"]))
+
+    def extract(self, articles: Sequence[Article]) -> list[Extraction | None]:
+        for article in articles:
+            if article.title == self.title:
+                raise IndexError("string index out of range")
+        return self.offline.extract(articles)  # type: ignore[return-value]
+
+
+def test_an_article_that_breaks_the_extractor_is_rejected_alone(
+    web: Web, build: Build, bus: PostgresBus, clock: Clock
+) -> None:
+    web.reply("/paper", Reply(body=rss("Bitcoin rises", "Odd one", "Ether falls today")))
+    build("paper").collect()
+    scoring = Scoring(bus, FailsAt("Odd one"), clock=clock)
+    with bus.subscribe(GROUP, [NEWS.name]) as subscription:
+        while scoring.step(subscription, 1.0):
+            pass
+    (letter,) = [decode(DeadLetter, m) for m in messages(bus, NEWS_DLQ.name)]
+    assert letter.reason == "the extractor failed: IndexError: string index out of range"
+    assert len({decode(AssetScore, m).article_id for m in messages(bus, NEWS_SENTIMENT.name)}) == 2
 
 
 class FallsOver:

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from candlewave.bus.messages import to_message
@@ -22,7 +23,7 @@ from candlewave.ml.promote import Decision
 from candlewave.ml.registry import ModelVersion, Registry, RegistryError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import Trained
-from candlewave.services.trainer.service import GROUP, Trainer, train_once
+from candlewave.services.trainer.service import GROUP, StoppedError, Trainer, train_once
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SETTINGS = TrainSettings.load()
@@ -151,6 +152,8 @@ def test_requests_for_other_models_and_nonsense_are_put_aside(bus: PostgresBus) 
         (RegistryError("the registry is away"), "failed"),
         (psycopg.OperationalError("the engine is away"), "failed"),
         (TooLittleDataError("too short"), "too_little_data"),
+        (ValueError("input contains infinity"), "failed"),
+        (MemoryError(), "failed"),
     ],
 )
 def test_a_training_that_fails_is_tried_again_and_its_request_kept(
@@ -168,6 +171,19 @@ def test_a_training_that_fails_is_tried_again_and_its_request_kept(
     desk.now += timedelta(seconds=15)
     assert desk.step() is not None
     assert desk.waiting == 0
+
+
+def test_an_error_that_nobody_foresaw_is_named(bus: PostgresBus) -> None:
+    desk = Desk(bus, None)
+    desk.failure = ZeroDivisionError("float division by zero")
+    with capture_logs() as said:
+        assert desk.step() is None
+    assert said[-1]["reason"] == "ZeroDivisionError: float division by zero"
+    assert said[-1]["exc_info"]
+    desk.failure = StoppedError()
+    desk.now += timedelta(hours=1)
+    with pytest.raises(StoppedError):
+        desk.step()
 
 
 def test_a_registry_that_is_down_is_noticed_before_anything_is_read(
