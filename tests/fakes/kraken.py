@@ -50,10 +50,13 @@ class FakeKraken:
 
     page = 1000
     snapshot = 50
+    candles_kept = 720
 
     def __init__(self, symbols: list[str]) -> None:
         self.trades: dict[str, list[FakeTrade]] = {s: [] for s in symbols}
         self.requests: Counter[str] = Counter()
+        self.now: datetime | None = None
+        """The exchange's clock, where a test sets it; candles else end with that of the newest trade."""
         self.refused = 0
         self.refused_symbols: dict[str, str] = {}
         self.unlisted: set[str] = set()
@@ -256,7 +259,7 @@ class FakeKraken:
             self._note(f"subscribe {symbol}")
 
     async def _time(self, _: web.Request) -> web.Response:
-        now = datetime.now(UTC)
+        now = self.now or datetime.now(UTC)
         return _result({"unixtime": int(now.timestamp()), "rfc1123": now.strftime("%a, %d %b %y %H:%M:%S +0000")})
 
     async def _status(self, _: web.Request) -> web.Response:
@@ -303,29 +306,39 @@ class FakeKraken:
         if symbol is None:
             return web.json_response({"error": ["EQuery:Unknown asset pair"]})
         seconds = int(request.query.get("interval", "1")) * 60
-        bars: dict[int, list[FakeTrade]] = {}
+        since = int(request.query.get("since", "0"))
         with self._lock:
-            for trade in self.trades[symbol]:
-                bars.setdefault(int(trade.ts.timestamp()) // seconds * seconds, []).append(trade)
-        rows = [
-            [
-                begin,
-                trades[0].price,
-                str(max(float(t.price) for t in trades)),
-                str(min(float(t.price) for t in trades)),
-                trades[-1].price,
-                "0.0",
-                str(sum(float(t.quantity) for t in trades)),
-                len(trades),
-            ]
-            for begin, trades in sorted(bars.items())
-            if begin >= int(request.query.get("since", "0"))
-        ]
-        return _result({_pair(symbol): rows, "last": rows[-1][0] if rows else 0})
+            rows = _ohlc_rows(self.trades[symbol], seconds, self.candles_kept, self.now)
+        rows = [row for row in rows if row[0] > since]
+        return _result({_pair(symbol): rows, "last": rows[-2][0] if len(rows) > 1 else 0})
 
     def _symbol(self, request: web.Request) -> str | None:
         wanted = request.query.get("pair")
         return next((s for s in self.trades if _pair(s) == wanted), None)
+
+
+def _ohlc_rows(trades: list[FakeTrade], seconds: int, kept: int, now: datetime | None) -> list[list[Any]]:
+    """Return the newest candles, the open one last; a quiet one repeats the last close, as Kraken's do."""
+    if not trades:
+        return []
+    bars: dict[int, list[FakeTrade]] = {}
+    for trade in trades:
+        bars.setdefault(int(trade.ts.timestamp()) // seconds * seconds, []).append(trade)
+    newest = int((now or max(t.ts for t in trades)).timestamp()) // seconds * seconds
+    oldest = max(min(bars), newest - (kept - 1) * seconds)
+    close = next((bars[b][-1].price for b in sorted(bars, reverse=True) if b < oldest), "")
+    rows: list[list[Any]] = []
+    for begin in range(oldest, newest + 1, seconds):
+        bar = bars.get(begin)
+        if bar is None:
+            rows.append([begin, close, close, close, close, "0.0", "0.00000000", 0])
+            continue
+        close = bar[-1].price
+        high, low = max(bar, key=lambda t: float(t.price)), min(bar, key=lambda t: float(t.price))
+        volume = sum(float(t.quantity) for t in bar)
+        average = sum(float(t.price) * float(t.quantity) for t in bar) / volume
+        rows.append([begin, bar[0].price, high.price, low.price, close, f"{average:.1f}", f"{volume:.8f}", len(bar)])
+    return rows
 
 
 def _ws_trade(symbol: str, trade: FakeTrade) -> dict[str, Any]:

@@ -369,7 +369,7 @@ async def _audit_exchange(conn: Any, name: str, symbols: list[str], timeframe: s
             begin = end - timedelta(seconds=seconds * count)
             ours = stored_candles(conn, name, symbol, timeframe, begin, end)
             rows = await exchange.candles(symbol, timeframe, begin, count)
-            theirs = [r for r in rows if begin <= datetime.fromtimestamp(r[0] / 1000, UTC) < end]
+            theirs = [r for r in rows if r[0] is not None and begin <= datetime.fromtimestamp(r[0] / 1000, UTC) < end]
             result = compare_with_exchange(ours, theirs)
             for line in result.differing:
                 typer.echo(line)

@@ -243,7 +243,7 @@ class Loader:
             return
         oldest = self.clock() - self.retention
         for entry in self.ledger.ranges(exchange, symbol):
-            if entry.overlaps(begin, min(end, oldest)):
+            if not entry.source.of_candles and entry.overlaps(begin, min(end, oldest)):
                 raise AlreadyLoadedError(
                     f"{exchange} {symbol}: trades from before {oldest:%Y-%m-%d %H:%MZ} have expired "
                     f"(retention.trades), but candles of {entry} exist: loading a part of them again would replace "

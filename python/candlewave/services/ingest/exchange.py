@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import ccxt
+import ccxt.async_support
 import ccxt.pro
 from aiohttp import WSMsgType
 from tenacity import (
@@ -42,6 +44,8 @@ _PASSING = re.compile("rate|limit|already|busy|unavailable|internal|timeout|main
 _KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 """Assets that Kraken's websocket v2 calls otherwise than its REST API."""
 _PAGE = 1_000
+_FEW_CANDLES = 300
+"""What an exchange is asked for at once when ccxt does not know how many candles it gives."""
 
 T = TypeVar("T")
 _NO_TRADE: dict[str, Any] = {"symbol": None, "id": None, "timestamp": None}
@@ -60,6 +64,7 @@ class Profile:
         options: ccxt options that make ids of websocket and REST the same.
         history: how past trades are paged, see :class:`Exchange`.
         maker_side: True when the exchange states the maker's side, which ccxt turns round over REST only.
+        candles_kept: how many of the newest minutes its REST candles reach back; None where that is not limited.
     """
 
     ccxt_id: str
@@ -67,23 +72,22 @@ class Profile:
     history: str
     options: dict[str, Any] = field(default_factory=dict)
     maker_side: bool = False
+    candles_kept: int | None = None
 
+
+_AGGREGATE_TRADES = {
+    "defaultType": "spot",
+    "fetchTradesMethod": "publicGetAggTrades",
+    "watchTrades": {"name": "aggTrade"},
+    "watchTradesForSymbols": {"name": "aggTrade"},
+}
+"""Binance's single trades cannot be paged without an API key; aggregate trades can, and are streamed too."""
 
 PROFILES = {
-    "kraken": Profile("kraken", running_ids=True, history="kraken"),
+    "kraken": Profile("kraken", running_ids=True, history="kraken", candles_kept=720),
     "coinbase": Profile("coinbaseexchange", running_ids=True, history="older_ids", maker_side=True),
-    "binance": Profile(
-        "binance",
-        running_ids=True,
-        history="newer_ids",
-        # Single trades cannot be paged without an API key; aggregate trades can, and are streamed too.
-        options={
-            "defaultType": "spot",
-            "fetchTradesMethod": "publicGetAggTrades",
-            "watchTrades": {"name": "aggTrade"},
-            "watchTradesForSymbols": {"name": "aggTrade"},
-        },
-    ),
+    "binance": Profile("binance", running_ids=True, history="newer_ids", options=_AGGREGATE_TRADES),
+    "binanceus": Profile("binanceus", running_ids=True, history="newer_ids", options=_AGGREGATE_TRADES),
     "bybit": Profile("bybit", running_ids=False, history="recent", options={"defaultType": "spot"}),
 }
 
@@ -98,17 +102,16 @@ class Exchange:
     Args:
         name: a key of :data:`PROFILES`.
         settings: addresses and patience.
+        candles_only: accept any exchange that ccxt knows; of those without a profile only candles can be asked for.
 
     Raises:
-        UnknownExchangeError: there is no profile of that name.
+        UnknownExchangeError: there is no profile of that name, or for candles no such exchange in ccxt.
     """
 
-    def __init__(self, name: str, settings: IngestSettings | None = None) -> None:
+    def __init__(self, name: str, settings: IngestSettings | None = None, *, candles_only: bool = False) -> None:
         settings = settings or IngestSettings.load()
-        if name not in PROFILES:
-            raise UnknownExchangeError(f"exchange {name!r} is not supported; known are {', '.join(PROFILES)}")
         self.name = name
-        self.profile = PROFILES[name]
+        self.profile = _profile(name, candles_only)
         self._settings = settings
         self.page = _PAGE
         """The most trades that the exchange gives at once."""
@@ -295,13 +298,50 @@ class Exchange:
             "newer_ids": self._newer_id_pages,
             "older_ids": self._older_id_pages,
             "recent": self._recent_page,
-        }[self.profile.history]
+        }.get(self.profile.history)
+        if pages is None:
+            raise HistoryUnavailableError(f"how {self.name} pages its past trades is not known here, only its candles")
         return pages(symbol, begin, end, after_id, before_id)
 
     async def candles(self, symbol: str, timeframe: str, begin: datetime, count: int) -> list[list[Any]]:
-        """Return the exchange's own candles: [time in ms, open, high, low, close, volume], numbers as texts."""
-        rows = await self.call(lambda: self.client.fetch_ohlcv(symbol, timeframe, to_us(begin) // 1000, count))
-        return list(rows)
+        """Return candles of the exchange's own, by time: [time in ms, open, high, low, close, volume, what it sent].
+
+        Numbers are texts. The answer may hold candles of other times as well. What cannot be read at all comes last,
+        with None for its time.
+
+        Args:
+            symbol: the market; markets must be loaded.
+            timeframe: such as 1m.
+            begin: opening time of the first.
+            count: how many to ask for.
+
+        Raises:
+            HistoryUnavailableError: the exchange has no such candles.
+            ccxt.BaseError: it refuses, or was unreachable for too long.
+        """
+        if not self.client.has.get("fetchOHLCV") or timeframe not in (self.client.timeframes or {}):
+            raise HistoryUnavailableError(f"{self.name} gives no {timeframe} candles")
+
+        async def ask() -> list[list[Any]]:
+            try:
+                rows = await self.client.fetch_ohlcv(symbol, timeframe, to_us(begin) // 1000, count)
+                return sorted(map(list, rows), key=lambda row: (row[0] is None, row[0]))
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+                raise ccxt.BadResponse(f"{self.name} candles of {symbol} cannot be read: {error!r}") from error
+
+        return await self.call(ask)
+
+    def candles_at_once(self, symbol: str) -> int:
+        """Return how many candles of a market to ask for at once; markets must be loaded."""
+        known = self.client.feature_value(symbol, "fetchOHLCV", "limit")
+        return min(int(known or _FEW_CANDLES), _PAGE)
+
+    async def now(self, ours: datetime) -> datetime:
+        """Return the exchange's clock, or ``ours`` if that is behind, or if it does not show its own."""
+        if not self.client.has.get("fetchTime"):
+            return ours
+        theirs = await self.call(self.client.fetch_time)
+        return min(ours, from_us(int(theirs) * 1_000)) if theirs else ours
 
     # -- history, by the ways exchanges page it ------------------------------------------------------------
 
@@ -501,7 +541,7 @@ class Exchange:
 
     def _make_client(self, mirror: Mirror | None) -> Any:
         outer = self
-        base = getattr(ccxt.pro, self.profile.ccxt_id)
+        base = getattr(ccxt.pro, self.profile.ccxt_id, None) or getattr(ccxt.async_support, self.profile.ccxt_id)
 
         class Client(base):  # type: ignore[misc, valid-type]
             """The exchange's class of ccxt with guards: one item that it cannot read leaves the others alone."""
@@ -512,6 +552,10 @@ class Exchange:
                 if not known:
                     outer._guard(made)
                 return made
+
+            def parse_ohlcvs(self, ohlcvs: Any, market: Any = None, *_filters: Any) -> list[list[Any]]:
+                """Keep every row, with what was sent for it: ccxt drops those it cannot read, and further columns."""
+                return [_candle_row(super(Client, self).parse_ohlcv, row, market) for row in ohlcvs or []]
 
             def parse_ws_trade(self, trade: Any, market: Any = None) -> Any:
                 # Heard here: what ccxt resolves its waiters with would miss trades of other symbols.
@@ -673,6 +717,26 @@ class _Unreadable:
 
 def _unreadable(source: object, error: Exception) -> Garbage:
     return Garbage(_payload(source), f"trade cannot be read: {type(error).__name__}: {error}")
+
+
+def _profile(name: str, candles_only: bool) -> Profile:
+    if name in PROFILES:
+        return PROFILES[name]
+    if not candles_only:
+        raise UnknownExchangeError(f"exchange {name!r} is not supported; known are {', '.join(PROFILES)}")
+    if name not in ccxt.exchanges:
+        near = ", ".join(get_close_matches(name, ccxt.exchanges)) or "see the list of ccxt"
+        raise UnknownExchangeError(f"exchange {name!r} is not known; did you mean one of these: {near}")
+    return Profile(name, running_ids=False, history="")
+
+
+def _candle_row(parse: Callable[[Any, Any], Sequence[Any]], row: Any, market: Any) -> list[Any]:
+    """Return a candle in ccxt's form, and behind it what was sent; None throughout where ccxt cannot read it."""
+    try:
+        moment, *values = parse(row, market)
+    except Exception:  # noqa: BLE001 (foreign data in a foreign library; it is reported with the row)
+        moment, values = None, [None] * 5
+    return [moment if isinstance(moment, int) else None, *values[:5], row]
 
 
 def _by_id(trade: dict[str, Any]) -> int:

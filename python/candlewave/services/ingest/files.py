@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, NamedTuple, Self
 
 from candlewave.core.errors import CandlewaveError
 
 MAX_LINE = 65_536
-_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError, ValueError)
+DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError, ValueError)
 _OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
     "gzip": lambda file: gzip.GzipFile(fileobj=file),
     "bzip2": bz2.BZ2File,
@@ -74,6 +74,20 @@ class Line:
             return None
 
 
+class Stream(NamedTuple):
+    """A file without its compression.
+
+    Attributes:
+        file: its bytes; reading raises one of ``DAMAGED`` where it is damaged or cut.
+        source: name of the file, or file and member of a zip.
+        format: how it was compressed, ``text`` for not at all.
+    """
+
+    file: IO[bytes] | Any
+    source: str
+    format: str
+
+
 class Lines:
     """The lines of a file, as a context manager and iterator.
 
@@ -115,6 +129,11 @@ class Lines:
 
     def __iter__(self) -> Iterator[Line]:
         """Yield the lines in order."""
+        for stream in self.streams():
+            yield from _lines(*stream)
+
+    def streams(self) -> Iterator[Stream]:
+        """Yield the files to read, for what is not made of lines."""
         magic = self._file.read(8)
         self._file.seek(0)
         format_ = next((name for begin, name in _MAGIC if magic.startswith(begin)), None)
@@ -129,16 +148,16 @@ class Lines:
         if self._select is not None:
             self._select([self._path.name])
         if format_ is None:
-            yield from _lines(self._file, self._path.name)
+            yield Stream(self._file, self._path.name, "text")
         else:
             with _OPENERS[format_](self._file) as stream:
-                yield from _lines(stream, self._path.name, format_)
+                yield Stream(stream, self._path.name, format_)
 
-    def _zipped(self) -> Iterator[Line]:
+    def _zipped(self) -> Iterator[Stream]:
         try:
             archive = self._stack.enter_context(zipfile.ZipFile(self._file))
             listed = archive.infolist()
-        except (*_DAMAGED, NotImplementedError) as error:
+        except (*DAMAGED, NotImplementedError) as error:
             raise FileFormatError(f"{self._path}: damaged zip file: {error}") from None
         members = {
             m.filename: m for m in listed if not m.is_dir() and m.file_size and not m.filename.startswith("__MACOSX/")
@@ -156,13 +175,13 @@ class Lines:
                 ) from None
             except RuntimeError:
                 raise FileFormatError(f"{source}: a zip member that is encrypted; unzip it first") from None
-            except _DAMAGED as error:
+            except DAMAGED as error:
                 raise FileFormatError(f"{source}: damaged zip file: {error}") from None
             with stream:
-                yield from _lines(stream, source, "zip")
+                yield Stream(stream, source, "zip")
 
 
-def _lines(stream: IO[bytes] | Any, source: str, format_: str = "text") -> Iterator[Line]:
+def _lines(stream: IO[bytes] | Any, source: str, format_: str) -> Iterator[Line]:
     number = 0
     while True:
         number += 1
@@ -176,7 +195,7 @@ def _lines(stream: IO[bytes] | Any, source: str, format_: str = "text") -> Itera
                 _skip_line(stream)
                 yield Line(source, number, raw[:MAX_LINE], f"the line is longer than {MAX_LINE} bytes")
                 continue
-        except _DAMAGED as error:
+        except DAMAGED as error:
             yield Line(source, number, b"", f"the {format_} file is damaged or cut off here: {error}")
             return
         yield Line(source, number, raw.rstrip(b"\r\n"))

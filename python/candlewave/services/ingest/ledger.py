@@ -1,7 +1,8 @@
 """The ledger of loaded history, table ``loaded_ranges``: what came from an archive, what from the exchange's API.
 
 An archive and the API give the same trade different ids, so a range loaded from both would count twice. The
-ledger refuses that, and remembers how far an interrupted load has come.
+ledger refuses that, and remembers how far an interrupted load has come. Candles have one key wherever they come from,
+and give way to trades, so their ranges exclude nothing.
 """
 
 from collections.abc import Iterable
@@ -19,10 +20,17 @@ _COLUMNS = "exchange, symbol, source, range_from, range_to, state, reached, trad
 
 
 class RangeSource(StrEnum):
-    """Where history is loaded from."""
+    """Where history is loaded from, and whether as trades or as candles."""
 
     ARCHIVE = "archive"
     API = "api"
+    CANDLE_ARCHIVE = "candles of an archive"
+    CANDLE_API = "candles of the api"
+
+    @property
+    def of_candles(self) -> bool:
+        """Whether candles are loaded, not trades."""
+        return self in (RangeSource.CANDLE_ARCHIVE, RangeSource.CANDLE_API)
 
 
 class State(StrEnum):
@@ -38,11 +46,11 @@ class LoadedRange:
 
     Attributes:
         exchange, symbol: the market.
-        source: where its trades come from.
+        source: where its trades or candles come from.
         begin, end: the range in event time, end exclusive, UTC.
         state: complete or not.
         reached: where an interrupted load resumes; only the loader interprets it.
-        trades: how many were loaded so far.
+        trades: how many trades or candles were loaded so far.
     """
 
     exchange: str
@@ -121,7 +129,7 @@ class Ledger:
         return self.record(replace(loaded, state=State.DONE, reached=""))
 
     def refuse_conflicts(self, exchange: str, symbol: str, source: RangeSource, begin: datetime, end: datetime) -> None:
-        """Check that loading a range would count nothing twice.
+        """Check that loading trades of a range would count nothing twice.
 
         Raises:
             AlreadyLoadedError: a part of it was loaded from the other source, or holds trades of a live feed or
@@ -129,7 +137,7 @@ class Ledger:
                 that an archive would add a second time.
         """
         for other in self.ranges(exchange, symbol):
-            if other.source is not source and other.overlaps(begin, end):
+            if not other.source.of_candles and other.source is not source and other.overlaps(begin, end):
                 raise AlreadyLoadedError(
                     f"{exchange} {symbol}: {_short(begin)} to {_short(end)} cannot be loaded from the {source}, "
                     f"because {_short(other.begin)} to {_short(other.end)} was loaded from the {other.source}, which "
@@ -143,9 +151,11 @@ class Ledger:
                 "twice. Choose a range outside of them, or load it from the API (without --archive)."
             )
 
-    def missing(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-        """Return the parts of a range that no complete load covers, oldest first."""
-        done = [r for r in self.ranges(exchange, symbol) if r.state is State.DONE]
+    def missing(
+        self, exchange: str, symbol: str, begin: datetime, end: datetime, *, candles: bool = False
+    ) -> list[tuple[datetime, datetime]]:
+        """Return the parts of a range that no complete load of trades covers, or of ``candles``, oldest first."""
+        done = [r for r in self.ranges(exchange, symbol) if r.state is State.DONE and r.source.of_candles is candles]
         return subtract((begin, end), [(r.begin, r.end) for r in done])
 
     def _foreign_trade(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> tuple[str, datetime] | None:

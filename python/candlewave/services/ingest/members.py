@@ -20,7 +20,9 @@ _COINS = "SOL ADA DOT LTC LINK AVAX MATIC POL ATOM UNI XLM XMR BCH ETC NEAR SHIB
 _COMMON, _RARE = frozenset(_COMMON_QUOTES.split()), frozenset(_RARE_QUOTES.split())
 _LEGACY = {"X": "BTC XBT ETH XRP LTC XDG XLM XMR ZEC ETC REP MLN".split(), "Z": ["USD", "EUR"]}  # noqa: SIM905
 _TOKEN = re.compile(r"[^A-Z0-9]+")
-_SUFFIXES = frozenset({".csv", ".gz", ".zip", ".txt", ".bz2", ".xz", ".lzma", ".jsonl", ".json"})
+_SUFFIXES = frozenset(
+    {".csv", ".gz", ".zip", ".txt", ".bz2", ".xz", ".lzma", ".jsonl", ".json", ".feather", ".parquet"}
+)
 _SHOWN = 10
 
 
@@ -55,10 +57,7 @@ def files_of_market(names: Sequence[str], exchange: str, symbol: str) -> list[st
 
 def names_market(name: str, exchange: str, symbol: str) -> bool | None:
     """Tell whether a file's name says a market: True for this one, False for another, None when it says none."""
-    path = PurePosixPath(name)
-    while path.suffix.lower() in _SUFFIXES:
-        path = path.with_suffix("")
-    tokens = [token for token in _TOKEN.split(path.name.upper()) if token]
+    tokens = [token for token in _TOKEN.split(stem(name).upper()) if token]
     base, _, quote = symbol.partition(":")[0].upper().partition("/")
     bases, quotes = _spellings(exchange, base), _spellings(exchange, quote)
     pairs = list(pairwise(tokens))
@@ -70,6 +69,14 @@ def names_market(name: str, exchange: str, symbol: str) -> bool | None:
     joined = any(_is_pair(token, known) for token in tokens)
     apart = any(first in known and second in _COMMON | _RARE for first, second in pairs)
     return False if joined or apart else None
+
+
+def stem(name: str) -> str:
+    """Return a file's name without folders and the endings of formats and compressions."""
+    path = PurePosixPath(name)
+    while path.suffix.lower() in _SUFFIXES:
+        path = path.with_suffix("")
+    return path.name
 
 
 def _is_pair(token: str, known: frozenset[str]) -> bool:

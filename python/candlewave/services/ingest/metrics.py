@@ -3,6 +3,9 @@
 from prometheus_client import Counter, Gauge
 
 PUBLISHED = Counter("candlewave_ingest_published_trades_total", "Trades published", ["exchange", "symbol", "origin"])
+PUBLISHED_CANDLES = Counter(
+    "candlewave_ingest_published_candles_total", "Candles of history published", ["exchange", "symbol", "source"]
+)
 HEARTBEATS = Counter("candlewave_ingest_published_heartbeats_total", "Heartbeats published", ["exchange"])
 REJECTED = Counter(
     "candlewave_ingest_rejected_records_total",

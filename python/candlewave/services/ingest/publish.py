@@ -6,8 +6,18 @@ from datetime import datetime
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, Message
-from candlewave.contracts.records import Conflict, Heartbeat, Origin, Trade, conflict, dead_letter, heartbeat
-from candlewave.contracts.topics import TRADES, TRADES_DLQ
+from candlewave.contracts.records import (
+    Conflict,
+    Heartbeat,
+    LoadedCandle,
+    Origin,
+    Trade,
+    conflict,
+    dead_letter,
+    heartbeat,
+)
+from candlewave.contracts.topics import LOADED_CANDLES, LOADED_CANDLES_DLQ, TRADES, TRADES_DLQ
+from candlewave.core.markets import Market
 from candlewave.core.times import utc_now
 from candlewave.services.ingest import metrics
 from candlewave.services.ingest.validate import BadRecord
@@ -91,10 +101,93 @@ class Publisher:
             self._records = []
 
 
-def to_dead_letter(bad: BadRecord, now: datetime) -> Message:
-    """Return the message of topic ``trades.dlq`` for a bad record."""
+class CandlePublisher:
+    """As :class:`Publisher`, for loaded candles of one market; not thread-safe.
+
+    Candles go out before the heartbeats of the same batch, so that these do not close a market's minutes without them.
+
+    Args:
+        bus: where to.
+        market: whose candles.
+        batch: maximum number of messages in one publish.
+        on_reject: called for each bad record.
+        on_published: called with candles that the bus has taken.
+
+    Attributes:
+        candles: how many were published.
+        rejected: refused rows by reason.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        market: Market,
+        *,
+        batch: int = 5_000,
+        on_reject: Callable[[BadRecord], None] | None = None,
+        on_published: Callable[[list[LoadedCandle]], None] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._bus = bus
+        self._market = market
+        self._on_published = on_published
+        self._batch = batch
+        self._on_reject = on_reject
+        self._clock = clock
+        self._candles: list[LoadedCandle] = []
+        self._letters: list[Message] = []
+        self._quiet = Publisher(bus, "backfill", clock=clock)
+        self.candles = 0
+        self.rejected: Counter[str] = Counter()
+
+    @property
+    def heartbeats(self) -> int:
+        """How many heartbeats were published."""
+        return self._quiet.heartbeats
+
+    def candle(self, candle: LoadedCandle) -> None:
+        """Add a candle; publish when the batch is full."""
+        self._candles.append(candle)
+        if len(self._candles) >= self._batch:
+            self.flush()
+
+    def quiet(self, moments: Iterable[tuple[str, datetime]]) -> None:
+        """Add a heartbeat for each (symbol, time)."""
+        self._quiet.heartbeats_at(self._market.exchange, moments)
+
+    def reject(self, bad: BadRecord) -> None:
+        """Add a dead letter."""
+        self._letters.append(to_dead_letter(bad, self._clock(), LOADED_CANDLES.name))
+        self.rejected[bad.reject.code] += 1
+        metrics.REJECTED.labels(bad.reject.code).inc()
+        if self._on_reject is not None:
+            self._on_reject(bad)
+        if len(self._letters) >= self._batch:
+            self.flush()
+
+    def flush(self) -> None:
+        """Publish what has been collected; return when the bus has acknowledged it.
+
+        Raises:
+            BusError: the bus did not take it; everything is kept, so that the call can be repeated.
+        """
+        if self._letters:
+            self._bus.publish(LOADED_CANDLES_DLQ.name, self._letters)
+            self._letters = []
+        if self._candles:
+            self._bus.publish(LOADED_CANDLES.name, map(to_message, self._candles))
+            metrics.PUBLISHED_CANDLES.labels(*self._market, self._candles[0].source).inc(len(self._candles))
+            self.candles += len(self._candles)
+            published, self._candles = self._candles, []
+            if self._on_published is not None:
+                self._on_published(published)
+        self._quiet.flush()
+
+
+def to_dead_letter(bad: BadRecord, now: datetime, topic: str = TRADES.name) -> Message:
+    """Return the message of a topic's dead-letter topic for a bad record."""
     letter = dead_letter(
-        TRADES.name,
+        topic,
         bad.payload,
         reason=bad.reject.text,
         source=bad.source,

@@ -228,6 +228,24 @@ def positive(name: str, value: object) -> str:
         raise RejectedTradeError(f"bad_{name}", f"{name} {_shown(value)} is not a decimal number") from None
 
 
+def amount(name: str, value: object) -> str:
+    """As :func:`positive`, but zero is accepted.
+
+    Raises:
+        RejectedTradeError: it is missing, no number, not finite, negative, or beyond a double's range.
+    """
+    text = value if isinstance(value, str) else _number_text(value)
+    if _PLAIN_NUMBER(text):
+        return text
+    if _NUMBER(text.strip()):
+        number = float(text)
+        if number < 0:
+            raise RejectedTradeError(f"{name}_negative", f"{name} {_shown(text)} is negative")
+        if number == 0:
+            return "0"
+    return positive(name, value)
+
+
 def _number_text(value: object) -> str:
     if value is None:
         return ""

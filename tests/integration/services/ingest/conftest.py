@@ -9,7 +9,7 @@ import pytest
 from tests.worlds.engine import Databases, install
 
 from candlewave.bus.postgres import PostgresBus
-from candlewave.contracts.topics import INGEST_SHARDS, TRADES, TRADES_DLQ
+from candlewave.contracts.topics import INGEST_SHARDS, LOADED_CANDLES, LOADED_CANDLES_DLQ, TRADES, TRADES_DLQ
 from candlewave.core.config import Config, load_config
 from candlewave.engine.connect import connect_url
 from candlewave.engine.embedded.refresh import Refresher
@@ -66,7 +66,7 @@ def engine(databases: Databases, config: Config) -> Iterator[Engine]:
     def fill(url: str) -> None:
         with connect_url(url) as conn, PostgresBus(url) as bus:
             bus.install()
-            bus.ensure_topics([TRADES, TRADES_DLQ, INGEST_SHARDS])
+            bus.ensure_topics([TRADES, TRADES_DLQ, LOADED_CANDLES, LOADED_CANDLES_DLQ, INGEST_SHARDS])
             install(conn, config, layers=_LAYERS, without=_LEFT_OUT)
 
     url = databases.copy("ingest", fill)
