@@ -13,6 +13,7 @@ from tests.worlds.layers import CONFIG, MINUTE, MINUTES, START, Facts, histories
 from tests.worlds.trades import INSERT
 
 from candlewave.core.config import Config
+from candlewave.engine.embedded.recompute import PORTION_ROWS
 from candlewave.engine.embedded.refresh import Refresher, differences
 from candlewave.ml.feature_set import feature_names, feature_set_id
 
@@ -48,13 +49,13 @@ def conn(make_engine: Callable[[Config], str]) -> Iterator[psycopg.Connection]:
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(histories, steps, st.integers(1, MINUTES))
+@given(histories, steps, st.integers(1, MINUTES), st.sampled_from([100, PORTION_ROWS]))
 def test_incremental_state_equals_full_computation(
-    conn: psycopg.Connection, facts: Facts, steps: list[tuple], half: int
+    conn: psycopg.Connection, facts: Facts, steps: list[tuple], half: int, rows: int
 ) -> None:
-    """Half a history, then anything, then the other half."""
+    """Half a history, then anything, then the other half; in portions or at once."""
     layers.empty(conn)
-    refresher = Refresher(conn)
+    refresher = Refresher(conn, portion_rows=rows)
     middle = START + half * MINUTE
     layers.happen(conn, facts.before(middle))
     refresher.run_until_idle()
@@ -63,7 +64,7 @@ def test_incremental_state_equals_full_computation(
             case ("refresh",):
                 refresher.run_once()
             case ("restart",):
-                refresher = Refresher(conn)
+                refresher = Refresher(conn, portion_rows=rows)
             case _:
                 apply_step(conn, step)
     refresher.run_once()

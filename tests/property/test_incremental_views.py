@@ -11,6 +11,7 @@ from tests.worlds.engine import install
 from tests.worlds.trades import CONFIG, INSERT, LAYERS, START, reset
 
 from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.recompute import PORTION_ROWS
 from candlewave.engine.embedded.refresh import Refresher, differences
 from candlewave.sqlproject.render import render_objects
 
@@ -61,17 +62,17 @@ def conn(database: str) -> Iterator[psycopg.Connection]:
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps)
-def test_incremental_state_equals_full_computation(conn: psycopg.Connection, steps: list[tuple]) -> None:
+@given(steps, st.sampled_from([40, PORTION_ROWS]))
+def test_incremental_state_equals_full_computation(conn: psycopg.Connection, steps: list[tuple], rows: int) -> None:
     reset(conn)
-    refresher = Refresher(conn)
+    refresher = Refresher(conn, portion_rows=rows)
     for step in steps:
         match step[0]:
             case "refresh":
                 refresher.run_once()
             case "restart":
                 refresher.run_once()
-                refresher = Refresher(conn)
+                refresher = Refresher(conn, portion_rows=rows)
             case _:
                 apply_step(conn, step)
     refresher.run_until_idle()

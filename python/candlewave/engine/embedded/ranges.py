@@ -1,7 +1,7 @@
 """Sets of touched rows: for each key, disjoint half-open time ranges in microseconds since 1970-01-01 UTC."""
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, pairwise
 
 from candlewave.core.config import TIMEFRAME_SECONDS
 from candlewave.sqlproject.header import Bound, Footprint, Reach
@@ -14,6 +14,7 @@ EVER: Range = (-(1 << 62), 1 << 62)
 """The range that stands for a whole key."""
 
 _SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
@@ -51,6 +52,53 @@ def project(touched: Ranges, columns: Sequence[str], onto: Sequence[str]) -> Ran
     for key, ranges in touched.items():
         result.setdefault(tuple(key[p] for p in positions), []).extend(ranges)
     return {key: merged(ranges) for key, ranges in result.items()}
+
+
+def split(ranges: Iterable[Range], at: Iterable[Range]) -> Iterator[Range]:
+    """Yield the same points with a cut where one of the other ranges begins or ends; only what has no end is cut."""
+    ends = sorted({end for range_ in at for end in range_})
+    for lo, hi in ranges:
+        inner = [end for end in ends if lo < end < hi] if lo in EVER or hi in EVER else []
+        yield from pairwise([lo, *inner, hi])
+
+
+def size(wanted: Ranges, columns: Sequence[str]) -> int:
+    """Estimate how many rows lie in ranges: a row a bar of the timeframe, or a minute; without an end one."""
+    return sum(_rows(range_, _step(columns, key)) for key, ranges in wanted.items() for range_ in ranges)
+
+
+def cut(wanted: Ranges, columns: Sequence[str], rows: int) -> Iterator[Ranges]:
+    """Yield the same points in portions of at most so many rows, as :func:`size` counts them.
+
+    A range is cut at midnight UTC where that can be, so that what a day is made of is read once.
+    """
+    portion: Ranges = {}
+    room = rows
+    for key, ranges in wanted.items():
+        step = _step(columns, key)
+        for lo, hi in ranges:
+            while (needed := _rows((lo, hi), step)) > room:
+                middle = lo + room * step
+                if middle // _DAY * _DAY > lo:
+                    middle = middle // _DAY * _DAY
+                if room:
+                    portion.setdefault(key, []).append((lo, middle))
+                    lo = middle
+                yield portion
+                portion, room = {}, rows
+            portion.setdefault(key, []).append((lo, hi))
+            room -= needed
+    if portion:
+        yield portion
+
+
+def _step(columns: Sequence[str], key: Key) -> int:
+    return (TIMEFRAME_SECONDS[key[columns.index("timeframe")]] if "timeframe" in columns else 60) * _SECOND
+
+
+def _rows(range_: Range, step: int) -> int:
+    lo, hi = range_
+    return 1 if lo in EVER or hi in EVER else -(-(hi - lo) // step)
 
 
 def _outputs(footprint: Footprint, key: Key, range_: Range) -> Range:

@@ -1,6 +1,6 @@
 """Replace the touched part of a view: recompute those rows, delete what is gone, write what differs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,15 +9,20 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from candlewave.core.config import TIMEFRAME_SECONDS
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject
 from candlewave.engine.embedded.connectors import sink_row
-from candlewave.engine.embedded.ranges import EVER, Key, Range, Ranges, inputs_of, merged
+from candlewave.engine.embedded.ranges import EVER, Key, Range, Ranges, cut, inputs_of, merged, outputs_of, size, split
 from candlewave.engine.embedded.translate import translate_query
 from candlewave.sqlproject.header import Footprint, Reach
 from candlewave.sqlproject.quoting import quote_name
 
 _GRAIN = 60_000_000
 """Changed rows are reported in steps of a minute (microseconds); neighbouring steps become one range."""
+PORTION_ROWS = 20_000
+"""Rows of a view that one statement computes; a large load takes several."""
+_LARGE_PART = 10
+"""From a tenth of that on it pays to ask first whether a view holds nothing there."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +98,82 @@ class Change:
     rows: list[str]
 
 
-def recompute(conn: psycopg.Connection, view: View, wanted: Ranges | None) -> Change:
+def recompute(
+    conn: psycopg.Connection, view: View, wanted: Ranges | None, rows: int = PORTION_ROWS
+) -> Iterator[Change]:
     """Replace the wanted part of a view, or all of it.
+
+    A large part is replaced in portions, each when the one before has been taken: so neither PostgreSQL's working
+    memory nor the rows for a sink grow with a load, and each row is still computed once.
 
     Args:
         wanted: output rows to recompute, by ``view.range_keys``; None for the whole view.
+        rows: about how many rows a portion has.
     """
-    text, parameters = (_whole(view), None) if wanted is None else _part(view, wanted)
+    if wanted is None:
+        yield _run(conn, _whole(view), None)
+        return
+    for portion in cut(_split_at_ends(conn, view, wanted), view.range_keys, rows):
+        yield _run(conn, *_statement(conn, view, portion, rows // _LARGE_PART))
+
+
+def _statement(conn: psycopg.Connection, view: View, wanted: Ranges, large: int) -> tuple[str, list[Any]]:
+    if size(wanted, view.range_keys) >= large and _is_vacant(conn, view, wanted):
+        return _first(view, wanted)
+    return _part(view, wanted)
+
+
+def _run(conn: psycopg.Connection, text: str, parameters: list[Any] | None) -> Change:
     with conn.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(sql.SQL(text), parameters)
         return _read(cursor.fetchall())
+
+
+def _split_at_ends(conn: psycopg.Connection, view: View, wanted: Ranges) -> Ranges:
+    """Split ranges without an end where the inputs begin and end, so that what lies between can be cut.
+
+    They come from a clock that had no value before, when years of rows may be waiting.
+    """
+    timed = [f for f in view.ranged if not f.is_clock]
+    if any(f.input_time is None or f.output_time is None for f in timed):
+        return wanted
+    return {
+        key: merged(ranges)
+        if all(EVER[0] < lo and hi < EVER[1] for lo, hi in ranges)
+        else list(split(ranges, _extent(conn, view, timed, key)))
+        for key, ranges in wanted.items()
+    }
+
+
+def _extent(conn: psycopg.Connection, view: View, footprints: Sequence[Footprint], key: Key) -> list[Range]:
+    """Return what the rows that a key has in the inputs can reach, from the first to the last."""
+    reached: list[Range] = []
+    for footprint in footprints:
+        condition = " AND ".join(f'"{column}" = %s::{view.types[column]}' for column in footprint.keys)
+        ends = ", ".join(
+            f"(extract(epoch FROM {end}({footprint.input_time})) * 1000000)::bigint" for end in ("min", "max")
+        )
+        with conn.cursor(row_factory=tuple_row) as cursor:
+            relation = quote_name(view.schema, footprint.input)
+            where = f" WHERE {condition}" if condition else ""
+            cursor.execute(sql.SQL(f"SELECT {ends} FROM {relation}{where}"), key)
+            lo, hi = cursor.fetchone() or (None, None)
+        if lo is not None and hi is not None:
+            reached += outputs_of(footprint, {key: [(lo, hi + 1)]})[key]
+    return [(min(lo for lo, _ in reached), max(hi for _, hi in reached))] if reached else []
+
+
+def _is_vacant(conn: psycopg.Connection, view: View, wanted: Ranges) -> bool:
+    """Tell whether a view holds no row that a wanted one could replace."""
+    first = view.ranged[0]
+    if not {*first.keys, *filter(None, [first.output_time])} <= {*view.keys}:
+        return False  # a row of the same key may lie outside of what is wanted
+    parameters: list[Any] = []
+    out = _touched(view, "_out", wanted, first, parameters)
+    stored = _slice(view, view.name, "_out", first.keys, first.output_time, "1", "LIMIT 1")
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(sql.SQL(f"WITH {out} SELECT NOT EXISTS ({stored})"), parameters)
+        return cursor.fetchone() == (True,)
 
 
 def _read(records: list[tuple[Any, ...]]) -> Change:
@@ -128,6 +199,27 @@ def _whole(view: View) -> str:
 
 
 def _part(view: View, wanted: Ranges) -> tuple[str, list[Any]]:
+    parts, parameters, fresh = _inputs(view, wanted)
+    first = view.ranged[0]
+    kept = _slice(view, view.name, "_out", first.keys, first.output_time, "i.ctid AS _ctid, i.*")
+    parts += [f"fresh AS MATERIALIZED ({fresh})", f"old AS MATERIALIZED ({kept})"]
+    return "WITH " + ", ".join(parts) + "," + _replace(view), parameters
+
+
+def _first(view: View, wanted: Ranges) -> tuple[str, list[Any]]:
+    """Return the statement for a part where nothing is stored: rows go in as they are computed."""
+    parts, parameters, fresh = _inputs(view, wanted)
+    names = ", ".join(f'"{c}"' for c in view.columns)
+    reported, row = _reported(view)
+    put = (
+        f"put AS (INSERT INTO {quote_name(view.schema, view.name)} AS w ({names})"
+        f" SELECT {_list('q', view.columns)} FROM ({fresh}) AS q RETURNING {reported}, {row} AS row)"
+    )
+    return "WITH " + ", ".join([*parts, put]) + _report(view, "put", "0"), parameters
+
+
+def _inputs(view: View, wanted: Ranges) -> tuple[list[str], list[Any], str]:
+    """Return the CTEs of the inputs' slices and of what is wanted, their parameters, and the query of wanted rows."""
     parameters: list[Any] = []
     parts: list[str] = []
     by_input: dict[str, list[Footprint]] = {}
@@ -144,23 +236,22 @@ def _part(view: View, wanted: Ranges) -> tuple[str, list[Any]]:
     if first.output_time is not None:
         on += f' AND q."{first.output_time}" >= t._lo AND q."{first.output_time}" < t._hi'
     query = view.query.replace("%", "%%")  # beside parameters, psycopg reads a single % as one
-    parts.append(f"fresh AS MATERIALIZED (SELECT q.* FROM ({query}) AS q JOIN _out AS t ON {on})")
-    kept = _slice(view, view.name, "_out", first.keys, first.output_time, "i.ctid AS _ctid, i.*")
-    parts.append(f"old AS MATERIALIZED ({kept})")
-    return "WITH " + ", ".join(parts) + "," + _replace(view), parameters
+    return parts, parameters, f"SELECT q.* FROM ({query}) AS q JOIN _out AS t ON {on}"
 
 
-def _slice(view: View, relation: str, ranges: str, keys: Sequence[str], time: str | None, columns: str) -> str:
+def _slice(
+    view: View, relation: str, ranges: str, keys: Sequence[str], time: str | None, columns: str, fence: str = "OFFSET 0"
+) -> str:
     """Return the SELECT of a relation's rows in some ranges: by index, range after range.
 
-    The fence (OFFSET 0) leaves the planner no other way; its estimates for ranges are too rough to choose by.
+    The fence (OFFSET or LIMIT) leaves the planner no other way; its estimates for ranges are too rough to choose by.
     """
     condition = [f'i."{column}" = t._k{k}' for k, column in enumerate(keys)]
     if time is not None:
         condition.append(f"{time} >= t._lo AND {time} < t._hi")
     return (
         f"SELECT s.* FROM {ranges} AS t CROSS JOIN LATERAL ("
-        f"SELECT {columns} FROM {quote_name(view.schema, relation)} AS i WHERE {' AND '.join(condition)} OFFSET 0) AS s"
+        f"SELECT {columns} FROM {quote_name(view.schema, relation)} AS i WHERE {' AND '.join(condition)} {fence}) AS s"
     )
 
 
@@ -198,35 +289,58 @@ def _replace(view: View) -> str:
     conflict = f"DO UPDATE SET {assign}" if others else "DO NOTHING"
     names = ", ".join(f'"{c}"' for c in view.columns)
     keys = ", ".join(f'"{c}"' for c in view.keys)
-    row = sink_row(view.columns, view.types, "w") if view.has_sink else "NULL::text"
+    reported, row = _reported(view)
+    return (
+        f" gone AS (DELETE FROM {table} AS w WHERE w.ctid = ANY (ARRAY("
+        f"SELECT o._ctid FROM old AS o WHERE NOT EXISTS (SELECT 1 FROM fresh AS f WHERE {same})))"
+        f" RETURNING {reported}),"
+        f" changed AS (SELECT {_list('f', view.columns)} FROM fresh AS f LEFT JOIN old AS o ON {same}"
+        f" WHERE o._ctid IS NULL OR {differs}),"
+        f" put AS (INSERT INTO {table} AS w ({names}) SELECT {names} FROM changed"
+        f" ON CONFLICT ({keys}) {conflict} RETURNING {reported}, {row} AS row),"
+        f" moved AS (SELECT * FROM gone UNION ALL SELECT {', '.join(_names(view))} FROM put)"
+        + _report(view, "moved", "(SELECT count(*) FROM gone)")
+    )
+
+
+def _names(view: View) -> list[str]:
     time = () if view.event_time is None else (view.event_time,)
-    reported = ", ".join(f'"{c}"' for c in dict.fromkeys((*view.watched, *time))) or "one"
-    returning = reported if reported != "one" else "1 AS one"
+    return [f'"{c}"' for c in dict.fromkeys((*view.watched, *time))] or ["one"]
+
+
+def _reported(view: View) -> tuple[str, str]:
+    """Return what a changed row reports of itself, and its JSON for a sink."""
+    reported = ", ".join(_names(view))
+    row = sink_row(view.columns, view.types, "w") if view.has_sink else "NULL::text"
+    return reported if reported != "one" else "1 AS one", row
+
+
+def _report(view: View, moved: str, deleted: str) -> str:
+    """Return the SELECT that says what changed.
+
+    Bars of a timeframe that follow each other are one range, although each is reported as its first minute alone:
+    readers that do not know the timeframe would take a whole day for touched by a bar of a day.
+    """
     group = "".join(f'"{c}", ' for c in view.watched)
     if view.event_time is None:
-        ranges = f"SELECT DISTINCT {group}{EVER[0]}::bigint AS lo, {EVER[1]}::bigint AS hi FROM moved"
+        ranges = f"SELECT DISTINCT {group}{EVER[0]}::bigint AS lo, {EVER[1]}::bigint AS hi FROM {moved}"
     else:
-        step = f'(floor(extract(epoch FROM "{view.event_time}") / 60)::bigint * {_GRAIN})'
+        bar = str(_GRAIN)
+        if "timeframe" in view.watched:
+            lengths = " ".join(f"WHEN '{n}' THEN {s * 1_000_000}" for n, s in TIMEFRAME_SECONDS.items())
+            bar = f'CASE "timeframe" {lengths} ELSE {_GRAIN} END::bigint'
         ranges = (
-            f"SELECT {group}lower(r) AS lo, upper(r) AS hi FROM ("
-            f"SELECT {group}unnest(range_agg(int8range({step}, {step} + {_GRAIN}))) AS r FROM moved"
-            f"{' GROUP BY ' + group.rstrip(', ') if group else ''}) AS s"
+            f"SELECT {group}lower(r) AS lo, upper(r) - bar + {_GRAIN} AS hi FROM ("
+            f"SELECT {group}bar, unnest(range_agg(int8range(step, step + bar))) AS r FROM (SELECT {group}{bar} AS bar,"
+            f' floor(extract(epoch FROM "{view.event_time}") / 60)::bigint * {_GRAIN} AS step'
+            f" FROM {moved}) AS m GROUP BY {group}bar) AS s"
         )
     key_columns = "".join(f', x."{c}"::text' for c in view.watched)
     no_key = ", NULL::text" * len(view.watched)
     rows_part = f" UNION ALL SELECT 'row', row, NULL, NULL, NULL{no_key} FROM put" if view.has_sink else ""
     return (
-        f" gone AS (DELETE FROM {table} AS w WHERE w.ctid = ANY (ARRAY("
-        f"SELECT o._ctid FROM old AS o WHERE NOT EXISTS (SELECT 1 FROM fresh AS f WHERE {same})))"
-        f" RETURNING {returning}),"
-        f" changed AS (SELECT {_list('f', view.columns)} FROM fresh AS f LEFT JOIN old AS o ON {same}"
-        f" WHERE o._ctid IS NULL OR {differs}),"
-        f" put AS (INSERT INTO {table} AS w ({names}) SELECT {names} FROM changed"
-        f" ON CONFLICT ({keys}) {conflict} RETURNING {returning}, {row} AS row),"
-        f" moved AS (SELECT * FROM gone UNION ALL SELECT {reported} FROM put)"
         f" SELECT 'range', NULL::text, NULL::bigint, x.lo, x.hi{key_columns} FROM ({ranges}) AS x"
-        f" UNION ALL SELECT 'count', NULL, (SELECT count(*) FROM put), (SELECT count(*) FROM gone), NULL{no_key}"
-        + rows_part
+        f" UNION ALL SELECT 'count', NULL, (SELECT count(*) FROM put), {deleted}, NULL{no_key}" + rows_part
     )
 
 

@@ -5,13 +5,13 @@ times travel through the views by their footprints, and each view's touched part
 all layers move at once.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
@@ -22,7 +22,7 @@ from candlewave.contracts.topics import DOCUMENTS
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject, axis_of, has_bus, load, lock
 from candlewave.engine.embedded.connectors import document_message, pump, sink_row
 from candlewave.engine.embedded.ranges import EVER, Ranges, outputs_of, project, union
-from candlewave.engine.embedded.recompute import Change, View, recompute
+from candlewave.engine.embedded.recompute import PORTION_ROWS, View, recompute
 from candlewave.engine.embedded.translate import translate_query
 from candlewave.sqlproject.ddl import Kind
 from candlewave.sqlproject.header import Footprint, Reach
@@ -43,6 +43,7 @@ class Stats:
         rows: rows that they added or changed in tables.
         skipped: messages without a usable key.
         written, deleted: changed rows by view.
+        computed: by view, how many portions of it were computed.
         seconds: wall time by view, and of reading topics as ``topics``.
     """
 
@@ -51,6 +52,7 @@ class Stats:
     skipped: int = 0
     written: dict[str, int] = field(default_factory=dict)
     deleted: dict[str, int] = field(default_factory=dict)
+    computed: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -80,6 +82,7 @@ class Refresher:
         schema: schema of tables and views.
         bus: where sinks publish, within the refresh's transaction; without one sinks rest.
         batch: most messages taken from a topic's partition in one transaction.
+        portion_rows: about how many rows of a view one statement computes.
     """
 
     def __init__(
@@ -89,11 +92,13 @@ class Refresher:
         *,
         bus: PostgresBus | None = None,
         batch: int = 25_000,
+        portion_rows: int = PORTION_ROWS,
     ) -> None:
         self._conn = conn
         self._bus = bus
         self._schema = schema
         self._batch = batch
+        self._portion_rows = portion_rows
         self._graph: _Graph | None = None
 
     def run_once(self) -> Stats:
@@ -148,7 +153,11 @@ class Refresher:
             total.messages += stats.messages
             total.rows += stats.rows
             total.skipped += stats.skipped
-            for mine, its in ((total.written, stats.written), (total.deleted, stats.deleted)):
+            for mine, its in (
+                (total.written, stats.written),
+                (total.deleted, stats.deleted),
+                (total.computed, stats.computed),
+            ):
                 for name, count in its.items():
                     mine[name] = mine.get(name, 0) + count
             for name, seconds in stats.seconds.items():
@@ -159,7 +168,9 @@ class Refresher:
         """Take the lock and return the catalog's objects."""
         lock(self._conn, self._schema)
         # Row estimates of touched ranges are rough, and a nested loop chosen by them is quadratic.
-        self._conn.execute("SET LOCAL random_page_cost = 1.1; SET LOCAL enable_nestloop = off")
+        self._conn.execute(
+            "SET LOCAL random_page_cost = 1.1; SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off"
+        )
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(
                 # A row's xmin changes with every change of it.
@@ -255,7 +266,7 @@ class Refresher:
             )
 
     def _propagate(self, graph: _Graph, dirty: Mapping[tuple[str, str], Ranges], stats: Stats) -> None:
-        changes: dict[str, Change] = {}
+        changes: dict[str, Ranges] = {}
         pending = self._take_pending(graph)
         watched = {view.name: view.watched for view in graph.views}
         clocks = _Clocks(self._conn, self._schema, graph)
@@ -267,7 +278,7 @@ class Refresher:
                 if footprint.is_clock:
                     touched = clocks.touched(footprint, view)
                 elif footprint.input in changes:
-                    touched = project(changes[footprint.input].touched, watched[footprint.input], footprint.keys)
+                    touched = project(changes[footprint.input], watched[footprint.input], footprint.keys)
                 else:
                     touched = dirty.get((footprint.input, axis_of(view.stored, footprint)), {})
                 if touched and footprint.reach is Reach.FULL:
@@ -280,16 +291,19 @@ class Refresher:
                 self._postpone(view, None if whole else wanted)
                 continue
             started = time.perf_counter()
-            change = recompute(self._conn, view, None if whole else wanted)
+            moved: Ranges = {}
+            written = deleted = computed = 0
+            for change in recompute(self._conn, view, None if whole else wanted, self._portion_rows):
+                written, deleted, computed = written + change.written, deleted + change.deleted, computed + 1
+                moved = union(moved, change.touched)
+                if change.rows and self._bus:
+                    for sink in graph.sinks[view.name]:
+                        _publish(self._bus, self._conn, sink, view, change.rows)
+            stats.written[view.name], stats.deleted[view.name], stats.computed[view.name] = written, deleted, computed
+            self._analyze_if_grown(view.name, written)
             stats.seconds[view.name] = time.perf_counter() - started
-            stats.written[view.name] = change.written
-            stats.deleted[view.name] = change.deleted
-            self._analyze_if_grown(view.name, change.written)
-            if change.touched:
-                changes[view.name] = change
-            if change.rows and self._bus:
-                for sink in graph.sinks[view.name]:
-                    _publish(self._bus, self._conn, sink, view, change.rows)
+            if moved:
+                changes[view.name] = moved
         clocks.save()
 
 
@@ -307,10 +321,11 @@ def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, vie
         bus.publish_in(conn, DOCUMENTS.name, (document_message(columns, times, delimiter, row) for row in rows))
         return
     keys = sorted(connector.properties["primary_key"].split(","))  # in this order RisingWave writes them
+    decoder = msgspec.json.Decoder(msgspec.defstruct("Key", keys))
 
     def message(row: str) -> Message:
-        values = json.loads(row)
-        return Message(row.encode(), key=json.dumps({key: values[key] for key in keys}, separators=(",", ":")))
+        value = row.encode()
+        return Message(value, key=msgspec.json.encode(decoder.decode(value)).decode())
 
     bus.publish_in(conn, connector.topic, map(message, rows))
 

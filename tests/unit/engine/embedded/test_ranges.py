@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlewave.engine.embedded.ranges import EVER, inputs_of, merged, outputs_of, project, union
+from candlewave.engine.embedded.ranges import EVER, cut, inputs_of, merged, outputs_of, project, size, split, union
 from candlewave.sqlproject.header import Bound, Footprint, Reach
 
 MINUTE = 60_000_000
@@ -63,3 +63,45 @@ def test_what_a_row_reaches_and_what_a_row_reads_agree(t: int, back: int, forth:
 
 def test_empty_ranges_vanish() -> None:
     assert merged([(5, 5), (7, 6)]) == []
+
+
+wanted = st.dictionaries(
+    st.tuples(st.just("k"), st.sampled_from(["1m", "5m"])),
+    st.lists(
+        st.tuples(st.integers(-9000, 9000), st.integers(1, 5000)).map(lambda r: (r[0] * MINUTE, sum(r) * MINUTE)),
+        min_size=1,
+        max_size=5,
+    ).map(merged),
+)
+
+
+@given(wanted, st.integers(1, 4000))
+def test_portions_have_all_points_once_and_are_small(touched: dict, rows: int) -> None:
+    portions = list(cut(touched, ("k", "timeframe"), rows))
+    assert union(*portions) == touched
+    assert all(0 < size(portion, ("k", "timeframe")) <= rows for portion in portions)
+    total = size(touched, ("k", "timeframe"))
+    assert sum(hi - lo for p in portions for rs in p.values() for lo, hi in rs) == sum(
+        hi - lo for rs in touched.values() for lo, hi in rs
+    )
+    assert rows < 2 * 1440 or len(portions) <= 1 + total // (rows - 1440)
+
+
+def test_a_long_range_is_cut_at_midnight() -> None:
+    day = 1440 * MINUTE
+    touched = {("a",): [(MINUTE, 5 * day)]}
+    assert list(cut(touched, ("k",), 3000)) == [
+        {("a",): [(MINUTE, 2 * day)]},
+        {("a",): [(2 * day, 4 * day)]},
+        {("a",): [(4 * day, 5 * day)]},
+    ]
+
+
+def test_small_ranges_of_all_keys_are_one_portion() -> None:
+    touched = {("a",): [(0, MINUTE)], ("b",): [(0, MINUTE), EVER]}
+    assert list(cut(touched, ("k",), 3)) == [touched]
+
+
+def test_only_what_has_no_end_is_split_where_rows_begin_and_end() -> None:
+    assert list(split([(EVER[0], 9), (20, 30)], [(3, 25)])) == [(EVER[0], 3), (3, 9), (20, 30)]
+    assert list(split([EVER], [(3, 25)])) == [(EVER[0], 3), (3, 25), (25, EVER[1])]
