@@ -6,18 +6,22 @@
 -- late data: an amended minute amends every bar above it; amended_at says when, if the bar was closed already
 -- columns:
 --   bar_index: position on the time line of its timeframe: neighbours differ by one
---   turnover: sum of price times quantity
+--   turnover: sum of price times quantity; of loaded minutes whose source does not tell, volume times typical price
+--   trades: number of trades, NULL when unknown
 --   buy_volume: volume that takers bought, NULL when a side is unknown
 --   is_filled: no trade: the last close goes on
---   feed_state: traded, quiet (heartbeats only) or no_feed, of the worst of its minutes
+--   feed_state: traded, loaded (as candles), quiet (heartbeats only) or no_feed, of the worst of its minutes
 --   amended_at: when a late trade last changed it after it had closed
+--   minutes_present: minutes that it is made of
+--   is_whole: made of all its minutes; a bar with a hole, such as the first of a history, is as good as none for
+--     indicators and features
 -- footprint:
 --   candles_1m by exchange, symbol: open_time -> open_time tumble 3600 seconds
 --   market_clock by exchange, symbol of feed_clock: closed_until -> open_time [-3600 seconds, -60 seconds]
 -- readers: indicator_sums, candles_live, bar_features, labels, prediction_outcomes, candles_sink, predictions-api
 CREATE MATERIALIZED VIEW candles AS
 WITH closed_1m AS (
-    SELECT *
+    SELECT *, 1 AS minutes_present
     FROM candles_1m
 ),
 closed_5m AS (
@@ -31,18 +35,20 @@ closed_5m AS (
         (max(ROW(open_time, close))).f2 AS close,
         sum(volume) AS volume,
         sum(turnover) AS turnover,
-        sum(trades)::bigint AS trades,
+        CASE WHEN count(trades) = count(*) THEN sum(trades)::bigint END AS trades,
         CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
-        sum(trades) = 0 AS is_filled,
+        count(CASE WHEN NOT is_filled THEN 1 END) = 0 AS is_filled,
         CASE
             WHEN count(CASE WHEN feed_state = 'no_feed' THEN 1 END) > 0 THEN 'no_feed'
             WHEN count(CASE WHEN feed_state = 'quiet' THEN 1 END) > 0 THEN 'quiet'
+            WHEN count(CASE WHEN feed_state = 'loaded' THEN 1 END) > 0 THEN 'loaded'
             ELSE 'traded'
         END AS feed_state,
         CASE
             WHEN max(amended_at) > window_start + INTERVAL '300 seconds' + INTERVAL '2 seconds'
                 THEN max(amended_at)
-        END AS amended_at
+        END AS amended_at,
+        sum(minutes_present)::int AS minutes_present
     FROM TUMBLE(closed_1m, open_time, INTERVAL '300 seconds')
     GROUP BY exchange, symbol, window_start
     HAVING window_start <= (SELECT closed_until - INTERVAL '300 seconds' FROM market_clock)
@@ -58,18 +64,20 @@ closed_15m AS (
         (max(ROW(open_time, close))).f2 AS close,
         sum(volume) AS volume,
         sum(turnover) AS turnover,
-        sum(trades)::bigint AS trades,
+        CASE WHEN count(trades) = count(*) THEN sum(trades)::bigint END AS trades,
         CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
-        sum(trades) = 0 AS is_filled,
+        count(CASE WHEN NOT is_filled THEN 1 END) = 0 AS is_filled,
         CASE
             WHEN count(CASE WHEN feed_state = 'no_feed' THEN 1 END) > 0 THEN 'no_feed'
             WHEN count(CASE WHEN feed_state = 'quiet' THEN 1 END) > 0 THEN 'quiet'
+            WHEN count(CASE WHEN feed_state = 'loaded' THEN 1 END) > 0 THEN 'loaded'
             ELSE 'traded'
         END AS feed_state,
         CASE
             WHEN max(amended_at) > window_start + INTERVAL '900 seconds' + INTERVAL '2 seconds'
                 THEN max(amended_at)
-        END AS amended_at
+        END AS amended_at,
+        sum(minutes_present)::int AS minutes_present
     FROM TUMBLE(closed_5m, open_time, INTERVAL '900 seconds')
     GROUP BY exchange, symbol, window_start
     HAVING window_start <= (SELECT closed_until - INTERVAL '900 seconds' FROM market_clock)
@@ -85,18 +93,20 @@ closed_1h AS (
         (max(ROW(open_time, close))).f2 AS close,
         sum(volume) AS volume,
         sum(turnover) AS turnover,
-        sum(trades)::bigint AS trades,
+        CASE WHEN count(trades) = count(*) THEN sum(trades)::bigint END AS trades,
         CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
-        sum(trades) = 0 AS is_filled,
+        count(CASE WHEN NOT is_filled THEN 1 END) = 0 AS is_filled,
         CASE
             WHEN count(CASE WHEN feed_state = 'no_feed' THEN 1 END) > 0 THEN 'no_feed'
             WHEN count(CASE WHEN feed_state = 'quiet' THEN 1 END) > 0 THEN 'quiet'
+            WHEN count(CASE WHEN feed_state = 'loaded' THEN 1 END) > 0 THEN 'loaded'
             ELSE 'traded'
         END AS feed_state,
         CASE
             WHEN max(amended_at) > window_start + INTERVAL '3600 seconds' + INTERVAL '2 seconds'
                 THEN max(amended_at)
-        END AS amended_at
+        END AS amended_at,
+        sum(minutes_present)::int AS minutes_present
     FROM TUMBLE(closed_15m, open_time, INTERVAL '3600 seconds')
     GROUP BY exchange, symbol, window_start
     HAVING window_start <= (SELECT closed_until - INTERVAL '3600 seconds' FROM market_clock)
@@ -108,7 +118,9 @@ SELECT
     open_time,
     open_time + INTERVAL '60 seconds' AS close_time,
     (extract(epoch FROM open_time)::bigint / 60) AS bar_index,
-    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at
+    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at,
+    minutes_present,
+    minutes_present = 1 AS is_whole
 FROM closed_1m
 UNION ALL
 SELECT
@@ -118,7 +130,9 @@ SELECT
     open_time,
     open_time + INTERVAL '300 seconds' AS close_time,
     (extract(epoch FROM open_time)::bigint / 300) AS bar_index,
-    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at
+    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at,
+    minutes_present,
+    minutes_present = 5 AS is_whole
 FROM closed_5m
 UNION ALL
 SELECT
@@ -128,7 +142,9 @@ SELECT
     open_time,
     open_time + INTERVAL '900 seconds' AS close_time,
     (extract(epoch FROM open_time)::bigint / 900) AS bar_index,
-    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at
+    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at,
+    minutes_present,
+    minutes_present = 15 AS is_whole
 FROM closed_15m
 UNION ALL
 SELECT
@@ -138,5 +154,7 @@ SELECT
     open_time,
     open_time + INTERVAL '3600 seconds' AS close_time,
     (extract(epoch FROM open_time)::bigint / 3600) AS bar_index,
-    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at
+    open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state, amended_at,
+    minutes_present,
+    minutes_present = 60 AS is_whole
 FROM closed_1h;

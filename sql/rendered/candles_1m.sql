@@ -5,11 +5,12 @@
 -- event time: open_time
 -- late data: amends the candle and the filled minutes after it
 -- columns:
---   turnover: sum of price times quantity
+--   turnover: sum of price times quantity; of a loaded minute whose source does not tell, volume times typical price
+--   trades: number of trades, NULL when unknown
 --   buy_volume: volume that takers bought, NULL when a side is unknown
 --   is_filled: no trade: the last close goes on
---   feed_state: traded, quiet (heartbeats only) or no_feed
---   amended_at: when a late trade last changed it after it had closed
+--   feed_state: traded, loaded (as a candle), quiet (heartbeats only) or no_feed
+--   amended_at: when a late trade last changed it after it had closed; never of a loaded minute
 -- footprint:
 --   candles_1m_live by exchange, symbol: open_time -> open_time [0, +240 minutes]
 --   clock_minutes by exchange, symbol: minute -> open_time [0, 0]
@@ -55,8 +56,9 @@ SELECT DISTINCT ON (f.exchange, f.symbol, f.minute)
     CASE WHEN f.minute = f.open_time THEN f.turnover ELSE 0 END AS turnover,
     CASE WHEN f.minute = f.open_time THEN f.trades ELSE 0 END AS trades,
     CASE WHEN f.minute = f.open_time THEN f.buy_volume ELSE 0 END AS buy_volume,
-    f.minute <> f.open_time AS is_filled,
+    f.minute <> f.open_time OR f.volume = 0 AS is_filled,
     CASE
+        WHEN f.minute = f.open_time AND f.is_loaded THEN 'loaded'
         WHEN f.minute = f.open_time THEN 'traded'
         WHEN q.minute IS NOT NULL THEN 'quiet'
         ELSE 'no_feed'

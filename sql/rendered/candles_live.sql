@@ -4,7 +4,8 @@
 -- event time: open_time
 -- late data: as candles; the open bar is read from trades that have arrived
 -- columns:
---   turnover: sum of price times quantity
+--   turnover: sum of price times quantity; of loaded minutes whose source does not tell, volume times typical price
+--   trades: number of trades, NULL when unknown
 --   buy_volume: volume that takers bought, NULL when a side is unknown
 --   is_open: the bar can still grow
 -- readers: predictions-api, dashboard
@@ -35,7 +36,7 @@ SELECT
     (max(ROW(open_time, close))).f2 AS close,
     sum(volume) AS volume,
     sum(turnover) AS turnover,
-    sum(trades)::bigint AS trades,
+    CASE WHEN count(trades) = count(*) THEN sum(trades)::bigint END AS trades,
     CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
     true AS is_open
 FROM TUMBLE(minutes, open_time, INTERVAL '60 seconds')
@@ -54,7 +55,7 @@ SELECT
     (max(ROW(open_time, close))).f2 AS close,
     sum(volume) AS volume,
     sum(turnover) AS turnover,
-    sum(trades)::bigint AS trades,
+    CASE WHEN count(trades) = count(*) THEN sum(trades)::bigint END AS trades,
     CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
     true AS is_open
 FROM TUMBLE(minutes, open_time, INTERVAL '300 seconds')
@@ -73,7 +74,7 @@ SELECT
     (max(ROW(open_time, close))).f2 AS close,
     sum(volume) AS volume,
     sum(turnover) AS turnover,
-    sum(trades)::bigint AS trades,
+    CASE WHEN count(trades) = count(*) THEN sum(trades)::bigint END AS trades,
     CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
     true AS is_open
 FROM TUMBLE(minutes, open_time, INTERVAL '900 seconds')
@@ -92,7 +93,7 @@ SELECT
     (max(ROW(open_time, close))).f2 AS close,
     sum(volume) AS volume,
     sum(turnover) AS turnover,
-    sum(trades)::bigint AS trades,
+    CASE WHEN count(trades) = count(*) THEN sum(trades)::bigint END AS trades,
     CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
     true AS is_open
 FROM TUMBLE(minutes, open_time, INTERVAL '3600 seconds')

@@ -1,4 +1,5 @@
--- clock_minutes: how far each feed had come in each minute, by trades and heartbeats; a future-dated row counts as its arrival.
+-- clock_minutes: how far each feed had come in each minute, by trades, heartbeats and ends of loaded candles; a
+--   future-dated row counts as its arrival.
 -- grain: one row per exchange, symbol, minute in which something usable arrived
 -- keys: exchange, symbol, minute
 -- event time: minute
@@ -9,6 +10,7 @@
 --   heartbeats: number of heartbeats
 -- footprint:
 --   trades by exchange, symbol: least(ts, ingest_ts) -> minute tumble 1 minute
+--   loaded_candles by exchange, symbol: open_time -> minute [-1 minute, +2 minutes]
 -- readers: clock_days, candles_1m
 CREATE MATERIALIZED VIEW clock_minutes AS
 WITH seen AS (
@@ -16,6 +18,18 @@ WITH seen AS (
     FROM trades
     WHERE (kind = 'heartbeat' AND ts IS NOT NULL)
         OR (kind = 'trade' AND (price > 0 AND price < 'Infinity'::double precision) AND (quantity > 0 AND quantity < 'Infinity'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds')
+    UNION ALL
+    -- A loaded candle says that its minute is over.
+    SELECT
+        exchange,
+        symbol,
+        'candle' AS kind,
+        least(open_time + INTERVAL '1 minute' + INTERVAL '2 seconds', ingest_ts) AS seen_ts
+    FROM loaded_candles
+    WHERE date_trunc('minute', open_time, 'UTC') = open_time AND open_time <= ingest_ts - INTERVAL '58 seconds'
+    AND (low > 0 AND low < 'Infinity'::double precision) AND (high > 0 AND high < 'Infinity'::double precision) AND (low <= open AND open <= high AND low <= close AND close <= high)
+    AND (volume >= 0 AND volume < 'Infinity'::double precision) AND (coalesce(turnover, 0) >= 0 AND coalesce(turnover, 0) < 'Infinity'::double precision) AND coalesce(trades, 0) >= 0
+    AND (coalesce(buy_volume, 0) >= 0 AND coalesce(buy_volume, 0) < 'Infinity'::double precision) AND coalesce(buy_volume, 0) <= volume * 1.000001
 )
 SELECT
     exchange,

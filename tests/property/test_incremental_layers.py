@@ -21,6 +21,10 @@ minutes = st.integers(0, MINUTES)
 symbols = st.sampled_from(layers.SYMBOLS)
 models = st.sampled_from([("m", "1", "champion"), ("m", "2", "challenger"), ("baseline", "0", "baseline")])
 late_trade = st.tuples(st.just("trade"), symbols, st.integers(0, MINUTES * 60), st.integers(1, 60), st.integers(0, 900))
+# Minutes with and without trades, loaded up to three times, not all of them usable, some without counts.
+loaded = st.tuples(
+    st.just("load"), symbols, minutes, st.integers(1, 60), st.integers(0, 3), st.integers(0, 2), st.booleans()
+)
 deletion = st.tuples(st.just("delete"), symbols, st.integers(0, 300))
 forecast = st.tuples(
     st.just("forecast"),
@@ -37,7 +41,8 @@ score = st.tuples(st.just("score"), layers.scores)
 watch = st.tuples(st.sampled_from(["watch", "forget"]), symbols)
 refresh = st.tuples(st.sampled_from(["refresh", "restart"]))
 steps = st.lists(
-    st.one_of(late_trade, deletion, forecast, forecast, inputs, reference, score, watch, refresh), max_size=40
+    st.one_of(late_trade, loaded, loaded, deletion, forecast, forecast, inputs, reference, score, watch, refresh),
+    max_size=40,
 )
 
 
@@ -79,6 +84,7 @@ def test_all_layers_hold_something(conn: psycopg.Connection) -> None:
     layers.run(conn, facts)
     for step in every_kind_of_step():
         apply_step(conn, step)
+    apply_step(conn, ("load", "C/D", 20, 7, 1, 0, False))
     Refresher(conn).run_until_idle()
     assert differences(conn) == []
     views = (
@@ -105,6 +111,17 @@ def apply_step(conn: psycopg.Connection, step: tuple) -> None:
             conn.execute(
                 INSERT + " ON CONFLICT DO NOTHING",
                 [symbol, str(number), number, ts, "sell", price, 3, ts + timedelta(seconds=delay)],
+            )
+        case ("load", symbol, minute, price, volume, load, is_told):
+            at = (START + minute * MINUTE).replace(second=0)
+            told = (price * volume, volume, volume / 2) if is_told else (None, None, None)
+            conn.execute(
+                "INSERT INTO loaded_candles VALUES ('x', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'rest', %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                [
+                    *(symbol, at, price, price + 1, price - 1, price, volume, *told),
+                    *(at + load * timedelta(days=1), at + MINUTE + load * timedelta(days=1)),
+                ],
             )
         case ("delete", symbol, number):
             conn.execute("DELETE FROM trades WHERE symbol = %s AND trade_id = %s", [symbol, str(number)])

@@ -98,7 +98,7 @@ class Freshness(Document):
 
 
 class Candle(Document):
-    """A bar; ``is_filled``, ``feed_state`` and ``amended_at`` are null while it is open."""
+    """A bar; what follows ``is_open`` is null while it is open."""
 
     open_time: datetime
     close_time: datetime
@@ -108,12 +108,14 @@ class Candle(Document):
     close: Price
     volume: Annotated[float, Field(description="In the base currency")]
     turnover: Annotated[float, Field(description="In the quote currency")]
-    trades: int
+    trades: Annotated[int | None, Field(description="Null when a source of history did not tell")]
     buy_volume: float | None
     is_open: bool
     is_filled: bool | None
-    feed_state: Literal["traded", "quiet", "no_feed"] | None
+    feed_state: Literal["traded", "loaded", "quiet", "no_feed"] | None
     amended_at: datetime | None
+    minutes_present: int | None
+    is_whole: Annotated[bool | None, Field(description="Made of all its minutes; else it feeds no indicator")]
 
 
 class Candles(Page):

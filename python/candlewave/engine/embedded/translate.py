@@ -111,8 +111,12 @@ def _subquery(query: str, alias: str) -> exp.Expr:
 
 
 def _field_of_extreme(dot: exp.Dot) -> exp.Expr:
-    """Turn ``(min(ROW(a, b, v))).f3`` into ``(array_agg(v ORDER BY a, b, v))[1]``; max descending."""
+    """Turn ``(min(ROW(a, b, v))).f3`` into ``(array_agg(v ORDER BY a, b, v))[1]``; max descending. A FILTER stays."""
     extreme = dot.this.unnest()
+    condition = ""
+    if isinstance(extreme, exp.Filter):
+        condition = f" FILTER ({extreme.expression.sql(dialect='postgres')})"
+        extreme = extreme.this
     field = dot.expression.name
     row = extreme.this if isinstance(extreme, exp.Min | exp.Max) else None
     if not (isinstance(row, exp.Anonymous) and row.name.upper() == "ROW" and field[:1] == "f" and field[1:].isdigit()):
@@ -124,7 +128,7 @@ def _field_of_extreme(dot: exp.Dot) -> exp.Expr:
     direction = " DESC" if isinstance(extreme, exp.Max) else ""
     order = ", ".join(part.sql(dialect="postgres") + direction for part in parts)
     value = parts[position - 1].sql(dialect="postgres")
-    return parse_one(f"(array_agg({value} ORDER BY {order}))[1]", dialect="postgres")
+    return parse_one(f"(array_agg({value} ORDER BY {order}){condition})[1]", dialect="postgres")
 
 
 def _excerpt(node: exp.Expr | None) -> str:

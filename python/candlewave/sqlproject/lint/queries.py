@@ -168,7 +168,7 @@ class UniqueOrder(Rule):
                     yield from self._tie(model, branch, columns, window, "PARTITION BY and ORDER BY")
                 for row in output.find_all(exp.Anonymous):
                     if row.name.upper() == "ROW" and isinstance(row.parent, exp.Min | exp.Max):
-                        columns = [*branch.group, *row.expressions[:-1]]
+                        columns = [*branch.group, *row.expressions[:-1], *_constant_in(row.parent.parent)]
                         yield from self._tie(model, branch, columns, row, "GROUP BY and the fields before the last")
                 for function in output.find_all(exp.FirstValue, exp.LastValue, exp.First, exp.Last):
                     if not function.find_ancestor(exp.Window):
@@ -190,6 +190,14 @@ class UniqueOrder(Rule):
         if missing:
             text = f"{what} of {excerpt(node)} leave ties: rows also differ by {', '.join(missing)}"
             yield model.finding(type(self), text, node)
+
+
+def _constant_in(node: exp.Expr | None) -> Iterator[exp.Column]:
+    """Yield the columns that have one value in all rows of an aggregate with ``FILTER (WHERE x IS NULL AND …)``."""
+    if isinstance(node, exp.Filter):
+        for condition in conjuncts(node.expression.this):
+            if isinstance(condition, exp.Is) and isinstance(condition.expression, exp.Null):
+                yield from [condition.this] if isinstance(condition.this, exp.Column) else []
 
 
 def _row_key(branch: Branch) -> frozenset[str] | None:

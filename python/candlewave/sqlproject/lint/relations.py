@@ -179,8 +179,11 @@ class Resolver:
                     raise ResolutionError(f"UNION of {len(left.columns)} and {len(right.columns)} columns")
                 if has_star and left.columns != right.columns:
                     raise ResolutionError("UNION by position of * with columns of other names or in another order")
-                # Parts of a UNION ALL are taken to have no row in common: nothing could tell such rows apart later.
-                key = left.key if left.key is not None and left.key == right.key else None
+                # Parts of a UNION ALL are taken to have no row in common: nothing could tell such rows apart later. So
+                # what identifies the rows of each part, together, identifies a row. Parts are matched by position.
+                key = None
+                if left.key is not None and right.key is not None:
+                    key = left.key | {left.columns[right.columns.index(column)] for column in right.key}
                 return Relation(left.columns, key, left.branches + right.branches)
             case exp.Select():
                 branch = Branch(tree, dict(self._sources(tree, ctes)))

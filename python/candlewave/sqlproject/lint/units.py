@@ -44,7 +44,11 @@ PURE = Unit()
 PRICE = Unit(price=Fraction(1))
 QUANTITY = Unit(quantity=Fraction(1))
 
-_STORED = {"price": PRICE, "quantity": QUANTITY}
+_STORED = {
+    **dict.fromkeys(("price", "open", "high", "low", "close"), PRICE),
+    **dict.fromkeys(("quantity", "volume", "buy_volume"), QUANTITY),
+    "turnover": PRICE.times(QUANTITY),
+}
 """Columns of tables that have a unit."""
 
 _SAME = (
@@ -95,6 +99,8 @@ class Units:
                 return None if not node.is_string and float(node.this) == 0 else PURE
             case exp.Dot():
                 return self._of_field(node, branch)
+            case exp.Bracket():
+                return self._of_element(node.this, int(node.expressions[0].this), branch)
             case exp.Case():
                 self._check_conditions(node, branch)
                 values = [i.args["true"] for i in node.args["ifs"]] + [d for d in [node.args.get("default")] if d]
@@ -126,6 +132,23 @@ class Units:
         if row is None or not position.isdigit() or int(position) > len(row.expressions):
             raise UnitError(f"{excerpt(node)} is not known")
         return self.of(row.expressions[int(position) - 1], branch)
+
+    def _of_element(self, array: exp.Expr, index: int, branch: Branch) -> Unit | None:
+        """Return the unit of an element of an array, counted from zero; the array may come from several places."""
+        match array:
+            case exp.Array():
+                return self.of(array.expressions[index], branch)
+            case exp.Max() | exp.Min() | exp.Paren() | exp.Cast() | exp.Filter():
+                return self._of_element(array.this, index, branch)
+            case exp.Column():
+                relation = branch.sources[branch.source_of(array)]
+                while relation.tumbled is not None:
+                    relation = relation.tumbled.relation
+                found = [
+                    self._of_element(expression, index, inner) for inner, expression in relation.definitions(array.name)
+                ]
+                return _common(found, f"element {index + 1} of {array.name}")
+        return None if isinstance(array, exp.Null) else PURE
 
     def _of_power(self, node: exp.Pow, branch: Branch) -> Unit | None:
         base = self.of(node.this, branch)

@@ -15,6 +15,11 @@ def test_least_and_greatest_row_become_ordered_arrays() -> None:
     assert "(ARRAY_AGG(v ORDER BY a DESC, b DESC, v DESC))[1] AS last" in text
 
 
+def test_a_filter_stays_with_its_aggregate() -> None:
+    text = translate_query("SELECT (max(ROW(a, v)) FILTER (WHERE b IS NULL)).f2 AS last FROM t")
+    assert "(ARRAY_AGG(v ORDER BY a DESC, v DESC) FILTER(WHERE b IS NULL))[1] AS last" in text
+
+
 @pytest.mark.parametrize(
     ("query", "named"),
     [

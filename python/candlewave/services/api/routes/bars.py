@@ -62,15 +62,15 @@ def candles_of(exchange: str, symbol: str, wanted: CandleQuery, position: Positi
 
     closed = where()
     text = SQL(
-        "(SELECT {}, false AS is_open, is_filled, feed_state, amended_at FROM candles{}"
-        " ORDER BY open_time DESC LIMIT {})"
+        "(SELECT {}, false AS is_open, is_filled, feed_state, amended_at, minutes_present, is_whole"
+        " FROM candles{} ORDER BY open_time DESC LIMIT {})"
     ).format(columns(_SHARED), closed.text, one_more(wanted))
     values = closed.values
     if wanted.include_open:
         growing = where().also("is_open")
         text = SQL(
-            "SELECT * FROM ({} UNION ALL SELECT {}, true, NULL::boolean, NULL::varchar, NULL::timestamptz"
-            " FROM candles_live{}) AS bars ORDER BY open_time DESC LIMIT {}"
+            "SELECT * FROM ({} UNION ALL SELECT {}, true, NULL::boolean, NULL::varchar, NULL::timestamptz,"
+            " NULL::int, NULL::boolean FROM candles_live{}) AS bars ORDER BY open_time DESC LIMIT {}"
         ).format(text, columns(_SHARED), growing.text, one_more(wanted))
         values = [*values, *growing.values]
     return Statement(text, values)

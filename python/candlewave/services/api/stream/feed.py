@@ -26,12 +26,13 @@ _BAR = (
 
 OPEN_BARS = (
     f"SELECT {_BAR}, true AS is_open, NULL::boolean AS is_filled, NULL::varchar AS feed_state,"
-    " NULL::timestamptz AS amended_at FROM candles_live WHERE is_open ORDER BY exchange, symbol, timeframe"
+    " NULL::timestamptz AS amended_at, NULL::int AS minutes_present, NULL::boolean AS is_whole"
+    " FROM candles_live WHERE is_open ORDER BY exchange, symbol, timeframe"
 )
 
 CLOSED_BARS = (
     f"SELECT {', '.join(f'c.{name}' for name in _BAR.split(', '))}, false AS is_open, c.is_filled, c.feed_state,"
-    " c.amended_at"
+    " c.amended_at, c.minutes_present, c.is_whole"
     " FROM feed_clock AS f INNER JOIN candles AS c ON c.exchange = f.exchange AND c.symbol = f.symbol"
     " WHERE c.close_time > %s AND c.close_time <= %s AND c.open_time >= %s"
     " ORDER BY c.close_time, c.exchange, c.symbol, c.timeframe"

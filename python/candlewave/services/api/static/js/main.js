@@ -317,7 +317,7 @@ function drawAge() {
   const { market } = state;
   if (!market) return;
   const listed = state.markets.find((candidate) => marketId(candidate) === marketId(market));
-  const traded = seen.bars.findLast(({ trades }) => trades > 0);
+  const traded = seen.bars.findLast(({ trades, isFilled }) => (trades === null ? !isFilled : trades > 0));
   showAge(Math.max(listed?.lastTrade ?? 0, traded?.time ?? 0) || null, serverNow());
 }
 
