@@ -6,6 +6,8 @@ It runs on a thread of its own, so that tests drive it with plain calls:
         kraken.trade("BTC/USD", ts, "64000.1", "0.5")       # stored for REST and sent to subscribers
         kraken.trade(..., send=False)                       # a sequence hole: REST only
         kraken.disconnect(); kraken.send_raw("garbage"); kraken.limit_rest(3)
+        kraken.mute("BTC/USD")                              # its subscription dies without a word
+        kraken.ignored.add("BTC/USD"); kraken.rest_down.add("BTC/USD")      # requests without an answer; status 503
         kraken.refused_symbols["BTC/USD"] = "Currency pair not supported BTC/USD"; kraken.unlisted.add("ETH/USD")
 """
 
@@ -60,6 +62,8 @@ class FakeKraken:
         self.refused = 0
         self.refused_symbols: dict[str, str] = {}
         self.unlisted: set[str] = set()
+        self.ignored: set[str] = set()
+        self.rest_down: set[str] = set()
         self.connections_made = 0
         self._connections: list[_Connection] = []
         self._rate_limits: list[str] = []
@@ -148,6 +152,12 @@ class FakeKraken:
         with self._changed:
             if not self._changed.wait_for(lambda: condition(self), timeout):
                 raise TimeoutError("the fake exchange never saw what was waited for")
+
+    def mute(self, symbol: str) -> None:
+        """End all subscriptions to a symbol without telling anybody; those made later work."""
+        with self._lock:
+            for connection in self._connections:
+                connection.symbols.discard(symbol)
 
     def subscribers(self, symbol: str) -> int:
         with self._lock:
@@ -239,9 +249,22 @@ class FakeKraken:
             await socket.send_json({"method": "pong", "req_id": message.get("req_id")})
             return
         params = message.get("params", {})
+        if message.get("method") == "unsubscribe":
+            for symbol in params["symbol"]:
+                known = symbol in connection.symbols
+                connection.symbols.discard(symbol)
+                answer = {"success": True} if known else {"success": False, "error": "Subscription Not Found"}
+                await socket.send_json({"method": "unsubscribe", "symbol": symbol, **answer})
+                self._note(f"unsubscribe {symbol}")
+            return
         for symbol in params.get("symbol", []):
             reply: dict[str, Any] = {"method": message["method"], "req_id": message.get("req_id")}
             refusal = self.refused_symbols.get(symbol)
+            if symbol in connection.symbols:
+                refusal = "Already subscribed"
+            if symbol in self.ignored:
+                self._note(f"ignore {symbol}")
+                continue
             if params.get("channel") != "trade" or symbol not in self.trades:
                 refusal = f"Currency pair not supported {symbol}"
             if refusal is not None:
@@ -281,7 +304,8 @@ class FakeKraken:
     async def _trades(self, request: web.Request) -> web.Response:
         with self._lock:
             fault = self._rate_limits.pop(0) if self._rate_limits else None
-        self._note("refused Trades" if fault else "Trades")
+        polled = "since" not in request.query
+        self._note("refused Trades" if fault else "newest Trades" if polled else "Trades")
         if fault == "429":
             return web.Response(status=429, text="Too Many Requests")
         if fault == "garbage":
@@ -289,13 +313,16 @@ class FakeKraken:
         if fault is not None:
             return web.json_response({"error": [fault]})
         symbol = self._symbol(request)
-        if symbol is None:
+        if symbol is None or symbol in self.unlisted:
             return web.json_response({"error": ["EQuery:Unknown asset pair"]})
+        if symbol in self.rest_down:
+            return web.Response(status=503, text="Service Unavailable")
         since = int(request.query.get("since", "0"))
         since = since * 10**9 if since < 10**12 else since
         count = min(int(request.query.get("count", self.page)), self.page)
         with self._lock:
-            found = [t for t in self.trades[symbol] if t.nanoseconds > since][:count]
+            found = [t for t in self.trades[symbol] if t.nanoseconds > since]
+        found = found[:count] if "since" in request.query else found[-count:]
         rows = [[t.price, t.quantity, t.nanoseconds / 10**9, t.side[0], "l", "", t.trade_id] for t in found]
         last = found[-1].nanoseconds if found else since
         return _result({_pair(symbol): rows, "last": str(last)})

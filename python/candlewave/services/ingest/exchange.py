@@ -46,6 +46,15 @@ _KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 _PAGE = 1_000
 _FEW_CANDLES = 300
 """What an exchange is asked for at once when ccxt does not know how many candles it gives."""
+_TRADE_KEYS = ("trade@", "trade::", "trade:", "matches:")
+"""What ccxt's keys of subscriptions to trades begin with; the symbol follows."""
+_UNSUBSCRIBE: dict[str, Callable[[str], dict[str, Any]]] = {
+    "kraken": lambda own: {"method": "unsubscribe", "params": {"channel": "trade", "symbol": [own]}},
+    "coinbaseexchange": lambda own: {"type": "unsubscribe", "product_ids": [own], "channels": ["matches"]},
+    "binance": lambda own: {"method": "UNSUBSCRIBE", "params": [f"{own.lower()}@aggTrade"], "id": 0},
+    "bybit": lambda own: {"op": "unsubscribe", "args": [f"publicTrade.{own}"]},
+}
+"""The message that ends the subscription to a market's trades, by its own name."""
 
 T = TypeVar("T")
 _NO_TRADE: dict[str, Any] = {"symbol": None, "id": None, "timestamp": None}
@@ -117,6 +126,7 @@ class Exchange:
         """The most trades that the exchange gives at once."""
         self._on_record: Callable[[RawTrade | Garbage], None] = lambda _: None
         self._on_refused: Callable[[str, str], None] = lambda _symbol, _reason: None
+        self._on_served: Callable[[str], None] = lambda _symbol: None
         self._wanted: list[str] = []
         self._own_names: dict[str, str] = {}
         self.last_message_at: float | None = None
@@ -168,6 +178,7 @@ class Exchange:
         symbols: Sequence[str],
         on_record: Callable[[RawTrade | Garbage], None],
         on_refused: Callable[[str, str], None],
+        on_served: Callable[[str], None] = lambda _symbol: None,
     ) -> None:
         """Subscribe to trades and hand over each as it arrives; ends by an error, or when no symbol is left.
 
@@ -175,11 +186,12 @@ class Exchange:
             symbols: the markets; they must be known.
             on_record: takes what arrives.
             on_refused: takes a symbol whose subscription was refused, and why; the others go on undisturbed.
+            on_served: takes a symbol whose subscription was confirmed.
 
         Raises:
             ccxt.BaseError: the connection is lost, or the exchange refuses and names no symbol.
         """
-        self._on_record, self._on_refused = on_record, on_refused
+        self._on_record, self._on_refused, self._on_served = on_record, on_refused, on_served
         self._wanted = list(symbols)
         self._own_names = {self.own_name(symbol): symbol for symbol in symbols}
         while self._wanted:
@@ -194,15 +206,22 @@ class Exchange:
                 for connection in self.client.clients.values():
                     connection.subscriptions.clear()  # they were in the refused request: ask for them once more
 
-    async def watch_again(self, symbol: str) -> None:
-        """Ask for a symbol that was refused, beside the others on their connection; return with its first trade.
+    async def watch_again(self, symbol: str, *, served: bool = False) -> None:
+        """Ask for a symbol once more, beside the others on their connection; return with its first trade.
+
+        Args:
+            symbol: one that was refused.
+            served: it was not refused, but gives nothing: end its subscription first.
 
         Raises:
             ccxt.NetworkError: the connection is lost.
         """
-        self._own_names[self.own_name(symbol)] = symbol
-        for connection in self.client.clients.values():
-            connection.subscriptions.pop(f"trade@{symbol}", None)
+        own = self.own_name(symbol)
+        self._own_names[own] = symbol
+        for connection in list(self.client.clients.values()):
+            subscribed = [connection.subscriptions.pop(f"{key}{symbol}", None) for key in _TRADE_KEYS]
+            if served and any(subscribed):
+                await connection.send(_UNSUBSCRIBE[self.profile.ccxt_id](own))
         try:
             await self._hear([symbol])
         except (_SymbolRefusedError, ccxt.NetworkError) as error:
@@ -210,6 +229,11 @@ class Exchange:
                 raise
         except ccxt.BaseError as error:
             self._on_refused(symbol, str(error))
+
+    def give_up(self, symbol: str) -> None:
+        """Ask for a symbol no more on the next connection of this :meth:`watch`."""
+        if symbol in self._wanted:
+            self._wanted.remove(symbol)
 
     async def _hear(self, symbols: list[str]) -> None:
         """Subscribe to what is not yet subscribed to, and return with the next trade."""
@@ -235,14 +259,14 @@ class Exchange:
         ]
 
     def _refuse(self, symbol: str, reason: str) -> None:
-        if symbol in self._wanted:
-            self._wanted.remove(symbol)
+        self.give_up(symbol)
         self._on_refused(symbol, reason)
 
     async def disconnect(self) -> None:
         """Drop the websocket connections, so that the next :meth:`watch` makes new ones."""
         self._on_record = lambda _: None
         self._on_refused = lambda _symbol, _reason: None
+        self._on_served = lambda _symbol: None
         if self.client.clients:
             await self.client.close_ws_clients()
 
@@ -343,6 +367,31 @@ class Exchange:
         theirs = await self.call(self.client.fetch_time)
         return min(ours, from_us(int(theirs) * 1_000)) if theirs else ours
 
+    async def newest(self, symbol: str) -> list[RawTrade | Garbage]:
+        """Return a page of a market's newest trades, oldest first. Asks once; markets must be loaded.
+
+        Raises:
+            ccxt.BadSymbol: the market is not traded any more.
+            ccxt.BaseError: the exchange refuses or cannot be reached.
+        """
+        try:
+            return await self._newest(symbol)
+        except (ccxt.NetworkError, ccxt.BadSymbol, ccxt.BadResponse):
+            raise
+        except ccxt.BaseError as error:
+            # Few exchanges say which refusals are the symbol's: their list of markets does.
+            await self.client.load_markets(True)
+            if self.unknown_symbols([symbol]):
+                raise ccxt.BadSymbol(str(error)) from error
+            raise
+
+    async def _newest(self, symbol: str) -> list[RawTrade | Garbage]:
+        if self.profile.history == "kraken":
+            page, _ = await self._kraken_trades(self.client.market(symbol)["id"], None)
+            return sorted((self._kraken_row(symbol, row) for row in page), key=_place)
+        rows, aside = await self._ask_trades(symbol, None, {}, self.page)
+        return [*aside, *map(self._raw, rows)]
+
     # -- history, by the ways exchanges page it ------------------------------------------------------------
 
     async def _kraken_pages(
@@ -394,8 +443,10 @@ class Exchange:
                 ready += order.take([])
         return ready
 
-    async def _kraken_trades(self, market: str, since: int) -> tuple[list[Any], int]:
-        response = await self.client.publicGetTrades({"pair": market, "since": str(since), "count": self.page})
+    async def _kraken_trades(self, market: str, since: int | None) -> tuple[list[Any], int]:
+        """Return rows after ``since``, the newest ones without, and the time of the last."""
+        begin = {} if since is None else {"since": str(since)}
+        response = await self.client.publicGetTrades({"pair": market, **begin, "count": self.page})
         try:
             result = response["result"]
             rows = next(value for key, value in result.items() if key != "last")
@@ -512,24 +563,26 @@ class Exchange:
     async def _fetch_trades(
         self, symbol: str, since: int | None, params: dict[str, Any], bad: "_Unreadable", limit: int | None = None
     ) -> list[Any]:
-        """Return the readable trades of a page in order, and put the others aside."""
-
-        async def ask() -> tuple[list[Any], list[RawTrade | Garbage]]:
-            garbage: list[Garbage] = []
-            _garbage.set(garbage)
-            try:
-                page = await self.client.fetch_trades(symbol, since, limit or self.page, dict(params))
-                rows = [t for t in page if self._has_place(t)]
-                aside: list[RawTrade | Garbage] = [*garbage, *(self._raw(t) for t in page if not self._has_place(t))]
-            except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
-                raise ccxt.BadResponse(f"{self.name} trades of {symbol} cannot be read: {error!r}") from error
-            if not rows and len(aside) >= self.page:
-                raise ccxt.BadResponse(f"{self.name} trades of {symbol}: not one of {len(aside)} can be read")
-            return sorted(rows, key=_by_id if self.running_ids else _by_time), aside
-
-        rows, aside = await self.call(ask)
+        """Return the readable trades of a page in order, and put the others aside; patient."""
+        rows, aside = await self.call(self._ask_trades, symbol, since, params, limit or self.page)
         bad.add(aside)
         return rows
+
+    async def _ask_trades(
+        self, symbol: str, since: int | None, params: dict[str, Any], limit: int
+    ) -> tuple[list[Any], list[RawTrade | Garbage]]:
+        """Ask for a page once; return its readable trades in order, and the others."""
+        garbage: list[Garbage] = []
+        _garbage.set(garbage)
+        try:
+            page = await self.client.fetch_trades(symbol, since, limit, dict(params))
+            rows = [t for t in page if self._has_place(t)]
+            aside: list[RawTrade | Garbage] = [*garbage, *(self._raw(t) for t in page if not self._has_place(t))]
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+            raise ccxt.BadResponse(f"{self.name} trades of {symbol} cannot be read: {error!r}") from error
+        if not rows and len(aside) >= self.page:
+            raise ccxt.BadResponse(f"{self.name} trades of {symbol}: not one of {len(aside)} can be read")
+        return sorted(rows, key=_by_id if self.running_ids else _by_time), aside
 
     def _has_place(self, trade: dict[str, Any]) -> bool:
         """Return whether a trade has what pages are ordered by."""
@@ -652,7 +705,13 @@ class Exchange:
         """Drop a symbol that is refused; any other ends the watch, which ccxt would let wait indefinitely."""
         error = message.get("error")
         if error is None:
+            if message.get("method") == "subscribe" and message.get("success") is True:
+                own = (message.get("result") or {}).get("symbol")
+                if own in self._own_names:
+                    self._on_served(self._own_names[own])
             return True
+        if message.get("method") == "unsubscribe":
+            return False  # it was not subscribed to any more
         text = f"kraken refused {message.get('method')}: {error}"
         named = [self._own_names[own] for own in [message.get("symbol")] if own in self._own_names]
         named = named or self._named_in(str(error))
@@ -824,6 +883,11 @@ def _running_id(value: object) -> int | None:
     if isinstance(value, int):
         return value
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
+
+
+def _place(record: RawTrade | Garbage) -> int:
+    number = _running_id(record.trade_id) if isinstance(record, RawTrade) else None
+    return -1 if number is None else number
 
 
 def _kraken_order(trade: Any) -> int:

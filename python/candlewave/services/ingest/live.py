@@ -9,11 +9,12 @@ published, and filled over REST. So nothing is lost by a crash at any moment, an
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+import ccxt
 import msgspec
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
@@ -31,6 +32,7 @@ from candlewave.services.ingest.ledger import LoadedRange, State
 from candlewave.services.ingest.publish import count_published, to_dead_letter
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, NoSymbolLeftError, RawTrade
 from candlewave.services.ingest.settings import IngestSettings
+from candlewave.services.ingest.silence import Silence
 from candlewave.services.ingest.store import StoreUnavailableError
 from candlewave.services.ingest.traces import MinuteTraces
 from candlewave.services.ingest.validate import BadRecord, Reject, TradeChecker, Validator, check_raw
@@ -41,9 +43,12 @@ _log = get_logger(__name__)
 _AWAY = (BusError, StoreUnavailableError, OSError)
 _RESET = timedelta(minutes=1)
 _ALIVE_SECONDS = 15.0
+_DELIVERY_SECONDS = 5.0
+"""How long a trade may be on its way before its subscription is said to have missed it."""
 _HEARTBEAT_CHECK = 0.5
 _BATCH = 500
 _LIMIT = 20_000
+_NOT_A_NUMBER = Reject("bad_trade_id", "trade id is not a number")
 _REMEMBERED = 2_000
 
 
@@ -219,6 +224,25 @@ class TradeSequence:
         self.last = here
         return True, hole
 
+    def is_reached_by(self, trades: Collection[Trade]) -> bool:
+        """Return whether a page of the newest trades goes up to what is known, so that it is not out of date."""
+        last = self.last
+        return last is None or any(t.trade_id == last.trade_id or t.ts > last.ts for t in trades)
+
+    def is_joined_by(self, trades: Collection[Trade]) -> bool:
+        """Return whether nothing is missing between what is known and such a page."""
+        last = self.last
+        return last is None or any(t.trade_id == last.trade_id for t in trades)
+
+    def is_unknown(self, trade: Trade, since: datetime) -> bool:
+        """Return whether a trade of such a page comes after what is known; of an unknown market, after ``since``."""
+        last = self.last
+        if last is None:
+            return trade.ts >= since
+        if last.number is not None and trade.trade_id.isdigit():
+            return int(trade.trade_id) > last.number or trade.ts > last.ts + _RESET
+        return trade.trade_id != last.trade_id and trade.trade_id not in self._recent and trade.ts >= last.ts
+
     def _seen(self, here: Last) -> bool:
         last = self.last
         if here.number is not None:
@@ -287,6 +311,13 @@ class ExchangeFeed:
         self._markets: dict[str, TradeSequence] = {}
         self._fills: set[asyncio.Task[None]] = set()
         self._heartbeats: LiveFeed | None = None
+        self._silence = Silence(
+            timedelta(seconds=settings.silence_seconds),
+            timedelta(seconds=min(_DELIVERY_SECONDS, settings.silence_seconds)),
+            timedelta(seconds=settings.symbol_retry_first_seconds),
+        )
+        self._reported: set[str] = set()
+        self._bad_rows: dict[str, set[bytes]] = {}
         self._on_dropped = on_dropped
         self._doubts = Doubts(self._stored_contents, queue.put_waiting)
         self.dropped: dict[str, Dropped] = {}
@@ -303,15 +334,27 @@ class ExchangeFeed:
         silent = self._exchange.seconds_since_message()
         return silent is not None and silent < _ALIVE_SECONDS
 
+    @property
+    def heard(self) -> bool:
+        """True while the connection lives and at least one symbol is known to be served."""
+        return self.alive and bool(self._active - self._silence.unheard(self._clock()))
+
+    @property
+    def silent(self) -> dict[str, str]:
+        """The symbols of which nothing shows that they are served, or whose subscription misses trades, and why."""
+        return self._silence.silent(self._clock())
+
     async def run(self) -> None:
         """Run until cancelled."""
         try:
             await self._first_contact()
             await self._load_markets_state()
-            self._heartbeats = LiveFeed(sorted(self._active), self._grace, self._clock())
+            lasts = timedelta(seconds=_ALIVE_SECONDS)
+            self._heartbeats = LiveFeed(sorted(self._active), self._grace, self._clock(), lasts)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch())
                 tasks.create_task(self._beat())
+                tasks.create_task(self._attend())
                 tasks.create_task(self._retry_dropped())
                 tasks.create_task(self._doubts.run())
         finally:
@@ -321,6 +364,8 @@ class ExchangeFeed:
             metrics.CONNECTED.labels(self._exchange.name).set(0)
             for symbol in self.dropped:
                 metrics.DROPPED.labels(self._exchange.name, symbol).set(0)
+            for symbol in self._reported:
+                metrics.SILENT.labels(self._exchange.name, symbol).set(0)
             await self._exchange.close()
 
     async def _first_contact(self) -> None:
@@ -348,6 +393,7 @@ class ExchangeFeed:
         self._active.discard(symbol)
         if self._heartbeats is not None:
             self._heartbeats.remove(symbol)
+        self._silence.remove(symbol)
         metrics.DROPPED.labels(name, symbol).set(1)
         metrics.REFUSED.labels(name, symbol).inc()
         _log.error("symbol dropped", exchange=name, symbol=symbol, reason=reason, again_at=again_at.isoformat())
@@ -383,13 +429,17 @@ class ExchangeFeed:
             self._active.add(symbol)
             self._activated.set()
             if self._watching:
-                task = asyncio.create_task(self._watch_again(symbol))
-                self._retries.add(task)
-                task.add_done_callback(self._retries.discard)
+                self._retry(self._watch_again(symbol))
 
-    async def _watch_again(self, symbol: str) -> None:
+    def _retry(self, watching: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(watching)
+        self._retries.add(task)
+        task.add_done_callback(self._retries.discard)
+
+    async def _watch_again(self, symbol: str, *, served: bool = False) -> None:
+        self._silence.subscribed(symbol, self._clock())
         try:
-            await self._exchange.watch_again(symbol)
+            await self._exchange.watch_again(symbol, served=served)
         except Exception as error:  # noqa: BLE001 (a lost connection ends the common watch too, which then takes it in)
             _log.info("symbol waits for the next connection", symbol=symbol, error=str(error))
 
@@ -451,8 +501,10 @@ class ExchangeFeed:
     async def _watch_once(self) -> BaseException | None:
         """Watch until the connection breaks or no symbol is left; return what broke it."""
         self._watching = True
+        for symbol in self._active:
+            self._silence.connected(symbol, self._clock())
         try:
-            await self._exchange.watch(sorted(self._active), self._receive, self._drop)
+            await self._exchange.watch(sorted(self._active), self._receive, self._drop, self._served)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -479,6 +531,8 @@ class ExchangeFeed:
         metrics.CONNECTED.labels(self._exchange.name).set(0)
         for market in self._markets.values():
             market.broken = True
+        if self._heartbeats is not None:
+            self._heartbeats.lost()
         await self._exchange.disconnect()
 
     def _receive(self, record: RawTrade | Garbage) -> None:
@@ -496,31 +550,56 @@ class ExchangeFeed:
             return
         if record.snapshot:
             checked = msgspec.structs.replace(checked, origin="backfill")
+        elif checked.symbol in self._active:
+            self._served(checked.symbol)
+            self._silence.heard(checked.symbol, now)
+        new, _ = self._take(checked, BadRecord(name, position, record.payload, _NOT_A_NUMBER))
+        if new:
+            metrics.CONNECTED.labels(name).set(1)
+            metrics.LAG.labels(name, checked.symbol).set((now - checked.ts).total_seconds())
+
+    def _served(self, symbol: str) -> None:
+        """Note that a symbol is served now."""
+        self._evidence(symbol, self._clock())
+
+    def _evidence(self, symbol: str, at: datetime) -> None:
+        self._silence.evidence(symbol, at)
+        if self._heartbeats is not None:
+            self._heartbeats.evidence(symbol, at)
+        metrics.LAST_EVIDENCE.labels(self._exchange.name, symbol).set(at.timestamp())
+
+    def _take(self, checked: Trade, bad: BadRecord) -> tuple[bool, Hole | None]:
+        """Put a trade into the queue, behind the hole before it; return whether it is new, and the hole.
+
+        Args:
+            checked: the trade.
+            bad: what it is if its id is not the number that it should be.
+        """
+        name = self._exchange.name
         market = self._markets[checked.symbol]
         if self._queue.full:
             # Drop it: the next trade that fits shows the hole, which REST fills when the bus has recovered.
             market.broken = True
-            return
+            return False, None
         try:
             new, hole = market.take(checked)
         except ValueError:
-            self._reject(BadRecord(name, position, record.payload, Reject("bad_trade_id", "trade id is not a number")))
-            return
+            self._reject(bad)
+            return False, None
         if checked.symbol in self.dropped:
             self._take_back(checked.symbol)
         if market.doubtful and not self._doubts.add(checked) and not new:
             self._queue.put(checked)  # too many to look up: as a repetition it changes nothing
         if not new:
-            return
+            return False, None
         if hole is not None:
             _log.info("hole", exchange=name, symbol=hole.symbol, after=hole.after.trade_id, before=hole.before.trade_id)
             self._queue.put(hole)
         self._queue.put(checked)
         if self._heartbeats is not None:
-            self._heartbeats.trade(checked.symbol, checked.ts, now)
-        metrics.CONNECTED.labels(name).set(1)
-        metrics.LAG.labels(name, checked.symbol).set((now - checked.ts).total_seconds())
+            self._heartbeats.trade(checked.symbol, checked.ts, self._clock())
         metrics.LAST_TRADE.labels(name, checked.symbol).set(checked.ts.timestamp())
+        return True, hole
 
     def _reject(self, bad: BadRecord) -> None:
         metrics.REJECTED.labels(bad.reject.code).inc()
@@ -538,6 +617,84 @@ class ExchangeFeed:
             if alive and self._heartbeats is not None:
                 for symbol, ts in self._heartbeats.due(self._clock()):
                     await self._queue.put_waiting(heartbeat(name, symbol, ts))
+
+    async def _attend(self) -> None:
+        """Poll quiet symbols for evidence, one at a time; subscribe again to silent ones; name these."""
+        while True:
+            await asyncio.sleep(_HEARTBEAT_CHECK)
+            if self.alive and self._heartbeats is not None:
+                now = self._clock()
+                wanting = dict.fromkeys([*self._silence.missing(), *self._heartbeats.wanting(now)])
+                symbol = next((s for s in wanting if s in self._active and self._silence.may_poll(s, now)), None)
+                while symbol is not None:
+                    del wanting[symbol]
+                    await self._poll(symbol)
+                    symbol = next((s for s in wanting if s in self._active and self._silence.may_poll(s, now)), None)
+                for symbol in self._silence.to_subscribe(self._clock()):
+                    metrics.RESUBSCRIBED.labels(self._exchange.name).inc()
+                    self._retry(self._watch_again(symbol, served=True))
+            self._report_silence()
+
+    async def _poll(self, symbol: str) -> None:
+        """Ask for a symbol's newest trades: evidence that it is served, and the trades its subscription missed."""
+        name, asked_at = self._exchange.name, self._clock()
+        try:
+            page = await self._exchange.newest(symbol)
+        except ccxt.BadSymbol as error:
+            metrics.POLLS.labels(name, "refused").inc()
+            self._exchange.give_up(symbol)
+            self._drop(symbol, str(error))
+        except Exception as error:  # noqa: BLE001 (whatever the library raises, other symbols go on)
+            metrics.POLLS.labels(name, "failed").inc()
+            self._silence.poll_failed(symbol, asked_at, f"{type(error).__name__}: {error}"[:200])
+        else:
+            self._merge(symbol, page, asked_at)
+
+    def _merge(self, symbol: str, page: Sequence[RawTrade | Garbage], asked_at: datetime) -> None:
+        """Take in what a page of a symbol's newest trades has beyond those known."""
+        name, market = self._exchange.name, self._markets[symbol]
+        checker = TradeChecker(name, {symbol}, self._clock)
+        checked = [(raw, checker.check(raw)) for raw in page]
+        refused = {raw.payload: bad for raw, bad in checked if isinstance(bad, BadRecord)}
+        for payload in refused.keys() - self._bad_rows.get(symbol, set()):
+            self._reject(refused[payload])
+        self._bad_rows[symbol] = set(refused)
+        trades = [(raw, trade) for raw, trade in checked if isinstance(trade, Trade)]
+        if symbol not in self._active:
+            return
+        if not market.is_reached_by([trade for _, trade in trades]):
+            metrics.POLLS.labels(name, "stale").inc()
+            self._silence.poll_failed(symbol, asked_at, "its newest trades are older than those known")
+            return
+        joined = market.is_joined_by([trade for _, trade in trades])
+        whole, missed = joined or self._exchange.running_ids, False
+        if joined:
+            market.broken = False
+        for raw, trade in trades:
+            if not market.is_unknown(trade, self._started):
+                continue
+            bad = BadRecord(f"{name} REST", f"trade {trade.trade_id}", raw.payload, _NOT_A_NUMBER)
+            new, hole = self._take(trade, bad)
+            whole = whole and hole is None
+            late = trade.ts < asked_at - timedelta(seconds=_DELIVERY_SECONDS)
+            missed = missed or (new and late and self._silence.should_have_come(symbol, trade.ts))
+        metrics.POLLS.labels(name, "missed" if missed else "answered").inc()
+        self._silence.polled(symbol, asked_at, missed=missed)
+        self._evidence(symbol, asked_at)
+        if whole and not self._queue.full and self._heartbeats is not None:
+            self._heartbeats.proven(symbol, asked_at)
+
+    def _report_silence(self) -> None:
+        """Name symbols that fall silent, and those that are heard again."""
+        name = self._exchange.name
+        silent = self.silent
+        for symbol in silent.keys() - self._reported:
+            _log.warning("symbol is silent", exchange=name, symbol=symbol, reason=silent[symbol])
+            metrics.SILENT.labels(name, symbol).set(1)
+        for symbol in self._reported - silent.keys():
+            _log.info("symbol is heard again", exchange=name, symbol=symbol)
+            metrics.SILENT.labels(name, symbol).set(0)
+        self._reported = set(silent)
 
     async def _fill(self, hole: Hole) -> None:
         """Publish the trades of a hole and heartbeats for its empty minutes; keep trying, ever more rarely."""
@@ -629,7 +786,7 @@ class LiveIngest:
     @property
     def problem(self) -> str | None:
         """What keeps this replica from doing its work; None when every owned exchange is heard and the bus keeps up."""
-        silent = [e for e in self._owned if e not in self._feeds or not self._feeds[e][0].alive]
+        silent = [e for e in self._owned if e not in self._feeds or not self._feeds[e][0].heard]
         if silent:
             return f"not heard: {', '.join(sorted(silent))}"
         if self._queue.failing or self._queue.full:
@@ -643,6 +800,16 @@ class LiveIngest:
             f"{exchange} {symbol}: {dropped.reason}"
             for exchange, (feed, _) in sorted(self._feeds.items())
             for symbol, dropped in sorted(feed.dropped.items())
+        ]
+        return "; ".join(found) or None
+
+    @property
+    def silent(self) -> str | None:
+        """The symbols that are watched and not heard, and what is known about them; None when there are none."""
+        found = [
+            f"{exchange} {symbol}: {reason}"
+            for exchange, (feed, _) in sorted(self._feeds.items())
+            for symbol, reason in sorted(feed.silent.items())
         ]
         return "; ".join(found) or None
 

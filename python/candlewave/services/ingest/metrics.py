@@ -44,3 +44,15 @@ LAST_TRADE = Gauge(
 )
 CONNECTED = Gauge("candlewave_ingest_connected_feeds", "1 while the exchange's feed is alive", ["exchange"])
 OWNED = Gauge("candlewave_ingest_owned_symbols", "Symbols this replica takes in", ["exchange"])
+SILENT = Gauge(
+    "candlewave_ingest_silent_symbols",
+    "1 while nothing shows that a symbol is served, or its subscription misses trades",
+    ["exchange", "symbol"],
+)
+LAST_EVIDENCE = Gauge(
+    "candlewave_ingest_last_evidence_timestamp_seconds",
+    "Newest moment at which a symbol was served: its trade, the answer to its subscription, a poll",
+    ["exchange", "symbol"],
+)
+RESUBSCRIBED = Counter("candlewave_ingest_resubscriptions_total", "Silent symbols subscribed to again", ["exchange"])
+POLLS = Counter("candlewave_ingest_polls_total", "Polls of the newest trades of quiet symbols", ["exchange", "outcome"])

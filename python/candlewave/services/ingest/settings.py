@@ -25,7 +25,9 @@ class IngestSettings(EnvironmentSettings):
     ``CANDLEWAVE_EXCHANGE_URLS`` is JSON, an object per exchange:
     ``{"kraken": {"rest": "http://127.0.0.1:8080", "ws": "ws://127.0.0.1:8080"}}``. The interval between requests is
     the exchange's own rule unless set, for a mirror that allows more. A symbol that an exchange does not know or
-    refuses is tried again after ``symbol_retry_first_seconds``, then ever more rarely.
+    refuses is tried again after ``symbol_retry_first_seconds``, then ever more rarely. A symbol of which nothing has
+    shown for ``silence_seconds`` that it is served is subscribed to again, also ever more rarely; quiet symbols are
+    asked for once a minute, so it is longer than that.
     """
 
     exchange_urls: dict[str, Mirror] = Field(default_factory=dict, alias="CANDLEWAVE_EXCHANGE_URLS")
@@ -35,3 +37,4 @@ class IngestSettings(EnvironmentSettings):
     retry_max_seconds: float = Field(60.0, alias="CANDLEWAVE_EXCHANGE_RETRY_MAX_SECONDS", gt=0)
     symbol_retry_first_seconds: float = Field(3_600.0, alias="CANDLEWAVE_EXCHANGE_SYMBOL_RETRY_FIRST_SECONDS", gt=0)
     symbol_retry_max_seconds: float = Field(86_400.0, alias="CANDLEWAVE_EXCHANGE_SYMBOL_RETRY_MAX_SECONDS", gt=0)
+    silence_seconds: float = Field(90.0, alias="CANDLEWAVE_EXCHANGE_SILENCE_SECONDS", ge=75)

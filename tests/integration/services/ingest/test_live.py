@@ -46,9 +46,11 @@ class Running:
         kraken: FakeKraken,
         bus: Any = None,
         symbols: Sequence[str] = (BTC, ETH),
+        clock: Callable[[], datetime] = now,
         **settings: float,
     ) -> None:
         self._symbols = symbols
+        self._clock = clock
         patience = {"retry_first_seconds": 0.05, "retry_max_seconds": 0.2, "request_interval_ms": 1.0}
         self._settings = IngestSettings(
             exchange_urls={"kraken": Mirror(rest=kraken.rest, ws=kraken.ws)},
@@ -87,6 +89,7 @@ class Running:
                 {"kraken": self._symbols},
                 GRACE,
                 self._settings,
+                self._clock,
             )
             self._started.set()
             await self.ingest.run(self._stop)
@@ -101,10 +104,15 @@ class Running:
 
 @contextmanager
 def live(
-    engine: Engine, kraken: FakeKraken, bus: Any = None, symbols: Sequence[str] = (BTC, ETH), **settings: float
+    engine: Engine,
+    kraken: FakeKraken,
+    bus: Any = None,
+    symbols: Sequence[str] = (BTC, ETH),
+    clock: Callable[[], datetime] = now,
+    **settings: float,
 ) -> Iterator[Running]:
     with capture_logs() as events:
-        running = Running(engine, kraken, bus, symbols, **settings).start()
+        running = Running(engine, kraken, bus, symbols, clock, **settings).start()
         running.events = events
         try:
             watched = [
@@ -465,3 +473,109 @@ def test_krakens_own_names_are_mapped_to_the_symbols_of_everyone_else(running: E
         "LUNA/USD is what kraken itself calls LUNA2/USD; its own LUNA/USD is LUNC/USD here",
         "LUNC/USD is what kraken itself calls LUNA/USD",
     ]
+
+
+def fast_clock(speed: int = 20) -> Callable[[], datetime]:
+    begin = now()
+    return lambda: begin + (now() - begin) * speed
+
+
+@contextmanager
+def trading(kraken: FakeKraken, clock: Callable[[], datetime], *symbols: str) -> Iterator[None]:
+    """Let symbols trade all the time."""
+    stop = threading.Event()
+
+    def trade() -> None:
+        while not stop.wait(0.2):
+            for symbol in symbols:
+                kraken.trade(symbol, clock())
+
+    trader = threading.Thread(target=trade)
+    trader.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        trader.join()
+
+
+def heartbeats(engine: Engine, symbol: str) -> list[datetime]:
+    """Return the times of a symbol's heartbeats on the bus."""
+    relation = engine.value("SELECT relation FROM bus.topics WHERE topic = 'trades'")
+    rows = engine.rows(
+        f"SELECT value::jsonb ->> 'ts' FROM {relation} WHERE value::jsonb ->> 'kind' = 'heartbeat'"
+        " AND value::jsonb ->> 'symbol' = %s ORDER BY 1",
+        symbol,
+    )
+    return [datetime.fromisoformat(str(row[0])) for row in rows]
+
+
+def test_a_subscription_that_dies_silently_gives_no_heartbeats(running: Engine) -> None:
+    """The connection lives, BTC trades, but nothing shows that ETH is served; SOL is only quiet, which a poll shows."""
+    sol, clock = "SOL/USD", fast_clock()
+    with (
+        FakeKraken([BTC, ETH, sol]) as kraken,
+        live(running, kraken, symbols=(BTC, ETH, sol), clock=clock, silence_seconds=75) as service,
+    ):
+        kraken.trade(ETH, clock())
+        wait_for_trades(running, kraken, ETH)
+        kraken.rest_down.add(ETH)
+        kraken.ignored.add(ETH)
+        kraken.mute(ETH)
+        died = clock()
+
+        def quiet_minutes() -> int:
+            return len({ts.replace(second=0, microsecond=0) for ts in heartbeats(running, sol) if ts > died})
+
+        with trading(kraken, clock, BTC):
+            running.wait(lambda: quiet_minutes() >= 3, timeout=200)
+            kraken.wait_for(lambda k: k.requests[f"ignore {ETH}"] >= 2, 60)
+        assert max(heartbeats(running, ETH), default=died) <= died + timedelta(seconds=15)
+        assert str(service.ingest.silent).startswith(f"kraken {ETH}: nothing heard for ")
+        assert "REST: ExchangeNotAvailable" in str(service.ingest.silent)
+        assert service.ingest.problem is None, "others are heard"
+        assert metrics.SILENT.labels("kraken", ETH)._value.get() == 1
+        assert kraken.connections_made == 1
+        tries = [e for e in service.events if e["event"] == "symbol is silent"]
+        assert [e["symbol"] for e in tries] == [ETH]
+
+        kraken.ignored.clear()
+        kraken.rest_down.clear()
+        with trading(kraken, clock, ETH):
+            kraken.wait_for(lambda k: k.subscribers(ETH) == 1, 60)
+            running.wait(lambda: service.ingest.silent is None)
+    assert metrics.SILENT.labels("kraken", ETH)._value.get() == 0
+
+
+def test_trades_that_a_dead_subscription_misses_come_over_rest(running: Engine, kraken: FakeKraken) -> None:
+    clock = fast_clock()
+    with live(running, kraken, clock=clock) as service:
+        kraken.trade(ETH, clock())
+        wait_for_trades(running, kraken, ETH)
+        kraken.ignored.add(ETH)
+        kraken.mute(ETH)
+
+        with trading(kraken, clock, BTC, ETH):
+            kraken.wait_for(lambda k: k.requests[f"ignore {ETH}"] >= 2, 60)
+        assert "its subscription misses trades, which come over REST" in str(service.ingest.silent)
+        wait_for_trades(running, kraken, ETH)
+        kraken.ignored.clear()
+        kraken.wait_for(lambda k: k.subscribers(ETH) == 1, 60)
+        kraken.trade(ETH, clock())
+        wait_for_trades(running, kraken, ETH)
+        running.wait(lambda: service.ingest.silent is None)
+    rows = published(running)
+    assert len(rows) == len({row[:2] for row in rows}), "each once"
+
+
+def test_a_symbol_that_is_delisted_without_a_word_is_dropped(running: Engine, kraken: FakeKraken) -> None:
+    clock = fast_clock()
+    with live(running, kraken, clock=clock) as service:
+        kraken.unlisted.add(ETH)
+        kraken.mute(ETH)
+
+        with trading(kraken, clock, BTC):
+            running.wait(lambda: service.ingest.dropped is not None, timeout=200)
+        assert "Unknown asset pair" in str(service.ingest.dropped)
+        assert service.ingest.problem is None
+    assert kraken.connections_made == 1

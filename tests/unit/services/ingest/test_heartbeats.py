@@ -101,3 +101,77 @@ def test_a_trade_past_the_boundary_makes_the_heartbeat_needless() -> None:
 def test_after_a_pause_one_heartbeat_says_it_all() -> None:
     feed = LiveFeed([A], timedelta(seconds=2), now=seconds(0))
     assert feed.due(seconds(600)) == [(A, seconds(542))]
+
+
+LASTS = timedelta(seconds=15)
+
+
+def test_without_recent_evidence_a_symbol_is_owed_nothing() -> None:
+    # seconds  50       55      62            80     90      122
+    #          start    answer  due           poll   silence due
+    feed = LiveFeed([A, B], timedelta(seconds=2), seconds(50), LASTS)
+    feed.evidence(A, seconds(55))
+    assert feed.due(seconds(62)) == [(A, seconds(62))], "nothing has shown that B is served"
+    assert feed.wanting(seconds(62)) == [B]
+    assert feed.due(seconds(72)) == [], "A was last heard of 17 s ago"
+    feed.evidence(B, seconds(80))
+    assert feed.due(seconds(80)) == [(B, seconds(62))], "its minute was not over yet when it was last known"
+    assert feed.due(seconds(90)) == [(B, seconds(90))]
+    assert feed.due(seconds(122)) == []
+    assert feed.wanting(seconds(122)) == [A, B], "the one that waits longest comes first"
+
+
+def test_a_page_proves_the_minutes_before_it() -> None:
+    feed = LiveFeed([A], timedelta(seconds=2), seconds(50), LASTS)
+    assert feed.due(seconds(300)) == []
+    feed.proven(A, seconds(290))
+    assert feed.due(seconds(300)) == [(A, seconds(s)) for s in (62, 122, 182, 242)]
+    feed.proven(A, seconds(100 * 3_600))
+    assert len(feed.due(seconds(100 * 3_600))) == LiveFeed.PROVEN_MINUTES + 1
+
+
+def test_a_lost_connection_ends_all_evidence() -> None:
+    feed = LiveFeed([A], timedelta(seconds=2), seconds(50), LASTS)
+    feed.evidence(A, seconds(61))
+    feed.lost()
+    assert feed.due(seconds(62)) == []
+    feed.remove(A)
+    assert feed.wanting(seconds(122)) == []
+    feed.evidence(A, seconds(130))
+    assert feed.due(seconds(182)) == []
+    feed.evidence(A, seconds(181))
+    assert feed.due(seconds(182)) == [(A, seconds(182))]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([A, B]), st.sampled_from(["evidence", "proven", "trade", "lost"]), st.integers(1, 40)
+        ),
+        max_size=60,
+    )
+)
+def test_each_heartbeat_has_evidence_and_none_comes_twice(events: list[tuple[str, str, int]]) -> None:
+    feed = LiveFeed([A, B], timedelta(seconds=2), seconds(0), LASTS)
+    now, evidence, pages = 0, dict[str, int](), dict[str, int]()
+    given_by: dict[str, list[datetime]] = {A: [], B: []}
+    for symbol, kind, step in events:
+        now += step
+        if kind == "lost":
+            feed.lost()
+            evidence.clear()
+        elif kind == "trade":
+            feed.trade(symbol, seconds(now), seconds(now))
+            feed.evidence(symbol, seconds(now))
+            evidence[symbol] = now
+        else:
+            getattr(feed, kind)(symbol, seconds(now))
+            evidence[symbol] = now
+            if kind == "proven":
+                pages[symbol] = now
+        for beat, ts in feed.due(seconds(now)):
+            assert ts not in given_by[beat]
+            given_by[beat].append(ts)
+            recent = beat in evidence and ts <= seconds(evidence[beat] + 15)
+            assert recent or ts <= seconds(pages.get(beat, -1))
+    assert all(beats == sorted(beats) for beats in given_by.values())
