@@ -8,6 +8,7 @@ Two implementations keep the same promises: :class:`candlewave.bus.kafka.KafkaBu
 - A commit by a member that has lost a partition is refused (:class:`CommitRefusedError`).
 """
 
+import struct
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -198,14 +199,12 @@ def partition_of(key: str, partitions: int) -> int:
 
 def _murmur2(data: bytes) -> int:
     mixer, mask = 0x5BD1E995, 0xFFFFFFFF
-    length = len(data)
-    whole = length & ~3
-    result = 0x9747B28C ^ length
-    for i in range(0, whole, 4):
-        word = int.from_bytes(data[i : i + 4], "little") * mixer & mask
-        word = (word ^ word >> 24) * mixer & mask
-        result = result * mixer & mask ^ word
-    if whole < length:
-        result = (result ^ int.from_bytes(data[whole:], "little")) * mixer & mask
+    words, rest = divmod(len(data), 4)
+    result = 0x9747B28C ^ len(data)
+    for word in struct.unpack_from(f"<{words}I", data):
+        word = word * mixer & mask
+        result = result * mixer & mask ^ (word ^ word >> 24) * mixer & mask
+    if rest:
+        result = (result ^ int.from_bytes(data[-rest:], "little")) * mixer & mask
     result = (result ^ result >> 13) * mixer & mask
     return result ^ result >> 15

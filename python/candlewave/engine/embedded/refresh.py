@@ -6,7 +6,7 @@ all layers move at once.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -113,7 +113,7 @@ class Refresher:
                 stats.messages += pumped.messages
                 stats.rows += pumped.rows
                 stats.skipped += pumped.skipped
-                self._analyze_if_grown(table.name, pumped.rows)
+                self._analyze_if_grown(table.name, table.statement.primary_key, pumped.rows)
             if self._bus:
                 self._send_snapshots(graph, self._bus)
             if stats.messages:
@@ -184,10 +184,11 @@ class Refresher:
             self._graph = _read_graph(self._conn, objects, self._schema, version)
         return self._graph
 
-    def _analyze_if_grown(self, name: str, rows: int) -> None:
-        """Gather statistics when a relation has doubled at once; autovacuum comes too late for a first load.
+    def _analyze_if_grown(self, name: str, columns: Sequence[str], rows: int) -> None:
+        """Gather statistics of some columns when a relation has doubled at once; autovacuum comes too late for that.
 
-        Without them PostgreSQL reads a single trade through an index on times instead of the primary key.
+        Without them PostgreSQL reads a single trade through an index on times instead of the primary key. Of all
+        columns of a wide view they would take longer than to fill it.
         """
         if rows < _ANALYZE_ROWS:
             return
@@ -200,7 +201,8 @@ class Refresher:
             )
             known = cursor.fetchone()
             if known is not None and rows > known[0]:
-                cursor.execute(sql.SQL("ANALYZE {}").format(relation))
+                listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+                cursor.execute(sql.SQL("ANALYZE {} ({})" if columns else "ANALYZE {}").format(relation, listed))
 
     def _send_snapshots(self, graph: _Graph, bus: PostgresBus) -> None:
         """Send a new sink every row that its view has already, as RisingWave does; later it gets changes."""
@@ -300,7 +302,7 @@ class Refresher:
                     for sink in graph.sinks[view.name]:
                         _publish(self._bus, self._conn, sink, view, change.rows)
             stats.written[view.name], stats.deleted[view.name], stats.computed[view.name] = written, deleted, computed
-            self._analyze_if_grown(view.name, written)
+            self._analyze_if_grown(view.name, view.keys, written)
             stats.seconds[view.name] = time.perf_counter() - started
             if moved:
                 changes[view.name] = moved
