@@ -22,7 +22,7 @@ RELEASED = "36bfc4c"
 DEADLINE = 120.0
 COMPARED = (
     "SELECT * FROM trades",
-    "SELECT * FROM symbols",
+    "SELECT exchange, symbol, base, quote FROM symbols",
     "SELECT exchange, symbol, timeframe, open_time, open, high, low, close, volume, trades FROM candles",
     "SELECT exchange, symbol, open_time, close, obv FROM indicators WHERE timeframe = '1m'",
 )

@@ -40,6 +40,7 @@ CREATE TABLE symbols (
     symbol VARCHAR,
     base VARCHAR,
     quote VARCHAR,
+    kind VARCHAR,
     PRIMARY KEY (exchange, symbol)
 )
 """

@@ -86,12 +86,12 @@ def backfill(
     """
     import asyncio
 
+    from candlewave.core.markets import normalise_symbol
     from candlewave.services.ingest.archive import Format
     from candlewave.services.ingest.backfill import Loader, archived_trades
     from candlewave.services.ingest.exchange import Exchange
     from candlewave.services.ingest.ledger import Ledger
     from candlewave.services.ingest.publish import Publisher
-    from candlewave.services.ingest.validate import normalise_symbol
     from candlewave.services.ingest.verify import StoredTrades
 
     settings, config = load_project()

@@ -68,6 +68,7 @@ class Market(Document):
     id: str
     base: str | None
     quote: str | None
+    kind: Literal["spot", "swap", "future", "option"] | None
     is_synthetic: bool
     first_candle: datetime | None
     last_candle: datetime | None

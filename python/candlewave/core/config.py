@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from candlewave.core.errors import CandlewaveError, in_words
-from candlewave.core.markets import Market
+from candlewave.core.markets import Market, normalise_symbol
 from candlewave.core.paths import project_root
 
 TIMEFRAME_SECONDS: dict[str, int] = {
@@ -45,8 +45,11 @@ class ExchangeConfig(_Table):
     @classmethod
     def _base_and_quote(cls, symbols: list[str]) -> list[str]:
         for symbol in symbols:
-            if not re.fullmatch(r"[A-Z0-9.]+/[A-Z0-9.]+", symbol):
-                raise ValueError(f"symbol {symbol!r} is not of the form BASE/QUOTE, such as BTC/USD")
+            if normalise_symbol(symbol) != symbol:
+                raise ValueError(
+                    f"symbol {symbol!r} is not of the form BASE/QUOTE, such as BTC/USD, or of a contract's, such as"
+                    " BTC/USDT:USDT, in capitals"
+                )
         return symbols
 
 

@@ -269,11 +269,13 @@ class Target(ABC):
 
     def put_symbols(self, markets: list[Market]) -> int:
         """Write the markets that the table ``symbols`` does not have as given; return how many."""
-        known = set(self._rows("SELECT exchange, symbol, base, quote FROM symbols"))
-        wanted = [(s.exchange, s.symbol, s.base, s.quote) for s in markets]
+        known = set(self._rows("SELECT exchange, symbol, base, quote, kind FROM symbols"))
+        wanted = [(s.exchange, s.symbol, s.base, s.quote, s.kind) for s in markets]
         missing = [row for row in wanted if row not in known]
         for row in missing:
-            self.conn.execute("INSERT INTO symbols (exchange, symbol, base, quote) VALUES (%s, %s, %s, %s)", row)
+            self.conn.execute(
+                "INSERT INTO symbols (exchange, symbol, base, quote, kind) VALUES (%s, %s, %s, %s, %s)", row
+            )
         return len(missing)
 
     def same_type(self, column: Column, found: str) -> bool:

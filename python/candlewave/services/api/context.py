@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from candlewave.contracts.records import TrainingRequest
 from candlewave.core.config import Config
+from candlewave.core.markets import normalise_symbol, symbol_id
 from candlewave.core.times import utc_now
 from candlewave.services.api.answers import Answer, Memory
 from candlewave.services.api.cache import SingleFlight
@@ -22,7 +23,7 @@ from candlewave.services.api.sql import Order, Position, Statement, statement
 _MARKETS_SECONDS = 1.0
 MARKETS = statement(
     "SELECT coalesce(f.exchange, s.exchange) AS exchange, coalesce(f.symbol, s.symbol) AS symbol, s.base, s.quote,"
-    " f.last_ts, f.last_trade_ts"
+    " s.kind, f.last_ts, f.last_trade_ts"
     " FROM symbols AS s FULL JOIN feed_clock AS f ON s.exchange = f.exchange AND s.symbol = f.symbol"
     " ORDER BY 1, 2"
 )
@@ -83,23 +84,27 @@ class Context:
         Raises:
             ProblemError: 404, there is no such market; it names the nearest.
         """
-        wanted = symbol.replace("-", "/").upper()
+        wanted = normalise_symbol(symbol) or symbol.upper()
         place = exchange or self.config.default_exchange
         known = [(row["exchange"], row["symbol"]) for row in await self.markets()]
         for found in known:
             if found[0].lower() == place.lower() and found[1].upper() == wanted:
                 return found
-        elsewhere = [f"exchange={e}&symbol={_id(s)}" for e, s in known if s.upper() == wanted]
-        here = {_id(s): f"exchange={e}&symbol={_id(s)}" for e, s in known if e.lower() == place.lower()}
-        anywhere = {_id(s): f"exchange={e}&symbol={_id(s)}" for e, s in known}
+        elsewhere = [f"exchange={e}&symbol={symbol_id(s)}" for e, s in known if s.upper() == wanted]
+        here = {symbol_id(s): f"exchange={e}&symbol={symbol_id(s)}" for e, s in known if e.lower() == place.lower()}
+        anywhere = {symbol_id(s): f"exchange={e}&symbol={symbol_id(s)}" for e, s in known}
         close = (
             elsewhere
-            or [here[n] for n in nearest(_id(wanted), here)]
-            or [anywhere[n] for n in nearest(_id(wanted), anywhere)]
+            or [here[n] for n in nearest(symbol_id(wanted), here)]
+            or [anywhere[n] for n in nearest(symbol_id(wanted), anywhere)]
         )
         hint = f" Nearest: {', '.join(close[:3])}." if close else " /v1/symbols lists all."
         raise ProblemError(
-            404, "unknown-market", "Unknown market", f"There is no {_id(wanted)} on {place}.{hint}", nearest=close[:3]
+            404,
+            "unknown-market",
+            "Unknown market",
+            f"There is no {symbol_id(wanted)} on {place}.{hint}",
+            nearest=close[:3],
         )
 
     async def exchange(self, exchange: str) -> str:
@@ -184,10 +189,6 @@ class Context:
         rows = rows[: wanted.limit]
         last = ["" if name in blank else rows[-1][name] for name, _ in order] if more else []
         return {"data": rows, "next_cursor": self.cursors.write(selection, last) if more else None}
-
-
-def _id(symbol: str) -> str:
-    return symbol.replace("/", "-")
 
 
 def _context(request: Request) -> Context:

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)")
-_SYMBOL = r"^[A-Za-z0-9._]{1,32}[-/][A-Za-z0-9._]{1,32}$"
+_SYMBOL = r"^[^\x00-#%-\-/:-@\[-^`{-\x9f]{1,40}[-/][^\x00-#%-,/;-@\[-^`{-\x9f]{1,80}$"
+"""Letters of any script, digits, ``.``, ``$`` and ``_``; behind the first ``-`` or ``/`` also ``:`` and ``-``."""
 _NAME = r"^[A-Za-z0-9_.-]{1,100}$"
 MAX_LIMIT = 1000
 
@@ -27,7 +28,9 @@ def _read_time(value: object) -> object:
 
 
 Time = Annotated[datetime, BeforeValidator(_read_time), WithJsonSchema({"type": "string", "format": "date-time"})]
-Symbol = Annotated[str, Field(pattern=_SYMBOL, description="BASE-QUOTE, such as BTC-USD", examples=["BTC-USD"])]
+Symbol = Annotated[
+    str, Field(pattern=_SYMBOL, description="BASE-QUOTE, such as BTC-USD, or BTC-USDT:USDT", examples=["BTC-USD"])
+]
 AnySymbol = Annotated[str | None, Field(pattern=_SYMBOL, description="Every market if left out", examples=["BTC-USD"])]
 Exchange = Annotated[
     str | None, Field(pattern=_NAME, description="The configured default if left out", examples=["simulated"])

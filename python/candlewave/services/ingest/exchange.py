@@ -4,6 +4,7 @@ ccxt turns trades into its own form; this module takes prices and times from as 
 keeps garbage from breaking a connection, and knows how each exchange's history is paged.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -86,11 +87,10 @@ class Profile:
 
 _AGGREGATE_TRADES = {
     "defaultType": "spot",
-    "fetchTradesMethod": "publicGetAggTrades",
     "watchTrades": {"name": "aggTrade"},
     "watchTradesForSymbols": {"name": "aggTrade"},
 }
-"""Binance's single trades cannot be paged without an API key; aggregate trades can, and are streamed too."""
+"""Binance's single trades cannot be paged without an API key; aggregate trades can: ccxt asks for them over REST."""
 
 PROFILES = {
     "kraken": Profile("kraken", running_ids=True, history="kraken", candles_kept=720),
@@ -193,10 +193,30 @@ class Exchange:
         """
         self._on_record, self._on_refused, self._on_served = on_record, on_refused, on_served
         self._wanted = list(symbols)
-        self._own_names = {self.own_name(symbol): symbol for symbol in symbols}
-        while self._wanted:
+        self._own_names = {}
+        for symbol in symbols:
+            own = self.own_name(symbol)  # a coin and its contract may share one
+            self._own_names[symbol if own in self._own_names else own] = symbol
+        groups = [asyncio.ensure_future(self._watch_group(group)) for group in self._groups(symbols)]
+        try:
+            await asyncio.gather(*groups)
+        finally:
+            for group in groups:
+                group.cancel()
+            await asyncio.gather(*groups, return_exceptions=True)
+
+    def _groups(self, symbols: Sequence[str]) -> list[set[str]]:
+        """Return the symbols that share a connection: spot, linear and inverse contracts have one each."""
+        groups: dict[tuple[object, ...], set[str]] = {}
+        for symbol in symbols:
+            market = self.client.markets[symbol]
+            groups.setdefault(tuple(map(market.get, ("type", "linear", "inverse"))), set()).add(symbol)
+        return list(groups.values())
+
+    async def _watch_group(self, group: set[str]) -> None:
+        while wanted := [symbol for symbol in self._wanted if symbol in group]:
             try:
-                await self._hear(list(self._wanted))
+                await self._hear(wanted)
             except _SymbolRefusedError:
                 continue
             except ccxt.NetworkError:

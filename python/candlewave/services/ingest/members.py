@@ -19,7 +19,7 @@ _RARE_QUOTES = "DAI UST TRY INR RUB UAH PLN ZAR MXN ARS COP CZK RON IDRT NGN SGD
 _COINS = "SOL ADA DOT LTC LINK AVAX MATIC POL ATOM UNI XLM XMR BCH ETC NEAR SHIB PEPE TON SUI APT ARB OP"
 _COMMON, _RARE = frozenset(_COMMON_QUOTES.split()), frozenset(_RARE_QUOTES.split())
 _LEGACY = {"X": "BTC XBT ETH XRP LTC XDG XLM XMR ZEC ETC REP MLN".split(), "Z": ["USD", "EUR"]}  # noqa: SIM905
-_TOKEN = re.compile(r"[^A-Z0-9]+")
+_TOKEN = re.compile(r"[\W_]+")
 _SUFFIXES = frozenset(
     {".csv", ".gz", ".zip", ".txt", ".bz2", ".xz", ".lzma", ".jsonl", ".json", ".feather", ".parquet"}
 )

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from candlewave.core.errors import CandlewaveError
+from candlewave.core.markets import Market
 from candlewave.engine.connect import EngineError
 from candlewave.services.ingest.holes import Hole, Last
 from candlewave.services.ingest.ledger import Ledger, LoadedRange
@@ -102,10 +103,10 @@ class EngineStore:
 def register_symbols(conn: psycopg.Connection, exchange: str, symbols: Iterable[str]) -> None:
     """Add markets to table ``symbols``; existing ones are not changed."""
     for symbol in symbols:
-        base, _, quote = symbol.partition("/")
+        market = Market(exchange, symbol)
         conn.execute(
-            "INSERT INTO symbols (exchange, symbol, base, quote) VALUES (%s, %s, %s, %s)",
-            [exchange, symbol, base, quote],
+            "INSERT INTO symbols (exchange, symbol, base, quote, kind) VALUES (%s, %s, %s, %s, %s)",
+            [exchange, symbol, market.base, market.quote, market.kind],
         )
 
 

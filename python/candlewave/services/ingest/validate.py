@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 
 from candlewave.contracts.records import USED_ID, Origin, Side, Trade
 from candlewave.core.errors import CandlewaveError
+from candlewave.core.markets import normalise_symbol
 from candlewave.core.times import EPOCH, utc_now
 from candlewave.services.ingest.records import Garbage, RawTrade
 
@@ -20,7 +21,6 @@ FUTURE = timedelta(seconds=2)
 
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?").fullmatch
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?").fullmatch
-_SYMBOL = re.compile(r"[A-Z0-9.]+/[A-Z0-9.]+").fullmatch
 _EXCHANGE = re.compile(r"[a-z0-9_]+").fullmatch
 _BIGINT = 2**63
 _LONGEST = 200
@@ -180,14 +180,6 @@ def check_raw(validator: Validator, raw: RawTrade, received_at: datetime) -> Tra
         received_at=received_at,
         seq=None if numeric else 0,
     )
-
-
-def normalise_symbol(text: str) -> str | None:
-    """Return a symbol in the form BTC/USD, given that or BTC-USD in any case; None when it is neither."""
-    symbol = text.strip().upper()
-    if "/" not in symbol:
-        symbol = symbol.replace("-", "/", 1)
-    return symbol if _SYMBOL(symbol) and len(symbol) <= 40 else None
 
 
 def sequence(trade_id: str) -> int:

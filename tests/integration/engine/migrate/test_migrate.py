@@ -90,7 +90,7 @@ def test_first_migration_makes_everything(engine: Engine, project: SmallProject)
         "trades": "table", "symbols": "table", "minutes": "materialized view", "scaled": "materialized view",
         "latest": "view", "scaled_sink": "sink",
     }.items()  # fmt: skip
-    assert engine.rows("SELECT * FROM symbols") == [("kraken", "BTC/USD", "BTC", "USD")]
+    assert engine.rows("SELECT * FROM symbols") == [("kraken", "BTC/USD", "BTC", "USD", "spot")]
 
 
 def test_second_run_does_nothing(engine: Engine, project: SmallProject) -> None:
@@ -232,11 +232,11 @@ def test_interrupted_at_every_statement_goes_on_to_the_same_end(
 def test_symbols_of_the_configuration_are_written_over(engine: Engine, project: SmallProject) -> None:
     engine.migrator(project, Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD"]}}})).upgrade()
     engine.execute("INSERT INTO symbols (exchange, symbol, base, quote) VALUES ('kraken', 'BTC/USD', 'XBT', 'USD')")
-    both = Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD", "ETH/USD"]}}})
+    both = Config.model_validate({"exchanges": {"kraken": {"symbols": ["BTC/USD", "ETH/USDT:USDT"]}}})
     engine.migrator(project, both).upgrade()
     assert engine.rows("SELECT * FROM symbols") == [
-        ("kraken", "BTC/USD", "BTC", "USD"),
-        ("kraken", "ETH/USD", "ETH", "USD"),
+        ("kraken", "BTC/USD", "BTC", "USD", "spot"),
+        ("kraken", "ETH/USDT:USDT", "ETH", "USDT", "swap"),
     ]
 
 

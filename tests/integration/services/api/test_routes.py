@@ -1,5 +1,6 @@
 """What the routes answer, compared with the engine's own rows."""
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,6 +50,31 @@ def test_answers_have_the_documented_form_and_are_not_empty(
     model.model_validate(answer)
     if filled is not None:
         assert len(answer["data"]) >= filled
+
+
+@pytest.mark.parametrize(
+    ("symbol", "written", "base", "quote", "kind"),
+    [
+        ("币安人生/USDT", "币安人生-USDT", "币安人生", "USDT", "spot"),
+        ("BTC/USDT:USDT", "btc-usdt:usdt", "BTC", "USDT", "swap"),
+        ("BTC/USD:BTC-261225", "BTC/USD:BTC-261225", "BTC", "USD", "future"),
+    ],
+)
+def test_contracts_and_names_in_other_scripts_are_markets(
+    api: httpx.Client, world: World, symbol: str, written: str, base: str, quote: str, kind: str
+) -> None:
+    world.market.conn.execute("INSERT INTO symbols VALUES ('elsewhere', %s, %s, %s, %s)", [symbol, base, quote, kind])
+    try:
+        deadline = time.monotonic() + 10  # the list of markets is kept for a second
+        while not (found := [m for m in get(api, "symbols")["data"] if m["symbol"] == symbol]):
+            assert time.monotonic() < deadline
+        (listed,) = found
+        answer = get(api, "candles", exchange="elsewhere", symbol=written)
+        assert (answer["symbol"], answer["data"]) == (symbol, [])
+        assert (listed["id"], listed["base"], listed["kind"]) == (symbol.replace("/", "-", 1), base, kind)
+        assert get(api, "candles", exchange="elsewhere", symbol=listed["id"])["symbol"] == symbol
+    finally:
+        world.market.conn.execute("DELETE FROM symbols WHERE exchange = 'elsewhere'")
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,22 @@ def test_a_refused_load_leaves_no_trace(
     assert running.value("SELECT count(*) FROM loaded_ranges") == 0
 
 
+def test_contracts_and_names_in_other_scripts_are_markets(command: Command, running: Engine, tmp_path: Path) -> None:
+    rows = [
+        f"{name},{i},2026-01-05T00:00:1{i}Z,buy,{100 + i},1"
+        for name in ("币安人生-USDT", "BTC/USDT:USDT")
+        for i in range(3)
+    ]
+    result = command("replay", write(tmp_path / "t.csv", *rows), "--exchange", "testex")
+    assert result.exit_code == 0, result.output
+    assert running.rows("SELECT symbol, base, quote, kind FROM symbols WHERE exchange = 'testex' ORDER BY symbol") == [
+        ("BTC/USDT:USDT", "BTC", "USDT", "swap"),
+        ("币安人生/USDT", "币安人生", "USDT", "spot"),
+    ]
+    candles = "SELECT symbol, trades, close FROM candles WHERE timeframe = '1m' AND exchange = 'testex' ORDER BY symbol"
+    assert running.rows(candles) == [("BTC/USDT:USDT", 3, 102.0), ("币安人生/USDT", 3, 102.0)]
+
+
 TRADE_IDS = "".join(f"{17 + i},100,1,100,{1588291200000 + 1000 * i},True,True\n" for i in range(12))
 AGGREGATE_IDS = "".join(f"{17 + i},200,1,5,5,{1614556200000 + 1000 * i},False,True\n" for i in range(10))
 

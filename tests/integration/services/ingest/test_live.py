@@ -360,6 +360,16 @@ def dropped(symbol: str) -> float:
     return float(metrics.DROPPED.labels("kraken", symbol)._value.get())
 
 
+def test_a_name_in_another_script_is_a_market(running: Engine) -> None:
+    symbol = "币安人生/USD"
+    with FakeKraken([symbol]) as kraken, live(running, kraken, symbols=[symbol]):
+        kraken.trade(symbol, now(), "0.5")
+        kraken.trade(symbol, now(), "0.6", send=False)
+        kraken.trade(symbol, now(), "0.7")
+        wait_for_trades(running, kraken, symbol)
+    assert stored(running, symbol) == [1, 2, 3]
+
+
 def test_an_unknown_symbol_leaves_the_others_running(running: Engine, kraken: FakeKraken) -> None:
     with live(running, kraken, symbols=(BTC, "NOPE/USD")) as service:
         kraken.trade(BTC, now())

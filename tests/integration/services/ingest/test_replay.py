@@ -101,7 +101,7 @@ def test_made_up_trades_give_the_candles_that_pandas_gives(engine: Engine, tmp_p
     assert_candles(engine, path)
     states = dict(engine.rows("SELECT feed_state, count(*) FROM candles WHERE timeframe = '1m' GROUP BY feed_state"))  # type: ignore[arg-type]
     assert set(states) == {"traded", "quiet"}, "a complete range has no minute without a feed"
-    assert engine.rows("SELECT symbol, base, quote FROM symbols") == [("BTC/USD", "BTC", "USD")]
+    assert engine.rows("SELECT symbol, base, quote, kind FROM symbols") == [("BTC/USD", "BTC", "USD", "spot")]
 
 
 def write(path: Path, count: int = 30) -> Path:

@@ -156,6 +156,53 @@ def test_a_row_that_cannot_be_read_is_a_dead_letter_and_its_neighbours_are_loade
     assert re.match("trade id is missing" if lenient else r"trade cannot be read: \w+Error: ", reason)
 
 
+PERPETUAL = MARKET | {
+    "symbol": "BTC/USD:USD", "settle": "USD", "type": "swap", "spot": False, "swap": True, "contract": True,
+    "linear": True, "contractSize": 1,
+}  # fmt: skip
+
+
+def test_a_perpetual_contract_has_its_own_endpoint_and_keeps_its_symbol() -> None:
+    _, row = ROWS["binance"]
+
+    async def collect() -> list[object]:
+        exchange = Exchange("binance", SETTINGS)
+        exchange.client.set_markets([MARKET | {"id": "BTCUSD"}, PERPETUAL | {"id": "BTCUSD"}])
+
+        async def asked(_params: object) -> object:
+            return [row(1), row(2)]
+
+        exchange.client.fapiPublicGetAggTrades = asked
+        page = await anext(aiter(exchange.history("BTC/USD:USD", T0, T0 + timedelta(seconds=2))))
+        await exchange.close()
+        return [(t.symbol, t.trade_id) for t in page if isinstance(t, RawTrade)]
+
+    assert asyncio.run(collect()) == [("BTC/USD:USD", "1"), ("BTC/USD:USD", "2")]
+
+
+def test_a_coin_and_its_contract_are_watched_on_connections_of_their_own() -> None:
+    """ccxt takes one kind of market at a time; what ends one connection ends the watch."""
+
+    async def watch() -> list[list[str]]:
+        exchange = Exchange("binance", SETTINGS)
+        exchange.client.set_markets([MARKET | {"id": "BTCUSD"}, PERPETUAL | {"id": "BTCUSD"}])
+        asked: list[list[str]] = []
+
+        async def hear(symbols: list[str]) -> None:
+            asked.append(symbols)
+            if len(asked) == 2:
+                raise ccxt.NetworkError("closed")
+            await asyncio.Event().wait()
+
+        exchange.client.watch_trades_for_symbols = hear
+        with pytest.raises(ccxt.NetworkError):
+            await exchange.watch(["BTC/USD", "BTC/USD:USD"], lambda _: None, lambda *_: None)
+        await exchange.close()
+        return sorted(asked)
+
+    assert asyncio.run(watch()) == [["BTC/USD"], ["BTC/USD:USD"]]
+
+
 def test_a_page_without_one_readable_row_is_a_bad_answer() -> None:
     async def ask() -> None:
         exchange = Exchange("binance", IngestSettings(**{**PATIENCE, "request_give_up_seconds": 0.01}))

@@ -24,6 +24,8 @@ from candlewave.services.ingest.members import WrongMarketError, files_of_market
         ("btc_usd.csv", "kraken", "BTC/USD", True),
         ("BTC-USD.csv", "kraken", "ETH/USD", False),
         ("BTCUSDT-trades-2021-01.csv", "binance", "BTC/USDT:USDT", True),
+        ("币安人生USDT-aggTrades-2025-10.zip", "binance", "币安人生/USDT", True),
+        ("币安人生USDT-aggTrades-2025-10.zip", "binance", "BTC/USDT", False),
         ("history-trades.csv", "kraken", "BTC/USD", None),
         ("registry.csv", "kraken", "BTC/USD", None),
         ("2021-01.csv", "kraken", "BTC/USD", None),

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from candlewave.contracts.records import Trade
-from candlewave.services.ingest.validate import Reject, Validator, normalise_symbol
+from candlewave.core.markets import normalise_symbol
+from candlewave.services.ingest.validate import Reject, Validator
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 GOOD = {

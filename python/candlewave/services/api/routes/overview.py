@@ -6,6 +6,8 @@ from fastapi import Query
 
 from candlewave import __version__
 from candlewave.contracts.api import About, Freshness, Markets
+from candlewave.core.markets import Market as MarketName
+from candlewave.core.markets import symbol_id
 from candlewave.services.api.answers import Answer
 from candlewave.services.api.context import Context, Ctx
 from candlewave.services.api.parameters import NoQuery
@@ -106,14 +108,15 @@ async def symbols(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
     for market in await ctx.markets():
         key = (market["exchange"], market["symbol"])
         span = ranges.get(key, {})
-        base, _slash, quote = market["symbol"].partition("/")
+        named = MarketName(*key)
         data.append(
             {
                 "exchange": market["exchange"],
                 "symbol": market["symbol"],
-                "id": market["symbol"].replace("/", "-"),
-                "base": market["base"] or base or None,
-                "quote": market["quote"] or quote or None,
+                "id": symbol_id(market["symbol"]),
+                "base": market["base"] or named.base or None,
+                "quote": market["quote"] or named.quote or None,
+                "kind": market["kind"],
                 "is_synthetic": market["exchange"] == SYNTHETIC,
                 "first_candle": span.get("first_candle"),
                 "last_candle": span.get("last_candle"),

@@ -118,7 +118,7 @@ export async function readMarkets(signal) {
     exchange: row.exchange,
     symbol: row.symbol,
     base: row.base ?? row.symbol.split("/")[0],
-    quote: row.quote ?? row.symbol.split("/")[1] ?? "",
+    quote: row.quote ?? row.symbol.split("/")[1]?.split(":")[0] ?? "",
     isSynthetic: row.is_synthetic,
     lastPrice: row.last_price,
     lastTrade: time(row.last_trade),

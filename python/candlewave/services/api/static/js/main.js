@@ -113,8 +113,9 @@ async function load() {
 /** @returns {ListedMarket} the one in the address, else the last one shown, else one that has prices */
 function startMarket() {
   const asked = new URLSearchParams(location.search);
+  const named = asked.get("symbol");
   const candidates = [
-    { exchange: asked.get("exchange"), symbol: asked.get("symbol")?.replace("-", "/") },
+    { exchange: asked.get("exchange"), symbol: named?.includes("/") ? named : named?.replace("-", "/") },
     { exchange: preference("exchange"), symbol: preference("symbol") },
   ];
   for (const { exchange, symbol } of candidates) {
