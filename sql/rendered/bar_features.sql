@@ -13,7 +13,11 @@
 --   indicators by exchange, symbol, timeframe: open_time -> open_time [0, 0]
 -- readers: features
 CREATE MATERIALIZED VIEW bar_features AS
-WITH moves AS (
+WITH ranges AS (
+    SELECT *, ln(nullif(greatest(high / nullif(low, 0), 0), 0)) * ln(nullif(greatest(high / nullif(low, 0), 0), 0)) AS log_range_square
+    FROM candles
+),
+moves AS (
     SELECT
         exchange, symbol, timeframe, open_time, open, high, low, trades, buy_volume,
         lag(close, 1) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time) AS close_1,
@@ -22,10 +26,17 @@ WITH moves AS (
         lag(close, 5) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time) AS close_5,
         lag(close, 15) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time) AS close_15,
         lag(close, 60) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time) AS close_60,
+        coalesce(log_range_square, 0) AS log_range_squares_1,
+        (coalesce(sum(log_range_square) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), 0) + coalesce(log_range_square, 0)) AS log_range_squares_3,
+        (coalesce(sum(log_range_square) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 3 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), 0) + coalesce(log_range_square, 0)) AS log_range_squares_4,
+        (coalesce(sum(log_range_square) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 4 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), 0) + coalesce(log_range_square, 0)) AS log_range_squares_5,
+        (coalesce(sum(log_range_square) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 14 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), 0) + coalesce(log_range_square, 0)) AS log_range_squares_15,
+        (coalesce(sum(log_range_square) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 23 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), 0) + coalesce(log_range_square, 0)) AS log_range_squares_24,
+        (coalesce(sum(log_range_square) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 59 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), 0) + coalesce(log_range_square, 0)) AS log_range_squares_60,
         (coalesce(sum(volume) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 19 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), 0) + coalesce(volume, 0)) AS volume_sum,
         sum(trades) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 19 PRECEDING AND CURRENT ROW) AS trades_sum,
         count(CASE WHEN trades > 0 THEN 1 END) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 19 PRECEDING AND CURRENT ROW) AS traded_bars
-    FROM candles
+    FROM ranges
 ),
 measured AS (
     SELECT
@@ -39,6 +50,13 @@ measured AS (
         realised_volatility_60 / 7.745966692415 AS volatility_60,
         natr_14 AS natr_14,
         return_zscore_60 AS return_zscore_60,
+        ln(greatest(log_range_squares_1 / 2.77258872224, 0.0000000001)) AS log_variance_1,
+        ln(greatest(log_range_squares_3 / 8.317766166719, 0.0000000001)) AS log_variance_3,
+        ln(greatest(log_range_squares_4 / 11.090354888959, 0.0000000001)) AS log_variance_4,
+        ln(greatest(log_range_squares_5 / 13.862943611199, 0.0000000001)) AS log_variance_5,
+        ln(greatest(log_range_squares_15 / 41.588830833597, 0.0000000001)) AS log_variance_15,
+        ln(greatest(log_range_squares_24 / 66.542129333755, 0.0000000001)) AS log_variance_24,
+        ln(greatest(log_range_squares_60 / 166.355323334387, 0.0000000001)) AS log_variance_60,
         rsi_14 AS rsi_14,
         stoch_rsi_k_14_3_3 AS stoch_rsi_k,
         stochastic_k_14_3_3 AS stochastic_k,
@@ -82,6 +100,13 @@ SELECT
     CASE WHEN warm_bars >= 61 THEN volatility_60 END AS volatility_60,
     CASE WHEN warm_bars >= 42 THEN natr_14 END AS natr_14,
     CASE WHEN warm_bars >= 61 THEN coalesce(return_zscore_60, 0) END AS return_zscore_60,
+    CASE WHEN warm_bars >= 1 THEN log_variance_1 END AS log_variance_1,
+    CASE WHEN warm_bars >= 3 THEN log_variance_3 END AS log_variance_3,
+    CASE WHEN warm_bars >= 4 THEN log_variance_4 END AS log_variance_4,
+    CASE WHEN warm_bars >= 5 THEN log_variance_5 END AS log_variance_5,
+    CASE WHEN warm_bars >= 15 THEN log_variance_15 END AS log_variance_15,
+    CASE WHEN warm_bars >= 24 THEN log_variance_24 END AS log_variance_24,
+    CASE WHEN warm_bars >= 60 THEN log_variance_60 END AS log_variance_60,
     CASE WHEN warm_bars >= 42 THEN coalesce(rsi_14, 50) END AS rsi_14,
     CASE WHEN warm_bars >= 59 THEN coalesce(stoch_rsi_k, 50) END AS stoch_rsi_k,
     CASE WHEN warm_bars >= 16 THEN coalesce(stochastic_k, 50) END AS stochastic_k,

@@ -73,6 +73,55 @@ SELECT
     'log return less its mean, by its deviation' AS meaning
 UNION ALL
 SELECT
+    'log_variance_1_1m' AS name,
+    '1m' AS timeframe,
+    1 AS needs,
+    '-23.03 to 0' AS "range",
+    'logarithm of the variance of a bar''s log return, by the range of the bar, not below -23.03' AS meaning
+UNION ALL
+SELECT
+    'log_variance_3_1m' AS name,
+    '1m' AS timeframe,
+    3 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 3 bars' AS meaning
+UNION ALL
+SELECT
+    'log_variance_4_1m' AS name,
+    '1m' AS timeframe,
+    4 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 4 bars' AS meaning
+UNION ALL
+SELECT
+    'log_variance_5_1m' AS name,
+    '1m' AS timeframe,
+    5 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 5 bars' AS meaning
+UNION ALL
+SELECT
+    'log_variance_15_1m' AS name,
+    '1m' AS timeframe,
+    15 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 15 bars' AS meaning
+UNION ALL
+SELECT
+    'log_variance_24_1m' AS name,
+    '1m' AS timeframe,
+    24 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 24 bars' AS meaning
+UNION ALL
+SELECT
+    'log_variance_60_1m' AS name,
+    '1m' AS timeframe,
+    60 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 60 bars' AS meaning
+UNION ALL
+SELECT
     'rsi_14_1m' AS name,
     '1m' AS timeframe,
     42 AS needs,
@@ -304,6 +353,20 @@ SELECT
     'average true range, percent of the close' AS meaning
 UNION ALL
 SELECT
+    'log_variance_4_5m' AS name,
+    '5m' AS timeframe,
+    4 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 4 bars' AS meaning
+UNION ALL
+SELECT
+    'log_variance_24_5m' AS name,
+    '5m' AS timeframe,
+    24 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 24 bars' AS meaning
+UNION ALL
+SELECT
     'rsi_14_5m' AS name,
     '5m' AS timeframe,
     42 AS needs,
@@ -388,6 +451,20 @@ SELECT
     'average true range, percent of the close' AS meaning
 UNION ALL
 SELECT
+    'log_variance_4_15m' AS name,
+    '15m' AS timeframe,
+    4 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 4 bars' AS meaning
+UNION ALL
+SELECT
+    'log_variance_24_15m' AS name,
+    '15m' AS timeframe,
+    24 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 24 bars' AS meaning
+UNION ALL
+SELECT
     'rsi_14_15m' AS name,
     '15m' AS timeframe,
     42 AS needs,
@@ -470,6 +547,20 @@ SELECT
     42 AS needs,
     '0 and more' AS "range",
     'average true range, percent of the close' AS meaning
+UNION ALL
+SELECT
+    'log_variance_4_1h' AS name,
+    '1h' AS timeframe,
+    4 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 4 bars' AS meaning
+UNION ALL
+SELECT
+    'log_variance_24_1h' AS name,
+    '1h' AS timeframe,
+    24 AS needs,
+    '-23.03 to 0' AS "range",
+    'the same, mean of the variances of 24 bars' AS meaning
 UNION ALL
 SELECT
     'rsi_14_1h' AS name,
@@ -623,4 +714,18 @@ SELECT
     NULL::varchar AS timeframe,
     0 AS needs,
     '-1 to 1' AS "range",
-    'minute of the hour, cosine' AS meaning;
+    'minute of the hour, cosine' AS meaning
+UNION ALL
+SELECT
+    'quarter_begins' AS name,
+    NULL::varchar AS timeframe,
+    0 AS needs,
+    '0 or 1' AS "range",
+    'the next minute begins a quarter of an hour, when many programs trade' AS meaning
+UNION ALL
+SELECT
+    'hour_begins' AS name,
+    NULL::varchar AS timeframe,
+    0 AS needs,
+    '0 or 1' AS "range",
+    'the next minute begins an hour' AS meaning;

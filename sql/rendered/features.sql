@@ -53,6 +53,13 @@ SELECT
     m.volatility_60 AS volatility_60_1m,
     m.natr_14 AS natr_14_1m,
     m.return_zscore_60 AS return_zscore_60_1m,
+    m.log_variance_1 AS log_variance_1_1m,
+    m.log_variance_3 AS log_variance_3_1m,
+    m.log_variance_4 AS log_variance_4_1m,
+    m.log_variance_5 AS log_variance_5_1m,
+    m.log_variance_15 AS log_variance_15_1m,
+    m.log_variance_24 AS log_variance_24_1m,
+    m.log_variance_60 AS log_variance_60_1m,
     m.rsi_14 AS rsi_14_1m,
     m.stoch_rsi_k AS stoch_rsi_k_1m,
     m.stochastic_k AS stochastic_k_1m,
@@ -86,6 +93,8 @@ SELECT
     b5m.return_5 AS return_5_5m,
     b5m.volatility_60 AS volatility_60_5m,
     b5m.natr_14 AS natr_14_5m,
+    b5m.log_variance_4 AS log_variance_4_5m,
+    b5m.log_variance_24 AS log_variance_24_5m,
     b5m.rsi_14 AS rsi_14_5m,
     b5m.stochastic_k AS stochastic_k_5m,
     b5m.macd_hist AS macd_hist_5m,
@@ -98,6 +107,8 @@ SELECT
     b15m.return_5 AS return_5_15m,
     b15m.volatility_60 AS volatility_60_15m,
     b15m.natr_14 AS natr_14_15m,
+    b15m.log_variance_4 AS log_variance_4_15m,
+    b15m.log_variance_24 AS log_variance_24_15m,
     b15m.rsi_14 AS rsi_14_15m,
     b15m.stochastic_k AS stochastic_k_15m,
     b15m.macd_hist AS macd_hist_15m,
@@ -110,6 +121,8 @@ SELECT
     b1h.return_5 AS return_5_1h,
     b1h.volatility_60 AS volatility_60_1h,
     b1h.natr_14 AS natr_14_1h,
+    b1h.log_variance_4 AS log_variance_4_1h,
+    b1h.log_variance_24 AS log_variance_24_1h,
     b1h.rsi_14 AS rsi_14_1h,
     b1h.stochastic_k AS stochastic_k_1h,
     b1h.macd_hist AS macd_hist_1h,
@@ -131,7 +144,9 @@ SELECT
     sin((0.000623331875712 * (minute_number % 10080))::double precision) AS week_sin,
     cos((0.000623331875712 * (minute_number % 10080))::double precision) AS week_cos,
     sin((0.10471975511966 * (minute_number % 60))::double precision) AS hour_sin,
-    cos((0.10471975511966 * (minute_number % 60))::double precision) AS hour_cos
+    cos((0.10471975511966 * (minute_number % 60))::double precision) AS hour_cos,
+    CASE WHEN (minute_number + 1) % 15 = 0 THEN 1 ELSE 0 END::double precision AS quarter_begins,
+    CASE WHEN (minute_number + 1) % 60 = 0 THEN 1 ELSE 0 END::double precision AS hour_begins
 FROM minutes AS m
 LEFT JOIN bars_5m AS b5m
     ON m.exchange = b5m.exchange AND m.symbol = b5m.symbol AND m.bar_5m = b5m.open_time

@@ -27,6 +27,13 @@ WITH pairs AS (
         (i."values" ->> 'volatility_60_1m')::double precision AS used_volatility_60_1m,
         (i."values" ->> 'natr_14_1m')::double precision AS used_natr_14_1m,
         (i."values" ->> 'return_zscore_60_1m')::double precision AS used_return_zscore_60_1m,
+        (i."values" ->> 'log_variance_1_1m')::double precision AS used_log_variance_1_1m,
+        (i."values" ->> 'log_variance_3_1m')::double precision AS used_log_variance_3_1m,
+        (i."values" ->> 'log_variance_4_1m')::double precision AS used_log_variance_4_1m,
+        (i."values" ->> 'log_variance_5_1m')::double precision AS used_log_variance_5_1m,
+        (i."values" ->> 'log_variance_15_1m')::double precision AS used_log_variance_15_1m,
+        (i."values" ->> 'log_variance_24_1m')::double precision AS used_log_variance_24_1m,
+        (i."values" ->> 'log_variance_60_1m')::double precision AS used_log_variance_60_1m,
         (i."values" ->> 'rsi_14_1m')::double precision AS used_rsi_14_1m,
         (i."values" ->> 'stoch_rsi_k_1m')::double precision AS used_stoch_rsi_k_1m,
         (i."values" ->> 'stochastic_k_1m')::double precision AS used_stochastic_k_1m,
@@ -60,6 +67,8 @@ WITH pairs AS (
         (i."values" ->> 'return_5_5m')::double precision AS used_return_5_5m,
         (i."values" ->> 'volatility_60_5m')::double precision AS used_volatility_60_5m,
         (i."values" ->> 'natr_14_5m')::double precision AS used_natr_14_5m,
+        (i."values" ->> 'log_variance_4_5m')::double precision AS used_log_variance_4_5m,
+        (i."values" ->> 'log_variance_24_5m')::double precision AS used_log_variance_24_5m,
         (i."values" ->> 'rsi_14_5m')::double precision AS used_rsi_14_5m,
         (i."values" ->> 'stochastic_k_5m')::double precision AS used_stochastic_k_5m,
         (i."values" ->> 'macd_hist_5m')::double precision AS used_macd_hist_5m,
@@ -72,6 +81,8 @@ WITH pairs AS (
         (i."values" ->> 'return_5_15m')::double precision AS used_return_5_15m,
         (i."values" ->> 'volatility_60_15m')::double precision AS used_volatility_60_15m,
         (i."values" ->> 'natr_14_15m')::double precision AS used_natr_14_15m,
+        (i."values" ->> 'log_variance_4_15m')::double precision AS used_log_variance_4_15m,
+        (i."values" ->> 'log_variance_24_15m')::double precision AS used_log_variance_24_15m,
         (i."values" ->> 'rsi_14_15m')::double precision AS used_rsi_14_15m,
         (i."values" ->> 'stochastic_k_15m')::double precision AS used_stochastic_k_15m,
         (i."values" ->> 'macd_hist_15m')::double precision AS used_macd_hist_15m,
@@ -84,6 +95,8 @@ WITH pairs AS (
         (i."values" ->> 'return_5_1h')::double precision AS used_return_5_1h,
         (i."values" ->> 'volatility_60_1h')::double precision AS used_volatility_60_1h,
         (i."values" ->> 'natr_14_1h')::double precision AS used_natr_14_1h,
+        (i."values" ->> 'log_variance_4_1h')::double precision AS used_log_variance_4_1h,
+        (i."values" ->> 'log_variance_24_1h')::double precision AS used_log_variance_24_1h,
         (i."values" ->> 'rsi_14_1h')::double precision AS used_rsi_14_1h,
         (i."values" ->> 'stochastic_k_1h')::double precision AS used_stochastic_k_1h,
         (i."values" ->> 'macd_hist_1h')::double precision AS used_macd_hist_1h,
@@ -106,6 +119,8 @@ WITH pairs AS (
         (i."values" ->> 'week_cos')::double precision AS used_week_cos,
         (i."values" ->> 'hour_sin')::double precision AS used_hour_sin,
         (i."values" ->> 'hour_cos')::double precision AS used_hour_cos,
+        (i."values" ->> 'quarter_begins')::double precision AS used_quarter_begins,
+        (i."values" ->> 'hour_begins')::double precision AS used_hour_begins,
         f.*
     FROM prediction_inputs AS i
     INNER JOIN features AS f ON i.exchange = f.exchange AND i.symbol = f.symbol AND i.feature_time = f.open_time
@@ -160,6 +175,41 @@ changes AS (
             WHEN return_zscore_60_1m IS NULL OR used_return_zscore_60_1m IS NULL THEN 1
             ELSE abs(return_zscore_60_1m - used_return_zscore_60_1m) / greatest(1::double precision, abs(return_zscore_60_1m), abs(used_return_zscore_60_1m))
         END AS return_zscore_60_1m,
+        CASE
+            WHEN log_variance_1_1m IS NULL AND used_log_variance_1_1m IS NULL THEN 0
+            WHEN log_variance_1_1m IS NULL OR used_log_variance_1_1m IS NULL THEN 1
+            ELSE abs(log_variance_1_1m - used_log_variance_1_1m) / greatest(1::double precision, abs(log_variance_1_1m), abs(used_log_variance_1_1m))
+        END AS log_variance_1_1m,
+        CASE
+            WHEN log_variance_3_1m IS NULL AND used_log_variance_3_1m IS NULL THEN 0
+            WHEN log_variance_3_1m IS NULL OR used_log_variance_3_1m IS NULL THEN 1
+            ELSE abs(log_variance_3_1m - used_log_variance_3_1m) / greatest(1::double precision, abs(log_variance_3_1m), abs(used_log_variance_3_1m))
+        END AS log_variance_3_1m,
+        CASE
+            WHEN log_variance_4_1m IS NULL AND used_log_variance_4_1m IS NULL THEN 0
+            WHEN log_variance_4_1m IS NULL OR used_log_variance_4_1m IS NULL THEN 1
+            ELSE abs(log_variance_4_1m - used_log_variance_4_1m) / greatest(1::double precision, abs(log_variance_4_1m), abs(used_log_variance_4_1m))
+        END AS log_variance_4_1m,
+        CASE
+            WHEN log_variance_5_1m IS NULL AND used_log_variance_5_1m IS NULL THEN 0
+            WHEN log_variance_5_1m IS NULL OR used_log_variance_5_1m IS NULL THEN 1
+            ELSE abs(log_variance_5_1m - used_log_variance_5_1m) / greatest(1::double precision, abs(log_variance_5_1m), abs(used_log_variance_5_1m))
+        END AS log_variance_5_1m,
+        CASE
+            WHEN log_variance_15_1m IS NULL AND used_log_variance_15_1m IS NULL THEN 0
+            WHEN log_variance_15_1m IS NULL OR used_log_variance_15_1m IS NULL THEN 1
+            ELSE abs(log_variance_15_1m - used_log_variance_15_1m) / greatest(1::double precision, abs(log_variance_15_1m), abs(used_log_variance_15_1m))
+        END AS log_variance_15_1m,
+        CASE
+            WHEN log_variance_24_1m IS NULL AND used_log_variance_24_1m IS NULL THEN 0
+            WHEN log_variance_24_1m IS NULL OR used_log_variance_24_1m IS NULL THEN 1
+            ELSE abs(log_variance_24_1m - used_log_variance_24_1m) / greatest(1::double precision, abs(log_variance_24_1m), abs(used_log_variance_24_1m))
+        END AS log_variance_24_1m,
+        CASE
+            WHEN log_variance_60_1m IS NULL AND used_log_variance_60_1m IS NULL THEN 0
+            WHEN log_variance_60_1m IS NULL OR used_log_variance_60_1m IS NULL THEN 1
+            ELSE abs(log_variance_60_1m - used_log_variance_60_1m) / greatest(1::double precision, abs(log_variance_60_1m), abs(used_log_variance_60_1m))
+        END AS log_variance_60_1m,
         CASE
             WHEN rsi_14_1m IS NULL AND used_rsi_14_1m IS NULL THEN 0
             WHEN rsi_14_1m IS NULL OR used_rsi_14_1m IS NULL THEN 1
@@ -326,6 +376,16 @@ changes AS (
             ELSE abs(natr_14_5m - used_natr_14_5m) / greatest(1::double precision, abs(natr_14_5m), abs(used_natr_14_5m))
         END AS natr_14_5m,
         CASE
+            WHEN log_variance_4_5m IS NULL AND used_log_variance_4_5m IS NULL THEN 0
+            WHEN log_variance_4_5m IS NULL OR used_log_variance_4_5m IS NULL THEN 1
+            ELSE abs(log_variance_4_5m - used_log_variance_4_5m) / greatest(1::double precision, abs(log_variance_4_5m), abs(used_log_variance_4_5m))
+        END AS log_variance_4_5m,
+        CASE
+            WHEN log_variance_24_5m IS NULL AND used_log_variance_24_5m IS NULL THEN 0
+            WHEN log_variance_24_5m IS NULL OR used_log_variance_24_5m IS NULL THEN 1
+            ELSE abs(log_variance_24_5m - used_log_variance_24_5m) / greatest(1::double precision, abs(log_variance_24_5m), abs(used_log_variance_24_5m))
+        END AS log_variance_24_5m,
+        CASE
             WHEN rsi_14_5m IS NULL AND used_rsi_14_5m IS NULL THEN 0
             WHEN rsi_14_5m IS NULL OR used_rsi_14_5m IS NULL THEN 1
             ELSE abs(rsi_14_5m - used_rsi_14_5m) / greatest(1::double precision, abs(rsi_14_5m), abs(used_rsi_14_5m))
@@ -386,6 +446,16 @@ changes AS (
             ELSE abs(natr_14_15m - used_natr_14_15m) / greatest(1::double precision, abs(natr_14_15m), abs(used_natr_14_15m))
         END AS natr_14_15m,
         CASE
+            WHEN log_variance_4_15m IS NULL AND used_log_variance_4_15m IS NULL THEN 0
+            WHEN log_variance_4_15m IS NULL OR used_log_variance_4_15m IS NULL THEN 1
+            ELSE abs(log_variance_4_15m - used_log_variance_4_15m) / greatest(1::double precision, abs(log_variance_4_15m), abs(used_log_variance_4_15m))
+        END AS log_variance_4_15m,
+        CASE
+            WHEN log_variance_24_15m IS NULL AND used_log_variance_24_15m IS NULL THEN 0
+            WHEN log_variance_24_15m IS NULL OR used_log_variance_24_15m IS NULL THEN 1
+            ELSE abs(log_variance_24_15m - used_log_variance_24_15m) / greatest(1::double precision, abs(log_variance_24_15m), abs(used_log_variance_24_15m))
+        END AS log_variance_24_15m,
+        CASE
             WHEN rsi_14_15m IS NULL AND used_rsi_14_15m IS NULL THEN 0
             WHEN rsi_14_15m IS NULL OR used_rsi_14_15m IS NULL THEN 1
             ELSE abs(rsi_14_15m - used_rsi_14_15m) / greatest(1::double precision, abs(rsi_14_15m), abs(used_rsi_14_15m))
@@ -445,6 +515,16 @@ changes AS (
             WHEN natr_14_1h IS NULL OR used_natr_14_1h IS NULL THEN 1
             ELSE abs(natr_14_1h - used_natr_14_1h) / greatest(1::double precision, abs(natr_14_1h), abs(used_natr_14_1h))
         END AS natr_14_1h,
+        CASE
+            WHEN log_variance_4_1h IS NULL AND used_log_variance_4_1h IS NULL THEN 0
+            WHEN log_variance_4_1h IS NULL OR used_log_variance_4_1h IS NULL THEN 1
+            ELSE abs(log_variance_4_1h - used_log_variance_4_1h) / greatest(1::double precision, abs(log_variance_4_1h), abs(used_log_variance_4_1h))
+        END AS log_variance_4_1h,
+        CASE
+            WHEN log_variance_24_1h IS NULL AND used_log_variance_24_1h IS NULL THEN 0
+            WHEN log_variance_24_1h IS NULL OR used_log_variance_24_1h IS NULL THEN 1
+            ELSE abs(log_variance_24_1h - used_log_variance_24_1h) / greatest(1::double precision, abs(log_variance_24_1h), abs(used_log_variance_24_1h))
+        END AS log_variance_24_1h,
         CASE
             WHEN rsi_14_1h IS NULL AND used_rsi_14_1h IS NULL THEN 0
             WHEN rsi_14_1h IS NULL OR used_rsi_14_1h IS NULL THEN 1
@@ -554,7 +634,17 @@ changes AS (
             WHEN hour_cos IS NULL AND used_hour_cos IS NULL THEN 0
             WHEN hour_cos IS NULL OR used_hour_cos IS NULL THEN 1
             ELSE abs(hour_cos - used_hour_cos) / greatest(1::double precision, abs(hour_cos), abs(used_hour_cos))
-        END AS hour_cos
+        END AS hour_cos,
+        CASE
+            WHEN quarter_begins IS NULL AND used_quarter_begins IS NULL THEN 0
+            WHEN quarter_begins IS NULL OR used_quarter_begins IS NULL THEN 1
+            ELSE abs(quarter_begins - used_quarter_begins) / greatest(1::double precision, abs(quarter_begins), abs(used_quarter_begins))
+        END AS quarter_begins,
+        CASE
+            WHEN hour_begins IS NULL AND used_hour_begins IS NULL THEN 0
+            WHEN hour_begins IS NULL OR used_hour_begins IS NULL THEN 1
+            ELSE abs(hour_begins - used_hour_begins) / greatest(1::double precision, abs(hour_begins), abs(used_hour_begins))
+        END AS hour_begins
     FROM pairs
 ),
 counted AS (
@@ -571,6 +661,13 @@ counted AS (
         + CASE WHEN volatility_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN natr_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN return_zscore_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_1_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_3_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_4_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_5_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_15_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_24_1m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_60_1m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN rsi_14_1m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN stoch_rsi_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN stochastic_k_1m > '1e-9'::double precision THEN 1 ELSE 0 END
@@ -604,6 +701,8 @@ counted AS (
         + CASE WHEN return_5_5m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN volatility_60_5m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN natr_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_4_5m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_24_5m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN rsi_14_5m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN stochastic_k_5m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN macd_hist_5m > '1e-9'::double precision THEN 1 ELSE 0 END
@@ -616,6 +715,8 @@ counted AS (
         + CASE WHEN return_5_15m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN volatility_60_15m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN natr_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_4_15m > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_24_15m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN rsi_14_15m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN stochastic_k_15m > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN macd_hist_15m > '1e-9'::double precision THEN 1 ELSE 0 END
@@ -628,6 +729,8 @@ counted AS (
         + CASE WHEN return_5_1h > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN volatility_60_1h > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN natr_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_4_1h > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN log_variance_24_1h > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN rsi_14_1h > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN stochastic_k_1h > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN macd_hist_1h > '1e-9'::double precision THEN 1 ELSE 0 END
@@ -650,8 +753,10 @@ counted AS (
         + CASE WHEN week_cos > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN hour_sin > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN hour_cos > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN quarter_begins > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN hour_begins > '1e-9'::double precision THEN 1 ELSE 0 END
             AS amended_features,
-        greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos) AS largest_change
+        greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, log_variance_1_1m, log_variance_3_1m, log_variance_4_1m, log_variance_5_1m, log_variance_15_1m, log_variance_24_1m, log_variance_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, log_variance_4_5m, log_variance_24_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, log_variance_4_15m, log_variance_24_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, log_variance_4_1h, log_variance_24_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos, quarter_begins, hour_begins) AS largest_change
     FROM changes
 )
 SELECT

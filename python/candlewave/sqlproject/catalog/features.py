@@ -14,8 +14,18 @@ from candlewave.core.config import Config
 RETURN_BARS = (5, 15, 60)
 """Bars that returns look back."""
 
+VARIANCE_BARS = (1, 3, 5, 15, 60)
+"""Bars of which the variance is estimated from highs and lows."""
+
+LONGER_VARIANCE_BARS = (4, 24)
+"""The same, also of longer timeframes: 20 minutes to a day with the shipped ones."""
+
 ACTIVITY_BARS = 20
 """Bars that activity is compared with."""
+
+
+_MIN_VARIANCE = "0.0000000001"
+"""A move of a thousandth of a percent; of a bar that stood still the logarithm would be infinite."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +63,12 @@ class FeatureCatalog:
 
     return_bars = RETURN_BARS
     activity_bars = ACTIVITY_BARS
+    variance_bars = tuple(sorted((*VARIANCE_BARS, *LONGER_VARIANCE_BARS)))
 
     @cached_property
     def of_bars(self) -> tuple[Feature, ...]:
         """Columns of ``bar_features``."""
-        groups = (self._returns, self._oscillators, self._trend, self._bands, self._flows, self._shape, self._gaps)
+        groups = (self._returns, self._variances, self._oscillators, self._trend, self._bands, self._flows, self._shape, self._gaps)
         return tuple(feature for group in groups for feature in group())
 
     @cached_property
@@ -80,6 +91,8 @@ class FeatureCatalog:
             _angle("week_cos", 10080, "time of the week, cosine"),
             _angle("hour_sin", 60, "minute of the hour, sine"),
             _angle("hour_cos", 60, "minute of the hour, cosine"),
+            _begins("quarter_begins", 15, "the next minute begins a quarter of an hour, when many programs trade"),
+            _begins("hour_begins", 60, "the next minute begins an hour"),
         )
 
     @cached_property
@@ -123,6 +136,18 @@ class FeatureCatalog:
         name = f"return_zscore_{c.return_zscore}"
         meaning = "log return less its mean, by its deviation"
         yield Feature(name, c.return_zscore + 1, 0, "about -8 to 8", name, meaning)
+
+    def _variances(self) -> Iterator[Feature]:
+        # The terms of a regression of volatility on volatilities of several lengths (HAR: Corsi 2009), by the range of
+        # each bar, which says five times more than its return does (Parkinson 1980).
+        for bars in self.variance_bars:
+            mean = f"log_range_squares_{bars} / {round(bars * 4 * math.log(2), 12)}"
+            value = f"ln(greatest({mean}, {_MIN_VARIANCE}))"
+            meaning = "logarithm of the variance of a bar's log return, by the range of the bar, not below -23.03"
+            if bars > 1:
+                meaning = f"the same, mean of the variances of {bars} bars"
+            longer = bars in LONGER_VARIANCE_BARS
+            yield Feature(f"log_variance_{bars}", bars, None, "-23.03 to 0", value, meaning, longer=longer)
 
     def _oscillators(self) -> Iterator[Feature]:
         c = self.config.indicators
@@ -229,6 +254,12 @@ def _angle(name: str, period: int, meaning: str) -> Feature:
     step = round(2 * math.pi / period, 15)
     value = f"{name[-3:]}(({step} * (minute_number % {period}))::double precision)"
     return Feature(name, 0, None, "-1 to 1", value, meaning)
+
+
+def _begins(name: str, period: int, meaning: str) -> Feature:
+    """Return whether a period of minutes begins with the next one."""
+    value = f"CASE WHEN (minute_number + 1) % {period} = 0 THEN 1 ELSE 0 END::double precision"
+    return Feature(name, 0, None, "0 or 1", value, meaning)
 
 
 def _ratio(dividend: str, divisor: str) -> str:
