@@ -1,4 +1,4 @@
--- model_events: what became of models: registered, promoted, rejected, rolled_back, with the reason.
+-- model_events: what became of models: registered, promoted, rejected, confirmed (another was not better), rolled_back, with the reason.
 -- grain: one row per event
 -- keys: event_id
 -- event time: occurred_at

@@ -12,6 +12,7 @@
 --   absolute_error: its size
 --   last_price_absolute_error: error that the last price as forecast would have had
 --   pinball: mean pinball loss of the three quantiles
+--   interval_pinball: mean pinball loss of q10 and q90 alone
 --   is_covered: the realised return lies within q10 and q90
 --   is_direction_right: q50 has the sign of the move, NULL when either is zero
 -- footprint:
@@ -40,6 +41,7 @@ SELECT
     abs(q50 - realised_return) AS absolute_error,
     abs(realised_return) AS last_price_absolute_error,
     (greatest(0.1 * (realised_return - q10), (0.1 - 1) * (realised_return - q10)) + greatest(0.5 * (realised_return - q50), (0.5 - 1) * (realised_return - q50)) + greatest(0.9 * (realised_return - q90), (0.9 - 1) * (realised_return - q90))) / 3 AS pinball,
+    (greatest(0.1 * (realised_return - q10), (0.1 - 1) * (realised_return - q10)) + greatest(0.9 * (realised_return - q90), (0.9 - 1) * (realised_return - q90))) / 2 AS interval_pinball,
     realised_return >= q10 AND realised_return <= q90 AS is_covered,
     CASE WHEN q50 <> 0 AND realised_return <> 0 THEN sign(q50) = sign(realised_return) END AS is_direction_right
 FROM realised;

@@ -27,7 +27,7 @@ BASELINE = "baseline"
 
 Origin = Literal["live", "backfill", "replay"]
 Role = Literal["champion", "challenger", "baseline"]
-ModelEventKind = Literal["registered", "promoted", "rejected", "rolled_back"]
+ModelEventKind = Literal["registered", "promoted", "rejected", "confirmed", "rolled_back"]
 Severity = Literal["info", "warning", "critical"]
 AlertStatus = Literal["firing", "resolved"]
 

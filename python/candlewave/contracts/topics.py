@@ -135,7 +135,7 @@ MODEL_EVENTS = _topic(
     1,
     _MONTH,
     key="model_name",
-    holds="registered, promoted, rejected, rolled_back",
+    holds="registered, promoted, rejected, confirmed, rolled_back",
     written_by="model-trainer",
 )
 ALERTS = _topic("alerts", 1, _MONTH, key="fingerprint", holds="firing or resolved", written_by="model-error-monitor")

@@ -24,6 +24,7 @@ class Decision:
         promoted: it becomes the champion.
         served: horizons on which it beat the last price.
         reason: in words, for people and the log of model events.
+        confirms_champion: the present champion was compared with this one, and stays.
         against_champion: share of the champion's error that the new one saves, on data after the champion's training;
             None without a champion.
     """
@@ -32,6 +33,7 @@ class Decision:
     served: tuple[int, ...]
     reason: str
     against_champion: Interval | None = None
+    confirms_champion: bool = False
 
 
 def decide(
@@ -81,6 +83,7 @@ def decide(
         f"not better than version {champion.model_version} on data that both had not seen ({against_text});"
         f" beats the last price on {horizons}: {figures}",
         compared,
+        confirms_champion=True,
     )
 
 

@@ -224,13 +224,14 @@ def train(
             registry.promote(version.version, decision.served)
         else:
             registry.set_alias(CHALLENGER, version.version, decision.served)
-        bus.publish(
-            MODEL_EVENTS.name,
-            [
-                event_message(settings.model_name, version.version, "registered", reason, end),
-                event_message(settings.model_name, version.version, became, decision.reason, end),
-            ],
-        )
+        events = [
+            event_message(settings.model_name, version.version, "registered", reason, end),
+            event_message(settings.model_name, version.version, became, decision.reason, end),
+        ]
+        if decision.confirms_champion and champion is not None:
+            words = f"version {version.version} is not better: {decision.reason}"
+            events.append(event_message(settings.model_name, champion.version, "confirmed", words, end))
+        bus.publish(MODEL_EVENTS.name, events)
         registry.complete(version.version)
     except BaseException:
         _undo(registry, before, version.version)

@@ -17,6 +17,7 @@ from candlewave.rules import (
     ages,
     amended_inputs,
     coverage,
+    evidence,
     feature_drift,
     interval_skill,
     model_error,
@@ -49,8 +50,7 @@ RULES: dict[str, Rule[Any]] = {module.RULE.name: module.RULE for module in _MODU
 
 class MonitorConfig(
     model_error.ErrorLimits,
-    point_skill.PointSkillLimits,
-    coverage.CoverageLimits,
+    evidence.EvidenceLimits,
     feature_drift.DriftLimits,
     stale_model.ModelAgeLimits,
     ages.AgeLimits,

@@ -1,56 +1,46 @@
-"""The 80 % interval held a share of outcomes that chance does not explain: the 99 % interval of that share, over
-``coverage_hours``, excludes 80 %. Forecasts overlap (those an hour ahead share 59 minutes with the next) and markets
-move together, so they are far from independent: counted as if they were, a well-calibrated hourly interval would raise
-a false alarm on 62 % of days. Here all markets of a minute are one observation, time is cut into batches of at least
-thirty minutes and at least two horizons, and Student's t of the batches' spread gives the interval: on simulated
-well-calibrated forecasts it raises a false alarm on 0.6 % of days one minute ahead, 1.9 % at fifteen minutes, 3 % at an
-hour (3,000 days each; a test repeats a part). With fewer than eight batches it decides nothing. *Asks for a training*,
-unless it is the baseline's.
+"""The 80 % interval does not hold between 77 and 83 % of the outcomes, of which a bettor who may look at any time has
+made sure (an e-detector: :mod:`candlewave.rules.evidence`, docs/adr/0041). Forecasts overlap (those an hour ahead
+share 59 minutes with the next), so only those count whose time is a multiple of the horizon, and markets move
+together, so their evidence is averaged, not added. An honest interval raises, with the other rules on skill, at most
+``false_alarms_a_month`` in thirty days; one that is half as wide as it should be is found within two or three hours.
+*Asks for a training*, unless it is the baseline's.
 """
 
 from collections.abc import Iterable
-from typing import Annotated
 
-from pydantic import Field
-
-from candlewave.rules.base import Finding, Limits, Rule, worst
-from candlewave.rules.readings import Hits, Readings
+from candlewave.rules.base import Finding, Rule, worst
+from candlewave.rules.evidence import EvidenceLimits, coverage_evidence, tests
+from candlewave.rules.readings import Readings
 from candlewave.rules.windows import newest
 
 NOMINAL_COVERAGE = 0.8
+TOLERANCE = 0.03
+"""What a calibration of a month ago may be wrong by in a market that has changed a little."""
 
 
-class CoverageLimits(Limits):
-    """Thresholds.
-
-    Attributes:
-        coverage_hours: length of the window in which hits of the 80 % interval are counted.
-    """
-
-    coverage_hours: Annotated[int, Field(ge=1, le=168)] = 24
-
-
-def judge(readings: Readings, limits: CoverageLimits) -> Iterable[Finding]:
-    """Notice an 80 % interval whose coverage differs from 80 % by more than chance in dependent data explains."""
-    from candlewave.rules.statistics import coverage_interval  # those who only want the sentences need no SciPy
-
+def judge(readings: Readings, limits: EvidenceLimits) -> Iterable[Finding]:
+    """Notice an 80 % interval whose coverage differs from 80 % by more than chance and a tolerance explain."""
+    threshold = limits.threshold(tests(readings))
     for subject in sorted(readings.served):
-        hits = readings.hits.get(subject, Hits((), (), ()))
-        batch = max(30, 2 * subject.horizon_minutes)
-        found = coverage_interval(hits.minutes, hits.hits, hits.counts, batch)
+        low, high = NOMINAL_COVERAGE - TOLERANCE, NOMINAL_COVERAGE + TOLERANCE
+        found = coverage_evidence(readings.evidence, subject, low, high)
         unknown = RULE.about(subject.labels, training=subject.is_trained)
-        if found is None or sum(hits.counts) < limits.min_forecasts:
+        rows = [row for row in readings.evidence if row.subject == subject]
+        last_day = sorted({row.hour for row in rows})[-24:]
+        recent = [row for row in rows if row.hour in last_day]
+        units = sum(row.units for row in recent)
+        if not units:
             yield unknown
             continue
         yield unknown.decided(
-            not found.low <= NOMINAL_COVERAGE <= found.high,
-            found.mean,
+            found.holds(threshold),
+            sum(row.units_covered for row in recent) / units,
             {
                 "nominal": NOMINAL_COVERAGE,
-                "interval_99": [found.low, found.high],
-                "batches": found.batches,
-                "batch_minutes": batch,
-                "forecasts": sum(hits.counts),
+                "log_evidence": found.log,
+                "threshold": threshold,
+                "forecasts_apart": found.units,
+                "evidence_of_markets": worst(found.by_market.items()),
                 "worst_markets": worst(
                     (row.market, abs(row.coverage - NOMINAL_COVERAGE))
                     for row in newest([row for row in readings.errors if row.subject == subject], "24h").values()
@@ -62,7 +52,7 @@ def judge(readings: Readings, limits: CoverageLimits) -> Iterable[Finding]:
 RULE = Rule(
     "coverage",
     "warning",
-    CoverageLimits,
+    EvidenceLimits,
     judge,
     lambda share: f"the 80 % interval held {share:.1%} of the outcomes",
 )

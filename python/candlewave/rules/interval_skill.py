@@ -1,27 +1,31 @@
-"""The pinball loss was worse than the baseline's in each of the last ``skill_windows`` hours. *Asks for a training.*"""
+"""The outer quantiles lose more than the baseline's, of which a bettor who may look at any time has made sure (an
+e-detector: :mod:`candlewave.rules.evidence`, docs/adr/0041), each forecast's difference divided by the most it can be.
+*Asks for a training.*
+"""
 
 from collections.abc import Iterable
 
 from candlewave.rules.base import Finding, Rule
+from candlewave.rules.evidence import EvidenceLimits
+from candlewave.rules.losses import judge_losses
 from candlewave.rules.readings import Readings
-from candlewave.rules.skill import SkillLimits, judge_skill
 
 
-def judge(readings: Readings, limits: SkillLimits) -> Iterable[Finding]:
-    """Notice quantiles that are worse than the baseline's for hours."""
-    yield from judge_skill(
+def judge(readings: Readings, limits: EvidenceLimits) -> Iterable[Finding]:
+    """Notice outer quantiles that are worse than the baseline's, by more than chance explains."""
+    yield from judge_losses(
         readings,
         limits,
+        "interval",
         lambda subject: RULE.about(subject.labels, training=subject.is_trained),
         lambda row: row.interval_skill,
-        0.0,
     )
 
 
 RULE = Rule(
     "interval-skill",
     "warning",
-    SkillLimits,
+    EvidenceLimits,
     judge,
-    lambda skill: f"intervals worse than the baseline's for hours, skill {skill:+.1%}",
+    lambda skill: f"intervals are worse than the baseline's, skill of the last day {skill:+.1%}",
 )

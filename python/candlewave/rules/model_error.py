@@ -1,6 +1,7 @@
-"""The mean absolute error of each of the last ``error_windows`` hours is more than ``error_ratio`` times that of the
-last seven days; each market is compared with its own week. It shows that the market has changed, not that the model is
-worse than another, which skill shows. *Asks for a training*, unless it is the baseline's: no training changes that.
+"""The mean absolute error of each of the last ``error_windows`` hours, in widths of the forecasts' own intervals, is
+more than ``error_ratio`` times that of the last seven days; each market is compared with its own week. A volatile
+day that the forecasts know of is no error: their intervals are wide. *Asks for a training*, unless it is the
+baseline's: no training changes that.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,7 @@ class ErrorLimits(Limits):
     """Thresholds.
 
     Attributes:
-        error_ratio: mean absolute error of an hour against that of the last seven days.
+        error_ratio: error of an hour in widths of the interval, against that of the last seven days.
         error_windows: hours in a row above it.
     """
 
@@ -31,8 +32,7 @@ def judge(readings: Readings, limits: ErrorLimits) -> Iterable[Finding]:
         usual = newest(rows, "7d")
         hours = last_hours(readings, rows, limits.error_windows)
         ratios = [
-            mean((row.mae / usual[row.market].mae, row.forecasts) for row in hour if _has_error(usual, row))
-            for hour in hours
+            mean((ratio, row.forecasts) for row in hour if (ratio := _ratio(usual, row)) is not None) for hour in hours
         ]
         yield in_a_row(
             RULE.about(subject.labels, training=subject.is_trained),
@@ -42,16 +42,18 @@ def judge(readings: Readings, limits: ErrorLimits) -> Iterable[Finding]:
                 "ratio_by_hour": [ratio for ratio, _ in ratios],
                 "threshold": limits.error_ratio,
                 "worst_markets": worst(
-                    (row.market, row.mae / usual[row.market].mae)
+                    (row.market, ratio)
                     for row in (hours[-1] if hours else ())
-                    if _has_error(usual, row)
+                    if (ratio := _ratio(usual, row)) is not None
                 ),
             },
         )
 
 
-def _has_error(usual: Mapping[str, ErrorRow], row: ErrorRow) -> bool:
-    return row.market in usual and usual[row.market].mae > 0
+def _ratio(usual: Mapping[str, ErrorRow], row: ErrorRow) -> float | None:
+    """Return the error by that of the market's week; None where one of the two is not known, or there was none."""
+    week = usual[row.market].scaled_error if row.market in usual else None
+    return row.scaled_error / week if week and row.scaled_error is not None else None
 
 
 RULE = Rule(

@@ -1,43 +1,33 @@
-"""The median was worse than the last price in each of the last ``skill_windows`` hours, and by more than
-``skill_margin`` on average. The margin is there because a median near the last price has a skill of ±0.1 % by chance,
-which is below zero for six hours every few days. *Asks for a training.*
+"""The median is worse than the last price, of which a bettor who may look at any time has made sure (an e-detector:
+:mod:`candlewave.rules.evidence`, docs/adr/0041). Each forecast counts alike: its loss less that of the last price,
+divided by the most this can be, the size of the median. A median that is honest but of no use raises, with the other
+rules on skill, at most ``false_alarms_a_month`` in thirty days; one whose sign has flipped is found within hours.
+*Asks for a training.*
 """
 
 from collections.abc import Iterable
-from typing import Annotated
-
-from pydantic import Field
 
 from candlewave.rules.base import Finding, Rule
+from candlewave.rules.evidence import EvidenceLimits
+from candlewave.rules.losses import judge_losses
 from candlewave.rules.readings import Readings
-from candlewave.rules.skill import SkillLimits, judge_skill
 
 
-class PointSkillLimits(SkillLimits):
-    """Thresholds.
-
-    Attributes:
-        skill_margin: by how much the point forecast must be worse than the last price, on average over the hours.
-    """
-
-    skill_margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
-
-
-def judge(readings: Readings, limits: PointSkillLimits) -> Iterable[Finding]:
-    """Notice a median that is worse than the last price for hours, and by more than noise."""
-    yield from judge_skill(
+def judge(readings: Readings, limits: EvidenceLimits) -> Iterable[Finding]:
+    """Notice a median that is worse than the last price, by more than chance explains."""
+    yield from judge_losses(
         readings,
         limits,
+        "point",
         lambda subject: RULE.about(subject.labels, training=subject.is_trained),
         lambda row: row.skill,
-        -limits.skill_margin,
     )
 
 
 RULE = Rule(
     "point-skill",
     "warning",
-    PointSkillLimits,
+    EvidenceLimits,
     judge,
-    lambda skill: f"worse than the last price for hours, skill {skill:+.1%}",
+    lambda skill: f"the median is worse than the last price, skill of the last day {skill:+.1%}",
 )

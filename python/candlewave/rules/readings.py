@@ -1,7 +1,7 @@
 """What rules judge: rows of the evaluation views and ages of markets, as they were at one moment."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -37,6 +37,7 @@ class ErrorRow:
     hour: datetime
     forecasts: int
     mae: float
+    scaled_error: float | None
     bias: float
     coverage: float
     skill: float | None
@@ -49,18 +50,26 @@ class ErrorRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Hits:
-    """How often intervals held, minute by minute, over all markets; for one subject.
+class EvidenceRow:
+    """Sums over forecasts that do not overlap, of one hour; see ``outcome_hours``."""
 
-    Attributes:
-        minutes: feature times, as whole minutes since 1970, ascending.
-        hits: share of the minute's forecasts whose interval held.
-        counts: forecasts of that minute.
-    """
+    exchange: str
+    symbol: str
+    subject: Subject
+    hour: datetime
+    units: int
+    units_covered: int
+    point_units: int
+    point: float
+    point_squares: float
+    interval_units: int
+    interval: float
+    interval_squares: float
 
-    minutes: Sequence[int]
-    hits: Sequence[float]
-    counts: Sequence[int]
+    @property
+    def market(self) -> str:
+        """The market in text."""
+        return f"{self.exchange} {self.symbol}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +109,12 @@ class Readings:
 
     Attributes:
         now: wall clock, UTC.
-        closed_until: the markets' clock: candles are closed up to there.
+        closed_until: up to there candles are closed on every exchange.
         champion: the champion's name and version, None while the baseline alone is served.
-        champion_since: when it was promoted.
+        champion_since: when it was promoted or confirmed.
         served: the subjects that users see, baselines too.
         errors: rows of the hours that the rules look at.
-        hits: coverage by subject.
+        evidence: rows of the hours that bets are made on.
         drift: rows of the champion's last hours.
         judged, amended: forecasts of the last day with an outcome, and those whose inputs were amended.
         markets: those that should be forecast.
@@ -117,7 +126,7 @@ class Readings:
     champion_since: datetime | None = None
     served: frozenset[Subject] = frozenset()
     errors: Sequence[ErrorRow] = ()
-    hits: Mapping[Subject, Hits] = field(default_factory=dict)
+    evidence: Sequence[EvidenceRow] = ()
     drift: Sequence[DriftRow] = ()
     judged: int = 0
     amended: int = 0

@@ -1,4 +1,5 @@
-"""The champion was promoted, or put back by a rollback, more than ``max_model_age_hours`` ago.
+"""The champion was promoted, put back by a rollback, or confirmed by a training whose candidate was not better, more
+than ``max_model_age_hours`` ago.
 
 *Asks for a training.*
 """
@@ -19,7 +20,7 @@ class ModelAgeLimits(Limits):
     """Thresholds.
 
     Attributes:
-        max_model_age_hours: time since the champion was promoted.
+        max_model_age_hours: time since the champion was promoted or confirmed.
     """
 
     max_model_age_hours: Annotated[float, Field(gt=0)] = 336
@@ -37,8 +38,14 @@ def judge(readings: Readings, limits: ModelAgeLimits) -> Iterable[Finding]:
     yield unknown.decided(
         hours > limits.max_model_age_hours,
         hours,
-        {"promoted_at": readings.champion_since.isoformat(), "threshold_hours": limits.max_model_age_hours},
+        {"confirmed_at": readings.champion_since.isoformat(), "threshold_hours": limits.max_model_age_hours},
     )
 
 
-RULE = Rule("stale-model", "warning", ModelAgeLimits, judge, lambda hours: f"promoted {span(hours * 3600)} ago")
+RULE = Rule(
+    "stale-model",
+    "warning",
+    ModelAgeLimits,
+    judge,
+    lambda hours: f"neither replaced nor confirmed for {span(hours * 3600)}",
+)

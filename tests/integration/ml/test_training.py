@@ -199,6 +199,9 @@ def test_a_champion_is_kept_when_the_new_one_is_no_better(registry: Registry, bu
     assert "not better than version 1" in second.decision.reason
     assert registry.version(CHAMPION) == "1"
     assert registry.version(CHALLENGER) == "2"
+    confirmed = [e for e in records(bus, "model_events") if e["event"] == "confirmed"]
+    assert [(e["model_version"], e["occurred_at"]) for e in confirmed] == [("1", "2026-03-05T14:40:00Z")]
+    assert confirmed[0]["reason"].startswith("version 2 is not better: not better than version 1")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from candlewave.core.config import Config, ConfigError, load_config
 from candlewave.core.paths import project_root
 from candlewave.rules import RUNBOOKS, MonitorConfig, judge, monitor_config, summary
 from candlewave.rules.base import Finding
-from candlewave.rules.readings import DriftRow, ErrorRow, Hits, MarketAge, Readings, Subject
+from candlewave.rules.readings import DriftRow, ErrorRow, EvidenceRow, MarketAge, Readings, Subject
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 CLOSED = NOON + timedelta(minutes=5)
@@ -20,7 +20,7 @@ NOW = CLOSED + timedelta(seconds=30)
 HOUR = timedelta(hours=1)
 CHAMPION = Subject("candlewave", "3", 5)
 BASELINE = Subject("baseline", "1", 5)
-CONFIG = MonitorConfig(min_forecasts=30, skill_windows=3, error_windows=2, psi_windows=2)
+CONFIG = MonitorConfig(min_forecasts=30, error_windows=2, psi_windows=2)
 
 
 def row(
@@ -35,7 +35,7 @@ def row(
     forecasts: int = 60,
 ) -> ErrorRow:
     """A row of the hour that began ``back`` hours before noon."""
-    return ErrorRow("kraken", symbol, subject, span, NOON - back * HOUR, forecasts, mae, 0.0, 0.8, skill, interval)
+    return ErrorRow("kraken", symbol, subject, span, NOON - back * HOUR, forecasts, mae, mae, 0.0, 0.8, skill, interval)
 
 
 def readings(errors: Iterable[ErrorRow] = (), **more: object) -> Readings:
@@ -115,47 +115,66 @@ def test_an_hour_counts_when_its_last_forecast_has_an_outcome(until: datetime, h
     assert only(rules.model_error, readings(rows, closed_until=until)).holds is holds
 
 
+def evidence(
+    hits: int = 48, point: float = -30.0, interval: float = -5.0, *, hours: int = 10, subject: Subject = CHAMPION
+) -> list[EvidenceRow]:
+    """Hours of sixty units each in two markets; good ones unless said otherwise."""
+    return [
+        EvidenceRow("kraken", symbol, subject, NOON - back * HOUR, 60, hits, 60, point, 60.0, 60, interval, 10.0)
+        for symbol in ("BTC/USD", "ETH/USD")
+        for back in range(1, hours + 1)
+    ]
+
+
 @pytest.mark.parametrize(
-    ("hourly", "holds"),
+    ("rule", "good", "between", "bad"),
     [
-        ([-0.05, -0.05, -0.05], True),
-        ([-0.05, 0.01, -0.05], False),
-        ([-0.001, -0.001, -0.001], False),
-        ([-0.05, -0.05], None),
+        (rules.coverage, {"hits": 48}, {"hits": 38, "hours": 2}, {"hits": 30}),
+        (rules.coverage, {"hits": 50}, {"hits": 57, "hours": 2}, {"hits": 60}),
+        (rules.point_skill, {"point": 0.0}, {"point": 25.0, "hours": 2}, {"point": 30.0}),
+        (rules.interval_skill, {"interval": 0.0}, {"interval": 20.0, "hours": 1}, {"interval": 10.0}),
     ],
 )
-def test_point_skill_must_be_negative_for_hours_and_by_more_than_noise(
-    hourly: Sequence[float], holds: bool | None
+def test_evidence_is_an_alarm_none_or_neither(
+    rule: ModuleType, good: dict[str, int], between: dict[str, int], bad: dict[str, int]
 ) -> None:
-    rows = [row(back, skill=skill) for back, skill in enumerate(reversed(hourly), 1)]
-    assert only(rules.point_skill, readings(rows)).holds is holds
+    found = {
+        name: only(rule, readings(evidence=evidence(**given)))
+        for name, given in (("good", good), ("between", between), ("bad", bad))
+    }
+    assert {name: finding.holds for name, finding in found.items()} == {"good": False, "between": None, "bad": True}
+    assert only(rule, readings()).holds is None, "nothing measured"
+    assert found["bad"].training
 
 
-def test_skill_is_told_with_the_markets_that_lack_it() -> None:
+def test_skill_is_told_of_the_last_day_with_the_markets_that_lack_it() -> None:
     rows = [
-        *(row(back, skill=-0.1) for back in (1, 2, 3)),
-        *(row(back, symbol="ETH/USD", skill=-0.4) for back in (1, 2, 3)),
-        *(row(back, symbol="ADA/USD", skill=None) for back in (1, 2, 3)),
+        row(span="24h", skill=-0.1),
+        row(span="24h", symbol="ETH/USD", skill=-0.4),
+        row(span="24h", symbol="ADA/USD", skill=None),
     ]
-    finding = only(rules.point_skill, readings(rows))
-    assert finding.value == pytest.approx(-0.25)
+    finding = only(rules.point_skill, readings(rows, evidence=evidence(point=30.0)))
+    assert (finding.holds, finding.value) == (True, pytest.approx(-0.25))
     assert finding.evidence["worst_markets"] == {"kraken ETH/USD": 0.4, "kraken BTC/USD": 0.1}
 
 
-def test_interval_skill_needs_no_margin_but_every_hour() -> None:
-    bad = [row(back, interval=-0.001) for back in (1, 2, 3)]
-    assert only(rules.interval_skill, readings(bad)).holds is True
-    assert only(rules.interval_skill, readings([*bad[:2], row(3, interval=0.0)])).holds is False
-    assert only(rules.interval_skill, readings([*bad[:2], row(3, interval=None)])).holds is None
+def test_evidence_names_the_market_that_it_is_against() -> None:
+    good = [r for r in evidence() if r.symbol == "ETH/USD"]
+    bad = [r for r in evidence(hits=20) if r.symbol == "BTC/USD"]
+    finding = only(rules.coverage, readings(evidence=good + bad))
+    assert finding.holds
+    of_markets = finding.evidence["evidence_of_markets"]
+    assert isinstance(of_markets, dict)
+    assert list(of_markets) == ["kraken BTC/USD", "kraken ETH/USD"]
+    assert of_markets["kraken ETH/USD"] < 5
 
 
 def test_coverage_is_told_with_the_markets_furthest_from_it() -> None:
-    hits = Hits(range(600), [0.5] * 600, [1] * 600)
     days = [
-        ErrorRow("kraken", symbol, CHAMPION, "24h", NOON - HOUR, 60, 1.0, 0.0, covered, 0.1, 0.1)
+        ErrorRow("kraken", symbol, CHAMPION, "24h", NOON - HOUR, 60, 1.0, 1.0, 0.0, covered, 0.1, 0.1)
         for symbol, covered in (("BTC/USD", 0.7), ("ETH/USD", 0.3), ("ADA/USD", 0.95))
     ]
-    finding = only(rules.coverage, readings(days, hits={CHAMPION: hits}))
+    finding = only(rules.coverage, readings(days, evidence=evidence(hits=30)))
     worst = finding.evidence["worst_markets"]
     assert isinstance(worst, dict)
     assert list(worst) == ["kraken ETH/USD", "kraken ADA/USD", "kraken BTC/USD"]
@@ -163,8 +182,8 @@ def test_coverage_is_told_with_the_markets_furthest_from_it() -> None:
 
 
 def test_a_baseline_has_no_skill_to_lose() -> None:
-    rows = [row(back, subject=BASELINE, skill=-1.0, interval=-1.0) for back in (1, 2, 3)]
-    served = readings(rows, served=frozenset({BASELINE}))
+    rows = evidence(point=60.0, interval=60.0, subject=BASELINE)
+    served = readings(served=frozenset({BASELINE}), evidence=rows)
     assert list(rules.point_skill.judge(served, CONFIG)) == []
     assert list(rules.interval_skill.judge(served, CONFIG)) == []
 
@@ -172,27 +191,16 @@ def test_a_baseline_has_no_skill_to_lose() -> None:
 def test_trouble_of_a_baseline_is_told_and_asks_for_no_training() -> None:
     """A training leaves the baseline as it is: the request would come again for ever."""
     rows = [row(span="7d", subject=BASELINE), *(row(back, subject=BASELINE, mae=3.0) for back in (1, 2))]
-    hits = Hits(range(600), [0.5] * 600, [1] * 600)
-    found = readings(rows, served=frozenset({BASELINE}), hits={BASELINE: hits})
+    found = readings(rows, served=frozenset({BASELINE}), evidence=evidence(hits=30, subject=BASELINE))
     for rule in (rules.model_error, rules.coverage):
         finding = only(rule, found)
         assert (finding.holds, finding.training) == (True, False)
-    assert only(rules.coverage, readings(hits={CHAMPION: hits})).training
+    assert only(rules.coverage, readings(evidence=evidence(hits=30))).training
 
 
 def test_versions_that_are_not_served_are_not_judged() -> None:
-    rows = [row(back, subject=Subject("candlewave", "9", 5), skill=-1.0) for back in (1, 2, 3)]
-    assert only(rules.point_skill, readings(rows)).holds is None
-
-
-@pytest.mark.parametrize(("share", "minutes", "holds"), [(0.5, 600, True), (0.8, 600, False), (0.5, 120, None)])
-def test_coverage_is_judged_by_its_interval(share: float, minutes: int, holds: bool | None) -> None:
-    pattern = [float((7 * i) % 10 < 10 * share) for i in range(minutes)]
-    hits = Hits(range(minutes), pattern, [1] * minutes)
-    finding = only(rules.coverage, readings(hits={CHAMPION: hits}))
-    assert finding.holds is holds
-    if holds is not None:
-        assert finding.value == pytest.approx(share)
+    rows = evidence(point=60.0, subject=Subject("candlewave", "9", 5))
+    assert only(rules.point_skill, readings(evidence=rows)).holds is None
 
 
 def drift(by_feature: dict[str, Sequence[float]], version: str = "3") -> Readings:
@@ -253,7 +261,7 @@ def test_share_of_amended_inputs(judged: int, amended: int, holds: bool | None) 
 def test_every_finding_has_words_of_its_own() -> None:
     found = readings(
         [row(span="7d"), *(row(back) for back in (1, 2, 3))],
-        hits={CHAMPION: Hits(range(600), [1.0] * 600, [1] * 600)},
+        evidence=evidence(hits=60),
         drift=[DriftRow("3", "rsi_14_1m", NOON - back * HOUR, 0.3, 0.4) for back in (1, 2)],
         judged=100,
         markets=[MarketAge("kraken", "BTC/USD", CLOSED, CLOSED)],

@@ -1,6 +1,5 @@
 """What the monitor reads from the evaluation views, the clocks, and its own records."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -11,10 +10,9 @@ from psycopg.rows import tuple_row
 
 from candlewave.core.config import Config
 from candlewave.core.markets import Market
-from candlewave.core.times import EPOCH, MINUTE
 from candlewave.engine.clocks import due_candles
 from candlewave.rules import monitor_config
-from candlewave.rules.readings import DriftRow, ErrorRow, Hits, MarketAge, Readings, Subject
+from candlewave.rules.readings import DriftRow, ErrorRow, EvidenceRow, MarketAge, Readings, Subject
 from candlewave.services.monitor.alerts import Alert
 
 _DAY = timedelta(days=1)
@@ -43,19 +41,17 @@ def read(conn: psycopg.Connection, config: Config, now: datetime) -> Readings | 
     closed_until: datetime = rows[0][0]
     limits = monitor_config(config)
     served, champion = _served(conn, closed_until)
-    hours = max(limits.skill_windows, limits.error_windows, limits.psi_windows) + _SPARE_HOURS
+    hours = max(limits.error_windows, limits.psi_windows) + _SPARE_HOURS
     since = closed_until - timedelta(hours=hours)
-    hits, judged, amended = _outcomes(
-        conn, closed_until - timedelta(hours=limits.coverage_hours), closed_until - _DAY, served
-    )
+    judged, amended = _amended(conn, closed_until - _DAY)
     return Readings(
         now=now,
         closed_until=closed_until,
         champion=champion,
-        champion_since=None if champion is None else _promoted_at(conn, *champion),
+        champion_since=None if champion is None else _confirmed_at(conn, *champion),
         served=served,
         errors=_errors(conn, since),
-        hits=hits,
+        evidence=_evidence(conn, closed_until - timedelta(hours=limits.evidence_hours), served),
         drift=_drift(conn, since),
         judged=judged,
         amended=amended,
@@ -99,10 +95,10 @@ def _served(conn: psycopg.Connection, closed_until: datetime) -> tuple[frozenset
     )
 
 
-def _promoted_at(conn: psycopg.Connection, name: str, version: str) -> datetime | None:
+def _confirmed_at(conn: psycopg.Connection, name: str, version: str) -> datetime | None:
     rows = _all(
         conn,
-        "SELECT max(occurred_at) FROM model_events WHERE event IN ('promoted', 'rolled_back')"
+        "SELECT max(occurred_at) FROM model_events WHERE event IN ('promoted', 'rolled_back', 'confirmed')"
         " AND model_name = %s AND model_version = %s",
         [name, version],
     )
@@ -113,8 +109,8 @@ def _promoted_at(conn: psycopg.Connection, name: str, version: str) -> datetime 
 def _errors(conn: psycopg.Connection, since: datetime) -> list[ErrorRow]:
     rows = _all(
         conn,
-        "SELECT exchange, symbol, model_name, model_version, horizon_minutes, span, hour, forecasts, mae, bias,"
-        " coverage, skill, interval_skill FROM model_error WHERE hour >= %s AND forecasts > 0",
+        "SELECT exchange, symbol, model_name, model_version, horizon_minutes, span, hour, forecasts, mae,"
+        " scaled_error, bias, coverage, skill, interval_skill FROM model_error WHERE hour >= %s AND forecasts > 0",
         [since],
     )
     return [
@@ -123,36 +119,37 @@ def _errors(conn: psycopg.Connection, since: datetime) -> list[ErrorRow]:
     ]
 
 
-def _outcomes(
-    conn: psycopg.Connection, hits_since: datetime, amended_since: datetime, served: frozenset[Subject]
-) -> tuple[dict[Subject, Hits], int, int]:
-    """Return coverage by served subject and minute, and how many of the judged forecasts had amended inputs.
+def _evidence(conn: psycopg.Connection, since: datetime, served: frozenset[Subject]) -> list[EvidenceRow]:
+    rows = _all(
+        conn,
+        "SELECT exchange, symbol, model_name, model_version, horizon_minutes, hour, units, units_covered,"
+        " point_units, point_evidence, point_evidence_squares,"
+        " interval_units, interval_evidence, interval_evidence_squares"
+        " FROM outcome_hours WHERE hour >= %s AND units > 0",
+        [since],
+    )
+    return [
+        EvidenceRow(exchange, symbol, subject, *figures)
+        for exchange, symbol, name, version, horizon, *figures in rows
+        if (subject := Subject(name, version, horizon)) in served
+    ]
+
+
+def _amended(conn: psycopg.Connection, since: datetime) -> tuple[int, int]:
+    """Return how many forecasts were judged, and how many of them had inputs that were amended later.
 
     Forecasts made at their target time or later, when a predictor catches up, are not judged.
     """
     rows = _all(
         conn,
-        "SELECT o.model_name, o.model_version, o.horizon_minutes, o.feature_time,"
-        " sum(CASE WHEN o.is_covered THEN 1 ELSE 0 END), count(*), sum(CASE WHEN a.inputs_amended THEN 1 ELSE 0 END)"
+        "SELECT count(*), coalesce(sum(CASE WHEN a.inputs_amended THEN 1 ELSE 0 END), 0)"
         " FROM prediction_outcomes AS o LEFT JOIN input_amendments AS a"
         " ON o.exchange = a.exchange AND o.symbol = a.symbol AND o.feature_time = a.feature_time"
-        " WHERE o.feature_time >= %s AND o.made_at < o.target_time AND o.is_covered IS NOT NULL"
-        " GROUP BY o.model_name, o.model_version, o.horizon_minutes, o.feature_time ORDER BY o.feature_time",
-        [min(hits_since, amended_since)],
+        " WHERE o.feature_time >= %s AND o.made_at < o.target_time AND o.is_covered IS NOT NULL",
+        [since],
     )
-    found: dict[Subject, tuple[list[int], list[float], list[int]]] = defaultdict(lambda: ([], [], []))
-    judged = amended = 0
-    for name, version, horizon, feature_time, covered, count, changed in rows:
-        subject = Subject(name, version, horizon)
-        if subject in served and feature_time >= hits_since:
-            minutes, hits, counts = found[subject]
-            minutes.append((feature_time - EPOCH) // MINUTE)
-            hits.append(int(covered) / int(count))
-            counts.append(int(count))
-        if feature_time >= amended_since:
-            judged += int(count)
-            amended += int(changed)
-    return {subject: Hits(*series) for subject, series in found.items()}, judged, amended
+    judged, amended = rows[0]
+    return int(judged), int(amended)
 
 
 def _drift(conn: psycopg.Connection, since: datetime) -> list[DriftRow]:

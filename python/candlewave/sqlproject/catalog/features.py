@@ -68,7 +68,16 @@ class FeatureCatalog:
     @cached_property
     def of_bars(self) -> tuple[Feature, ...]:
         """Columns of ``bar_features``."""
-        groups = (self._returns, self._variances, self._oscillators, self._trend, self._bands, self._flows, self._shape, self._gaps)
+        groups = (
+            self._returns,
+            self._variances,
+            self._oscillators,
+            self._trend,
+            self._bands,
+            self._flows,
+            self._shape,
+            self._gaps,
+        )
         return tuple(feature for group in groups for feature in group())
 
     @cached_property

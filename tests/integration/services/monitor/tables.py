@@ -63,12 +63,24 @@ class Tables:
             f" 'candlewave', %s, {escaped}, now(), 'infinity' FROM generate_series(7, %s) AS i",
             [self.closed_until, version, minutes],
         )
+        self.conn.execute("DELETE FROM outcome_hours WHERE model_version = %s", [version])
+        self.conn.execute(
+            "INSERT INTO outcome_hours (exchange, symbol, horizon_minutes, model_name, model_version, hour, units,"
+            " units_covered, point_units, point_evidence, point_evidence_squares, interval_units, interval_evidence,"
+            " interval_evidence_squares)"
+            " SELECT exchange, symbol, horizon_minutes, model_name, model_version,"
+            " date_bin('1 hour', feature_time, '2000-01-01 00:00:00+00'), count(*), count(*) FILTER (WHERE is_covered),"
+            " count(*), 0, count(*), count(*), 0, count(*)"
+            " FROM prediction_outcomes WHERE model_version = %s GROUP BY 1, 2, 3, 4, 5, 6",
+            [version],
+        )
 
     def errors(self, **columns: float) -> None:
         """Replace the champion's hourly errors of the last ten hours, and its week's."""
         row = {
             "forecasts": 60,
             "mae": 1.0,
+            "scaled_error": 0.3,
             "bias": 0.1,
             "coverage": 0.8,
             "skill": 0.1,
@@ -81,7 +93,7 @@ class Tables:
                 self.conn.execute(
                     "INSERT INTO model_error (exchange, symbol, horizon_minutes, model_name, model_version, span, hour,"
                     f" {', '.join(row)}) VALUES ('kraken', 'BTC/USD', 5, 'candlewave', '3', %s, %s,"
-                    " %s, %s, %s, %s, %s, %s)",
+                    " %s, %s, %s, %s, %s, %s, %s)",
                     [span, self.closed_until - timedelta(hours=back), *row.values()],
                 )
 

@@ -94,7 +94,8 @@ def test_an_alert_is_stored_and_told_and_asks_for_a_training_and_ends(
     (request,) = records(published("training_requests"))
     assert request["reason"] == "coverage"
     assert request["model_name"] == "candlewave"
-    assert request["evidence"]["alerts"][0]["interval_99"][1] < 0.8
+    cause = request["evidence"]["alerts"][0]
+    assert cause["log_evidence"] > cause["threshold"]
     assert gauge("candlewave_monitor_alerts", rule="coverage", severity="warning") == 1
     tables.outcomes("i % 5 <> 0")
     for _ in range(2):
@@ -183,11 +184,7 @@ def test_windows_end_at_the_markets_clock_and_ages_at_the_wall_clock(
     clock.advance(days=3)
     readings = read(conn, CONFIG, clock.now)
     assert readings is not None
-    assert (
-        readings.hits[Subject("candlewave", "3", 5)].minutes[-1]
-        - readings.hits[Subject("candlewave", "3", 5)].minutes[0]
-        == 60 - 7
-    )
+    assert sum(row.units for row in readings.evidence) == 60 - 6
     (market,) = readings.markets
     assert (market.due, market.forecast) == (CLOSED - timedelta(minutes=1),) * 2
 
@@ -247,7 +244,7 @@ def test_figures_of_the_views_are_exported_and_withdrawn(
     assert sent.states == [([], [])]
 
 
-@pytest.mark.parametrize("event", ["promoted", "rolled_back"])
+@pytest.mark.parametrize("event", ["promoted", "rolled_back", "confirmed"])
 def test_a_champion_is_as_old_as_the_last_decision_for_it(
     conn: psycopg.Connection, tables: Tables, clock: Clock, event: str
 ) -> None:
@@ -279,10 +276,11 @@ def test_windows_and_markets_are_bounded(conn: psycopg.Connection, tables: Table
     for symbol, minutes in (("A", 59), ("B", 61)):
         made = CLOSED - timedelta(minutes=minutes)
         tables.forecast("replayed", symbol, 60, made, "baseline", "1", "baseline", made)
-    config = CONFIG.model_copy(update={"monitor": {"coverage_hours": 1}})
+    config = CONFIG.model_copy(update={"monitor": {"evidence_hours": 2}})
     readings = read(conn, config, clock.now)
     assert readings is not None
-    assert len(readings.hits[Subject("candlewave", "3", 5)].minutes) == 60 - 6 - 1
+    assert {row.subject for row in readings.evidence} == {Subject("candlewave", "3", 5)}
+    assert len(readings.evidence) == 2
     assert readings.judged == 594 - 10
     assert [(market.exchange, market.symbol) for market in readings.markets] == [
         ("kraken", "BTC/USD"),
