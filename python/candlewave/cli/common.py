@@ -84,6 +84,8 @@ def _words(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError) and error.errno != errno.EPIPE:  # the reader of a closed pipe has seen enough
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if type(error).__module__.startswith("ccxt."):  # an exchange refuses, or was unreachable for too long
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
     import psycopg
     from pydantic import ValidationError
 

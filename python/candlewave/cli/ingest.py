@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from candlewave.cli.common import fail, load_project
+from candlewave.core.markets import Market
 from candlewave.core.times import utc_now
 
 if TYPE_CHECKING:
+    from candlewave.cli.candles import CandleOptions
     from candlewave.core.config import Config
     from candlewave.core.settings import Settings
-    from candlewave.services.ingest.backfill import Loaded
+    from candlewave.services.ingest.backfill import Loaded, Loader
     from candlewave.services.ingest.simulator import SimulatedSymbol, Simulator
     from candlewave.services.ingest.validate import BadRecord
 
@@ -32,6 +34,7 @@ class _Against(StrEnum):
 class _ArchiveFormat(StrEnum):
     KRAKEN = "kraken"
     BINANCE = "binance"
+    FREQTRADE = "freqtrade"
 
 
 def register(app: typer.Typer) -> None:
@@ -68,31 +71,49 @@ def backfill(
         datetime | None, typer.Option("--to", formats=_TIME_FORMATS, help="End, exclusive, UTC; now if left out.")
     ] = None,
     archive: Annotated[
-        list[Path] | None, typer.Option(help="Load this archive file instead of asking the API; may be repeated.")
+        list[Path] | None,
+        typer.Option(
+            help="Load this archive file instead of asking the API, with --candles also a folder; may be repeated."
+        ),
     ] = None,
     archive_format: Annotated[
         _ArchiveFormat | None, typer.Option("--format", help="Layout of the files; by the exchange if left out.")
     ] = None,
+    candles: Annotated[bool, typer.Option("--candles", help="Load one-minute candles instead of trades.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of a CSV or Parquet file with candles: open_time=…,open=…,high=…,low=…,close=…,volume=… and, "
+            "where there are any, turnover=…,trades=…,buy_volume=…. Names, or numbers from 1."
+        ),
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option(help="Zone of times in such files that state none: UTC, Europe/Berlin, ….")
+    ] = None,
+    older_from_trades: Annotated[
+        bool,
+        typer.Option(
+            "--older-from-trades", help="Load as trades what the exchange does not keep as candles (Kraken's REST)."
+        ),
+    ] = False,
 ) -> None:
-    """Load history: over the exchange's API (--from, --to), or from its archive files (--archive).
+    """Load history: over the exchange's API (--from, --to), or from archive files (--archive).
 
-    Interrupted loads resume where they were. A range is loaded from the archive or the API, never both, because their
-    trades have different ids and would count twice; the table loaded_ranges says what was loaded.
+    Interrupted loads resume where they were. A range of trades is loaded from the archive or the API, never both,
+    because their trades have different ids and would count twice; the table loaded_ranges says what was loaded.
 
     Archive files are trades as CSV, plain or compressed by gzip, bzip2, xz or zip: Kraken's (time, price, volume) and
     Binance's trades and aggregate trades. Of a zip with several files, those are read whose names say the market; one
     whose name says another market is refused. At the end the trades are compared with what is stored; those whose id
     another trade used before go to trades_rejected, and the command ends with 1.
-    """
-    import asyncio
 
+    With --candles, one-minute candles are loaded, some thousand times fewer than trades, from any exchange that ccxt
+    knows; a minute of which trades are known keeps its trades. Files are Binance's klines, Kraken's OHLCVT, freqtrade's
+    Feather, Parquet and JSON, and any CSV or Parquet with --columns. Other candles than of one minute are refused.
+    Kraken's REST keeps its newest 720: load older ones from its archive, or as trades by --older-from-trades.
+    """
+    from candlewave.cli.candles import CandleOptions
     from candlewave.core.markets import normalise_symbol
-    from candlewave.services.ingest.archive import Format
-    from candlewave.services.ingest.backfill import Loader, archived_trades
-    from candlewave.services.ingest.exchange import Exchange
-    from candlewave.services.ingest.ledger import Ledger
-    from candlewave.services.ingest.publish import Publisher
-    from candlewave.services.ingest.verify import StoredTrades
 
     settings, config = load_project()
     name = exchange or config.default_exchange
@@ -101,43 +122,139 @@ def backfill(
         raise typer.BadParameter(f"{symbol!r} is not of the form BASE/QUOTE, such as BTC/USD", param_hint="--symbol")
     if bool(archive) == (begin is not None):
         raise typer.BadParameter("give --from for the API, or --archive for files (one of them)")
-    layout = archive_format or next((f for f in _ArchiveFormat if f.value == name), None)
-    if archive and layout is None:
-        raise typer.BadParameter(f"the archive layout of {name} is not known: give --format kraken or binance")
-    rejects = _Rejects()
+    options = CandleOptions(archive_format.value if archive_format else None, columns, zone, older_from_trades)
     until = _utc(end) if end else utc_now()
-    total, unit = (None, "trades") if begin is None else (_minutes(_utc(begin), until), "minutes of market time")
-    with _connected(settings) as (bus, conn), _progress(f"Backfill {name} {market}", total, unit) as bar:
-        connection = None if begin is None else Exchange(name)
+    span = None if begin is None else (_utc(begin), until)
+    if candles:
+        _backfill_candles(settings, config, Market(name, market), span, archive or [], options)
+    else:
+        options.refuse_without_candles()
+        _backfill_trades(settings, config, Market(name, market), span, archive or [], archive_format)
+
+
+def _backfill_trades(
+    settings: "Settings",
+    config: "Config",
+    market: Market,
+    span: tuple[datetime, datetime] | None,
+    archive: list[Path],
+    archive_format: _ArchiveFormat | None,
+) -> None:
+    import asyncio
+
+    from candlewave.cli.candles import report_loaded
+    from candlewave.services.ingest.archive import Format
+    from candlewave.services.ingest.backfill import archived_trades
+    from candlewave.services.ingest.exchange import Exchange
+    from candlewave.services.ingest.publish import Publisher
+    from candlewave.services.ingest.verify import StoredTrades
+
+    layout = next((f for f in Format if f.value == (archive_format or market.exchange)), None)
+    if archive and layout is None:
+        raise typer.BadParameter(
+            f"the archive layout of {market.exchange} is not known: give --format kraken or binance"
+        )
+    rejects = _Rejects("trades.dlq")
+    with _connected(settings) as (bus, conn), _span_progress(f"Backfill {market}", span, "trades") as bar:
+        connection = None if span is None else Exchange(market.exchange)
         conflicts = Publisher(bus, "backfill")
         stored = StoredTrades(conn, on_differing=conflicts.id_used_before)
         done = _Counter(bar)
-        loader = Loader(
-            bus,
-            Ledger(conn),
-            timedelta(seconds=config.candles.grace_seconds),
-            _retention(config),
-            on_reject=rejects,
-            on_progress=lambda trades, reached: done.set(trades if begin is None else _minutes(_utc(begin), reached)),
-            on_accepted=lambda: _known_symbol(conn, name, market, config),
+        loader = replace(
+            _trade_loader(bus, conn, config, market, rejects),
+            on_progress=lambda trades, reached: done.set(_done(span, trades, reached)),
             on_published=stored.check,
         )
-        for path in archive or []:
+        for path in archive:
             assert layout is not None
             done.restart()
-            loaded = loader.load_archive(path, Format(layout.value), name, market)
+            loaded = loader.load_archive(path, layout, market.exchange, market.symbol)
             done.set(loaded.trades)
-            _report_loaded(path.name, loaded)
+            report_loaded(path.name, loaded)
             if loaded.ranges:
-                stored.check(archived_trades(path, Format(layout.value), name, market))
-        if begin is not None:
-            loaded = asyncio.run(_load_api(loader, connection, market, _utc(begin), until))
-            done.set(total or 0.0)
-            _report_loaded(f"{name} API", loaded)
+                stored.check(archived_trades(path, layout, market.exchange, market.symbol))
+        if span is not None:
+            loaded = asyncio.run(_load_api(loader, connection, market.symbol, *span))
+            done.set(_minutes(*span))
+            report_loaded(f"{market.exchange} API", loaded)
         conflicts.flush()
     rejects.summary()
     if problem := stored.problem():
-        fail(f"{name} {market}: {problem}")
+        fail(f"{market}: {problem}")
+
+
+def _backfill_candles(
+    settings: "Settings",
+    config: "Config",
+    market: Market,
+    span: tuple[datetime, datetime] | None,
+    archive: list[Path],
+    options: "CandleOptions",
+) -> None:
+    from candlewave.cli.candles import finish, load_files, load_rest
+    from candlewave.services.ingest.candle_load import CandleLoader
+    from candlewave.services.ingest.candle_verify import StoredCandles
+    from candlewave.services.ingest.exchange import Exchange
+    from candlewave.services.ingest.ledger import Ledger
+    from candlewave.services.ingest.publish import Publisher
+    from candlewave.services.ingest.verify import StoredTrades
+
+    rejects = _Rejects("loaded_candles.dlq")
+    with _connected(settings) as (bus, conn):
+        stored, conflicts = StoredCandles(conn), Publisher(bus, "backfill")
+        stored_trades = StoredTrades(conn, on_differing=conflicts.id_used_before)
+        with _span_progress(f"Backfill candles of {market}", span, "candles") as bar:
+            done = _Counter(bar)
+            loader = CandleLoader(
+                bus,
+                Ledger(conn),
+                timedelta(seconds=config.candles.grace_seconds),
+                on_reject=rejects,
+                on_progress=lambda count, reached: done.set(_done(span, count, reached)),
+                on_accepted=lambda: _known_symbol(conn, *market, config),
+                on_published=stored.note,
+            )
+            if span is None:
+                load_files(loader, archive, options, *market, begin_file=done.restart, end_file=done.set)
+            else:
+                trades = replace(
+                    _trade_loader(bus, conn, config, market, rejects),
+                    on_progress=lambda count, reached: done.set(_done(span, count, reached)),
+                    on_published=stored_trades.check,
+                )
+                exchange = Exchange(market.exchange, candles_only=True)
+                older = options.older_from_trades
+                load_rest(loader, trades, exchange, market.symbol, *span, older_from_trades=older)
+                done.set(_minutes(*span))
+            conflicts.flush()
+        rejects.summary()
+        finish(market, stored, stored_trades)
+
+
+def _trade_loader(bus: Any, conn: Any, config: "Config", market: Market, rejects: "_Rejects") -> "Loader":
+    from candlewave.services.ingest.backfill import Loader
+    from candlewave.services.ingest.ledger import Ledger
+
+    return Loader(
+        bus,
+        Ledger(conn),
+        timedelta(seconds=config.candles.grace_seconds),
+        _retention(config),
+        on_reject=rejects,
+        on_accepted=lambda: _known_symbol(conn, *market, config),
+    )
+
+
+def _done(span: tuple[datetime, datetime] | None, count: int, reached: datetime) -> float:
+    """Return how far a load has come, in the unit of its progress: minutes of market time, or records of a file."""
+    return count if span is None else _minutes(span[0], reached)
+
+
+@contextmanager
+def _span_progress(title: str, span: tuple[datetime, datetime] | None, records: str) -> Iterator[Any]:
+    total, unit = (None, records) if span is None else (_minutes(*span), "minutes of market time")
+    with _progress(title, total, unit) as bar:
+        yield bar
 
 
 async def _load_api(loader: Any, exchange: Any, symbol: str, begin: datetime, end: datetime) -> "Loaded":
@@ -176,7 +293,7 @@ def replay(
     if strict_symbols:
         listed = config.exchanges.get(exchange)
         known = frozenset(listed.symbols if listed else ())
-    rejects = _Rejects()
+    rejects = _Rejects("trades.dlq")
     with Lines(file) as lines, _connected(settings) as (bus, conn):
         with _progress(f"Replay {file.name}", lines.total_bytes, "bytes") as bar:
             done = _Counter(bar)
@@ -389,7 +506,8 @@ async def _audit_exchange(conn: Any, name: str, symbols: list[str], timeframe: s
 class _Rejects:
     """Print the first bad records as they are found, and how many there were."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
         self._reasons: dict[str, int] = {}
 
     def __call__(self, bad: "BadRecord") -> None:
@@ -397,7 +515,7 @@ class _Rejects:
         if (total := sum(self._reasons.values())) <= _SHOWN_REJECTS:
             typer.echo(f"rejected: {bad}", err=True)
             if total == _SHOWN_REJECTS:
-                typer.echo("rejected: more are counted and on topic trades.dlq, but not shown", err=True)
+                typer.echo(f"rejected: more are counted and on topic {self._topic}, but not shown", err=True)
 
     def summary(self) -> None:
         if self._reasons:
@@ -432,11 +550,11 @@ def _progress(title: str, total: float | None, unit: str = "trades") -> Iterator
 def _connected(settings: "Settings") -> Iterator[tuple[Any, Any]]:
     """Open the bus and an engine connection."""
     from candlewave.bus import open_bus
-    from candlewave.contracts.topics import TRADES, TRADES_DLQ
+    from candlewave.contracts.topics import LOADED_CANDLES, LOADED_CANDLES_DLQ, TRADES, TRADES_DLQ
     from candlewave.engine.connect import connect
 
     with connect(settings) as conn, open_bus(settings) as bus:
-        bus.ensure_topics([TRADES, TRADES_DLQ])
+        bus.ensure_topics([TRADES, TRADES_DLQ, LOADED_CANDLES, LOADED_CANDLES_DLQ])
         yield bus, conn
 
 
@@ -475,18 +593,6 @@ def _markets(symbols: int | None, rate: float) -> "list[SimulatedSymbol]":
 
     chosen = list(DEFAULT_SYMBOLS) if symbols is None else make_symbols(symbols)
     return [replace(market, rate=market.rate * rate) for market in chosen]
-
-
-def _report_loaded(what: str, loaded: "Loaded") -> None:
-    if not loaded.ranges:
-        typer.echo(f"{what}: already loaded")
-        return
-    resumed = f", resumed after {loaded.resumed:,}" if loaded.resumed else ""
-    typer.echo(f"{what}: {loaded.trades:,} trades and {loaded.heartbeats:,} heartbeats published{resumed}")
-    if loaded.files and loaded.files != (what,):
-        typer.echo(f"  from {', '.join(loaded.files)}")
-    for entry in loaded.ranges:
-        typer.echo(f"  {entry}")
 
 
 def _speed(text: str) -> float | None:

@@ -47,6 +47,11 @@ class Loaded:
     ranges: tuple[LoadedRange, ...]
     files: tuple[str, ...] = ()
 
+    @property
+    def published(self) -> str:
+        """What was published, in words."""
+        return f"{self.trades:,} trades"
+
 
 @dataclass(frozen=True)
 class Loader:

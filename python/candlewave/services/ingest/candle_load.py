@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _SAVE_EVERY = 20_000
 """Candles between two notes of progress in the ledger."""
 
+_LATE = timedelta(hours=1)
+"""A first candle that comes so much later than asked for says that there is none before, not that it was quiet."""
+
 _SPACED = 10
 """From so many candles on, their common spacing says which interval a file has."""
 
@@ -46,7 +49,7 @@ class CandlesLoaded:
         resumed: how many candles an earlier, interrupted load had published already.
         ranges: the ranges now complete.
         files: the files that were read.
-        first: opening time of the first candle that there was; None when there was none.
+        first: the first minute that there was, quiet or not; None when there was none.
     """
 
     candles: int
@@ -56,6 +59,11 @@ class CandlesLoaded:
     ranges: tuple[LoadedRange, ...]
     files: tuple[str, ...] = ()
     first: datetime | None = None
+
+    @property
+    def published(self) -> str:
+        """What was published, in words."""
+        return f"{self.candles:,} candles"
 
 
 @dataclass(frozen=True)
@@ -162,11 +170,11 @@ class CandleLoader:
         publisher = self._publisher(exchange.name, symbol)
         resumed, done, first = 0, [], None
         for part_begin, part_end in self.ledger.missing(exchange.name, symbol, begin, end, candles=True):
-            entry, reached, loaded_at = self._interrupted_api(exchange.name, symbol, part_begin, part_end)
-            resumed += entry.trades
-            entry, oldest = await self._load_part(exchange, entry, reached, loaded_at, now, publisher)
-            done.append(entry)
-            first = first or oldest
+            part = self._part(exchange.name, symbol, part_begin, part_end)
+            resumed += part.entry.trades
+            await self._load_part(exchange, part, now, publisher)
+            done.append(part.entry)
+            first = first or part.first
         return CandlesLoaded(
             publisher.candles,
             publisher.heartbeats,
@@ -176,40 +184,48 @@ class CandleLoader:
             first=first,
         )
 
-    async def _load_part(
-        self,
-        exchange: "Exchange",
-        entry: LoadedRange,
-        reached: datetime,
-        loaded_at: datetime,
-        now: datetime,
-        publisher: CandlePublisher,
-    ) -> tuple[LoadedRange, datetime | None]:
+    async def _load_part(self, exchange: "Exchange", part: "_Part", now: datetime, publisher: CandlePublisher) -> None:
         from candlewave.services.ingest.candle_pages import candle_pages
 
-        symbol = entry.symbol
-        entry = self.ledger.record(replace(entry, reached=_note({}, reached=reached, loaded_at=loaded_at)))
-        minutes = CompleteRange([symbol], reached)
-        checker = CandleChecker(exchange.name, symbol, "rest", loaded_at, now)
-        before, saved, first = entry.trades - publisher.candles, publisher.candles, None
-        async for page in candle_pages(exchange, symbol, reached, entry.end):
+        symbol, end = part.entry.symbol, part.entry.end
+        part.entry = self.ledger.record(part.noted())
+        minutes = None if part.first is None else CompleteRange([symbol], part.reached)
+        checker = CandleChecker(exchange.name, symbol, "rest", part.loaded_at, now)
+        before, saved = part.entry.trades - publisher.candles, publisher.candles
+        async for page in candle_pages(exchange, symbol, part.reached, end):
             for row in page.rows:
                 checked = self._checked(checker, row, f"{exchange.name} REST {symbol}")
                 if isinstance(checked, BadRecord):
                     publisher.reject(checked)
-                elif isinstance(checked, LoadedCandle):
-                    first = first or checked.open_time
+                    continue
+                if minutes is None:
+                    part.first = checked.minute if isinstance(checked, Quiet) else checked.open_time
+                    minutes = CompleteRange([symbol], part.begin)
+                if isinstance(checked, LoadedCandle):
                     publisher.quiet(minutes.advance(symbol, checked.open_time))
                     publisher.candle(checked)
+            if minutes is not None:
+                publisher.quiet(minutes.finish(page.reached))
             publisher.flush()
+            part.reached = page.reached
             if publisher.candles - saved >= self.save_every:
-                note = _note({}, reached=page.reached, loaded_at=loaded_at)
-                entry = self.ledger.record(replace(entry, reached=note, trades=before + publisher.candles))
+                part.entry = self.ledger.record(replace(part.noted(), trades=before + publisher.candles))
                 saved = publisher.candles
             if self.on_progress is not None:
                 self.on_progress(publisher.candles, page.reached)
-        self._close(publisher, minutes, symbol, entry.end)
-        return self.ledger.finish(replace(entry, trades=before + publisher.candles)), first
+        if minutes is not None:
+            self._close(publisher, minutes, symbol, end)
+        publisher.flush()
+        part.entry = self._finish(part, before + publisher.candles)
+
+    def _finish(self, part: "_Part", candles: int) -> LoadedRange:
+        """Mark a part as complete from where its exchange has candles on; before, a file may still have them."""
+        entry = part.entry
+        if part.first is not None and part.begin == entry.begin:
+            return self.ledger.finish(replace(entry, trades=candles))
+        unknown = replace(entry, end=entry.end if part.first is None else part.first, trades=0, reached="")
+        self.ledger.record(unknown)
+        return unknown if part.first is None else self.ledger.finish(replace(entry, begin=part.first, trades=candles))
 
     def _checked(
         self, checker: CandleChecker, row: RawCandle | BadRecord, source: str
@@ -278,18 +294,45 @@ class CandleLoader:
                     return int(note["records"]), datetime.fromisoformat(note["loaded_at"]), entry.trades
         return 0, None, 0
 
-    def _interrupted_api(
-        self, exchange: str, symbol: str, begin: datetime, end: datetime
-    ) -> tuple[LoadedRange, datetime, datetime]:
-        """Return the ledger's row to go on with, from when on to load, and when its load began."""
+    def _part(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> "_Part":
+        """Return a part to load over REST, with what an interrupted load of it has noted."""
         for entry in self.ledger.ranges(exchange, symbol):
-            if (entry.source, entry.begin, entry.state) == (RangeSource.CANDLE_API, begin, State.LOADING):
-                if not entry.reached:
-                    break
+            same = (entry.source, entry.begin, entry.state) == (RangeSource.CANDLE_API, begin, State.LOADING)
+            if same and entry.reached:
                 note = json.loads(entry.reached)
-                reached, loaded_at = (datetime.fromisoformat(note[key]) for key in ("reached", "loaded_at"))
-                return replace(entry, end=max(end, reached)), reached, loaded_at
-        return LoadedRange(exchange, symbol, RangeSource.CANDLE_API, begin, end), begin, self.clock()
+                reached, loaded_at, first = (
+                    None if note[key] is None else datetime.fromisoformat(note[key])
+                    for key in ("reached", "loaded_at", "first")
+                )
+                assert reached is not None
+                assert loaded_at is not None
+                return _Part(replace(entry, end=max(end, reached)), loaded_at, reached, first)
+        return _Part(LoadedRange(exchange, symbol, RangeSource.CANDLE_API, begin, end), self.clock(), begin, None)
+
+
+@dataclass
+class _Part:
+    """A range that is loaded over REST: its row of the ledger, when its load began, and how far it has come.
+
+    Attributes:
+        first: the first minute that the exchange has, quiet or not.
+    """
+
+    entry: LoadedRange
+    loaded_at: datetime
+    reached: datetime
+    first: datetime | None
+
+    @property
+    def begin(self) -> datetime:
+        """From when on minutes without trades are quiet: not long before the first candle, where no market may be."""
+        late = self.first is not None and self.first - self.entry.begin > _LATE
+        return self.first if late and self.first is not None else self.entry.begin
+
+    def noted(self) -> LoadedRange:
+        """Return the ledger's row with a note of where to go on."""
+        note = _note({}, reached=self.reached, loaded_at=self.loaded_at, first=self.first)
+        return replace(self.entry, reached=note)
 
 
 class _Spacing:

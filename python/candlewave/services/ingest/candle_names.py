@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from candlewave.services.ingest.files import FileFormatError
-from candlewave.services.ingest.members import WrongMarketError, files_of_market, stem
+from candlewave.services.ingest.members import WrongMarketError, files_of_market, is_quote, stem
 
 _INTERVAL = re.compile(r"(?:^|[-_.])([0-9]{1,4}(?:s|mo|m|h|d|w|M))(?=$|[-_.])")
 _KRAKEN_MINUTES = re.compile(r"_([0-9]{1,5})$")
 _OTHER_KINDS = re.compile(r"(?i)(?:^|[-_.])(trades|aggTrades|mark|index|funding_rate|premiumIndex)(?=$|[-_.])")
-_FREQTRADE = re.compile(r"(?P<pair>[^-]+_[^-]+)-[0-9]{1,4}[a-zA-Z]{1,2}(?:-[a-z_]+)?")
+_FREQTRADE = re.compile(
+    r"(?P<pair>[^-_]+_(?P<quote>[^-_]+)(?:_[^-_]+)?)-(?:[0-9]{1,4}[a-zA-Z]{1,2}(?:-[a-z_]+)?|trades)"
+)
 _REPLACED = str.maketrans(dict.fromkeys("/ .@$+:", "_"))
 """What freqtrade writes as an underscore in the names of its files."""
 _SHOWN = 5
@@ -75,7 +77,11 @@ def files_in(path: Path, exchange: str, symbol: str) -> list[Path]:
 def _of_market(names: Sequence[str], exchange: str, symbol: str) -> list[str]:
     """As :func:`files_of_market`, with freqtrade's names, which tell a contract from its spot market."""
     pair = symbol.translate(_REPLACED).upper()
-    stated = {name: found["pair"].upper() for name in names if (found := _FREQTRADE.fullmatch(stem(name)))}
+    stated = {
+        name: found["pair"].upper()
+        for name in names
+        if (found := _FREQTRADE.fullmatch(stem(name))) and is_quote(found["quote"])
+    }
     mine = [name for name in names if stated.get(name) == pair]
     if mine:
         return mine

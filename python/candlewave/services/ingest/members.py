@@ -79,6 +79,11 @@ def stem(name: str) -> str:
     return path.name
 
 
+def is_quote(word: str) -> bool:
+    """Tell whether a word is a currency that markets are paid in."""
+    return word.upper() in _COMMON | _RARE
+
+
 def _is_pair(token: str, known: frozenset[str]) -> bool:
     """Tell whether a word looks like base and quote written together, as ETHUSD and 1INCHEUR do."""
     return any(token.endswith(quote) and 2 <= len(token) - len(quote) <= 10 for quote in _COMMON) or any(

@@ -52,7 +52,7 @@ class Recent:
         market: which.
         begin, end: the range that was asked for, in whole minutes.
         candles, trades: how many were published now; both 0 when everything had been loaded before.
-        first: opening time of the first candle there was; None when there was none, or it was loaded before.
+        first: the first minute that there was as a candle; None when there was none, or all was loaded before.
         problem: why the load is not complete, or what is not stored as published, in one line; None when all is well.
     """
 

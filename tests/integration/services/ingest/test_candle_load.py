@@ -187,6 +187,21 @@ def test_krakens_candles_reach_back_720_minutes_and_no_further(engine: Engine, k
     assert candle == [(60062.5, 60063.5, 0.02, pytest.approx(1201.26), 2, None)]
 
 
+def test_before_its_first_candle_an_exchange_has_nothing_and_a_file_may_have_more(engine: Engine) -> None:
+    fake = FakeKlines([kline(MS0 + 60_000 * m) for m in range(300, 303)], page=100)
+    done = binance(loader(engine), fake, T0, at(303))
+    assert (done.candles, done.first) == (3, at(300))
+    assert heartbeats(engine) == [303 + 2 / 60], "nothing is known to have been quiet before"
+    assert [(e.begin, e.end, e.state, e.trades) for e in ranges(engine)] == [
+        (T0, at(300), State.LOADING, 0),
+        (at(300), at(303), State.DONE, 3),
+    ]
+    assert Ledger(engine.conn).missing("binance", "BTC/USDT", T0, at(303), candles=True) == [(T0, at(300))]
+    assert binance(loader(engine), fake, T0, at(303)).candles == 0
+    fake.rows[:0] = [kline(MS0 + 60_000 * m) for m in range(290, 300)]
+    assert binance(loader(engine), fake, T0, at(303)).candles == 10
+
+
 def test_a_range_without_a_minute_that_is_over_is_refused(engine: Engine) -> None:
     fake = FakeKlines([kline(MS0)], now_ms=MS0 + 61_000)
     with pytest.raises(AlreadyLoadedError, match="no whole minute that is over"):

@@ -256,3 +256,138 @@ def test_an_id_that_another_trade_used_before_is_reported_and_kept(
     running.wait(lambda: running.rows(rejected) == [kept])
     repeated = command("replay", first, "--exchange", "testex")
     assert repeated.exit_code == 0, "the same trade again is no conflict"
+
+
+def _candles(path: Path, count: int, begin: int = 1767571200) -> Path:
+    path.write_text("".join(f"{begin + 60 * i},100,101,99,{100 + i % 2},2.5,7\n" for i in range(count)))
+    return path
+
+
+def test_files_with_candles_are_loaded_by_command(command: Command, running: Engine, tmp_path: Path) -> None:
+    path = _candles(tmp_path / "XBTUSD_1.csv", 30)
+    path.write_text(path.read_text() + "junk\n1767573001,1,1,1,1,1,1\n")
+    arguments = ("backfill", "--candles", "--exchange", "kraken", "--symbol", "BTC/USD", "--archive", path)
+    result = command(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "XBTUSD_1.csv: 30 candles and 1 heartbeats published" in result.stdout
+    assert "2026-01-05 00:00:00Z to 2026-01-05 00:30:00Z (candles of an archive, done)" in result.stdout
+    assert "XBTUSD_1.csv, line 31: 1 columns instead of 7" in result.stderr
+    assert "rejected 2 records: not_a_minute 1, wrong_columns 1" in result.stderr
+    rows = running.rows("SELECT count(*), min(source), sum(trades)::int, count(buy_volume) FROM loaded_candles")
+    assert rows == [(30, "archive", 210, 0)]
+    running.wait(lambda: running.value("SELECT count(*) FROM loaded_candles_dlq") == 2)
+    assert running.rows("SELECT exchange, symbol FROM symbols") == [("kraken", "BTC/USD")]
+    assert "already loaded" in command(*arguments).stdout
+
+
+def test_minutes_known_from_trades_are_counted(command: Command, tmp_path: Path) -> None:
+    trades = write(tmp_path / "t.csv", *(f"BTC-USD,{i},2026-01-05T00:{i:02}:10Z,buy,100,1" for i in range(4)))
+    assert command("replay", trades, "--exchange", "kraken").exit_code == 0
+    path = _candles(tmp_path / "XBTUSD_1.csv", 30)
+    result = command("backfill", "--candles", "--exchange", "kraken", "--symbol", "BTC/USD", "--archive", path)
+    assert result.exit_code == 0, result.output
+    assert "4 of 30 loaded minutes are known from trades, which count instead" in result.stdout
+
+
+def test_a_folder_of_candles_and_named_columns_by_command(command: Command, running: Engine, tmp_path: Path) -> None:
+    for name, price in (("BTC_USDT-1m.json", 100), ("BTC_USDT-5m.json", 1), ("ETH_USDT-1m.json", 5)):
+        rows = [[(1767571200 + 60 * i) * 1000, price, price, price, price, 1] for i in range(3)]
+        (tmp_path / name).write_text(json.dumps(rows))
+    result = command("backfill", "--candles", "--exchange", "okx", "--symbol", "BTC/USDT", "--archive", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "BTC_USDT-1m.json: 3 candles" in result.stdout
+    path = tmp_path / "own.csv"
+    path.write_text("when,o,h,l,c,v\n2026-01-05 01:03:00,100,101,99,100,0.5\n")
+    result = command(
+        "backfill", "--candles", "--exchange", "okx", "--symbol", "BTC/USDT", "--archive", path, "--zone",
+        "Europe/Berlin", "--columns", "open_time=when,open=o,high=h,low=l,close=c,volume=v",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    minutes = running.rows("SELECT open_time::text FROM loaded_candles ORDER BY open_time")
+    assert [str(row[0])[:16] for row in minutes] == [f"2026-01-05 00:0{i}" for i in range(4)]
+
+
+def test_kraken_gives_candles_and_what_is_older_as_trades(
+    command: Command, running: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    begin = now - timedelta(minutes=800)
+    with FakeKraken(["BTC/USD"]) as kraken:
+        monkeypatch.setenv("CANDLEWAVE_EXCHANGE_URLS", json.dumps({"kraken": {"rest": kraken.rest, "ws": kraken.ws}}))
+        monkeypatch.setenv("CANDLEWAVE_EXCHANGE_REQUEST_INTERVAL_MS", "1")
+        for i in range(800):
+            kraken.trade("BTC/USD", begin + timedelta(minutes=i, seconds=5), f"{100 + i % 7}", "0.5", send=False)
+        arguments = ("backfill", "--candles", "--symbol", "BTC/USD", "--from", f"{begin:%Y-%m-%dT%H:%M}")
+        refused = command(*arguments)
+        assert refused.exit_code == 1
+        assert "kraken keeps only its newest 720 one-minute candles" in refused.stderr
+        assert "Traceback" not in refused.output
+        assert running.value("SELECT count(*) FROM symbols") == 0
+        result = command(*arguments, "--older-from-trades")
+        assert result.exit_code == 0, result.output
+        assert "kraken API: 8" in result.stdout
+        assert "kraken REST: 71" in result.stdout
+    covered = running.value(
+        "SELECT count(DISTINCT minute) FROM (SELECT open_time AS minute FROM loaded_candles"
+        " UNION SELECT date_trunc('minute', ts) FROM trades WHERE kind = 'trade') AS known"
+    )
+    assert covered in (799, 800), "no minute is missing between trades and candles"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--columns", "open_time=t", "--archive", "f.csv"], "--columns is about candles"),
+        (["--older-from-trades", "--from", "2026-01-01"], "--older-from-trades is about candles"),
+        (["--format", "freqtrade", "--archive", "f.csv"], "--candles only"),
+        (["--candles", "--archive", "f.csv", "--exchange", "okx"], "the layout of f.csv is not known"),
+        (["--candles", "--archive", "f.csv", "--columns", "open_time=t"], "no column for open, high, low"),
+        (["--candles", "--archive", "f.csv", "--zone", "Mars/North"], "'Mars/North' is not a time zone"),
+    ],
+)
+def test_backfill_of_candles_explains_what_is_missing(
+    command: Command, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    (tmp_path / "f.csv").write_text("")
+    arguments = [str(tmp_path / a) if a == "f.csv" else a for a in arguments]
+    result = command("backfill", "--symbol", "BTC/USD", *arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"XBTUSD_5": "1767571200,1,1,1,1,1,1\n"}, "candles of 5m, not of 1m"),
+        ({"ETHUSD_1": "1767571200,1,1,1,1,1,1\n", "SOLUSD_1": "1,1\n"}, "none of 2 files is BTC/USD's by its name"),
+        ({"XBTUSD_1": "1767571200,1,1\n"}, "load them without --candles"),
+        ({"XBTUSD_1": "1767571201,1,1,1,1,1,1\n"}, "no usable candle"),
+        (
+            {"XBTUSD": "".join(f"{1767571200 + 300 * i},1,1,1,1,1,1\n" for i in range(20))},
+            "its candles are 5 minutes apart; only 1-minute candles are loaded",
+        ),
+        (
+            {"XBTUSD": "".join(f"{1767571200 + i},1,1,1,1,1,1\n" for i in range(120))},
+            "its candles are 1 seconds apart",
+        ),
+    ],
+)
+def test_a_refused_load_of_candles_leaves_no_trace(
+    command: Command, running: Engine, tmp_path: Path, members: dict[str, str], words: str
+) -> None:
+    path = _zip(tmp_path / "history.zip", **members)
+    result = command("backfill", "--candles", "--symbol", "BTC/USD", "--exchange", "kraken", "--archive", path)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+    assert running.value("SELECT count(*) FROM symbols") == 0
+    assert running.value("SELECT count(*) FROM loaded_ranges") == 0
+
+
+def test_help_names_what_candles_need(command: Command) -> None:
+    text = " ".join(command("backfill", "--help").output.replace("│", " ").split())
+    for option in ("--candles", "--columns", "--zone", "--older-from-trades"):
+        assert option in text
+    assert "Kraken's REST keeps its newest 720" in text
