@@ -4,7 +4,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,8 +192,15 @@ def _drain(refresher: Refresher, expected: int, what: str) -> Stats:
 
 
 @contextmanager
-def open_engine(layers: tuple[str, ...]) -> Iterator[tuple[psycopg.Connection, PostgresBus, int]]:
-    """Run an embedded engine with the product's own settings in a folder of its own."""
+def open_engine(
+    layers: tuple[str, ...], sinks: Collection[str] = ()
+) -> Iterator[tuple[psycopg.Connection, PostgresBus, int]]:
+    """Run an embedded engine with the product's own settings in a folder of its own.
+
+    Args:
+        layers: folders of ``sql/`` to take; empty means all.
+        sinks: names of sinks to make.
+    """
     folder = Path(tempfile.mkdtemp(prefix="candlewave-bench-"))
     try:
         with (
@@ -206,7 +213,11 @@ def open_engine(layers: tuple[str, ...]) -> Iterator[tuple[psycopg.Connection, P
             bus.ensure_topics(TOPICS.values())
             catalog.install(conn)
             for sql_object in render_objects(load_config()):
-                if sql_object.layer in layers and sql_object.kind is not Kind.SINK:
+                if (
+                    sql_object.name in sinks
+                    if sql_object.kind is Kind.SINK
+                    else not layers or sql_object.layer in layers
+                ):
                     catalog.apply(conn, sql_object.text.replace("${topic_prefix}", ""))
             yield conn, bus, server.pid
     finally:
@@ -215,7 +226,11 @@ def open_engine(layers: tuple[str, ...]) -> Iterator[tuple[psycopg.Connection, P
 
 def memory_of(server_pid: int) -> tuple[str, str]:
     """Return what was summed, and the resident memory of this process and of PostgreSQL (shared pages once)."""
+    mine = psutil.Process().memory_info().rss / 2**20
+    return "Python resident, PostgreSQL proportional", f"{mine:.0f} MB, {proportional(server_pid):.0f} MB"
+
+
+def proportional(server_pid: int) -> float:
+    """Return the memory of a PostgreSQL server in MB, with shared pages once."""
     server = psutil.Process(server_pid)
-    pages = sum(process.memory_full_info().pss for process in [server, *server.children()])
-    mine = psutil.Process().memory_info().rss
-    return "Python resident, PostgreSQL proportional", f"{mine / 2**20:.0f} MB, {pages / 2**20:.0f} MB"
+    return float(sum(process.memory_full_info().pss for process in [server, *server.children()])) / 2**20

@@ -44,7 +44,7 @@ class Stats:
         skipped: messages without a usable key.
         written, deleted: changed rows by view.
         computed: by view, how many portions of it were computed.
-        seconds: wall time by view, and of reading topics as ``topics``.
+        seconds: wall time by view, sinks included, and of reading topics as ``topics``.
     """
 
     messages: int = 0
