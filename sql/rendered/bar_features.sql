@@ -1,12 +1,12 @@
 -- bar_features: every closed bar in numbers without units: by the close, the average true range or the volatility, or
---   bounded. NULL while the bars since the last hole are fewer than a feature needs; 0/0 of a market that stands still has
---   a neutral value, and imputed says of what share of the features that is true.
--- grain: one row per exchange, symbol, timeframe, bar
+--   bounded. NULL while the bars since the last hole are fewer than a feature needs; 0/0 of a market that stands still, and
+--   what loaded history does not tell, has a neutral value, and imputed says of what share of the features that is true.
+-- grain: one row per exchange, symbol, timeframe, whole bar
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: follows indicators and candles
 -- columns:
---   imputed: share of the features for which 0/0 was replaced by a neutral value
+--   imputed: share of the features for which 0/0 or an unknown number was replaced by a neutral value
 --   others: feature of the bar; feature_catalog explains it
 -- footprint:
 --   candles by exchange, symbol, timeframe: open_time -> open_time [0, +60 bars]
@@ -16,6 +16,7 @@ CREATE MATERIALIZED VIEW bar_features AS
 WITH ranges AS (
     SELECT *, ln(nullif(greatest(high / nullif(low, 0), 0), 0)) * ln(nullif(greatest(high / nullif(low, 0), 0), 0)) AS log_range_square
     FROM candles
+    WHERE is_whole
 ),
 moves AS (
     SELECT
@@ -35,7 +36,8 @@ moves AS (
         (coalesce(sum(log_range_square) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 59 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), 0) + coalesce(log_range_square, 0)) AS log_range_squares_60,
         (coalesce(sum(volume) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 19 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW), 0) + coalesce(volume, 0)) AS volume_sum,
         sum(trades) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 19 PRECEDING AND CURRENT ROW) AS trades_sum,
-        count(CASE WHEN trades > 0 THEN 1 END) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 19 PRECEDING AND CURRENT ROW) AS traded_bars
+        count(trades) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 19 PRECEDING AND CURRENT ROW) AS counted_bars,
+        count(CASE WHEN NOT is_filled THEN 1 END) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time ROWS BETWEEN 19 PRECEDING AND CURRENT ROW) AS traded_bars
     FROM ranges
 ),
 measured AS (
@@ -79,7 +81,7 @@ measured AS (
         (close - low) / nullif(high - low, 0) AS close_position,
         (high - low) / nullif(atr_14, 0) AS range,
         (20 * volume) / nullif(volume_sum, 0) AS volume_ratio_20,
-        (20 * trades) / nullif(trades_sum, 0)::double precision AS trades_ratio_20,
+        CASE WHEN counted_bars = 20 THEN (20 * trades) / nullif(trades_sum, 0) END::double precision AS trades_ratio_20,
         traded_bars / 20::double precision AS traded_share_20,
         (close - ema_12) / nullif(atr_14, 0) AS ema_12_gap,
         (close - ema_26) / nullif(atr_14, 0) AS ema_26_gap,

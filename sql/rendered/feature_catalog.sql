@@ -280,7 +280,7 @@ SELECT
     '1m' AS timeframe,
     20 AS needs,
     '0 to 20' AS "range",
-    'number of trades by its mean of the last 20 bars' AS meaning
+    'number of trades by its mean of the last 20 bars, 1 where history does not tell one of them' AS meaning
 UNION ALL
 SELECT
     'traded_share_20_1m' AS name,
@@ -322,7 +322,7 @@ SELECT
     '1m' AS timeframe,
     1 AS needs,
     '0 to 1' AS "range",
-    'share of the features of this bar for which 0/0 was replaced by a neutral value' AS meaning
+    'share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value' AS meaning
 UNION ALL
 SELECT
     'return_1_5m' AS name,
@@ -420,7 +420,7 @@ SELECT
     '5m' AS timeframe,
     1 AS needs,
     '0 to 1' AS "range",
-    'share of the features of this bar for which 0/0 was replaced by a neutral value' AS meaning
+    'share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value' AS meaning
 UNION ALL
 SELECT
     'return_1_15m' AS name,
@@ -518,7 +518,7 @@ SELECT
     '15m' AS timeframe,
     1 AS needs,
     '0 to 1' AS "range",
-    'share of the features of this bar for which 0/0 was replaced by a neutral value' AS meaning
+    'share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value' AS meaning
 UNION ALL
 SELECT
     'return_1_1h' AS name,
@@ -616,7 +616,7 @@ SELECT
     '1h' AS timeframe,
     1 AS needs,
     '0 to 1' AS "range",
-    'share of the features of this bar for which 0/0 was replaced by a neutral value' AS meaning
+    'share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value' AS meaning
 UNION ALL
 SELECT
     'sentiment_1h' AS name,

@@ -1,6 +1,6 @@
 -- indicator_averages: every exponential average, OBV, and warm_bars (bars since the last hole, at most 2560);
 --   with the running sums of the directional index, which ADX smooths once more.
--- grain: one row per exchange, symbol, timeframe, bar
+-- grain: one row per exchange, symbol, timeframe, whole bar
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: an amended candle amends the averages that remember it

@@ -1,7 +1,7 @@
 -- indicator_sums: what indicators add up: each bar's own terms, running sums over its chunk of 256 bars for
 --   the exponential averages, and over its part of the UTC day for OBV. Earlier chunks are in indicator_carry and
---   indicator_obv_carry.
--- grain: one row per exchange, symbol, timeframe, bar
+--   indicator_obv_carry. A bar that lacks a minute is a hole.
+-- grain: one row per exchange, symbol, timeframe, whole bar
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: an amended candle amends the rest of its chunk
@@ -39,6 +39,7 @@ WITH bars AS (
         lag(low) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time) AS last_low,
         lag(close) OVER (PARTITION BY exchange, symbol, timeframe ORDER BY open_time) AS last_close
     FROM candles
+    WHERE is_whole
 ),
 -- A bar after a hole has no previous bar.
 steps AS (

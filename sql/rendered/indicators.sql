@@ -1,6 +1,6 @@
 -- indicators: technical indicators of every closed candle; what each means, and after how many bars it is warm, is in
 --   indicator_catalog. 0/0 is NULL everywhere; warm_bars counts bars since the last hole, at most 2560.
--- grain: one row per exchange, symbol, timeframe, bar
+-- grain: one row per exchange, symbol, timeframe, whole bar
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: an amended candle amends the windows it is in and the averages that remember it

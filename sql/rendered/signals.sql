@@ -2,7 +2,7 @@
 --   NULL. A reading aid and a baseline for the models, not advice. trend: MACD histogram and directional indicators
 --   agree and ADX is at least 25. reversion: RSI beyond 30/70 and the close outside its Bollinger band. breakout: the
 --   close is outside its Keltner channel.
--- grain: one row per exchange, symbol, timeframe, bar
+-- grain: one row per exchange, symbol, timeframe, whole bar
 -- keys: exchange, symbol, timeframe, open_time
 -- event time: open_time
 -- late data: follows indicators

@@ -79,7 +79,7 @@ def conn(make_engine: Callable[[Config], str]) -> Iterator[psycopg.Connection]:
 
 
 def plain_history() -> Facts:
-    """Seventy-five minutes of two markets that move all the time, and an article scored at half time."""
+    """Eighty-one minutes of two markets that move all the time, and an article scored at half time."""
     made = [
         Made(
             symbol,

@@ -27,7 +27,7 @@ CREATE TABLE candles (
     exchange VARCHAR, symbol VARCHAR, timeframe VARCHAR, open_time TIMESTAMPTZ, close_time TIMESTAMPTZ,
     bar_index BIGINT, open DOUBLE PRECISION, high DOUBLE PRECISION, low DOUBLE PRECISION, close DOUBLE PRECISION,
     volume DOUBLE PRECISION, turnover DOUBLE PRECISION, trades BIGINT, buy_volume DOUBLE PRECISION,
-    is_filled BOOLEAN, feed_state VARCHAR, amended_at TIMESTAMPTZ,
+    is_filled BOOLEAN, feed_state VARCHAR, amended_at TIMESTAMPTZ, minutes_present INT, is_whole BOOLEAN,
     PRIMARY KEY (exchange, symbol, timeframe, open_time)
 ) ON CONFLICT OVERWRITE"""
 
@@ -101,6 +101,7 @@ def rows_of(key: Key, candles: Candles) -> list[tuple[object, ...]]:
                 None if np.isnan(bought) else bought,
                 volume == 0,
                 "traded" if volume > 0 else "quiet",
+                True,
             )
         )
     return rows
@@ -120,7 +121,7 @@ def fill(conn: psycopg.Connection, rows: Iterable[Sequence[object]]) -> None:
     """Load rows into table ``candles``."""
     columns = (
         "exchange, symbol, timeframe, open_time, close_time, bar_index, open, high, low, close, volume, turnover,"
-        " trades, buy_volume, is_filled, feed_state"
+        " trades, buy_volume, is_filled, feed_state, is_whole"
     )
     with conn.cursor().copy(sql.SQL(f"COPY candles ({columns}) FROM STDIN")) as copy:  # type: ignore[arg-type]
         for row in rows:

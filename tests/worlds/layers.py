@@ -32,7 +32,7 @@ from candlewave.services.predictor.schedule import Task
 MINUTE = timedelta(minutes=1)
 GRACE = timedelta(seconds=2)
 START = datetime(2024, 1, 1, 23, 31, tzinfo=UTC)  # a run crosses midnight, and bars of 15 minutes begin within it
-MINUTES = 75
+MINUTES = 81
 SYMBOLS = ("A/B", "C/D")
 CONFIG = Config(
     exchanges={"x": ExchangeConfig(symbols=list(SYMBOLS))},

@@ -138,7 +138,7 @@ class IndicatorAudit:
     def measure(self) -> None:
         """Set the metrics of freshness, of the distance to candles, and of warm bars."""
         for market in self._markets():
-            newest = self._newest("candles", "close_time", market)
+            newest = self._newest("candles", "close_time", market, "is_whole")
             row = self._newest("indicators", "close_time, warm_bars", market)
             if newest is None:
                 continue
@@ -212,6 +212,7 @@ class IndicatorAudit:
             "SELECT {} FROM candles AS c LEFT JOIN indicators AS i ON c.exchange = i.exchange AND c.symbol = i.symbol"
             " AND c.timeframe = i.timeframe AND c.open_time = i.open_time"
             " WHERE c.exchange = %s AND c.symbol = %s AND c.timeframe = %s AND c.open_time > %s AND c.open_time <= %s"
+            " AND c.is_whole"
             " ORDER BY c.open_time"
         ).format(sql.SQL(", ").join(columns))
         with self._conn.cursor(row_factory=tuple_row) as cursor:
@@ -240,16 +241,19 @@ class IndicatorAudit:
             return [Series(exchange, symbol, t) for exchange, symbol in cursor for t in timeframes]
 
     def _span(self, market: Series) -> tuple[datetime, datetime] | None:
-        query = sql.SQL("SELECT min(open_time), max(open_time) FROM candles WHERE {}").format(_AND_KEY)
+        query = sql.SQL("SELECT min(open_time), max(open_time) FROM candles WHERE {} AND is_whole").format(_AND_KEY)
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             row = cursor.execute(query, market.key).fetchone()
         return None if row is None or row[0] is None else (row[0], row[1])
 
-    def _newest(self, relation: str, columns: LiteralString, market: Series) -> tuple[datetime, int] | None:
-        query = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY open_time DESC LIMIT 1").format(
+    def _newest(
+        self, relation: str, columns: LiteralString, market: Series, which: LiteralString = "true"
+    ) -> tuple[datetime, int] | None:
+        query = sql.SQL("SELECT {} FROM {} WHERE {} AND {} ORDER BY open_time DESC LIMIT 1").format(
             sql.SQL(columns),
             sql.Identifier(relation),
             _AND_KEY,
+            sql.SQL(which),
         )
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             return cursor.execute(query, market.key).fetchone()

@@ -36,7 +36,8 @@ class Feature:
         name: column; in view ``features`` the timeframe follows, for features of bars.
         needs: bars without a hole before there is a value: three periods for averages that remember (more would leave
             hourly features empty for weeks).
-        neutral: what stands for 0/0 in a market that stands still; None where that cannot be.
+        neutral: what stands for 0/0 in a market that stands still, and for what loaded history does not tell; None
+            where that cannot be.
         range: where its values lie.
         value: SQL, over a bar with its indicators, the closes ``close_n`` of n bars before it, and the sums of its last
             bars; over ``sentiment_minute`` or the minute's number for what is not of bars.
@@ -223,8 +224,8 @@ class FeatureCatalog:
         yield Feature("range", needs, 0, "0 and more", value, "range of the bar, in average true ranges")
         value, meaning = _ratio(f"{n} * volume", "volume_sum"), f"volume by its mean of the last {n} bars"
         yield Feature(f"volume_ratio_{n}", n, 1, f"0 to {n}", value, meaning)
-        value = f"{_ratio(f'{n} * trades', 'trades_sum')}::double precision"
-        meaning = f"number of trades by its mean of the last {n} bars"
+        value = f"CASE WHEN counted_bars = {n} THEN {_ratio(f'{n} * trades', 'trades_sum')} END::double precision"
+        meaning = f"number of trades by its mean of the last {n} bars, 1 where history does not tell one of them"
         yield Feature(f"trades_ratio_{n}", n, 1, f"0 to {n}", value, meaning)
         value, meaning = f"traded_bars / {n}::double precision", f"share of the last {n} bars that had trades"
         yield Feature(f"traded_share_{n}", n, None, "0 to 1", value, meaning)
@@ -244,7 +245,7 @@ def _of_timeframe(features: tuple[Feature, ...], timeframe: str) -> Iterator[Fea
     """Yield what ``features`` takes of the bars of a timeframe."""
     for feature in features:
         yield replace(feature, name=f"{feature.name}_{timeframe}", timeframe=timeframe)
-    meaning = "share of the features of this bar for which 0/0 was replaced by a neutral value"
+    meaning = "share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value"
     yield Feature(f"imputed_{timeframe}", 1, None, "0 to 1", "imputed", meaning, timeframe=timeframe)
 
 
