@@ -11,7 +11,9 @@ from candlewave.bus.protocol import TopicPartition
 PUBLISHED = Counter("candlewave_bus_published_messages_total", "Messages stored durably", ["topic"])
 FAILED = Counter("candlewave_bus_failed_messages_total", "Messages whose publishing failed", ["topic"])
 REFUSED = Counter(
-    "candlewave_bus_refused_messages_total", "Messages that the bus will never take, such as too large ones", ["topic"]
+    "candlewave_bus_refused_messages_total",
+    "Messages that bus or engine will never take: too large, unreadable",
+    ["topic"],
 )
 CONSUMED = Counter("candlewave_bus_consumed_messages_total", "Messages handed to this process", ["topic", "group"])
 PUBLISH_SECONDS = Histogram(

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from candlewave.bus.metrics import REFUSED
 from candlewave.bus.protocol import Message
 from candlewave.contracts.records import USED_ID
 from candlewave.contracts.topics import TRADES
@@ -42,8 +43,12 @@ class Pumped:
     skipped: int
 
 
-def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int) -> Pumped:
-    """Move new messages of a table's topic into it, up to ``limit`` a partition, in the caller's transaction."""
+def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int, only: int | None = None) -> Pumped:
+    """Move new messages of a table's topic into it, up to ``limit`` a partition, in the caller's transaction.
+
+    Args:
+        only: the one partition to read; all when None.
+    """
     connector = table.statement.connector
     assert connector is not None
     with conn.cursor(row_factory=tuple_row) as cursor:
@@ -54,7 +59,9 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int)
     (relation,) = found
     messages = rows = skipped = 0
     group = group_of(table.name, schema)
-    for partition, start, last in _spans(conn, group, connector.topic, relation, limit):
+    for partition, start, last in spans(conn, group, connector.topic, relation, limit):
+        if only is not None and partition != only:
+            continue
         count, usable, changed = _move(conn, table, schema, relation, (partition, start, last))
         if changed < usable and connector.topic == TRADES.name:
             conflicts = _keep_conflicts(conn, table, schema, relation, (partition, start, last))
@@ -69,6 +76,7 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int)
         )
         messages, rows, skipped = messages + count, rows + changed, skipped + count - usable
         if usable < count:
+            REFUSED.labels(connector.topic).inc(count - usable)
             _log.warning(
                 "messages skipped: not JSON objects, without a key, or with a text that PostgreSQL cannot hold",
                 topic=connector.topic,
@@ -80,7 +88,7 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int)
     return Pumped(messages, rows, skipped)
 
 
-def _spans(conn: psycopg.Connection, group: str, topic: str, relation: str, limit: int) -> list[tuple[int, int, int]]:
+def spans(conn: psycopg.Connection, group: str, topic: str, relation: str, limit: int) -> list[tuple[int, int, int]]:
     """Return (partition, first offset, last offset) of what to read next.
 
     Of a backlog all partitions are read up to the same append time: if one symbol ran ahead of the others, the market

@@ -21,12 +21,15 @@ from candlewave.bus.protocol import Message
 from candlewave.contracts.topics import DOCUMENTS
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject, axis_of, has_bus, load, lock
 from candlewave.engine.embedded.connectors import document_message, pump, sink_row
+from candlewave.engine.embedded.quarantine import BREAKAGE, reject, waiting
 from candlewave.engine.embedded.ranges import EVER, Ranges, outputs_of, project, union
 from candlewave.engine.embedded.recompute import PORTION_ROWS, View, recompute
 from candlewave.engine.embedded.translate import translate_query
 from candlewave.sqlproject.ddl import Kind
 from candlewave.sqlproject.header import Footprint, Reach
+from candlewave.telemetry.logs import get_logger
 
+_log = get_logger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SNAPSHOT_ROWS = 5_000
@@ -99,17 +102,55 @@ class Refresher:
         self._schema = schema
         self._batch = batch
         self._portion_rows = portion_rows
+        self._limit = batch
+        """Messages to take now: fewer after one of them broke a view, until it is found."""
         self._graph: _Graph | None = None
 
     def run_once(self) -> Stats:
-        """Take what is pending, up to a batch, and bring every view up to date in one transaction."""
+        """Take what is pending, up to a batch, and bring every view up to date in one transaction.
+
+        A message whose row a view cannot compute with is found in ever smaller batches, and rejected alone.
+        """
+        try:
+            stats = self._refresh(self._limit)
+        except BREAKAGE as error:
+            return self._take_less(error)
+        self._limit = min(2 * self._limit, self._batch)
+        return stats
+
+    def _take_less(self, error: psycopg.Error) -> Stats:
+        """Go on with fewer messages, or find the one that a view cannot compute with, and reject it."""
+        self._refresh(0)  # what fails without a message is no message's fault
+        if self._limit > 1:
+            _log.warning("a message breaks a view: looking for it", error=str(error).strip(), batch=self._limit)
+            self._limit = max(self._limit // 8, 1)
+            return Stats(messages=1)
+        stats = Stats(messages=1)
+        for table in self._sources():
+            for place in waiting(self._conn, table, self._schema):
+                try:
+                    self._refresh(1, (table.name, place.partition))
+                except BREAKAGE as broken:
+                    with self._conn.transaction():
+                        reject(self._conn, self._bus, table, self._schema, place, broken)
+                    stats.skipped += 1
+        return stats
+
+    def _sources(self) -> list[StoredObject]:
+        with self._conn.transaction():
+            return self._begin().sources
+
+    def _refresh(self, limit: int, only: tuple[str, int] | None = None) -> Stats:
+        """Take up to so many messages of each partition, or of one partition of a table alone, and compute."""
         stats = Stats()
         with self._conn.transaction():
             graph = self._begin()
             self._conn.execute("SET LOCAL candlewave.bulk = 'on'; SET LOCAL synchronous_commit = 'off'")
             started = time.perf_counter()
             for table in graph.sources if has_bus(self._conn) else ():
-                pumped = pump(self._conn, table, self._schema, self._batch)
+                if only is not None and only[0] != table.name:
+                    continue
+                pumped = pump(self._conn, table, self._schema, limit, None if only is None else only[1])
                 stats.messages += pumped.messages
                 stats.rows += pumped.rows
                 stats.skipped += pumped.skipped
