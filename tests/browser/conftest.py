@@ -72,8 +72,8 @@ def serve() -> Iterator[Callable[[Callable[[], Application]], Site]]:
 
 @pytest.fixture
 def site(world: World, serve: Callable[[Callable[[], Application]], Site]) -> Site:
-    """The API on the world."""
-    return serve(lambda: create_app(lambda: world.url, CONFIG))
+    """The API on the world, at the market's own time: its data arrive."""
+    return serve(lambda: create_app(lambda: world.url, CONFIG, clock=world.clock))
 
 
 @pytest.fixture

@@ -60,11 +60,56 @@ def test_shows_all_layers(watched: Watched, site: Site, world: World) -> None:
     expect(page.locator(".forecasts li")).to_have_count(4)
     expect(page.locator("#forecast-note")).to_contain_text("candlewave 7, baseline")
     expect(page.locator("#layers > div")).to_have_count(6)
-    expect(page.locator('#layers [data-layer="candles"]')).to_have_attribute("data-state", "late")
+    expect(page.locator('#layers [data-layer="candles"]')).to_have_attribute("data-state", "fresh")
     expect(page.locator(".headlines li")).to_have_count(4)
     expect(page.locator("#mood svg")).to_have_count(1)
     expect(page.locator(".alerts li")).to_have_count(1)
     expect(page.locator("#alert-note")).to_have_text("1 firing")
+
+
+def test_a_market_whose_data_have_stopped_is_not_live(
+    watched: Watched, world: World, serve: Callable[[Callable[[], Application]], Site]
+) -> None:
+    site = serve(lambda: create_app(lambda: world.url, CONFIG))  # the clock is twenty minutes ahead of the market
+    page = watched.page
+    page.goto(site.url + BTC)
+    expect(page.locator("#connection")).to_have_text("No data")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "silent")
+    expect(page.locator('#layers [data-layer="candles"]')).to_have_attribute("data-state", "late")
+
+
+def test_history_is_called_that_and_has_its_own_present(watched: Watched, site: Site, world: World) -> None:
+    last = f"{world.market.now:%Y-%m-%dT%H:%M:%SZ}"
+
+    def replayed(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["exchange"] == "simulated":
+                row.update(state="history", last_event=last)
+
+    alter(watched.page, "**/v1/symbols", replayed)
+    page = watched.page
+    page.goto(site.url + BTC)
+    expect(page.locator("#connection")).to_have_text("History")
+    expect(page.locator("#history")).to_have_text(re.compile(rf"History, ends .*{world.market.now:%H:%M}"))
+    expect(page.locator("#quiet-since")).to_be_hidden()
+    expect(page.locator(".forecasts li")).to_have_count(4)
+    expect(page.locator("#forecast-note .late")).to_have_count(0)
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+def test_opens_on_a_live_market_after_a_replay(watched: Watched, site: Site, remembered: bool) -> None:
+    def after_a_replay(rows: list[dict[str, Any]]) -> None:
+        [btc] = [row for row in rows if row["exchange"] == "simulated" and row["symbol"] == "BTC/USD"]
+        rows.insert(0, {**btc, "exchange": "replayed", "state": "history"})
+
+    page = watched.page
+    alter(page, "**/v1/symbols", after_a_replay)
+    if remembered:
+        page.goto(site.url)
+        page.evaluate("localStorage.setItem('candlewave.exchange', 'replayed')")
+        page.evaluate("localStorage.setItem('candlewave.symbol', 'BTC/USD')")
+    page.goto(site.url)
+    expect(page.locator("#market-name")).to_have_text("BTC/USD on simulated")
 
 
 def test_a_model_without_skill_is_called_that(watched: Watched, site: Site, world: World) -> None:
@@ -282,7 +327,7 @@ def test_an_engine_that_comes_back_is_noticed(
 ) -> None:
     watched.allowed += ["503"]
     where = ["postgresql://nobody@127.0.0.1:1/none"]
-    site = serve(lambda: create_app(lambda: where[0], CONFIG))
+    site = serve(lambda: create_app(lambda: where[0], CONFIG, clock=world.clock))
     watched.page.goto(site.url + BTC)
     expect(watched.page.locator("#notice")).to_contain_text("The server cannot be read.")
     expect(watched.page.locator("#notice")).to_contain_text("Trying again.")

@@ -24,7 +24,7 @@ STATIC = Path(__file__).parents[2] / "python/candlewave/services/api/static"
 @pytest.fixture
 def guarded(world: World, serve: Callable[[Callable[[], Application]], Site]) -> Site:
     """The API on the world; reading needs a key."""
-    return serve(lambda: create_app(lambda: world.url, CONFIG, pepper=PEPPER, anonymous=False))
+    return serve(lambda: create_app(lambda: world.url, CONFIG, pepper=PEPPER, anonymous=False, clock=world.clock))
 
 
 def test_a_key_is_asked_for_and_stays_in_the_tab(watched: Watched, guarded: Site, world: World) -> None:

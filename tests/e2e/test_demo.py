@@ -1,5 +1,8 @@
 """``candlewave demo`` as a newcomer runs it: from nothing to forecasts, stopped with Ctrl-C, and gone on with."""
 
+import csv
+import gzip
+import json
 import os
 import signal
 import socket
@@ -8,12 +11,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+
+from candlewave.services.ingest.simulate import to_messages
+from candlewave.services.ingest.simulator import DEFAULT_SYMBOLS, Simulator
 
 DEADLINE = 240.0
 SMALL = {"TRAIN_MIN_HISTORY_MINUTES": "600", "TRAIN_TREES": "10", "TRAIN_FOLDS": "2"}
@@ -54,14 +61,14 @@ def _hear_the_terminal() -> None:
 
 
 @contextmanager
-def started(folder: Path, days: float) -> Iterator[Demo]:
+def started(folder: Path, *options: str) -> Iterator[Demo]:
     """Start a demo; nothing of it is left in any case."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "demo.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "candlewave", "demo", "--days", str(days), "--port", str(port)],
+            [sys.executable, "-m", "candlewave", "demo", *options, "--port", str(port)],
             env={**os.environ, **SMALL, "CANDLEWAVE_DATA_DIR": str(folder / "data")},
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -80,7 +87,7 @@ def started(folder: Path, days: float) -> Iterator[Demo]:
 @contextmanager
 def running(folder: Path, ended_by: signal.Signals) -> Iterator[Demo]:
     """Start a demo with half a day of history; on leaving the signal has to stop it and leave nothing running."""
-    with started(folder, 0.5) as demo:
+    with started(folder, "--days", "0.5") as demo:
         yield demo
         children = psutil.Process(demo.process.pid).children(recursive=True)
         demo.process.send_signal(ended_by)
@@ -114,8 +121,48 @@ def test_from_nothing_to_forecasts_and_on(data_dir: Path) -> None:
         assert {model["model_version"] for model in demo.get("models")["data"] if model["events"]} == {"1"}
 
 
+def write_trades(path: Path, begin: datetime, days: float) -> None:
+    """Write a file of simulated trades of one market, as the README describes it."""
+    simulator = Simulator(DEFAULT_SYMBOLS[:1], start=begin, seed=3)
+    columns = ["symbol", "trade_id", "ts", "side", "price", "quantity"]
+    with gzip.open(path, "wt", newline="") as file:
+        table = csv.DictWriter(file, columns, extrasaction="ignore")
+        table.writeheader()
+        for batch in simulator.batches(begin + timedelta(days=days), finish=True):
+            trades = (json.loads(message.value or b"") for message in to_messages(batch, "", "replay"))
+            table.writerows(trade for trade in trades if trade["kind"] == "trade")
+
+
+def test_old_trades_of_a_file_are_learnt_from_forecast_and_judged(data_dir: Path, tmp_path: Path) -> None:
+    begin = datetime(2019, 5, 1, tzinfo=UTC)
+    file = tmp_path / "old.csv.gz"
+    write_trades(file, begin, 1.0)
+    with started(data_dir, "--source", "file", "--file", str(file)) as demo:
+        demo.wait("page", lambda: bool(demo.get("about")))
+        [market] = [row for row in demo.get("symbols")["data"] if row["exchange"] == "replayed"]
+        assert market["state"] == "history"
+        [model] = [one for one in demo.get("models")["data"] if one["events"]]
+        assert {event["event"] for event in model["events"]} > {"registered"}
+
+        def judged() -> dict[tuple[str, int], Any]:
+            rows = demo.get("performance?exchange=replayed&symbol=BTC-USD&span=7d")["data"]
+            return {(row["model_name"], row["horizon_minutes"]): row for row in rows}
+
+        split = begin + timedelta(days=1) * 2 / 3
+        everything = {(name, horizon) for name in ("baseline", "candlewave") for horizon in (1, 5, 15, 60)}
+        demo.wait("outcomes of every model and horizon", lambda: set(judged()) == everything)
+        last_target = begin + timedelta(days=1)
+        for (_, horizon), row in judged().items():
+            minutes = (last_target - split) / timedelta(minutes=1) - horizon
+            assert minutes - 2 <= row["forecasts"] <= minutes
+        first = demo.get("predictions?exchange=replayed&symbol=BTC-USD&horizon_minutes=1&from=2019-05-01T00:00:00Z"
+                         f"&to={split + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}")["data"]  # fmt: skip
+        assert {row["made_at"] for row in first} == {f"{split + timedelta(minutes=1, seconds=2):%Y-%m-%dT%H:%M:%SZ}"}
+        assert "training on what was known at 2019-05-01 16:00" in demo.said
+
+
 def test_an_engine_that_dies_ends_it_with_its_name(data_dir: Path) -> None:
-    with started(data_dir, 0) as demo:
+    with started(data_dir, "--days", "0") as demo:
         demo.wait("page", lambda: bool(demo.get("about")))
         children = psutil.Process(demo.process.pid).children(recursive=True)
         engine = next(child for child in children if child.cmdline()[-1] == "up")

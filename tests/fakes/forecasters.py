@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,7 @@ class FakeVersion:
 
     version: str
     served_horizons: tuple[int, ...]
+    train_end: datetime | None = None
 
 
 @dataclass
@@ -52,12 +54,17 @@ class FakeRegistry:
     down: bool = False
     broken: Exception | None = None
     loads: int = 0
+    train_ends: dict[str, datetime] = field(default_factory=dict)
 
     def metadata(self, alias: str) -> FakeVersion | None:
         if self.down:
             raise RegistryDownError("connection refused")
         model = self.models.get(alias)
-        return None if model is None else FakeVersion(model.model_version, model.served_horizons)
+        return (
+            None
+            if model is None
+            else FakeVersion(model.model_version, model.served_horizons, self.train_ends.get(model.model_version))
+        )
 
     def load(self, alias: str) -> FakeForecaster | None:
         if self.down and alias not in self.disk:

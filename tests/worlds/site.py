@@ -66,6 +66,10 @@ class World:
             clock=lambda: self.market.now + timedelta(seconds=3),
         )
 
+    def clock(self) -> datetime:
+        """Return a time at which the market is live."""
+        return self.market.now + timedelta(seconds=10)
+
     def advance(self, minutes: int = 1) -> None:
         """Let the market trade on; SQL follows."""
         self.market.advance(self.market.now + minutes * MINUTE)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from candlewave.cli.common import embedded_settings, fail
+from candlewave.core.times import floor_to_minute, utc_now
 
 if TYPE_CHECKING:
     from candlewave.core.settings import Settings
@@ -82,6 +84,8 @@ def demo(
         _run(["migrate", "--yes"], stop)
         if source is TradeSource.FILE:
             _run(["replay", str(file), "--exchange", exchange], stop)
+            if not stop.is_set():
+                _rehearse(settings, exchange, stop)
         elif source is TradeSource.KRAKEN:
             _say("Connecting the exchange; the first candle closes after its minute")
             run("trade-to-ohlc")
@@ -100,6 +104,47 @@ def demo(
             _watch(address, settings, children, logs, stop)
         _say("Stopping: services first, the engine last")
     _say("Stopped. `make demo` continues where this ended.")
+
+
+_TRAINED_SHARE = 2 / 3
+_WARM_UP = timedelta(hours=1)
+_MIN_REHEARSED = timedelta(hours=1)
+
+
+def _rehearse(settings: "Settings", exchange: str, stop: threading.Event) -> None:
+    """Give history a present of its own: train on its first part, and forecast the rest as if it were then."""
+    from candlewave.engine.clocks import HISTORY_AFTER
+    from candlewave.ml.settings import TrainSettings
+
+    begin, end, forecasts = _history_of(settings, exchange)
+    if utc_now() - end <= HISTORY_AFTER or forecasts:
+        return
+    needed = timedelta(minutes=TrainSettings.load().min_history_minutes) + _WARM_UP
+    split = floor_to_minute(begin + max((end - begin) * _TRAINED_SHARE, needed))
+    span = f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+    if end - split < _MIN_REHEARSED:
+        _say(f"History of {span}, too short for a training (TRAIN_MIN_HISTORY_MINUTES): the baseline forecasts it")
+        split = begin
+    else:
+        _say(f"History of {span}: training on what was known at {split:%Y-%m-%d %H:%M}, then forecasting the rest")
+        reason = f"history of {exchange}, {span}"
+        _run(["train", "--end", f"{split:%Y-%m-%dT%H:%M:%S}", "--reason", reason], stop, may_fail=True)
+    _run(["price-predictor", "--from", f"{split:%Y-%m-%dT%H:%M:%S}"], stop)
+
+
+def _history_of(settings: "Settings", exchange: str) -> tuple[datetime, datetime, int]:
+    """Return begin and end of an exchange's candles, and how many forecasts of its markets there are."""
+    from candlewave.engine.connect import connect
+
+    with connect(settings) as conn:
+        row = conn.execute(
+            "SELECT min(open_time), max(close_time), (SELECT count(*) FROM latest_predictions WHERE exchange = %s)"
+            " FROM candles WHERE exchange = %s AND timeframe = '1m'",
+            [exchange, exchange],
+        ).fetchone()
+    if row is None or row[0] is None:
+        fail(f"the file gave {exchange} no candle")
+    return row[0], row[1], row[2]
 
 
 def refuse_owned(settings: "Settings") -> None:
@@ -316,7 +361,7 @@ def _wait_for_engine(engine: "subprocess.Popen[bytes]", settings: "Settings", lo
     raise typer.Exit(0)
 
 
-def _run(arguments: list[str], stop: threading.Event) -> None:
+def _run(arguments: list[str], stop: threading.Event, *, may_fail: bool = False) -> None:
     """Run a command of candlewave to its end, with its progress shown here."""
     if stop.is_set():
         return
@@ -326,7 +371,7 @@ def _run(arguments: list[str], stop: threading.Event) -> None:
             child.terminate()
             child.wait()
             return
-    if child.returncode:
+    if child.returncode and not may_fail:
         raise typer.Exit(child.returncode)
 
 

@@ -1,10 +1,13 @@
 """The command of the service that forecasts."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from candlewave.core.config import Config
+    from candlewave.core.settings import Settings
     from candlewave.services.predictor.predictor import Cycle
 
 
@@ -17,24 +20,50 @@ def price_predictor(
     once: Annotated[
         bool, typer.Option("--once", help="Forecast what is due now, publish and print it, and end.")
     ] = False,
+    begin: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            help="Forecast replayed history from this time (UTC) on, as if it were then, and end.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Service: forecast each closed minute of all markets with the registered models and the baseline.
 
     PREDICT_* variables set how often the clock is looked at, how far it catches up and how old candles may be
     (docs/predictions.md). Replicas share the markets.
     """
-    from candlewave.cli.common import load_project
+    from candlewave.cli.common import fail, load_project
     from candlewave.services.frame import run_service
     from candlewave.services.predictor.service import main, predict_once
     from candlewave.services.predictor.settings import PredictSettings
 
     settings, config = load_project()
     predict_settings = PredictSettings.load()
+    if once and begin is not None:
+        fail("--once is about now, --from about replayed history: give one of them")
+    if begin is not None:
+        _rehearse(settings, config, begin.replace(tzinfo=UTC))
+        return
     if once:
         _show(predict_once(settings, config, predict_settings))
         return
     code = run_service("price-predictor", settings, lambda service: main(service, config, predict_settings))
     raise typer.Exit(code)
+
+
+def _rehearse(settings: "Settings", config: "Config", begin: datetime) -> None:
+    from candlewave.services.predictor.service import predict_history
+    from candlewave.telemetry.progress import progress
+
+    with progress("Forecasting history", None, "minutes") as bar:
+        done = predict_history(settings, config, begin, bar.advance)
+    for text in done.left_out:
+        typer.echo(f"note: left out {text}, which would have seen what it forecasts", err=True)
+    for market, newest in done.markets.items():
+        typer.echo(f"  {market}: {begin:%Y-%m-%d %H:%M} to {newest:%Y-%m-%d %H:%M} UTC")
+    typer.echo(f"{done.forecasts:,} forecasts of replayed history published; the views judge them now.")
 
 
 def _show(cycle: "Cycle") -> None:

@@ -38,7 +38,10 @@ def register(app: typer.Typer) -> None:
 def train(
     reason: Annotated[str, typer.Option(help="Why; noted with the model.")] = "by hand",
     end: Annotated[
-        datetime | None, typer.Option(help="Train on what was known then (UTC); now if left out.", show_default=False)
+        datetime | None,
+        typer.Option(
+            help="Train on what was known then (UTC); now, or the end of history, if left out.", show_default=False
+        ),
     ] = None,
     days: Annotated[
         float | None, typer.Option(help="Days of history; TRAIN_DAYS if left out.", min=0.1, show_default=False)
@@ -75,7 +78,7 @@ def train(
     if ask:
         _ask(settings, train_settings.model_name, reason)
     else:
-        _train(settings, config, train_settings, reason, moment, inputs, dry_run)
+        _train(settings, config, train_settings, reason, None if end is None else moment, inputs, dry_run)
 
 
 def model_trainer() -> None:
@@ -167,12 +170,13 @@ def _train(
     config: "Config",
     train_settings: "TrainSettings",
     reason: str,
-    end: datetime,
+    end: datetime | None,
     inputs: bool,
     dry_run: bool,
 ) -> None:
     from candlewave.bus import open_bus
     from candlewave.contracts.topics import BASELINE_SPREADS, FEATURE_REFERENCE, MODEL_EVENTS
+    from candlewave.engine.clocks import market_now
     from candlewave.engine.connect import connect
     from candlewave.ml.registry import CHAMPION, artifact_root, open_registry
     from candlewave.ml.train import examine, fits, read_training_data, train
@@ -182,6 +186,8 @@ def _train(
         registry = None if dry_run else open_registry(settings, train_settings.model_name)
         if registry is not None:
             registry.metadata(CHAMPION)  # fail before the work when it is unreachable
+        now = utc_now()
+        end = end or market_now(conn, now)
         data, warnings = read_training_data(
             conn, config, train_settings, end, source="inputs" if inputs else "features", on_rows=bar.advance
         )
@@ -205,6 +211,7 @@ def _train(
             train_settings,
             reason=reason,
             end=end,
+            at=now,
             warnings=warnings,
             parameters=parameters,
             artifact_root=artifact_root(settings),

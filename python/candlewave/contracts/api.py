@@ -70,6 +70,10 @@ class Market(Document):
     quote: str | None
     kind: Literal["spot", "swap", "future", "option"] | None
     is_synthetic: bool
+    state: Annotated[
+        Literal["live", "silent", "history", "waiting"],
+        Field(description="Data arrive; they have stopped; it was replayed and only has a past; none has ever arrived"),
+    ]
     first_candle: datetime | None
     last_candle: datetime | None
     last_event: datetime | None

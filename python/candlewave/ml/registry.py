@@ -76,6 +76,12 @@ class ModelVersion:
         text = self.tags.get("train_end")
         return datetime.fromisoformat(text) if text else None
 
+    @property
+    def trained_at(self) -> datetime | None:
+        """When its training began, UTC; later than :attr:`train_end` when it was trained on history."""
+        text = self.tags.get("trained_at")
+        return datetime.fromisoformat(text) if text else self.train_end
+
 
 class Registry:
     """One registered model's versions and aliases.

@@ -167,6 +167,7 @@ def train(
     *,
     reason: str,
     end: datetime,
+    at: datetime | None = None,
     warnings: Sequence[str] = (),
     parameters: BoostingParameters | None = None,
     artifact_root: str | None = None,
@@ -185,6 +186,7 @@ def train(
         settings: folds, LightGBM.
         reason: why this training, noted with the run.
         end: nothing later is known.
+        at: wall clock, of which the events are; ``end`` if None.
         warnings: what is peculiar about the data.
         parameters: of LightGBM; those of ``settings`` if None.
         artifact_root: where a registry without a server keeps files.
@@ -196,6 +198,7 @@ def train(
         BusError: the bus is down; the version is not complete.
     """
     parameters = parameters or settings.boosting
+    at = at or end
     examined = examine(data, config, settings, parameters, warnings, on_fit=on_fit)
     model = fit_final(examined, config, settings, parameters, on_fit=on_fit)
     champion = registry.metadata(CHAMPION)
@@ -208,6 +211,7 @@ def train(
         folder,
         {
             "train_end": end.isoformat(),
+            "trained_at": at.isoformat(),
             "reason": reason[:400],
             "decision": decision.reason[:400],
             "fingerprint": data.fingerprint(),
@@ -225,12 +229,12 @@ def train(
         else:
             registry.set_alias(CHALLENGER, version.version, decision.served)
         events = [
-            event_message(settings.model_name, version.version, "registered", reason, end),
-            event_message(settings.model_name, version.version, became, decision.reason, end),
+            event_message(settings.model_name, version.version, "registered", reason, at),
+            event_message(settings.model_name, version.version, became, decision.reason, at),
         ]
         if decision.confirms_champion and champion is not None:
             words = f"version {version.version} is not better: {decision.reason}"
-            events.append(event_message(settings.model_name, champion.version, "confirmed", words, end))
+            events.append(event_message(settings.model_name, champion.version, "confirmed", words, at))
         bus.publish(MODEL_EVENTS.name, events)
         registry.complete(version.version)
     except BaseException:

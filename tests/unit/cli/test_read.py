@@ -11,13 +11,14 @@ from candlewave.cli import app
 
 BARE = dict.fromkeys(("base", "quote", "first_candle", "last_candle", "last_event", "last_trade", "last_price"))
 MARKETS = [
-    {**BARE, "exchange": "kraken", "symbol": "BTC/USD", "id": "BTC-USD", "is_synthetic": False},
+    {**BARE, "exchange": "kraken", "symbol": "BTC/USD", "id": "BTC-USD", "is_synthetic": False, "state": "waiting"},
     {
         **BARE,
         "exchange": "simulated",
         "symbol": "BTC/USD",
         "id": "BTC-USD",
         "is_synthetic": True,
+        "state": "history",
         "last_trade": "2026-01-01T00:00:00Z",
     },
 ]

@@ -74,6 +74,13 @@ def read_baseline(conn: psycopg.Connection, baseline: LastPriceBaseline) -> Last
     return baseline
 
 
+def newest_spreads(conn: psycopg.Connection) -> datetime | None:
+    """Return up to when the data reached that the newest spreads of the baseline were fitted on; None without any."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute("SELECT max(trained_until) FROM baseline_spreads").fetchone()
+    return row[0] if row else None
+
+
 def read_features(conn: psycopg.Connection, names: tuple[str, ...], tasks: Sequence[Task]) -> Rows:
     """Read the feature rows of candles, by key: both engines look each up without reading any other row.
 

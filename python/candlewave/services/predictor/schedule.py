@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from candlewave.core.markets import Market
 from candlewave.core.times import MINUTE, floor_to_minute
+from candlewave.engine.clocks import HISTORY_AFTER
 
 _SKEW = timedelta(seconds=10)
-_FORGOTTEN = timedelta(hours=1)
 
 
 class Task(NamedTuple):
@@ -94,7 +94,7 @@ class ForecastSchedule:
         for market, last in due.items():
             # A trade from the future closes candles that have not happened: nothing is forecast from them.
             newest = min(last, present)
-            if market not in self._expected and now - newest > max(_FORGOTTEN, self._max_age or timedelta.max):
+            if market not in self._expected and now - newest > max(HISTORY_AFTER, self._max_age or timedelta.max):
                 continue
             plan.oldest_due = min(newest, plan.oldest_due or newest)
             if self._max_age is not None and now - (newest + MINUTE) > self._max_age:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 
@@ -13,14 +13,16 @@ from candlewave.contracts.topics import PREDICTION_INPUTS, PREDICTIONS
 from candlewave.core.config import Config
 from candlewave.core.markets import Market
 from candlewave.core.settings import Settings
+from candlewave.core.times import utc_now
 from candlewave.engine.connect import connect, is_risingwave
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import volatility_feature
 from candlewave.ml.registry import open_registry
 from candlewave.services.frame import Service
+from candlewave.services.predictor.history import Rehearsal, forecast_history
 from candlewave.services.predictor.models import ModelWatch
 from candlewave.services.predictor.predictor import Cycle, Predictor
-from candlewave.services.predictor.reading import read_baseline
+from candlewave.services.predictor.reading import newest_spreads, read_baseline
 from candlewave.services.predictor.schedule import ForecastSchedule
 from candlewave.services.predictor.settings import PredictSettings
 from candlewave.services.predictor.waker import Waker
@@ -109,6 +111,18 @@ def predict_once(settings: Settings, config: Config, predict_settings: PredictSe
         watch = watch_models(settings, config)
         watch.refresh()
         return make_predictor(bus, watch, config, predict_settings).cycle(conn)
+
+
+def predict_history(
+    settings: Settings, config: Config, begin: datetime, on_minutes: Callable[[float], None] = lambda _: None
+) -> Rehearsal:
+    """Forecast replayed markets from ``begin`` on, as :func:`~.history.forecast_history` does."""
+    with connect(settings) as conn, open_bus(settings) as bus:
+        registry = open_registry(settings)
+        baseline = _default_baseline(config)
+        if (until := newest_spreads(conn)) is not None and until <= begin:
+            baseline = read_baseline(conn, baseline)
+        return forecast_history(conn, bus, registry, baseline, config, begin, utc_now(), on_minutes=on_minutes)
 
 
 def _stale_text(markets: Sequence[Market]) -> str | None:

@@ -21,6 +21,7 @@ from candlewave.contracts.topics import (
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
 from candlewave.core.times import utc_now
+from candlewave.engine.clocks import market_now
 from candlewave.engine.connect import EngineError, connect, explain
 from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.model import TooLittleDataError
@@ -72,7 +73,7 @@ class Trainer:
         """Of the requests since the last training: its span continues their traces."""
         last = registry.newest()
         self._schedule = TrainingSchedule(
-            settings.every, timedelta(minutes=settings.min_pause_minutes), None if last is None else last.train_end
+            settings.every, timedelta(minutes=settings.min_pause_minutes), None if last is None else last.trained_at
         )
         if last is not None and last.train_end is not None:
             metrics.LAST_SUCCESS.set(last.train_end.timestamp())
@@ -222,13 +223,16 @@ def train_once(
 ) -> Trained:
     """Read, train, register, decide, publish. See :func:`candlewave.ml.train.train`.
 
+    ``end`` is the wall clock. Where all markets are history, the training ends where they do.
+
     Raises:
         TooLittleDataError, NoFeaturesError: there is nothing to train on.
         psycopg.Error, EngineError, BusError, RegistryError: one of them is down.
     """
     registry.metadata(CHAMPION)  # fail now, not after the work, when it is unreachable
     with connect(settings) as conn:
-        data, warnings = read_training_data(conn, config, train_settings, end, on_rows=on_rows)
+        until = market_now(conn, end)
+        data, warnings = read_training_data(conn, config, train_settings, until, on_rows=on_rows)
     parameters = train_settings.boosting
     if train_settings.search_trials:
         parameters = search(data, config, train_settings, on_fit=on_fit).parameters
@@ -239,7 +243,8 @@ def train_once(
         config,
         train_settings,
         reason=reason,
-        end=end,
+        end=until,
+        at=end,
         warnings=warnings,
         parameters=parameters,
         artifact_root=artifact_root(settings),

@@ -45,6 +45,7 @@ def test_ask_publishes_a_request(bus: PostgresBus) -> None:
 def test_rollback_swaps_the_champions_tells_and_changes_nothing_without_the_bus(
     bus: PostgresBus, data_dir: Path
 ) -> None:
+    assert run("models", "rollback") == (1, "error: there is no champion before the present one\n")
     registry = open_registry(get_settings())
     experiment = registry.client.create_experiment("test", artifact_location=data_dir.as_uri())
     made = registry.client.create_run(experiment)

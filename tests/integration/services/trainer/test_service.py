@@ -209,7 +209,7 @@ def test_commands_explain_what_is_missing(data_dir: Path, monkeypatch: pytest.Mo
     assert run("models", "list") == (0, "No model is registered: the baseline serves. `candlewave train` trains one.\n")
     code, output = run("models", "rollback")
     assert code == 1
-    assert "there is no champion before the present one" in output
+    assert "candlewave up" in output
     code, output = run("train", "--end", "2100-01-01")
     assert code == 1
     assert "--end 2100-01-01 00:00 UTC lies in the future" in output

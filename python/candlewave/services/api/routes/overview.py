@@ -8,6 +8,7 @@ from candlewave import __version__
 from candlewave.contracts.api import About, Freshness, Markets
 from candlewave.core.markets import Market as MarketName
 from candlewave.core.markets import symbol_id
+from candlewave.engine.clocks import feed_state
 from candlewave.services.api.answers import Answer
 from candlewave.services.api.context import Context, Ctx
 from candlewave.services.api.parameters import NoQuery
@@ -105,6 +106,7 @@ async def symbols(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
     ranges = {(row["exchange"], row["symbol"]): row for row in found}
     prices = {(row["exchange"], row["symbol"]): row["last_price"] for row in await ctx.rows(PRICES)}
     data = []
+    followed, now = frozenset(ctx.config.markets), ctx.clock()
     for market in await ctx.markets():
         key = (market["exchange"], market["symbol"])
         span = ranges.get(key, {})
@@ -118,6 +120,7 @@ async def symbols(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
                 "quote": market["quote"] or named.quote or None,
                 "kind": market["kind"],
                 "is_synthetic": market["exchange"] == SYNTHETIC,
+                "state": feed_state(MarketName(*key), market["last_ts"], followed, now),
                 "first_candle": span.get("first_candle"),
                 "last_candle": span.get("last_candle"),
                 "last_event": market["last_ts"],

@@ -122,6 +122,8 @@ export async function readMarkets(signal) {
     isSynthetic: row.is_synthetic,
     lastPrice: row.last_price,
     lastTrade: time(row.last_trade),
+    state: row.state,
+    lastEvent: time(row.last_event),
   }));
 }
 

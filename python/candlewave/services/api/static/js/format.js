@@ -39,7 +39,10 @@ export const clock = (time) => format("clock", { hour: "2-digit", minute: "2-dig
 export const clockSeconds = (time) =>
   format("seconds", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(time);
 /** @param {number} time */
-export const day = (time) => format("day", { day: "numeric", month: "short" }).format(time);
+export const day = (time) =>
+  (isThisYear(time) ? format("day", { day: "numeric", month: "short" }) : format("date", { day: "numeric", month: "short", year: "numeric" })).format(time);
+/** @param {number} time */
+const isThisYear = (time) => new Date(time).getUTCFullYear() === new Date().getUTCFullYear();
 /** @param {number} time */
 export const dayAndClock = (time) => `${day(time)} ${clock(time)}`;
 

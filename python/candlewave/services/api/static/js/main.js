@@ -4,7 +4,7 @@ import { Problem, readAbout, readMarkets, serverNow, storedKey, storeKey } from 
 import { Chart } from "./chart/chart.js";
 import { choices } from "./chart/indicators.js";
 import { byId, make, showSegments, update } from "./dom.js";
-import { horizon, horizonWords, setZone, zoneName } from "./format.js";
+import { dayAndClock, horizon, horizonWords, setZone, zoneName } from "./format.js";
 import { askKey } from "./key.js";
 import { forecastNote, showForecasts } from "./panels/forecasts.js";
 import { showAlerts, showFreshness } from "./panels/health.js";
@@ -14,7 +14,7 @@ import { showScore, SPANS, spanWords } from "./panels/score.js";
 import { showBars, showOutcomes } from "./panels/tables.js";
 import { prefer, preference } from "./preferences.js";
 import { Session } from "./session.js";
-import { announce, complete, connected, disconnected, explain, heard, incomplete, locked, notice, unreachable, waiting } from "./status.js";
+import { announce, complete, connected, disconnected, explain, heard, incomplete, locked, notice, showFeed, unreachable, waiting } from "./status.js";
 
 /**
  * @typedef {import("./types.js").Bar} Bar
@@ -110,20 +110,39 @@ async function load() {
   }
 }
 
-/** @returns {ListedMarket} the one in the address, else the last one shown, else one that has prices */
+/** @returns {ListedMarket} the one in the address, else the last one shown if it is live or none is, else a live one */
 function startMarket() {
+  const find = (/** @type {string | null} */ exchange, /** @type {string | null} */ symbol) =>
+    state.markets.find((market) => market.exchange === exchange && market.symbol === symbol);
   const asked = new URLSearchParams(location.search);
-  const named = asked.get("symbol");
-  const candidates = [
-    { exchange: asked.get("exchange"), symbol: named?.includes("/") ? named : named?.replace("-", "/") },
-    { exchange: preference("exchange"), symbol: preference("symbol") },
-  ];
-  for (const { exchange, symbol } of candidates) {
-    const found = state.markets.find((market) => market.exchange === exchange && market.symbol === symbol);
-    if (found) return found;
-  }
+  const symbol = asked.get("symbol");
+  const named = find(asked.get("exchange"), (symbol?.includes("/") ? symbol : symbol?.replace("-", "/")) ?? null);
+  if (named) return named;
+  const live = state.markets.filter((market) => market.state === "live" && market.lastPrice !== null);
+  const last = find(preference("exchange"), preference("symbol"));
+  if (last && (live.includes(last) || !live.length)) return last;
   const priced = state.markets.filter(({ lastPrice }) => lastPrice !== null);
-  return priced.find(({ exchange }) => exchange === state.about?.exchange) ?? priced[0] ?? state.markets[0];
+  const rest = live.length ? live : priced;
+  return rest.find(({ exchange }) => exchange === state.about?.exchange) ?? rest[0] ?? state.markets[0];
+}
+
+/** The market that is shown, as it was listed last. @returns {ListedMarket | null} */
+const listed = () => state.markets.find((candidate) => state.market !== null && marketId(candidate) === marketId(state.market)) ?? state.market;
+
+/** A replayed market has a present of its own: where it ends. */
+function marketNow() {
+  const market = listed();
+  return market?.state === "history" && market.lastEvent !== null ? market.lastEvent : serverNow();
+}
+
+/** Say whether data of the market arrive, or that it is history. */
+function drawFeed() {
+  const market = listed();
+  if (!market) return;
+  showFeed(market.state);
+  const isHistory = market.state === "history" && market.lastEvent !== null;
+  byId("history").hidden = !isHistory;
+  byId("history").textContent = isHistory ? `History, ends ${dayAndClock(Number(market.lastEvent))}` : "";
 }
 
 function wantedTimeframe() {
@@ -160,6 +179,7 @@ function open(market, timeframe) {
   showIndicatorMenu();
   byId("market-name").textContent = `${market.symbol} on ${market.exchange}`;
   byId("synthetic").hidden = !market.isSynthetic;
+  drawFeed();
   byId("chart").setAttribute("aria-label", `Candles of ${market.symbol}, ${timeframe}`);
   byId("chart-empty").hidden = false;
   byId("chart-empty").textContent = "Loading candles…";
@@ -243,6 +263,7 @@ function view(market) {
       state.markets = markets;
       showMarkets();
       drawAge();
+      drawFeed();
     },
     heard,
     oldestSeen: () => chart.oldestSeen(),
@@ -317,9 +338,8 @@ function showPrice() {
 function drawAge() {
   const { market } = state;
   if (!market) return;
-  const listed = state.markets.find((candidate) => marketId(candidate) === marketId(market));
   const traded = seen.bars.findLast(({ trades, isFilled }) => (trades === null ? !isFilled : trades > 0));
-  showAge(Math.max(listed?.lastTrade ?? 0, traded?.time ?? 0) || null, serverNow());
+  showAge(Math.max(listed()?.lastTrade ?? 0, traded?.time ?? 0) || null, marketNow());
 }
 
 /** @param {Bar | null} bar */
@@ -342,8 +362,8 @@ function showTables() {
 }
 
 function drawForecasts() {
-  showForecasts(byId("forecasts"), seen.forecasts, lastPrice(), serverNow());
-  update(byId("forecast-note"), ...forecastNote(seen.forecasts, serverNow()));
+  showForecasts(byId("forecasts"), seen.forecasts, lastPrice(), marketNow());
+  update(byId("forecast-note"), ...forecastNote(seen.forecasts, marketNow()));
 }
 
 function drawKey() {
@@ -359,7 +379,7 @@ function drawHeadlines() {
 }
 
 function drawFreshness() {
-  if (seen.freshness) showFreshness(byId("layers"), seen.freshness);
+  if (seen.freshness) showFreshness(byId("layers"), seen.freshness, listed()?.state === "history");
 }
 
 // Controls

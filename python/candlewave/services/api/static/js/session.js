@@ -29,7 +29,7 @@ const MAX_BARS = 5000;
 const KEPT_BARS = 3000;
 const TICK = 1e3;
 /** Milliseconds after which a part is read again, and after a failure. Events keep the others current. */
-const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 60e3, bars: Infinity };
+const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 15e3, bars: Infinity };
 const AGAIN = 5e3;
 /** @type {Part[]} */
 const FIRST = ["bars", "forecasts"];

@@ -9,6 +9,11 @@ import { clockSeconds, zoneName } from "./format.js";
 /** A break shorter than this is shown only next to the dot. */
 const PATIENCE = 3e3;
 
+/** The dot is green only while data of the market that is shown arrive. */
+const FEEDS = { live: "Live", silent: "No data", history: "History", waiting: "Waiting for data" };
+
+/** @type {keyof typeof FEEDS} of the market that is shown */
+let feed = "live";
 let isLive = false;
 let wasLive = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -51,13 +56,19 @@ export const explain = (problem) =>
   problem.status === 0 ? "Is `candlewave predictions-api` running? Trying again." : `${problem.message.replace(/; try again\.$/, ".")} Trying again.`;
 
 /**
- * @param {"live" | "retry"} state
+ * @param {keyof typeof FEEDS | "retry"} state
  * @param {string} text
  */
 function showDot(state, text) {
   const host = byId("connection");
   host.dataset.state = state;
   host.textContent = text;
+}
+
+/** @param {keyof typeof FEEDS} state whether data of the market that is shown arrive */
+export function showFeed(state) {
+  feed = state;
+  if (isLive) showDot(feed, FEEDS[feed]);
 }
 
 /** Something has come from the server. */
@@ -70,7 +81,7 @@ export function connected() {
   heard();
   clearTimeout(patience);
   patience = undefined;
-  showDot("live", "Live");
+  showDot(feed, FEEDS[feed]);
   notice(null);
   if (wasLive && !isLive) announce("Live again.");
   isLive = wasLive = true;
@@ -117,6 +128,6 @@ export function incomplete(problem, isStale) {
 /** All of the data can be read again. */
 export function complete() {
   if (!isLive) return;
-  showDot("live", "Live");
+  showDot(feed, FEEDS[feed]);
   notice(null);
 }

@@ -3,7 +3,8 @@
  *
  * @typedef {{exchange: string, symbol: string}} Market
  * @typedef {Market & {base: string, quote: string, isSynthetic: boolean, lastPrice: number | null,
- *   lastTrade: number | null}} ListedMarket
+ *   lastTrade: number | null, state: "live" | "silent" | "history" | "waiting", lastEvent: number | null}} ListedMarket
+ *   state: data arrive; they have stopped; it was replayed and only has a past; none has ever arrived
  * @typedef {{version: string, exchange: string, timeframes: string[], horizons: number[], indicators: string[],
  *   interval: number}} About
  *   exchange: the default one; horizons in minutes; interval: share of outcomes that the band should hold

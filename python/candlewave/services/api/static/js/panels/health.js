@@ -24,14 +24,15 @@ const MOST = 6;
 /**
  * @param {HTMLElement} host a list of terms
  * @param {Freshness} freshness
+ * @param {boolean} isHistory nothing new is expected
  * @returns {number} layers that are late
  */
-export function showFreshness(host, { readAt, layers }) {
+export function showFreshness(host, { readAt, layers }, isHistory) {
   const passed = performance.now() - readAt;
   let late = 0;
   const rows = layers.map(({ layer, age }) => {
     const [words, limit] = LAYERS[layer] ?? ["", 180e3];
-    const state = age === null ? "none" : age + passed > limit ? "late" : "fresh";
+    const state = age === null || (isHistory && age + passed > limit) ? "none" : age + passed > limit ? "late" : "fresh";
     if (state === "late") late += 1;
     const value = age === null ? "nothing yet" : duration(age + passed);
     return make(
