@@ -1,8 +1,9 @@
 -- input_amendments: how far the features of a candle are now from those that its forecasts used: late trades and late
 --   scores amend the past, and a forecast is judged with what it knew. A change counts in units of the feature or, of
---   numbers above one, as a share of them; one that appears or disappears counts as 1.
+--   numbers above one, as a share of them; one that appears or disappears counts as 1. Only vectors of today's set of
+--   features are compared: a feature that a migration has added, removed or computes in another way is no amendment.
 --   inputs_amended says that one has moved by more than 0.05; a small late trade moves some by less for an hour.
--- grain: one row per exchange, symbol, candle forecast from
+-- grain: one row per exchange, symbol, candle forecast from with today's set of features
 -- keys: exchange, symbol, feature_time
 -- event time: feature_time
 -- late data: follows features
@@ -124,6 +125,7 @@ WITH pairs AS (
         f.*
     FROM prediction_inputs AS i
     INNER JOIN features AS f ON i.exchange = f.exchange AND i.symbol = f.symbol AND i.feature_time = f.open_time
+    WHERE i.feature_set = '3a7a980882f2'
 ),
 changes AS (
     SELECT

@@ -5,7 +5,7 @@
 -- late data: kept; the first message of a key wins, so redelivery changes nothing
 -- columns:
 --   feature_time: open time of the newest closed candle that the forecast knew
---   feature_set: hash of the list of features
+--   feature_set: identity of the features and their meanings, feature_catalog.feature_set
 --   values: a feature's value by its name
 -- readers: input_amendments, forecast_inputs, model-trainer
 CREATE TABLE prediction_inputs (

@@ -112,6 +112,22 @@ def test_opens_on_a_live_market_after_a_replay(watched: Watched, site: Site, rem
     expect(page.locator("#market-name")).to_have_text("BTC/USD on simulated")
 
 
+def test_a_champion_that_no_longer_forecasts_is_called_switched_off(watched: Watched, site: Site) -> None:
+    def without_champion(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row.update(model_name="baseline", model_version="1", role="baseline")
+
+    alter(watched.page, "**/v1/predictions/latest?*", without_champion)
+    alter(
+        watched.page,
+        "**/v1/models",
+        lambda rows: [row.update(is_silent=row["model_name"] == "candlewave") for row in rows],
+    )
+    page = show(watched, site)
+    expect(page.locator(".verdict strong")).to_have_text("Model switched off")
+    expect(page.locator(".verdict")).to_contain_text("candlewave 7 was promoted and no longer forecasts")
+
+
 def test_a_model_without_skill_is_called_that(watched: Watched, site: Site, world: World) -> None:
     page = show(watched, site)
     expect(page.locator(".verdict strong")).to_have_text("No skill")

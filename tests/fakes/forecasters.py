@@ -43,6 +43,7 @@ class FakeVersion:
     version: str
     served_horizons: tuple[int, ...]
     train_end: datetime | None = None
+    feature_set: str | None = None
 
 
 @dataclass

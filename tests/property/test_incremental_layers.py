@@ -15,7 +15,7 @@ from tests.worlds.trades import INSERT
 from candlewave.core.config import Config
 from candlewave.engine.embedded.recompute import PORTION_ROWS
 from candlewave.engine.embedded.refresh import Refresher, differences
-from candlewave.ml.feature_set import feature_names, feature_set_id
+from candlewave.ml.feature_set import feature_names, feature_set
 
 minutes = st.integers(0, MINUTES)
 symbols = st.sampled_from(layers.SYMBOLS)
@@ -162,5 +162,5 @@ def remember(conn: psycopg.Connection, symbol: str, minute: int, truth: str) -> 
         values[names[0]] = -123.0 if truth == "false" else None
     conn.execute(
         "INSERT INTO prediction_inputs VALUES ('x', %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        [symbol, at, feature_set_id(names), Jsonb(values), at + MINUTE],
+        [symbol, at, feature_set(conn), Jsonb(values), at + MINUTE],
     )

@@ -25,7 +25,7 @@ from candlewave.core.config import (
 )
 from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher
-from candlewave.ml.feature_set import KEYS, feature_names, feature_set_id
+from candlewave.ml.feature_set import KEYS, feature_names, feature_set
 from candlewave.services.predictor.reading import read_features
 from candlewave.services.predictor.schedule import Task
 
@@ -225,7 +225,7 @@ def remember_inputs(conn: psycopg.Connection, tasks: list[Task], made_at: dateti
         known[exchange, symbol, open_time] = values
         conn.execute(
             "INSERT INTO prediction_inputs VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            [exchange, symbol, open_time, feature_set_id(names), Jsonb(values), made_at],
+            [exchange, symbol, open_time, feature_set(conn), Jsonb(values), made_at],
         )
     return known
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from candlewave.cli import plan
-from candlewave.cli.common import plain_console
-from candlewave.cli.plan import Diff, print_plan
+from candlewave.cli.champion import ask_for_training, lost_by, lost_now
+from candlewave.cli.common import load_project, plain_console
+from candlewave.cli.plan import Diff, print_plan, warning
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,6 +60,7 @@ def migrate(
     if context.invoked_subcommand is not None:
         return
     console = plain_console()
+    settings, config = load_project(connects=not sql)
     migrator = _migrator(console, refill=refill, wait_seconds=wait, connects=not sql)
     if sql:
         typer.echo(migrator.script())
@@ -71,13 +73,23 @@ def migrate(
         _install_search(console)
     _ensure_topics()
 
+    changes: list[str] = []
+
     def confirm(made: "Plan") -> bool:
+        changes.extend(change.name for change in made.changes)
         print_plan(console, made, diff=diff)
+        if (problem := lost_by(settings, config)) is not None:
+            console.print(warning(problem), markup=False)
         return yes or not (sys.stdin.isatty() and console.is_terminal) or typer.confirm("Apply this plan?")
 
     if not migrator.upgrade(Mode.IN_PLACE if in_place else Mode.BESIDE, confirm):
         raise typer.Exit(1)
     console.print("The engine has what sql/ declares.")
+    if changes and (problem := lost_now(settings)) is not None:
+        request = ask_for_training(settings, problem)
+        console.print(
+            f"The champion is switched off: {problem}. Asked for a training: request {request}.", markup=False
+        )
 
 
 def _install_search(console: "Console") -> None:

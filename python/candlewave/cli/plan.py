@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from candlewave.cli.champion import lost_by
 from candlewave.cli.common import fail, load_project, plain_console
 
 if TYPE_CHECKING:
@@ -73,15 +74,20 @@ def register(app: typer.Typer, migrator: "Callable[[Console], Migrator]") -> Non
         mode = Mode.IN_PLACE if in_place else Mode.BESIDE
         if from_ is None and to is None and _runs(settings):
             made, before, after = migrator(console).plan(mode), "engine", "sql/"
+            problem = None if made.is_empty else lost_by(settings, config)
         else:
             if from_ is None and to is None:
                 typer.echo("No engine is running (`candlewave up` starts one): comparing with sql/rendered.", err=True)
             made, before, after = _compare(from_, to, config, by_name=by_name, mode=mode)
+            problem = None
         if as_json:
-            typer.echo(json.dumps({"from": before, "to": after, **made.to_json()}, indent=2))
+            document = {"from": before, "to": after, "champion_problem": problem, **made.to_json()}
+            typer.echo(json.dumps(document, indent=2))
             return
         console.print(f"[bold]From {before} to {after}", highlight=False)
         print_plan(console, made, diff=diff)
+        if problem is not None:
+            console.print(warning(problem), markup=False)
 
     @app.command()
     def check() -> None:
@@ -113,6 +119,14 @@ def register(app: typer.Typer, migrator: "Callable[[Console], Migrator]") -> Non
             console.print("No engine is running, so none is compared.")
         if problems:
             fail("\n  ".join(["something is out of step:", *problems]))
+
+
+def warning(problem: str) -> str:
+    """Return the sentence that a plan warns with, when the champion will not be usable."""
+    return (
+        f"Switches the champion off: {problem}. The last price is served until a new model has been trained; `migrate`"
+        " asks for the training."
+    )
 
 
 def print_plan(console: "Console", plan: "Plan", *, diff: bool = True) -> None:

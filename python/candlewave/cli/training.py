@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from candlewave.cli.champion import lost_now
 from candlewave.core.times import utc_now
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from candlewave.ml.dataset import Dataset
     from candlewave.ml.judge import Verdict
     from candlewave.ml.model import BoostingParameters
+    from candlewave.ml.registry import ModelVersion
     from candlewave.ml.scores import Interval
     from candlewave.ml.settings import TrainSettings
 
@@ -109,6 +111,7 @@ def list_models() -> None:
     if settings.mlflow_tracking_uri is None and not settings.data_dir.exists():
         fail(f"there is no {settings.data_dir} (CANDLEWAVE_DATA_DIR): `make demo` or `candlewave up` makes it")
     versions = open_registry(settings).versions()
+    problem = lost_now(settings)
     if not versions:
         typer.echo("No model is registered: the baseline serves. `candlewave train` trains one.")
         return
@@ -121,10 +124,19 @@ def list_models() -> None:
             f"{version.created_at:%Y-%m-%d %H:%M}",
             f"{version.train_end:%Y-%m-%d %H:%M}" if version.train_end else "",
             ", ".join(version.aliases),
-            ", ".join(f"{horizon}m" for horizon in version.served_horizons) if "champion" in version.aliases else "",
+            _serves(version, problem),
             version.tags.get("decision", "") if version.is_complete else "its training was interrupted",
         )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+    if problem is not None:
+        typer.echo(f"The champion is switched off, the last price is served: {problem}.")
+
+
+def _serves(version: "ModelVersion", problem: str | None) -> str:
+    """Return the horizons that users get from a version."""
+    if "champion" not in version.aliases:
+        return ""
+    return "nothing" if problem else ", ".join(f"{horizon}m" for horizon in version.served_horizons)
 
 
 def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_events.")] = "by hand") -> None:

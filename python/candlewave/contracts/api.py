@@ -321,6 +321,9 @@ class Model(Document):
     roles: list[Role]
     horizons_minutes: Annotated[list[int], Field(description="Those it is served for")]
     newest_forecast: datetime | None
+    is_silent: Annotated[
+        bool, Field(description="Promoted last, but no longer forecasting: the baseline serves instead")
+    ]
     registered_at: datetime | None
     promoted_at: datetime | None
     events: list[ModelEvent]

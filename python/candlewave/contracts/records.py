@@ -304,7 +304,8 @@ class BaselineSpread(msgspec.Struct, frozen=True, gc=False):
 class TrainingRequest(msgspec.Struct, frozen=True, gc=False):
     """A record of topic ``training_requests``: why a training of a registered model is requested.
 
-    ``reason`` is the name of the alert that began it, or words.
+    ``reason`` is the name of the alert that began it, or words. With ``urgent`` in the evidence the trainer keeps no
+    pause after the last training: the champion cannot be used.
     """
 
     request_id: str
@@ -312,6 +313,11 @@ class TrainingRequest(msgspec.Struct, frozen=True, gc=False):
     reason: str
     evidence: dict[str, object]
     requested_at: Time
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it is not to wait until some time has passed since the last training."""
+        return self.evidence.get("urgent") is True
 
     @property
     def key(self) -> str:

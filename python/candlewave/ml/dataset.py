@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from candlewave.ml.feature_set import feature_names
+from candlewave.ml.feature_set import feature_names, feature_set
 from candlewave.ml.forecaster import FeatureMatrix
 
 FeatureSource = Literal["features", "inputs"]
@@ -33,6 +33,7 @@ class Dataset:
         values: (n, len(names)) float32; NaN where a feature is missing.
         labels: per horizon in minutes (n,) log return that came; NaN where unknown.
         source: ``features`` as they are now, or ``inputs`` as forecasts knew them.
+        feature_set: identity of the features and their meanings, see :func:`candlewave.ml.feature_set.feature_set`.
     """
 
     exchange: NDArray[Any]
@@ -43,6 +44,7 @@ class Dataset:
     values: NDArray[np.float32]
     labels: dict[int, NDArray[np.float64]]
     source: FeatureSource = "features"
+    feature_set: str = ""
 
     def __len__(self) -> int:
         return len(self.open_time)
@@ -133,6 +135,7 @@ def read_dataset(
         np.concatenate([p.values for p in parts]),
         {h: np.concatenate([p.labels[h] for p in parts]) for h in horizons},
         source,
+        feature_set(conn),
     )
     return whole.rows(np.lexsort((whole.symbol.astype(str), whole.exchange.astype(str), whole.open_time)))
 

@@ -1,6 +1,5 @@
 """Which columns of the view ``features`` are features: all but its keys and times, in the view's order."""
 
-import hashlib
 from collections.abc import Sequence
 
 import psycopg
@@ -46,9 +45,20 @@ def require_volatility(config: Config, names: Sequence[str]) -> None:
         )
 
 
-def feature_set_id(names: Sequence[str]) -> str:
-    """Return 12 hexadecimal digits that identify a set of features and their order."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+def feature_set(conn: psycopg.Connection) -> str:
+    """Return the identity of the engine's features and their meanings: other periods behind a name are another set.
+
+    Raises:
+        NoFeaturesError: the engine is not migrated.
+    """
+    try:
+        with conn.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute("SELECT max(feature_set) FROM feature_catalog").fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        row = None
+    if row is None or row[0] is None:
+        raise NoFeaturesError("the engine's view feature_catalog names no set of features: run `candlewave migrate`")
+    return str(row[0])
 
 
 def volatility_feature(config: Config) -> str:

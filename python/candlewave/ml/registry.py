@@ -31,6 +31,9 @@ CHALLENGER = "challenger"
 PREVIOUS = "previous"
 """The champion before the present one, for a rollback."""
 
+FEATURES_TAG = "features"
+"""Tag of a version: the set of features that it was trained on."""
+
 _ARTIFACT = "model"
 _SUMS = "checksums.json"
 _SERVED = "served_horizons"
@@ -75,6 +78,11 @@ class ModelVersion:
         """End of its training data, UTC."""
         text = self.tags.get("train_end")
         return datetime.fromisoformat(text) if text else None
+
+    @property
+    def feature_set(self) -> str | None:
+        """The set of features that it was trained on; None where that was not noted."""
+        return self.tags.get(FEATURES_TAG) or None
 
     @property
     def trained_at(self) -> datetime | None:

@@ -12,19 +12,19 @@ from candlewave.bus.protocol import Bus
 from candlewave.contracts.records import ModelEventKind
 from candlewave.contracts.topics import BASELINE_SPREADS, FEATURE_REFERENCE, MODEL_EVENTS
 from candlewave.core.config import Config
-from candlewave.core.times import MINUTE
+from candlewave.core.times import MINUTE, utc_now
 from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.dataset import Dataset, FeatureSource, known_labels, read_dataset
 from candlewave.ml.examined import Examined
-from candlewave.ml.feature_set import feature_set_id, require_volatility, volatility_feature
+from candlewave.ml.feature_set import require_volatility, volatility_feature
 from candlewave.ml.folds import walk_forward
 from candlewave.ml.forecaster import FeatureMismatchError, require_features
 from candlewave.ml.judge import OutOfSample, Verdict, judge
 from candlewave.ml.messages import event_message, reference_messages, spread_messages
 from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon
 from candlewave.ml.promote import Decision, against, decide
-from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion, Registry, RegistryError
+from candlewave.ml.registry import CHALLENGER, CHAMPION, FEATURES_TAG, PREVIOUS, ModelVersion, Registry, RegistryError
 from candlewave.ml.scores import Interval
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import CANDIDATES, walk
@@ -186,7 +186,7 @@ def train(
         settings: folds, LightGBM.
         reason: why this training, noted with the run.
         end: nothing later is known.
-        at: wall clock, of which the events are; ``end`` if None.
+        at: wall clock at which it began; ``end`` if None, and then the events are of that time, too.
         warnings: what is peculiar about the data.
         parameters: of LightGBM; those of ``settings`` if None.
         artifact_root: where a registry without a server keeps files.
@@ -198,7 +198,6 @@ def train(
         BusError: the bus is down; the version is not complete.
     """
     parameters = parameters or settings.boosting
-    at = at or end
     examined = examine(data, config, settings, parameters, warnings, on_fit=on_fit)
     model = fit_final(examined, config, settings, parameters, on_fit=on_fit)
     champion = registry.metadata(CHAMPION)
@@ -211,17 +210,18 @@ def train(
         folder,
         {
             "train_end": end.isoformat(),
-            "trained_at": at.isoformat(),
+            "trained_at": (at or end).isoformat(),
             "reason": reason[:400],
             "decision": decision.reason[:400],
             "fingerprint": data.fingerprint(),
-            "feature_set": feature_set_id(data.names),
+            FEATURES_TAG: data.feature_set,
         },
     )
     importance = _mean_importance(model)
     bus.publish(FEATURE_REFERENCE.name, reference_messages(version.version, data.names, data.values, importance))
     bus.publish(BASELINE_SPREADS.name, spread_messages(version.version, model.baseline, end))
     before = {alias: registry.metadata(alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
+    decided_at = end if at is None else utc_now()
     became: ModelEventKind = "promoted" if decision.promoted else "rejected"
     try:
         if decision.promoted:
@@ -229,12 +229,12 @@ def train(
         else:
             registry.set_alias(CHALLENGER, version.version, decision.served)
         events = [
-            event_message(settings.model_name, version.version, "registered", reason, at),
-            event_message(settings.model_name, version.version, became, decision.reason, at),
+            event_message(settings.model_name, version.version, "registered", reason, decided_at),
+            event_message(settings.model_name, version.version, became, decision.reason, decided_at),
         ]
         if decision.confirms_champion and champion is not None:
             words = f"version {version.version} is not better: {decision.reason}"
-            events.append(event_message(settings.model_name, champion.version, "confirmed", words, at))
+            events.append(event_message(settings.model_name, champion.version, "confirmed", words, decided_at))
         bus.publish(MODEL_EVENTS.name, events)
         registry.complete(version.version)
     except BaseException:

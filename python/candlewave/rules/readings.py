@@ -103,6 +103,23 @@ class MarketAge:
     forecast: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The champion by the decisions that were noted, whether or not it forecasts.
+
+    Attributes:
+        since: when it was promoted, or put back.
+        forecast: feature time of its newest forecast, None when there is none.
+        baseline: the same of the baseline.
+    """
+
+    model_name: str
+    model_version: str
+    since: datetime
+    forecast: datetime | None
+    baseline: datetime | None
+
+
 @dataclass(frozen=True)
 class Readings:
     """What the views say at one moment.
@@ -118,6 +135,7 @@ class Readings:
         drift: rows of the champion's last hours.
         judged, amended: forecasts of the last day with an outcome, and those whose inputs were amended.
         markets: those that should be forecast.
+        standing: the champion by the decisions, None before the first promotion.
     """
 
     now: datetime
@@ -131,3 +149,4 @@ class Readings:
     judged: int = 0
     amended: int = 0
     markets: Sequence[MarketAge] = ()
+    standing: Standing | None = None

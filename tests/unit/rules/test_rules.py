@@ -12,7 +12,7 @@ from candlewave.core.config import Config, ConfigError, load_config
 from candlewave.core.paths import project_root
 from candlewave.rules import RUNBOOKS, MonitorConfig, judge, monitor_config, summary
 from candlewave.rules.base import Finding
-from candlewave.rules.readings import DriftRow, ErrorRow, EvidenceRow, MarketAge, Readings, Subject
+from candlewave.rules.readings import DriftRow, ErrorRow, EvidenceRow, MarketAge, Readings, Standing, Subject
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 CLOSED = NOON + timedelta(minutes=5)
@@ -232,6 +232,27 @@ def test_a_model_grows_old() -> None:
     assert list(rules.stale_model.judge(readings(champion=None), CONFIG)) == []
 
 
+@pytest.mark.parametrize(
+    ("since", "forecast", "holds"),
+    [(60, 5, False), (60, 6, True), (60, None, True), (5, None, False), (5, 90, False)],
+)
+def test_a_champion_is_silent_while_the_baseline_forecasts(since: int, forecast: int | None, holds: bool) -> None:
+    """Minutes before the baseline's newest forecast; one that was promoted just now has had no time yet."""
+    minute = timedelta(minutes=1)
+    newest = None if forecast is None else NOON - forecast * minute
+    standing = Standing("candlewave", "3", NOON - since * minute, newest, NOON)
+    finding = only(rules.silent_champion, readings(standing=standing))
+    assert finding.holds is holds
+    assert finding.training
+    assert finding.labels == {"model_name": "candlewave", "model_version": "3"}
+
+
+def test_without_a_promotion_no_champion_is_silent() -> None:
+    assert list(rules.silent_champion.judge(readings(), CONFIG)) == []
+    standing = Standing("candlewave", "3", NOON, None, None)
+    assert only(rules.silent_champion, readings(standing=standing)).holds is None
+
+
 def test_markets_are_judged_by_exchange() -> None:
     minute = timedelta(minutes=1)
     markets = [
@@ -265,6 +286,7 @@ def test_every_finding_has_words_of_its_own() -> None:
         drift=[DriftRow("3", "rsi_14_1m", NOON - back * HOUR, 0.3, 0.4) for back in (1, 2)],
         judged=100,
         markets=[MarketAge("kraken", "BTC/USD", CLOSED, CLOSED)],
+        standing=Standing("candlewave", "3", NOON - HOUR, None, NOON),
     )
     findings = judge(found, CONFIG)
     assert len({v.rule for v in findings}) == len(rules.RULES)

@@ -12,7 +12,7 @@ from candlewave.core.config import Config
 from candlewave.core.markets import Market
 from candlewave.engine.clocks import due_candles
 from candlewave.rules import monitor_config
-from candlewave.rules.readings import DriftRow, ErrorRow, EvidenceRow, MarketAge, Readings, Subject
+from candlewave.rules.readings import DriftRow, ErrorRow, EvidenceRow, MarketAge, Readings, Standing, Subject
 from candlewave.services.monitor.alerts import Alert
 
 _DAY = timedelta(days=1)
@@ -56,6 +56,7 @@ def read(conn: psycopg.Connection, config: Config, now: datetime) -> Readings | 
         judged=judged,
         amended=amended,
         markets=_markets(conn, config, now),
+        standing=_standing(conn),
     )
 
 
@@ -104,6 +105,28 @@ def _confirmed_at(conn: psycopg.Connection, name: str, version: str) -> datetime
     )
     when: datetime | None = rows[0][0]
     return when
+
+
+def _standing(conn: psycopg.Connection) -> Standing | None:
+    """Return the newest champion that was promoted or put back."""
+    rows = _all(
+        conn,
+        "SELECT model_name, model_version, occurred_at FROM model_events WHERE event IN ('promoted', 'rolled_back')"
+        " ORDER BY occurred_at DESC LIMIT 1",
+    )
+    if not rows:
+        return None
+    name, version, since = rows[0]
+    newest = {
+        (role, made_by): when
+        for role, made_by, when in _all(
+            conn,
+            "SELECT role, model_version, max(feature_time) FROM latest_predictions"
+            " WHERE role IN ('champion', 'baseline') GROUP BY role, model_version",
+        )
+    }
+    baseline = max((when for (role, _), when in newest.items() if role == "baseline"), default=None)
+    return Standing(name, version, since, newest.get(("champion", version)), baseline)
 
 
 def _errors(conn: psycopg.Connection, since: datetime) -> list[ErrorRow]:

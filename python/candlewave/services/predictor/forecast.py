@@ -46,12 +46,13 @@ class Forecasting:
         self._horizons = tuple(horizons)
         self._said: dict[tuple[str, str], str] = {}
 
-    def forecast(self, models: Models, matrix: FeatureMatrix) -> list[Forecast]:
+    def forecast(self, models: Models, matrix: FeatureMatrix, feature_set: str = "") -> list[Forecast]:
         """Return the forecasts of all models, market by market in time; the baseline's are the last of each candle.
 
         A candle may be without any: the baseline has none until its market has a volatility. A model that was trained
         on other features, fails, or returns NaN, is left out with a warning and counted;
-        users then get the baseline.
+        users then get the baseline. ``feature_set`` says what the features mean: a model of another set is left out
+        even if all names are the same.
 
         Raises:
             Exception: any error of the baseline.
@@ -60,6 +61,11 @@ class Forecasting:
         times = [moment.replace(tzinfo=UTC) for moment in matrix.open_time.astype("datetime64[us]").tolist()]
         for model, wanted in roles(models, self._horizons):
             if not wanted:
+                continue
+            trained_on = models.feature_sets.get(model.model_version, feature_set)
+            if model is not models.baseline and trained_on != feature_set:
+                text = f"it was trained on the set of features {trained_on}, now there is {feature_set}"
+                self._fall_back((model.model_name, model.model_version), "feature_mismatch", text)
                 continue
             quantiles = self._ask(model, matrix, is_last_resort=model is models.baseline)
             if quantiles is None:

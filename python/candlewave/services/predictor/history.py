@@ -16,7 +16,7 @@ from candlewave.core.errors import CandlewaveError
 from candlewave.core.markets import Market
 from candlewave.core.times import MINUTE, floor_to_minute
 from candlewave.engine.clocks import history_markets
-from candlewave.ml.feature_set import feature_names, feature_set_id
+from candlewave.ml.feature_set import feature_names, feature_set
 from candlewave.ml.forecaster import FeatureMatrix, Forecaster
 from candlewave.services.predictor.forecast import Forecasting
 from candlewave.services.predictor.messages import input_messages, prediction_messages
@@ -38,6 +38,8 @@ class TrainedVersion(Protocol):
     def version(self) -> str: ...
     @property
     def train_end(self) -> datetime | None: ...
+    @property
+    def feature_set(self) -> str | None: ...
 
 
 class TrainedRegistry(Protocol):
@@ -110,25 +112,26 @@ def forecast_history(
     done = Rehearsal(markets)
     models = _models(registry, baseline, begin, done.left_out)
     forecasting = Forecasting(config.predictions.horizons_minutes)
-    names = feature_names(conn)
+    names, set_id = feature_names(conn), feature_set(conn)
     bus.ensure_topics([PREDICTION_INPUTS, PREDICTIONS])
     for tasks in _batches(markets, begin):
         rows = read_features(conn, names, tasks)
         if len(rows.matrix):
-            by_minute = groupby(forecasting.forecast(models, rows.matrix), lambda forecast: forecast.feature_time)
+            by_minute = groupby(
+                forecasting.forecast(models, rows.matrix, set_id), lambda forecast: forecast.feature_time
+            )
             messages = []
             for open_time, forecasts in by_minute:
                 messages += prediction_messages(forecasts, open_time + MINUTE + grace)
-            bus.publish(PREDICTION_INPUTS.name, _inputs(rows.matrix, grace))
+            bus.publish(PREDICTION_INPUTS.name, _inputs(rows.matrix, set_id, grace))
             bus.publish(PREDICTIONS.name, messages)
             done.forecasts += len(messages)
         on_minutes((tasks[-1].open_time - tasks[0].open_time) / MINUTE + 1)
     return done
 
 
-def _inputs(matrix: FeatureMatrix, grace: timedelta) -> list[Message]:
+def _inputs(matrix: FeatureMatrix, set_id: str, grace: timedelta) -> list[Message]:
     """Return the vectors of each minute as messages of that minute."""
-    feature_set = feature_set_id(matrix.names)
     messages = []
     for time in np.unique(matrix.open_time):
         chosen = matrix.open_time == time
@@ -141,13 +144,14 @@ def _inputs(matrix: FeatureMatrix, grace: timedelta) -> list[Message]:
             values=matrix.values[chosen],
         )
         made_at = time.astype("datetime64[us]").item().replace(tzinfo=UTC) + MINUTE + grace
-        messages += input_messages(minute, feature_set, made_at)
+        messages += input_messages(minute, set_id, made_at)
     return messages
 
 
 def _models(registry: TrainedRegistry, baseline: Forecaster, begin: datetime, left_out: list[str]) -> Models:
     """Return the registered models that know nothing of what is to be forecast."""
     usable: dict[str, Forecaster] = {}
+    feature_sets: dict[str, str] = {}
     for alias in (CHAMPION, CHALLENGER):
         version = registry.metadata(alias)
         if version is None:
@@ -159,7 +163,9 @@ def _models(registry: TrainedRegistry, baseline: Forecaster, begin: datetime, le
         model = registry.load(alias)
         if model is not None and all(model.model_version != other.model_version for other in usable.values()):
             usable[alias] = model
-    return Models(baseline, usable.get(CHAMPION), usable.get(CHALLENGER))
+            if version.feature_set is not None:
+                feature_sets[version.version] = version.feature_set
+    return Models(baseline, usable.get(CHAMPION), usable.get(CHALLENGER), feature_sets)
 
 
 def _batches(markets: dict[Market, datetime], begin: datetime) -> Iterator[list[Task]]:

@@ -5,8 +5,8 @@ changes as a whole.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from candlewave.contracts.records import Role
@@ -27,6 +27,8 @@ class Version(Protocol):
     def version(self) -> str: ...
     @property
     def served_horizons(self) -> tuple[int, ...]: ...
+    @property
+    def feature_set(self) -> str | None: ...
 
 
 class RegistryReader(Protocol):
@@ -47,11 +49,13 @@ class Models:
         baseline: last resort, and the reference of every judgement.
         champion: serves the horizons it is promoted for.
         challenger: forecasts too, but is only evaluated.
+        feature_sets: the set of features that a version was trained on, where it is known.
     """
 
     baseline: Forecaster
     champion: Forecaster | None = None
     challenger: Forecaster | None = None
+    feature_sets: Mapping[str, str] = field(default_factory=dict)
 
 
 class ModelWatch:
@@ -70,6 +74,7 @@ class ModelWatch:
         self._models = Models(baseline)
         self._lock = threading.Lock()
         self._challenger: Forecaster | None = None
+        self._feature_sets: dict[str, str] = {}
         self._loaded: dict[str, tuple[str, tuple[int, ...]] | None] = {CHAMPION: None, CHALLENGER: None}
         self._problems: dict[str, str] = {}
         self._exported: set[tuple[str, str, str]] = set()
@@ -92,7 +97,7 @@ class ModelWatch:
         if challenger is not None and champion is not None and _identity(challenger) == _identity(champion):
             challenger = None
         with self._lock:
-            self._models = Models(self._models.baseline, champion, challenger)
+            self._models = Models(self._models.baseline, champion, challenger, dict(self._feature_sets))
             self._export()
 
     def use_baseline(self, baseline: Forecaster) -> None:
@@ -116,6 +121,8 @@ class ModelWatch:
         try:
             found = self._registry.metadata(alias)
             wanted = None if found is None else (found.version, found.served_horizons)
+            if found is not None and found.feature_set is not None:
+                self._feature_sets[found.version] = found.feature_set
         except Exception as error:  # noqa: BLE001 (it is down, or a version's tags are unreadable)
             if present is not None:
                 return self._went_wrong(alias, "registry", str(error), present)

@@ -12,7 +12,7 @@ from candlewave.contracts.topics import PREDICTION_INPUTS, PREDICTIONS
 from candlewave.core.markets import Market
 from candlewave.core.times import MINUTE, utc_now
 from candlewave.engine.clocks import due_candles
-from candlewave.ml.feature_set import feature_names, feature_set_id
+from candlewave.ml.feature_set import feature_names, feature_set
 from candlewave.services.predictor import metrics
 from candlewave.services.predictor.forecast import Forecast, Forecasting
 from candlewave.services.predictor.messages import input_messages, prediction_messages
@@ -81,6 +81,7 @@ class Predictor:
         self._batch_rows = batch_rows
         self._clock = clock
         self._names: tuple[str, ...] = ()
+        self._feature_set = ""
         self._names_read = float("-inf")
         self._seen: dict[Market, datetime] = {}
         self._tried = 0.0
@@ -128,9 +129,9 @@ class Predictor:
                     for task in rows.usable:
                         tracing.record("close", task, task.open_time + MINUTE, self._clock())
                     with tracing.minutes("forecast", rows.usable) as headers:
-                        made = self._forecasting.forecast(self._models(), rows.matrix)
+                        made = self._forecasting.forecast(self._models(), rows.matrix, self._feature_set)
                         made_at = self._clock()
-                        inputs = input_messages(rows.matrix, feature_set_id(names), made_at, headers)
+                        inputs = input_messages(rows.matrix, self._feature_set, made_at, headers)
                         self._bus.publish(PREDICTION_INPUTS.name, inputs)
                         self._bus.publish(PREDICTIONS.name, prediction_messages(made, made_at, headers))
                 served = {Task(f.exchange, f.symbol, f.feature_time) for f in made}
@@ -161,7 +162,7 @@ class Predictor:
         """Return the view's features; a migration may change them, and a training the baseline, at any time."""
         if time.monotonic() - self._names_read >= _NAMES_SECONDS:
             self._follow_baseline(conn)
-            self._names = feature_names(conn)
+            self._names, self._feature_set = feature_names(conn), feature_set(conn)
             self._names_read = time.monotonic()
         return self._names
 

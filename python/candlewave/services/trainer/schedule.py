@@ -43,7 +43,8 @@ class TrainingSchedule:
             return None
         if self._last is None:
             return "no model is registered yet"
-        if self._wishes and now >= self._last + self._min_pause:
+        urgent = any(wish.is_urgent for wish in self._wishes.values())
+        if self._wishes and (urgent or now >= self._last + self._min_pause):
             return "asked for: " + "; ".join(f"{wish.reason} ({wish.request_id})" for wish in self._wishes.values())
         if now >= self._last + self._every:
             return f"the last training is {_hours(now - self._last)} old"

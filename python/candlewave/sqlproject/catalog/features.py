@@ -4,6 +4,7 @@ View ``bar_features`` computes those of a bar, ``features`` joins them, ``featur
 ``input_amendments`` compares them.
 """
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -117,6 +118,12 @@ class FeatureCatalog:
             Feature("no_news", 0, None, "0 or 1", "minute IS NULL", absent),
             *self.of_calendar,
         )
+
+    @cached_property
+    def set_id(self) -> str:
+        """Twelve hexadecimal digits of the features and what they mean: other periods behind a name are another set."""
+        said = (f"{f.name} {f.timeframe} {f.needs} {f.neutral} {f.value}" for f in self.columns)
+        return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
 
     def _returns(self) -> Iterator[Feature]:
         c = self.config.indicators

@@ -12,7 +12,7 @@ from tests.worlds.market import Market, open_market
 
 from candlewave.core.config import Config, load_config
 from candlewave.core.settings import Settings
-from candlewave.ml.feature_set import feature_names, feature_set_id
+from candlewave.ml.feature_set import feature_names, feature_set
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Forecaster, require_features
 from candlewave.ml.registry import artifact_root, open_registry
 from candlewave.ml.settings import TrainSettings
@@ -47,7 +47,7 @@ def forecast(market: Market, models: Models, since: datetime, until: datetime) -
     by_time: dict[datetime, list[Forecast]] = {}
     for made in Forecasting(HORIZONS).forecast(models, matrix):
         by_time.setdefault(made.feature_time, []).append(made)
-    market.bus.publish("prediction_inputs", input_messages(matrix, feature_set_id(names), until))
+    market.bus.publish("prediction_inputs", input_messages(matrix, feature_set(market.conn), until))
     for when, made_then in by_time.items():
         market.bus.publish("predictions", prediction_messages(made_then, when + MINUTE + timedelta(seconds=3)))
     market.refresher.run_until_idle()

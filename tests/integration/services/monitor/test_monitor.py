@@ -244,6 +244,23 @@ def test_figures_of_the_views_are_exported_and_withdrawn(
     assert sent.states == [([], [])]
 
 
+def test_the_standing_champion_is_the_last_that_was_promoted_or_put_back(
+    conn: psycopg.Connection, tables: Tables, clock: Clock
+) -> None:
+    tables.conn.execute("DELETE FROM model_events")
+    assert read(conn, CONFIG, clock.now).standing is None  # type: ignore[union-attr]
+    back = {"promoted": 50, "rolled_back": 40, "rejected": 30}
+    for version, (event, minutes) in enumerate(back.items(), 1):
+        tables.conn.execute(
+            "INSERT INTO model_events VALUES (%s, 'candlewave', %s, %s, 'why', %s)",
+            [f"e{version}", str(version), event, CLOSED - timedelta(minutes=minutes)],
+        )
+    standing = read(conn, CONFIG, clock.now).standing  # type: ignore[union-attr]
+    assert standing is not None
+    assert (standing.model_version, standing.since) == ("2", CLOSED - timedelta(minutes=40))
+    assert standing.forecast is None
+
+
 @pytest.mark.parametrize("event", ["promoted", "rolled_back", "confirmed"])
 def test_a_champion_is_as_old_as_the_last_decision_for_it(
     conn: psycopg.Connection, tables: Tables, clock: Clock, event: str

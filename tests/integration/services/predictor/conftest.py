@@ -31,6 +31,8 @@ CREATE TABLE features (
     a float8, b float8, volatility_60_1m float8,
     PRIMARY KEY (exchange, symbol, open_time)
 );
+CREATE TABLE feature_catalog (name text, feature_set text);
+INSERT INTO feature_catalog VALUES ('a', 'set-1'), ('b', 'set-1');
 CREATE TABLE latest_predictions (
     exchange text, symbol text, horizon_minutes int, feature_time timestamptz, model_name text, model_version text,
     role text, made_at timestamptz

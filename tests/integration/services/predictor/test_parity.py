@@ -10,7 +10,7 @@ from tests.worlds.market import Market, open_market
 
 from candlewave.core.config import Config, load_config
 from candlewave.ml.dataset import read_dataset
-from candlewave.ml.feature_set import feature_names, feature_set_id
+from candlewave.ml.feature_set import feature_names, feature_set
 from candlewave.services.ingest.simulator import Disturbances, Simulator, make_symbols
 from candlewave.services.predictor.messages import input_messages
 from candlewave.services.predictor.reading import read_features
@@ -39,7 +39,7 @@ def test_the_predictors_rows_are_the_trainers(market: Market, source: Literal["f
     ]
     served = read_features(market.conn, names, tasks).matrix
     assert len(served) > 400
-    market.bus.publish("prediction_inputs", input_messages(served, feature_set_id(names), market.now))
+    market.bus.publish("prediction_inputs", input_messages(served, feature_set(market.conn), market.now))
     market.refresher.run_until_idle()
     trained = read_dataset(
         market.conn, CONFIG.predictions.horizons_minutes, START, START + timedelta(hours=3), source=source

@@ -13,7 +13,6 @@ from tests.integration.services.predictor.conftest import MARKETS, MINUTE, NOON,
 from candlewave.bus import BusUnavailableError
 from candlewave.bus.postgres import PostgresBus
 from candlewave.core.markets import Market
-from candlewave.ml.feature_set import feature_set_id
 from candlewave.services.predictor.models import Models
 from candlewave.services.predictor.predictor import Predictor
 from candlewave.services.predictor.schedule import ForecastSchedule
@@ -105,7 +104,7 @@ def test_a_closed_minute_is_forecast_once_for_every_market_horizon_and_model(
             "exchange": "kraken",
             "symbol": symbol,
             "feature_time": "2026-05-04T12:00:00Z",
-            "feature_set": feature_set_id(NAMES),
+            "feature_set": "set-1",
             "values": {"a": a, "b": None, "volatility_60_1m": 0.001},
             "made_at": "2026-05-04T12:01:03Z",
         }

@@ -54,6 +54,16 @@ def test_every_market_horizon_and_model_from_one_call_each() -> None:
     assert five.reference_price == 200.0
 
 
+def test_a_model_of_features_that_mean_something_else_is_left_out() -> None:
+    """The names are the same, and other periods are behind them."""
+    before = fallbacks("feature_mismatch")
+    models = Models(BASELINE, FakeForecaster("7"), feature_sets={"7": "set-1"})
+    forecasting = Forecasting((1, 5))
+    assert {f.model_version for f in forecasting.forecast(models, matrix(), "set-1")} == {"7", "b1"}
+    assert {f.model_version for f in forecasting.forecast(models, matrix(), "set-2")} == {"b1"}
+    assert fallbacks("feature_mismatch") == before + 1
+
+
 def test_a_model_of_other_features_is_left_out_with_a_reason_the_baseline_takes_its_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -34,6 +34,16 @@ def test_it_trains_again_after_the_interval() -> None:
     assert schedule.due(NOW + DAY + HOUR) is None
 
 
+def test_an_urgent_wish_keeps_no_pause() -> None:
+    """The champion cannot be used: every minute without a model counts."""
+    schedule = make()
+    assert schedule.ask(wish(1, "calm"))
+    assert schedule.due(NOW + timedelta(minutes=1)) is None
+    urgent = TrainingRequest("r9", "candlewave", "features changed", {"urgent": True}, NOW + timedelta(minutes=1))
+    assert schedule.ask(urgent)
+    assert "features changed (r9)" in (schedule.due(NOW + timedelta(minutes=1)) or "")
+
+
 def test_a_wish_waits_for_the_pause_and_is_answered_once() -> None:
     schedule = make()
     assert schedule.ask(wish(5))

@@ -1,5 +1,6 @@
 """Models: what they do, what became of them, how good they are."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -71,6 +72,7 @@ STANDING = statement(
 """Newest hour of each model version, market, horizon and window of the last eight days."""
 
 routes = router("models")
+_SILENT_AFTER = timedelta(minutes=3)
 _ROLES = ("champion", "challenger", "baseline")
 _Span = Annotated[Literal["1h", "24h", "7d"], Field(description="Window of the figures", examples=["24h"])]
 
@@ -161,6 +163,7 @@ async def models(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
                 "roles": [],
                 "horizons_minutes": [],
                 "newest_forecast": None,
+                "is_silent": False,
                 "registered_at": None,
                 "promoted_at": None,
                 "events": [],
@@ -181,6 +184,11 @@ async def models(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
         for event, field in (("registered", "registered_at"), ("promoted", "promoted_at")):
             if row["event"] == event and model[field] is None:
                 model[field] = row["occurred_at"]
+    promoted = next((row for row in events if row["event"] in ("promoted", "rolled_back")), None)
+    if promoted is not None and newest is not None:
+        champion = entry(promoted)
+        last = max(filter(None, (champion["newest_forecast"], promoted["occurred_at"])))
+        champion["is_silent"] = newest - last > _SILENT_AFTER
     for model in found.values():
         model["roles"] = sorted(set(model["roles"]), key=_ROLES.index)
         model["horizons_minutes"] = sorted(set(model["horizons_minutes"]))

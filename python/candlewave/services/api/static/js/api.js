@@ -224,6 +224,17 @@ export async function readScores(market, signal) {
   }));
 }
 
+/**
+ * A champion that does not forecast any more.
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<string | null>} its name and version
+ */
+export async function readSilentChampion(signal) {
+  const { data } = await read("models", {}, signal);
+  const silent = data.find((/** @type {Json} */ row) => row.is_silent);
+  return silent ? `${silent.model_name} ${silent.model_version}` : null;
+}
+
 /** News are read of some assets only. @param {unknown} error @returns {Json} */
 function noneIfUnknown(error) {
   if (error instanceof Problem && error.status === 404) return { data: [] };

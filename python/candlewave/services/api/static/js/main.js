@@ -56,6 +56,8 @@ const seen = {
   outcomes: [],
   /** @type {import("./types.js").Score[] | null} */
   scores: null,
+  /** A champion that does not forecast any more. @type {string | null} */
+  silent: null,
   /** @type {import("./types.js").Headline[]} */
   headlines: [],
   /** @type {import("./types.js").Freshness | null} */
@@ -250,8 +252,9 @@ function view(market) {
       drawScore();
       drawKey();
     },
-    scores(scores) {
+    scores(scores, silent) {
       seen.scores = scores;
+      seen.silent = silent;
       drawScore();
     },
     mood: (mood) => showMood(byId("mood"), market.base, mood),
@@ -371,7 +374,7 @@ function drawKey() {
 }
 
 function drawScore() {
-  if (seen.scores) showScore(byId("score"), seen.scores, seen.forecasts, state.span);
+  if (seen.scores) showScore(byId("score"), seen.scores, seen.forecasts, state.span, seen.silent);
 }
 
 function drawHeadlines() {

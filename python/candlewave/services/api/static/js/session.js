@@ -12,12 +12,13 @@ import { follow } from "./stream.js";
  * @typedef {{
  *   bars: (bars: Bar[], isNew: boolean) => void, bar: (bar: Bar) => void, values: () => void,
  *   past: (outcomes: import("./types.js").Outcome[]) => void, forecasts: (forecasts: Forecast[]) => void,
- *   scores: (scores: import("./types.js").Score[]) => void, mood: (mood: import("./types.js").Mood[]) => void,
+ *   scores: (scores: import("./types.js").Score[], silent: string | null) => void, mood: (mood: import("./types.js").Mood[]) => void,
  *   headlines: (headlines: import("./types.js").Headline[]) => void, day: (day: import("./types.js").Day | null) => void,
  *   freshness: (freshness: import("./types.js").Freshness) => void, alerts: (alerts: Alert[], begun: Alert | null) => void,
  *   markets: (markets: import("./types.js").ListedMarket[]) => void, heard: () => void, oldestSeen: () => number,
  *   failed: (part: Part, problem: Problem) => void, recovered: () => void, connection: (state: "live" | "retry", problem?: Problem) => void,
  *   refused: (problem: Problem) => void}} View
+ *   silent: a champion that does not forecast any more;
  *   begun: an alert that has just begun to fire; heard: the server has given a sign of life; oldestSeen: time of the oldest bar in view; recovered: all that failed can be read again; refused: the key is missing or not accepted
  */
 
@@ -345,7 +346,7 @@ const READERS = {
   },
   past: Session.prototype.readPast,
   scores: async function (signal) {
-    this.view.scores(await api.readScores(this.market, signal));
+    this.view.scores(...(await Promise.all([api.readScores(this.market, signal), api.readSilentChampion(signal)])));
   },
   alerts: Session.prototype.readAlerts,
   markets: async function (signal) {

@@ -29,8 +29,9 @@ const OLD = 36e5 * 3;
  * @param {Score[]} scores newest of each horizon, version and span
  * @param {Forecast[]} forecasts that are served now
  * @param {string} span
+ * @param {string | null} silent a champion that does not forecast any more
  */
-export function showScore(host, scores, forecasts, span) {
+export function showScore(host, scores, forecasts, span, silent) {
   const newest = Math.max(0, ...scores.map(({ hour }) => hour));
   const shown = scores.filter((score) => score.span === span && score.hour >= newest - OLD);
   if (!shown.length) {
@@ -46,7 +47,7 @@ export function showScore(host, scores, forecasts, span) {
   const isOpen = host.querySelector("details")?.open ?? false;
   update(
     host,
-    verdict(main, span),
+    verdict(main, span, silent),
     ...(main.length ? [scroll(table("What is served", main), "What is served")] : []),
     ...(rest.length
       ? [make("details", { className: "fold", open: isOpen }, make("summary", {}, "Compared with"), scroll(table("Not served", rest), "Not served"))]
@@ -103,8 +104,9 @@ const isSkilled = (score) => counts(score, score.skill);
  * What the numbers say, plainly.
  * @param {Score[]} served
  * @param {string} span
+ * @param {string | null} silent
  */
-function verdict(served, span) {
+function verdict(served, span, silent) {
   const skilled = served.filter(isSkilled);
   const models = served.filter(({ model }) => model !== "baseline");
   const time = `the last ${spanWords(span)}`;
@@ -121,6 +123,9 @@ function verdict(served, span) {
   } else if (models.length && models.every(({ forecasts }) => forecasts < MIN_FORECASTS)) {
     title = "Too early to tell";
     text = `A model serves at ${models.map((score) => horizon(score.horizon)).join(", ")}, but fewer than ${MIN_FORECASTS} of its forecasts are judged over ${time}: the figures are noise so far.`;
+  } else if (!models.length && silent) {
+    title = "Model switched off";
+    text = `${silent} was promoted and no longer forecasts: its features have changed, or it fails (candlewave models list says which). The last price is served until a new model is trained.`;
   } else if (!models.length) {
     text = "No model has proved better than the last price, so the baseline serves: the price stays, the band comes from volatility.";
   }
