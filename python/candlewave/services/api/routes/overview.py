@@ -120,7 +120,7 @@ async def symbols(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
                 "quote": market["quote"] or named.quote or None,
                 "kind": market["kind"],
                 "is_synthetic": market["exchange"] == SYNTHETIC,
-                "state": feed_state(MarketName(*key), market["last_ts"], followed, now),
+                "state": feed_state(named, market["last_ts"], followed, now),
                 "first_candle": span.get("first_candle"),
                 "last_candle": span.get("last_candle"),
                 "last_event": market["last_ts"],
