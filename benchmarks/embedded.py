@@ -154,7 +154,7 @@ def _late_trade(conn: psycopg.Connection, refresher: Refresher) -> Stats:
     conn.execute(
         "INSERT INTO trades (exchange, symbol, trade_id, kind, seq, ts, side, price, quantity, origin, ingest_ts)"
         " SELECT exchange, symbol, 'late', 'trade', seq, closed_until - INTERVAL '10 minutes', 'buy', price * 1.01, 1,"
-        " 'live', closed_until FROM trades, market_clock WHERE kind = 'trade' LIMIT 1"
+        " 'live', closed_until FROM trades, furthest_clock WHERE kind = 'trade' LIMIT 1"
     )
     return refresher.run_until_idle()
 

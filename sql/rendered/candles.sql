@@ -17,14 +17,14 @@
 --     indicators and features
 -- footprint:
 --   candles_1m by exchange, symbol: open_time -> open_time tumble 3600 seconds
---   market_clock by exchange, symbol of feed_clock: closed_until -> open_time [-3600 seconds, -60 seconds]
+--   closed_minutes by exchange, each symbol of candles_1m: minute -> open_time tumble 3600 seconds
 -- readers: indicator_sums, candles_live, bar_features, labels, prediction_outcomes, candles_sink, predictions-api
 CREATE MATERIALIZED VIEW candles AS
 WITH closed_1m AS (
     SELECT *, 1 AS minutes_present
     FROM candles_1m
 ),
-closed_5m AS (
+begun_5m AS (
     SELECT
         exchange,
         symbol,
@@ -44,45 +44,57 @@ closed_5m AS (
             WHEN count(CASE WHEN feed_state = 'loaded' THEN 1 END) > 0 THEN 'loaded'
             ELSE 'traded'
         END AS feed_state,
-        CASE
-            WHEN max(amended_at) > window_start + INTERVAL '300 seconds' + INTERVAL '2 seconds'
-                THEN max(amended_at)
-        END AS amended_at,
-        sum(minutes_present)::int AS minutes_present
+        max(amended_at) AS amended_at,
+        sum(minutes_present)::int AS minutes_present,
+        window_start + INTERVAL '240 seconds' AS last_minute
     FROM TUMBLE(closed_1m, open_time, INTERVAL '300 seconds')
     GROUP BY exchange, symbol, window_start
-    HAVING window_start <= (SELECT closed_until - INTERVAL '300 seconds' FROM market_clock)
+),
+closed_5m AS (
+    SELECT
+        b.exchange, b.symbol, b.open_time, b.open, b.high, b.low, b.close, b.volume, b.turnover, b.trades, b.buy_volume,
+        b.is_filled, b.feed_state,
+        CASE WHEN b.amended_at > c.closed_at THEN b.amended_at END AS amended_at,
+        b.minutes_present
+    FROM begun_5m AS b
+    INNER JOIN closed_minutes AS c ON b.exchange = c.exchange AND b.last_minute = c.minute
+),
+begun_15m AS (
+    SELECT
+        exchange,
+        symbol,
+        window_start AS open_time,
+        (min(ROW(open_time, open))).f2 AS open,
+        max(high) AS high,
+        min(low) AS low,
+        (max(ROW(open_time, close))).f2 AS close,
+        sum(volume) AS volume,
+        sum(turnover) AS turnover,
+        CASE WHEN count(trades) = count(*) THEN sum(trades)::bigint END AS trades,
+        CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
+        count(CASE WHEN NOT is_filled THEN 1 END) = 0 AS is_filled,
+        CASE
+            WHEN count(CASE WHEN feed_state = 'no_feed' THEN 1 END) > 0 THEN 'no_feed'
+            WHEN count(CASE WHEN feed_state = 'quiet' THEN 1 END) > 0 THEN 'quiet'
+            WHEN count(CASE WHEN feed_state = 'loaded' THEN 1 END) > 0 THEN 'loaded'
+            ELSE 'traded'
+        END AS feed_state,
+        max(amended_at) AS amended_at,
+        sum(minutes_present)::int AS minutes_present,
+        window_start + INTERVAL '840 seconds' AS last_minute
+    FROM TUMBLE(closed_5m, open_time, INTERVAL '900 seconds')
+    GROUP BY exchange, symbol, window_start
 ),
 closed_15m AS (
     SELECT
-        exchange,
-        symbol,
-        window_start AS open_time,
-        (min(ROW(open_time, open))).f2 AS open,
-        max(high) AS high,
-        min(low) AS low,
-        (max(ROW(open_time, close))).f2 AS close,
-        sum(volume) AS volume,
-        sum(turnover) AS turnover,
-        CASE WHEN count(trades) = count(*) THEN sum(trades)::bigint END AS trades,
-        CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
-        count(CASE WHEN NOT is_filled THEN 1 END) = 0 AS is_filled,
-        CASE
-            WHEN count(CASE WHEN feed_state = 'no_feed' THEN 1 END) > 0 THEN 'no_feed'
-            WHEN count(CASE WHEN feed_state = 'quiet' THEN 1 END) > 0 THEN 'quiet'
-            WHEN count(CASE WHEN feed_state = 'loaded' THEN 1 END) > 0 THEN 'loaded'
-            ELSE 'traded'
-        END AS feed_state,
-        CASE
-            WHEN max(amended_at) > window_start + INTERVAL '900 seconds' + INTERVAL '2 seconds'
-                THEN max(amended_at)
-        END AS amended_at,
-        sum(minutes_present)::int AS minutes_present
-    FROM TUMBLE(closed_5m, open_time, INTERVAL '900 seconds')
-    GROUP BY exchange, symbol, window_start
-    HAVING window_start <= (SELECT closed_until - INTERVAL '900 seconds' FROM market_clock)
+        b.exchange, b.symbol, b.open_time, b.open, b.high, b.low, b.close, b.volume, b.turnover, b.trades, b.buy_volume,
+        b.is_filled, b.feed_state,
+        CASE WHEN b.amended_at > c.closed_at THEN b.amended_at END AS amended_at,
+        b.minutes_present
+    FROM begun_15m AS b
+    INNER JOIN closed_minutes AS c ON b.exchange = c.exchange AND b.last_minute = c.minute
 ),
-closed_1h AS (
+begun_1h AS (
     SELECT
         exchange,
         symbol,
@@ -102,14 +114,20 @@ closed_1h AS (
             WHEN count(CASE WHEN feed_state = 'loaded' THEN 1 END) > 0 THEN 'loaded'
             ELSE 'traded'
         END AS feed_state,
-        CASE
-            WHEN max(amended_at) > window_start + INTERVAL '3600 seconds' + INTERVAL '2 seconds'
-                THEN max(amended_at)
-        END AS amended_at,
-        sum(minutes_present)::int AS minutes_present
+        max(amended_at) AS amended_at,
+        sum(minutes_present)::int AS minutes_present,
+        window_start + INTERVAL '3540 seconds' AS last_minute
     FROM TUMBLE(closed_15m, open_time, INTERVAL '3600 seconds')
     GROUP BY exchange, symbol, window_start
-    HAVING window_start <= (SELECT closed_until - INTERVAL '3600 seconds' FROM market_clock)
+),
+closed_1h AS (
+    SELECT
+        b.exchange, b.symbol, b.open_time, b.open, b.high, b.low, b.close, b.volume, b.turnover, b.trades, b.buy_volume,
+        b.is_filled, b.feed_state,
+        CASE WHEN b.amended_at > c.closed_at THEN b.amended_at END AS amended_at,
+        b.minutes_present
+    FROM begun_1h AS b
+    INNER JOIN closed_minutes AS c ON b.exchange = c.exchange AND b.last_minute = c.minute
 )
 SELECT
     exchange,

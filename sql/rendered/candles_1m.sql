@@ -10,33 +10,37 @@
 --   buy_volume: volume that takers bought, NULL when a side is unknown
 --   is_filled: no trade: the last close goes on
 --   feed_state: traded, loaded (as a candle), quiet (heartbeats only) or no_feed
---   amended_at: when a late trade last changed it after it had closed; never of a loaded minute
+--   amended_at: when a late trade last changed it after its own exchange's clock had closed it; never of a loaded minute
 -- footprint:
 --   candles_1m_live by exchange, symbol: open_time -> open_time [0, +240 minutes]
 --   clock_minutes by exchange, symbol: minute -> open_time [0, 0]
---   market_clock by exchange, symbol of feed_clock: closed_until -> open_time [-1 minute, -1 minute]
+--   closed_minutes by exchange, each symbol of candles_1m_live: minute -> open_time [0, +240 minutes]
 -- readers: candles, candles_live
 CREATE MATERIALIZED VIEW candles_1m AS
 WITH closed AS (
-    SELECT *
-    FROM candles_1m_live
-    WHERE open_time <= (SELECT closed_until - INTERVAL '1 minute' FROM market_clock)
+    SELECT l.*, c.closed_at
+    FROM candles_1m_live AS l
+    INNER JOIN closed_minutes AS c ON l.exchange = c.exchange AND l.open_time = c.minute
 ),
 following AS (
     SELECT *, lead(open_time) OVER (PARTITION BY exchange, symbol ORDER BY open_time) AS next_open
     FROM closed
 ),
--- Only each feed's last candle looks at the clock: joining every row to it would rewrite history each minute.
-spans AS (
-    SELECT f.*, coalesce(f.next_open, c.closed_until) - INTERVAL '1 minute' AS last_minute
-    FROM following AS f
-    LEFT JOIN market_clock AS c ON CASE WHEN f.next_open IS NULL THEN 1 END = c.clock_id
-),
 minutes AS (
     SELECT
         *,
-        generate_series(open_time, least(last_minute, open_time + INTERVAL '240 minutes'), INTERVAL '1 minute') AS minute
-    FROM spans
+        generate_series(
+            open_time,
+            least(next_open - INTERVAL '1 minute', open_time + INTERVAL '240 minutes'),
+            INTERVAL '1 minute'
+        ) AS minute
+    FROM following
+),
+-- The minutes that the last candle may be carried into wait here until they are closed.
+filled AS (
+    SELECT m.*
+    FROM minutes AS m
+    INNER JOIN closed_minutes AS c ON m.exchange = c.exchange AND m.minute = c.minute
 ),
 quiet AS (
     SELECT exchange, symbol, minute
@@ -64,10 +68,10 @@ SELECT DISTINCT ON (f.exchange, f.symbol, f.minute)
         ELSE 'no_feed'
     END AS feed_state,
     CASE
-        WHEN f.minute = f.open_time AND f.last_ingest_ts > f.open_time + INTERVAL '1 minute' + INTERVAL '2 seconds'
+        WHEN f.minute = f.open_time AND f.last_ingest_ts > f.closed_at
             THEN f.last_ingest_ts
     END AS amended_at
-FROM minutes AS f
+FROM filled AS f
 LEFT JOIN quiet AS q
     ON f.exchange = q.exchange AND f.symbol = q.symbol
     AND CASE WHEN f.minute <> f.open_time THEN f.minute END = q.minute;

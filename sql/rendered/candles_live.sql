@@ -11,13 +11,19 @@
 -- readers: predictions-api, dashboard
 CREATE VIEW candles_live AS
 WITH minutes AS (
-    SELECT exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume
-    FROM candles_1m
-    WHERE open_time >= (SELECT date_bin(INTERVAL '3600 seconds', closed_until, '1970-01-01 00:00:00+00'::timestamptz) FROM market_clock)
+    SELECT
+        m.exchange, m.symbol, m.open_time, m.open, m.high, m.low, m.close, m.volume, m.turnover, m.trades, m.buy_volume,
+        c.closed_until
+    FROM candles_1m AS m
+    INNER JOIN market_clock AS c
+        ON m.exchange = c.exchange
+        AND m.open_time >= date_bin(INTERVAL '3600 seconds', c.closed_until, '1970-01-01 00:00:00+00'::timestamptz)
     UNION ALL
-    SELECT exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume
-    FROM candles_1m_live
-    WHERE open_time >= (SELECT closed_until FROM market_clock)
+    SELECT
+        m.exchange, m.symbol, m.open_time, m.open, m.high, m.low, m.close, m.volume, m.turnover, m.trades, m.buy_volume,
+        c.closed_until
+    FROM candles_1m_live AS m
+    INNER JOIN market_clock AS c ON m.exchange = c.exchange AND m.open_time >= c.closed_until
 )
 SELECT
     exchange, symbol, timeframe, open_time, close_time, open, high, low, close, volume, turnover, trades, buy_volume,
@@ -40,7 +46,7 @@ SELECT
     CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
     true AS is_open
 FROM TUMBLE(minutes, open_time, INTERVAL '60 seconds')
-WHERE window_start > (SELECT closed_until - INTERVAL '60 seconds' FROM market_clock)
+WHERE window_start > closed_until - INTERVAL '60 seconds'
 GROUP BY exchange, symbol, window_start
 UNION ALL
 SELECT
@@ -59,7 +65,7 @@ SELECT
     CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
     true AS is_open
 FROM TUMBLE(minutes, open_time, INTERVAL '300 seconds')
-WHERE window_start > (SELECT closed_until - INTERVAL '300 seconds' FROM market_clock)
+WHERE window_start > closed_until - INTERVAL '300 seconds'
 GROUP BY exchange, symbol, window_start
 UNION ALL
 SELECT
@@ -78,7 +84,7 @@ SELECT
     CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
     true AS is_open
 FROM TUMBLE(minutes, open_time, INTERVAL '900 seconds')
-WHERE window_start > (SELECT closed_until - INTERVAL '900 seconds' FROM market_clock)
+WHERE window_start > closed_until - INTERVAL '900 seconds'
 GROUP BY exchange, symbol, window_start
 UNION ALL
 SELECT
@@ -97,5 +103,5 @@ SELECT
     CASE WHEN count(buy_volume) = count(*) THEN sum(buy_volume) END AS buy_volume,
     true AS is_open
 FROM TUMBLE(minutes, open_time, INTERVAL '3600 seconds')
-WHERE window_start > (SELECT closed_until - INTERVAL '3600 seconds' FROM market_clock)
+WHERE window_start > closed_until - INTERVAL '3600 seconds'
 GROUP BY exchange, symbol, window_start;

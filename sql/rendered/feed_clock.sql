@@ -7,7 +7,7 @@
 --   last_ts, last_trade_ts: newest event and newest trade of the feed
 -- footprint:
 --   clock_days by exchange, symbol: all
--- readers: market_clock, price-predictor, telemetry
+-- readers: furthest_clock, market_clock, price-predictor, telemetry
 CREATE MATERIALIZED VIEW feed_clock AS
 SELECT
     exchange,

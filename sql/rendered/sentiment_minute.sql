@@ -14,14 +14,14 @@
 -- footprint:
 --   sentiment_carry by asset: chunk_start -> minute [0, +239 minutes]
 --   sentiment_news by asset: minute -> minute [0, +239 minutes]
---   market_clock by asset of sentiment_assets: closed_until -> minute [-1 minute, -1 minute]
+--   furthest_clock by asset of sentiment_assets: closed_until -> minute [-1 minute, -1 minute]
 -- readers: symbol_sentiment
 CREATE MATERIALIZED VIEW sentiment_minute AS
 -- Only chunks that have begun get minutes: the carry of a coming week would be rewritten with every article.
 WITH begun AS (
     SELECT *
     FROM sentiment_carry
-    WHERE chunk_start <= (SELECT closed_until - INTERVAL '1 minute' FROM market_clock)
+    WHERE chunk_start <= (SELECT closed_until - INTERVAL '1 minute' FROM furthest_clock)
 ),
 minutes AS (
     SELECT
@@ -32,7 +32,7 @@ minutes AS (
 closed AS (
     SELECT *
     FROM minutes
-    WHERE minute <= (SELECT closed_until - INTERVAL '1 minute' FROM market_clock)
+    WHERE minute <= (SELECT closed_until - INTERVAL '1 minute' FROM furthest_clock)
 ),
 sums AS (
     SELECT

@@ -119,7 +119,7 @@ def test_a_view_that_looks_ahead_is_caught(conn: psycopg.Connection) -> None:
 def prefix_violations(conn: psycopg.Connection, made: list[Made], second: int, views: tuple[str, ...]) -> list[str]:
     until = START + timedelta(seconds=second)
     run(conn, [m for m in made if m.ts < until])
-    (closed_until,) = conn.execute("SELECT closed_until FROM market_clock").fetchone() or (None,)
+    (closed_until,) = conn.execute("SELECT closed_until FROM furthest_clock").fetchone() or (None,)
     early = {view: state(conn, view) for view in views}
     run(conn, made)
     wrong = []

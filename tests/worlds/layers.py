@@ -202,8 +202,8 @@ def state(conn: psycopg.Connection, view: str) -> dict[tuple, dict]:
 
 
 def closed_until(conn: psycopg.Connection) -> datetime | None:
-    """Return the market clock."""
-    row = conn.execute("SELECT closed_until FROM market_clock").fetchone()
+    """Return the clock of the exchange furthest ahead."""
+    row = conn.execute("SELECT closed_until FROM furthest_clock").fetchone()
     assert row is not None
     found = row[0]
     assert found is None or isinstance(found, datetime)

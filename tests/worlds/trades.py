@@ -16,7 +16,7 @@ START = datetime(2024, 1, 1, 23, 50, tzinfo=UTC)  # a run crosses midnight, wher
 MAX_FILL = 4
 CONFIG = Config(
     exchanges={"x": ExchangeConfig(symbols=["A/B"])},
-    candles=CandlesConfig(timeframes=["1m", "5m", "15m", "1h"], max_fill_minutes=MAX_FILL),
+    candles=CandlesConfig(timeframes=["1m", "5m", "15m", "1h"], max_fill_minutes=MAX_FILL, idle_after_seconds=120),
 )
 LAYERS = ("sources", "views/ohlc", "views/indicators")
 INSERT = (
@@ -63,7 +63,7 @@ def reset(conn: psycopg.Connection) -> None:
     stored = [o.name for o in catalog.load(conn) if o.statement.kind in (Kind.TABLE, Kind.MATERIALIZED_VIEW)]
     names = ", ".join(f'"{name}"' for name in stored)
     conn.execute(f"TRUNCATE embedded.dirty, embedded.clocks, {names}")
-    conn.execute("INSERT INTO market_clock VALUES (1, NULL)")  # an aggregate over nothing is one row
+    conn.execute("INSERT INTO furthest_clock VALUES (1, NULL)")  # an aggregate over nothing is one row
 
 
 def arrive(conn: psycopg.Connection, made: Iterable[Made]) -> None:

@@ -49,13 +49,13 @@ def doctor(context: typer.Context) -> None:
 @app.command()
 def clock(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Exclude the minutes that lie in the future from the market clock.")
+        bool, typer.Option("--repair", help="Exclude the minutes that lie in the future from the clocks.")
     ] = False,
 ) -> None:
     """Show feeds whose newest event lies more than a minute in the future: they close candles too early.
 
-    With --repair the future minutes are excluded; the clock goes back, and candles that were closed too early are
-    withdrawn until their time has come. Exit code 1 while there is something to repair.
+    With --repair the future minutes are excluded; the exchange's clock goes back, and candles that were closed too
+    early are withdrawn until their time has come. Exit code 1 while there is something to repair.
     """
     settings = load_settings()
     from candlewave.engine.connect import connect

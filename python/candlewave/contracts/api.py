@@ -96,7 +96,7 @@ class Layer(Document):
 
 
 class Freshness(Document):
-    """How far each layer has come; candles that end by ``closed_until`` are closed."""
+    """How far each layer has come; on the exchange furthest ahead candles that end by ``closed_until`` are closed."""
 
     closed_until: datetime | None
     data: list[Layer]

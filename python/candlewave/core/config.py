@@ -59,6 +59,7 @@ class CandlesConfig(_Table):
     timeframes: list[str] = ["1m", "5m", "15m", "1h"]
     max_fill_minutes: Annotated[int, Field(ge=1, le=1440)] = 240
     grace_seconds: Annotated[int, Field(ge=0, le=59)] = 2
+    idle_after_seconds: Annotated[int, Field(ge=60, le=3600, multiple_of=60)] = 600
 
     @field_validator("timeframes")
     @classmethod

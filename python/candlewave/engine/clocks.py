@@ -21,7 +21,7 @@ FeedState = Literal["live", "silent", "history", "waiting"]
 
 _CLOCKS: LiteralString = (
     "SELECT f.exchange, f.symbol, f.last_ts, m.closed_until FROM feed_clock AS f JOIN market_clock AS m"
-    " ON m.clock_id = 1 WHERE m.closed_until IS NOT NULL AND f.last_ts IS NOT NULL"
+    " ON m.exchange = f.exchange WHERE f.last_ts IS NOT NULL"
 )
 
 
@@ -38,12 +38,12 @@ def due_candles(conn: psycopg.Connection, grace: timedelta) -> dict[Market, date
 def newest_due(last_ts: datetime, closed_until: datetime, grace: timedelta) -> datetime:
     """Return the open time of the newest candle that is closed and that the market's own feed has left behind.
 
-    Another market's feed may close the candles of one that lags, before its last trades have come. So the feed itself
-    must have passed the candle's end by the grace.
+    Another feed of its exchange may close the candles of one that lags, before its last trades have come, and so may
+    the other exchanges when its own is too far behind. So the feed itself must have passed the end by the grace.
 
     Args:
         last_ts: newest event of the market's feed.
-        closed_until: the markets' clock.
+        closed_until: the clock of the market's exchange.
         grace: as in the configuration.
     """
     return min(closed_until, floor_to_minute(last_ts - grace)) - MINUTE

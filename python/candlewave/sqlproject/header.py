@@ -17,8 +17,9 @@ A line of columns says what a column means whose name does not; ``others`` stand
 
 A footprint line says which output rows a changed input row can change: those of the same key whose time lies in
 ``[t + from, t + to]`` (``tumble 5 minutes``: in the aligned interval that contains ``t``; ``all``: the whole key;
-``full``: the whole object). Read backwards it says which input rows an output row is made of, and that is how the
-embedded engine recomputes a range without reading history.
+``full``: the whole object). An input that has fewer keys says ``by exchange, each symbol of candles_1m``: its rows
+change those of every symbol that candles_1m has for their exchange. Read backwards it says which input rows an output
+row is made of, and that is how the embedded engine recomputes a range without reading history.
 """
 
 import re
@@ -34,7 +35,7 @@ _OPTIONAL = ("columns", "footprint")
 _COLUMNS = re.compile(r"(?P<names>\w+(?:, \w+)*): (?P<meaning>.+)")
 _FOOTPRINT = re.compile(
     r"(?P<input>\w+)"
-    r"(?: by (?P<keys>\w+(?:, \w+)*?)(?: of (?P<source>\w+))?)?"
+    r"(?: by (?P<keys>\w+(?:, \w+)*?)(?:, each (?P<each>\w+(?:, \w+)*?))?(?: of (?P<source>\w+))?)?"
     r": (?:(?P<whole>all|full)|(?P<input_time>.+?) -> (?P<output_time>\w+) "
     r"(?:\[(?P<lower>[^,\]]+), (?P<upper>[^\]]+)\]|tumble (?P<tumble>.+)))"
 )
@@ -73,8 +74,10 @@ class Footprint:
 
     Attributes:
         input: name of the table or view read.
-        keys: key columns that input and output share; empty for ``full`` and for a clock.
-        key_source: small relation that lists all keys, for an input that has none (a clock).
+        keys: key columns of the output by which rows are told apart, which the input has too, but for ``each``; empty
+            for ``full``.
+        each: those of them that the input lacks: its rows change the output for each.
+        key_source: relation that has all keys, for an input that lacks some or has values that move (a clock).
         input_time: SQL expression over the input's columns; None for ``all`` and ``full``.
         output_time: the output's time column.
         lower, upper: bounds of ``range``; for ``tumble`` upper is the size and lower is unused.
@@ -83,6 +86,7 @@ class Footprint:
     input: str
     reach: Reach
     keys: tuple[str, ...] = ()
+    each: tuple[str, ...] = ()
     key_source: str | None = None
     input_time: str | None = None
     output_time: str | None = None
@@ -91,8 +95,16 @@ class Footprint:
 
     @property
     def is_clock(self) -> bool:
-        """True for an input of one row whose value moves: the range between its old and its new value is touched."""
-        return self.key_source is not None
+        """True for an input with a value that moves: the range between its old and its new value is touched.
+
+        It has one row, or one for each value of those keys that it has.
+        """
+        return self.key_source is not None and not self.each
+
+    @property
+    def input_keys(self) -> tuple[str, ...]:
+        """Key columns of the output that the rows of the input have too; of no meaning for a clock."""
+        return tuple(key for key in self.keys if key not in self.each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +196,12 @@ def _parse_footprint(line: str, name: str) -> Footprint:
             f"{name}: footprint line {line!r} is not of the form "
             "'<input> by <keys>: <time> -> <time> [<from>, <to>]', '… tumble <size>', '…: all' or '<input>: full'"
         )
-    keys = _names([match["keys"] or ""])
+    each = _names([match["each"] or ""])
+    if each and match["source"] is None:
+        raise HeaderError(
+            f"{name}: footprint {line!r}: 'each {', '.join(each)}' needs 'of <relation>', which lists them"
+        )
+    keys = (*_names([match["keys"] or ""]), *each)
     if match["whole"]:
         reach = Reach(match["whole"])
         if (reach is Reach.ALL) != bool(keys):
@@ -196,6 +213,7 @@ def _parse_footprint(line: str, name: str) -> Footprint:
         match["input"],
         Reach.TUMBLE if match["tumble"] else Reach.RANGE,
         keys,
+        each,
         key_source=match["source"],
         input_time=match["input_time"],
         output_time=match["output_time"],

@@ -18,7 +18,10 @@ from candlewave.sqlproject.render import render_objects
 
 Doctor = Callable[..., Result]
 
-_OBJECTS = ("trades", "clock_minutes", "clock_exclusions", "clock_days", "feed_clock", "market_clock")
+_OBJECTS = (
+    "trades", "loaded_candles", "clock_minutes", "clock_exclusions", "clock_days", "feed_clock", "furthest_clock",
+    "market_clock",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def names(*given: str, view: str) -> list[str]:
 
 
 def test_only_objects_between_the_files_and_the_view_are_made() -> None:
-    assert names("candles_1m", "market_clock", view="candles") == ["market_clock", "candles_1m", "candles"]
+    assert names("candles_1m", "closed_minutes", view="candles") == ["closed_minutes", "candles_1m", "candles"]
 
 
 def test_stores_that_are_not_given_are_made_too() -> None:
@@ -69,7 +69,7 @@ def test_a_view_given_as_a_file_is_a_table_with_its_key(tmp_path: Path, engine: 
     """The second row of a key replaces the first, as an amended row of the view would."""
     folder = case(
         tmp_path,
-        "market_clock",
+        "furthest_clock",
         s01_feed_clock="exchange,symbol,last_ts\nx,A/B,2024-01-01T00:05:00Z\n",
         s02_feed_clock="exchange,symbol,last_ts\nx,A/B,2024-01-01T00:03:00Z\n",
         s02_expected="clock_id,closed_until\n1,2024-01-01T00:02:00Z\n",

@@ -19,6 +19,7 @@ HEADER = """
 --   candles_1m by exchange, symbol: open_time -> open_time tumble 60 minutes
 --   sums by exchange, symbol: least(ts, ingest_ts) -> open_time [-1 minute, +255 bars]
 --   clock by exchange, symbol of feed_clock: closed_until -> open_time [-1 minute, 0]
+--   minutes by exchange, each symbol of feed_clock: minute -> open_time [0, 0]
 --   days by exchange, symbol: all
 --   catalog: full
 -- readers: indicators, people
@@ -50,18 +51,35 @@ def test_a_meaning_of_no_column_is_refused() -> None:
 def test_every_form_of_footprint_is_read() -> None:
     pair = ("exchange", "symbol")
     assert header_of(HEADER).footprints == (
-        Footprint("candles_1m", Reach.TUMBLE, pair, None, "open_time", "open_time", upper=Bound(seconds=3600)),
         Footprint(
-            "sums", Reach.RANGE, pair, None, "least(ts, ingest_ts)", "open_time", Bound(seconds=-60), Bound(bars=255)
+            "candles_1m", Reach.TUMBLE, pair, input_time="open_time", output_time="open_time", upper=Bound(seconds=3600)
         ),
-        Footprint("clock", Reach.RANGE, pair, "feed_clock", "closed_until", "open_time", Bound(seconds=-60)),
+        Footprint(
+            "sums",
+            Reach.RANGE,
+            pair,
+            (),
+            None,
+            "least(ts, ingest_ts)",
+            "open_time",
+            Bound(seconds=-60),
+            Bound(bars=255),
+        ),
+        Footprint("clock", Reach.RANGE, pair, (), "feed_clock", "closed_until", "open_time", Bound(seconds=-60)),
+        Footprint("minutes", Reach.RANGE, pair, ("symbol",), "feed_clock", "minute", "open_time"),
         Footprint("days", Reach.ALL, pair),
         Footprint("catalog", Reach.FULL),
     )
 
 
-def test_only_a_footprint_with_a_key_source_is_a_clock() -> None:
+def test_only_a_footprint_with_a_source_of_all_its_keys_is_a_clock() -> None:
     assert [f.input for f in header_of(HEADER).footprints if f.is_clock] == ["clock"]
+
+
+def test_an_input_may_lack_keys_of_the_output() -> None:
+    keys = {f.input: (f.keys, f.input_keys) for f in header_of(HEADER).footprints}
+    assert keys["minutes"] == (("exchange", "symbol"), ("exchange",))
+    assert keys["candles_1m"] == (("exchange", "symbol"), ("exchange", "symbol"))
 
 
 def test_bars_last_as_long_as_their_timeframe() -> None:
@@ -75,6 +93,11 @@ def test_an_object_may_have_no_event_time() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        (
+            "each symbol of feed_clock",
+            "each symbol",
+            "'each symbol' needs 'of <relation>', which lists them",
+        ),
         ("-- candles:", "-- candle:", "the first line must be '-- candles: <purpose>', found 'candle: closed"),
         ("-- grain: one row per exchange, symbol, bar\n", "", "the header has no 'grain:' line"),
         (

@@ -10,7 +10,7 @@ While a view is *building* it is filled from a snapshot, and what the refresh wo
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -50,11 +50,20 @@ CREATE TABLE IF NOT EXISTS embedded.dirty (
     hi bigint NOT NULL
 );
 CREATE INDEX IF NOT EXISTS dirty_schema ON embedded.dirty (schema_name);
+DO $$ BEGIN
+    IF NOT EXISTS (
+        SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('embedded.clocks') AND attname = 'key'
+    ) THEN
+        -- Without the values that were seen a clock counts as new, and all that it closes is computed again.
+        DROP TABLE IF EXISTS embedded.clocks;
+    END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS embedded.clocks (
     schema_name text NOT NULL,
     relation text NOT NULL,
+    key text[] NOT NULL,
     value timestamptz,
-    PRIMARY KEY (schema_name, relation)
+    PRIMARY KEY (schema_name, relation, key)
 );
 CREATE TABLE IF NOT EXISTS embedded.pending (
     schema_name text NOT NULL,
@@ -204,7 +213,7 @@ def register(conn: psycopg.Connection, text: str, schema: str, *, building: bool
         case Kind.TABLE:
             _create_table(conn, statement, schema)
         case Kind.MATERIALIZED_VIEW:
-            _create_materialized_view(conn, stored, schema)
+            _create_materialized_view(conn, stored, schema, known)
         case Kind.VIEW:
             assert statement.query is not None
             conn.execute(
@@ -270,7 +279,13 @@ def forget(conn: psycopg.Connection, name: str, schema: str) -> None:
 
 def axis_of(reader: StoredObject, footprint: Footprint) -> str:
     """Name what a reader watches on an input: its key columns, the expression of its time, and which rows matter."""
-    return f"{','.join(footprint.keys)}|{footprint.input_time or ''};{reader.row_filter or ''}"
+    return f"{','.join(footprint.input_keys)}|{footprint.input_time or ''};{reader.row_filter or ''}"
+
+
+def clock_keys(footprint: Footprint, clock: StoredObject) -> tuple[str, ...]:
+    """Return those keys of a clock's footprint by which the clock has rows; none for a clock of one row."""
+    own = clock.header.keys if clock.header else ()
+    return tuple(key for key in footprint.keys if key in own)
 
 
 def group_of(table: str, schema: str) -> str:
@@ -321,7 +336,9 @@ def _install_conflict_rule(conn: psycopg.Connection, statement: Statement, schem
     )
 
 
-def _create_materialized_view(conn: psycopg.Connection, stored: StoredObject, schema: str) -> None:
+def _create_materialized_view(
+    conn: psycopg.Connection, stored: StoredObject, schema: str, known: Mapping[str, StoredObject]
+) -> None:
     if stored.header is None:
         raise CatalogError(f"{stored.name}: a materialized view needs a header")
     assert stored.statement.query is not None
@@ -334,14 +351,17 @@ def _create_materialized_view(conn: psycopg.Connection, stored: StoredObject, sc
         conn.execute(trusted(f'CREATE INDEX ON {table} ({_columns(ranged.keys)}, "{ranged.output_time}")'))
     for footprint in header.footprints:
         if footprint.is_clock:
+            keys = "".join(f'"{key}"::text, ' for key in clock_keys(footprint, known[footprint.input]))
             conn.execute(
                 trusted(
-                    "INSERT INTO embedded.clocks (schema_name, relation, value) VALUES"
-                    f" (%s, %s, (SELECT {footprint.input_time} FROM {quote_name(schema, footprint.input)}))"
-                    " ON CONFLICT DO NOTHING"
+                    "INSERT INTO embedded.clocks (schema_name, relation, key, value)"
+                    f" SELECT %s, %s, ARRAY[{keys.rstrip(', ')}]::text[], {footprint.input_time}"
+                    f" FROM {quote_name(schema, footprint.input)} ON CONFLICT DO NOTHING"
                 ),
                 [schema, footprint.input],
             )
+        elif footprint.input_time and known[footprint.input].statement.kind is Kind.MATERIALIZED_VIEW:
+            _index_axis(conn, known[footprint.input], footprint, schema)
 
 
 def watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
@@ -378,7 +398,7 @@ def _notes(axes: dict[str, Axis], rows: str, schema: str, name: str) -> Iterator
     """Yield the INSERTs that note touched keys and minutes; one pass over the rows serves all axes without a filter."""
     groups: dict[tuple[tuple[str, ...], str | None], list[tuple[str, str | None]]] = {}
     for label, axis in sorted(axes.items()):
-        groups.setdefault((axis.footprint.keys, axis.filter), []).append((label, axis.footprint.input_time))
+        groups.setdefault((axis.footprint.input_keys, axis.filter), []).append((label, axis.footprint.input_time))
     for (keys, row_filter_), members in groups.items():
         key = ", ".join(f'"{column}"::text AS k{k}' for k, column in enumerate(keys))
         minutes = [f"date_bin('1 minute', {time}, {_EPOCH}) AS t{n}" for n, (_, time) in enumerate(members) if time]
@@ -402,13 +422,15 @@ def _notes(axes: dict[str, Axis], rows: str, schema: str, name: str) -> Iterator
 
 def _index_axis(conn: psycopg.Connection, table: StoredObject, footprint: Footprint, schema: str) -> None:
     """Index the keys and the time that a reader restricts by, unless the primary key does."""
-    if footprint.input_time is None or (*footprint.keys, footprint.input_time) == table.statement.primary_key:
+    keys = (*footprint.input_keys, footprint.input_time)
+    primary = table.statement.primary_key or (table.header.keys if table.header else ())
+    if footprint.input_time is None or keys == primary[: len(keys)]:
         return
-    name = f"{table.name}_{_digest(schema, *footprint.keys, footprint.input_time)}"
+    name = f"{table.name}_{_digest(schema, *footprint.input_keys, footprint.input_time)}"
     conn.execute(
         trusted(
             f'CREATE INDEX IF NOT EXISTS "{name}" ON {quote_name(schema, table.name)}'
-            f" ({_columns(footprint.keys)}, ({footprint.input_time}))"
+            f" ({_columns(footprint.input_keys)}, ({footprint.input_time}))"
         )
     )
 

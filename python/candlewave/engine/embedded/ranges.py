@@ -101,6 +101,13 @@ def _rows(range_: Range, step: int) -> int:
     return 1 if lo in EVER or hi in EVER else -(-(hi - lo) // step)
 
 
+def spread(touched: Ranges, columns: Sequence[str], over: Sequence[str], keys: Iterable[Key]) -> Ranges:
+    """Extend keys over ``columns`` to those of the given keys over more columns that agree in them."""
+    positions = [over.index(column) for column in columns]
+    found = ((key, touched.get(tuple(key[p] for p in positions))) for key in keys)
+    return {key: ranges for key, ranges in found if ranges}
+
+
 def _outputs(footprint: Footprint, key: Key, range_: Range) -> Range:
     if footprint.reach in (Reach.ALL, Reach.FULL):
         return EVER

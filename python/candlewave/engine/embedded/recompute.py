@@ -12,7 +12,19 @@ from psycopg.rows import tuple_row
 from candlewave.core.config import TIMEFRAME_SECONDS
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject
 from candlewave.engine.embedded.connectors import sink_row
-from candlewave.engine.embedded.ranges import EVER, Key, Range, Ranges, cut, inputs_of, merged, outputs_of, size, split
+from candlewave.engine.embedded.ranges import (
+    EVER,
+    Key,
+    Range,
+    Ranges,
+    cut,
+    inputs_of,
+    merged,
+    outputs_of,
+    project,
+    size,
+    split,
+)
 from candlewave.engine.embedded.translate import translate_query
 from candlewave.sqlproject.header import Footprint, Reach
 from candlewave.sqlproject.quoting import quote_name
@@ -149,14 +161,15 @@ def _extent(conn: psycopg.Connection, view: View, footprints: Sequence[Footprint
     """Return what the rows that a key has in the inputs can reach, from the first to the last."""
     reached: list[Range] = []
     for footprint in footprints:
-        condition = " AND ".join(f'"{column}" = %s::{view.types[column]}' for column in footprint.keys)
+        condition = " AND ".join(f'"{column}" = %s::{view.types[column]}' for column in footprint.input_keys)
+        own = [value for column, value in zip(footprint.keys, key, strict=True) if column in footprint.input_keys]
         ends = ", ".join(
             f"(extract(epoch FROM {end}({footprint.input_time})) * 1000000)::bigint" for end in ("min", "max")
         )
         with conn.cursor(row_factory=tuple_row) as cursor:
             relation = quote_name(view.schema, footprint.input)
             where = f" WHERE {condition}" if condition else ""
-            cursor.execute(sql.SQL(f"SELECT {ends} FROM {relation}{where}"), key)
+            cursor.execute(sql.SQL(f"SELECT {ends} FROM {relation}{where}"), own)
             lo, hi = cursor.fetchone() or (None, None)
         if lo is not None and hi is not None:
             reached += outputs_of(footprint, {key: [(lo, hi + 1)]})[key]
@@ -169,7 +182,7 @@ def _is_vacant(conn: psycopg.Connection, view: View, wanted: Ranges) -> bool:
     if not {*first.keys, *filter(None, [first.output_time])} <= {*view.keys}:
         return False  # a row of the same key may lie outside of what is wanted
     parameters: list[Any] = []
-    out = _touched(view, "_out", wanted, first, parameters)
+    out = _touched(view, "_out", wanted, first.keys, parameters)
     stored = _slice(view, view.name, "_out", first.keys, first.output_time, "1", "LIMIT 1")
     with conn.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(sql.SQL(f"WITH {out} SELECT NOT EXISTS ({stored})"), parameters)
@@ -227,11 +240,12 @@ def _inputs(view: View, wanted: Ranges) -> tuple[list[str], list[Any], str]:
         if not footprint.is_clock:
             by_input.setdefault(footprint.input, []).append(footprint)
     for number, (name, footprints) in enumerate(by_input.items()):
-        parts.append(_touched(view, f"_in{number}", _needed(footprints, wanted), footprints[0], parameters))
-        footprint = footprints[0]
-        parts.append(f"{name} AS ({_slice(view, name, f'_in{number}', footprint.keys, footprint.input_time, 'i.*')})")
+        keys, time = footprints[0].input_keys, footprints[0].input_time
+        needed = project(_needed(footprints, wanted), footprints[0].keys, keys)
+        parts.append(_touched(view, f"_in{number}", needed, keys, parameters))
+        parts.append(f"{name} AS ({_slice(view, name, f'_in{number}', keys, time, 'i.*')})")
     first = view.ranged[0]
-    parts.append(_touched(view, "_out", wanted, first, parameters))
+    parts.append(_touched(view, "_out", wanted, first.keys, parameters))
     on = " AND ".join(f'q."{column}" = t._k{k}' for k, column in enumerate(first.keys))
     if first.output_time is not None:
         on += f' AND q."{first.output_time}" >= t._lo AND q."{first.output_time}" < t._hi'
@@ -260,17 +274,17 @@ def _needed(footprints: Sequence[Footprint], wanted: Ranges) -> Ranges:
     return {key: merged(r for part in parts for r in part[key]) for key in wanted}
 
 
-def _touched(view: View, name: str, ranges: Ranges, footprint: Footprint, parameters: list[Any]) -> str:
+def _touched(view: View, name: str, ranges: Ranges, keys: Sequence[str], parameters: list[Any]) -> str:
     """Return a CTE that lists ranges, and add its arrays to the parameters."""
     flat = [(key, lo, hi) for key, key_ranges in ranges.items() for lo, hi in key_ranges]
     columns = []
-    for k, column in enumerate(footprint.keys):
+    for k, column in enumerate(keys):
         parameters.append([key[k] for key, _, _ in flat])
         columns.append(f"k{k}::{view.types[column]} AS _k{k}")
     parameters.append([lo for _, lo, _ in flat])
     parameters.append([hi for _, _, hi in flat])
-    arrays = ", ".join(["%s::text[]"] * len(footprint.keys) + ["%s::bigint[]"] * 2)
-    names = ", ".join([f"k{k}" for k in range(len(footprint.keys))] + ["lo", "hi"])
+    arrays = ", ".join(["%s::text[]"] * len(keys) + ["%s::bigint[]"] * 2)
+    names = ", ".join([f"k{k}" for k in range(len(keys))] + ["lo", "hi"])
     lo, hi = (
         f"CASE u.{end} WHEN {limit} THEN '{sign}infinity'::timestamptz"
         f" ELSE '1970-01-01 00:00:00+00'::timestamptz + u.{end} * INTERVAL '1 microsecond' END AS _{end}"

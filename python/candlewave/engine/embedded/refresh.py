@@ -19,10 +19,10 @@ from psycopg.rows import tuple_row
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.contracts.topics import DOCUMENTS
-from candlewave.engine.embedded.catalog import CatalogError, StoredObject, axis_of, has_bus, load, lock
+from candlewave.engine.embedded.catalog import CatalogError, StoredObject, axis_of, clock_keys, has_bus, load, lock
 from candlewave.engine.embedded.connectors import document_message, pump, sink_row
 from candlewave.engine.embedded.quarantine import BREAKAGE, reject, waiting
-from candlewave.engine.embedded.ranges import EVER, Ranges, outputs_of, project, union
+from candlewave.engine.embedded.ranges import EVER, Key, Range, Ranges, outputs_of, project, spread, union
 from candlewave.engine.embedded.recompute import PORTION_ROWS, View, recompute
 from candlewave.engine.embedded.translate import translate_query
 from candlewave.sqlproject.ddl import Kind
@@ -312,7 +312,8 @@ class Refresher:
         changes: dict[str, Ranges] = {}
         pending = self._take_pending(graph)
         watched = {view.name: view.watched for view in graph.views}
-        clocks = _Clocks(self._conn, self._schema, graph)
+        keys = _Keys(self._conn, self._schema, graph)
+        clocks = _Clocks(self._conn, self._schema, graph, keys)
         for view in graph.views:
             postponed = pending.get(view.name, {})
             wanted: Ranges = postponed or {}
@@ -321,9 +322,11 @@ class Refresher:
                 if footprint.is_clock:
                     touched = clocks.touched(footprint, view)
                 elif footprint.input in changes:
-                    touched = project(changes[footprint.input], watched[footprint.input], footprint.keys)
+                    touched = project(changes[footprint.input], watched[footprint.input], footprint.input_keys)
                 else:
                     touched = dirty.get((footprint.input, axis_of(view.stored, footprint)), {})
+                if touched and footprint.each:
+                    touched = spread(touched, footprint.input_keys, footprint.keys, keys.of(footprint, view))
                 if touched and footprint.reach is Reach.FULL:
                     whole = True
                 elif touched:
@@ -373,65 +376,108 @@ def _publish(bus: PostgresBus, conn: psycopg.Connection, sink: StoredObject, vie
     bus.publish_in(conn, connector.topic, map(message, rows))
 
 
-class _Clocks:
-    """Values of the one-row inputs whose movement touches all keys: as they were at the last refresh, and now."""
+class _Keys:
+    """Keys that inputs lack: what the relations that list them have, read once per refresh."""
 
     def __init__(self, conn: psycopg.Connection, schema: str, graph: _Graph) -> None:
         self._conn = conn
         self._schema = schema
         self._graph = graph
+        self._known: dict[tuple[str, tuple[str, ...]], list[Key]] = {}
+
+    def of(self, footprint: Footprint, view: View) -> list[Key]:
+        """Return all keys of a footprint's output; where the relation that lists them is missing, those of an input."""
+        source = footprint.key_source or ""
+        if source not in self._graph.objects:
+            source = next(f.input for f in view.ranged if not f.is_clock and not f.each)
+        if (source, footprint.keys) not in self._known:
+            names = [sql.Identifier(key) for key in footprint.keys]
+            with self._conn.cursor(row_factory=tuple_row) as cursor:
+                # From one key to the next by the primary key; DISTINCT would read the whole relation.
+                cursor.execute(
+                    sql.SQL(
+                        "WITH RECURSIVE k AS ((SELECT {keys} FROM {source} ORDER BY {keys} LIMIT 1) UNION ALL"
+                        " SELECT n.* FROM k CROSS JOIN LATERAL (SELECT {keys} FROM {source} AS s"
+                        " WHERE ({of_s}) > ({of_k}) ORDER BY {keys} LIMIT 1) AS n) SELECT {texts} FROM k"
+                    ).format(
+                        keys=sql.SQL(", ").join(names),
+                        of_s=sql.SQL(", ").join(sql.SQL("s.{}").format(name) for name in names),
+                        of_k=sql.SQL(", ").join(sql.SQL("k.{}").format(name) for name in names),
+                        texts=sql.SQL(", ").join(sql.SQL("{}::text").format(name) for name in names),
+                        source=sql.Identifier(self._schema, source),
+                    )
+                )
+                self._known[source, footprint.keys] = cursor.fetchall()
+        return self._known[source, footprint.keys]
+
+
+class _Clocks:
+    """Inputs whose values move: as they were at the last refresh, and now, by the keys that the input has."""
+
+    def __init__(self, conn: psycopg.Connection, schema: str, graph: _Graph, keys: _Keys) -> None:
+        self._conn = conn
+        self._schema = schema
+        self._graph = graph
+        self._all_keys = keys
+        self._before: dict[str, dict[Key, datetime | None]] = {}
         with conn.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute("SELECT relation, value FROM embedded.clocks WHERE schema_name = %s", [schema])
-            self._before: dict[str, datetime | None] = dict(cursor.fetchall())
-        self._now: dict[str, datetime | None] = {}
+            cursor.execute("SELECT relation, key, value FROM embedded.clocks WHERE schema_name = %s", [schema])
+            for relation, key, value in cursor:
+                self._before.setdefault(relation, {})[tuple(key)] = value
+        self._now: dict[str, dict[Key, datetime | None]] = {}
 
     def touched(self, footprint: Footprint, view: View) -> Ranges:
-        """Return the output rows between the old and the new value, for every key."""
-        old, new = self._before.get(footprint.input), self._value(footprint)
-        if old == new:
-            return {}
-        if old is None or new is None:
-            range_ = EVER if new is None else (EVER[0], _micros(new) + footprint.upper.seconds * 1_000_000 + 1)
-        else:
-            range_ = (
-                _micros(min(old, new)) + footprint.lower.seconds * 1_000_000 + 1,
-                _micros(max(old, new)) + footprint.upper.seconds * 1_000_000 + 1,
-            )
-        return {key: [range_] for key in self._keys(footprint, view)}
+        """Return the output rows between the old and the new values, for every key."""
+        keys = clock_keys(footprint, self._graph.objects[footprint.input])
+        before, now = self._before.get(footprint.input, {}), self._values(footprint, keys)
+        moved = {
+            key: [_between(before.get(key), now.get(key), footprint)]
+            for key in before.keys() | now.keys()
+            if before.get(key) != now.get(key)
+        }
+        return spread(moved, keys, footprint.keys, self._all_keys.of(footprint, view)) if moved else {}
 
     def save(self) -> None:
         """Remember the values that were seen."""
-        for relation, value in self._now.items():
-            if self._before.get(relation) != value:
-                self._conn.execute(
-                    "INSERT INTO embedded.clocks (schema_name, relation, value) VALUES (%s, %s, %s)"
-                    " ON CONFLICT (schema_name, relation) DO UPDATE SET value = excluded.value",
-                    [self._schema, relation, value],
+        for relation, values in self._now.items():
+            before = self._before.get(relation, {})
+            with self._conn.cursor() as cursor:
+                cursor.executemany(
+                    "DELETE FROM embedded.clocks WHERE schema_name = %s AND relation = %s AND key = %s",
+                    [(self._schema, relation, list(key)) for key in before.keys() - values.keys()],
+                )
+                cursor.executemany(
+                    "INSERT INTO embedded.clocks (schema_name, relation, key, value) VALUES (%s, %s, %s, %s)"
+                    " ON CONFLICT (schema_name, relation, key) DO UPDATE SET value = excluded.value",
+                    [
+                        (self._schema, relation, list(key), value)
+                        for key, value in values.items()
+                        if key not in before or before[key] != value
+                    ],
                 )
 
-    def _value(self, footprint: Footprint) -> datetime | None:
+    def _values(self, footprint: Footprint, keys: tuple[str, ...]) -> dict[Key, datetime | None]:
         if footprint.input not in self._now:
+            columns = sql.SQL("").join(sql.SQL("{}::text, ").format(sql.Identifier(key)) for key in keys)
             with self._conn.cursor(row_factory=tuple_row) as cursor:
                 cursor.execute(
-                    sql.SQL("SELECT {} FROM {}").format(
+                    sql.SQL("SELECT {}{} FROM {}").format(
+                        columns,
                         sql.Identifier(footprint.input_time or ""),
                         sql.Identifier(self._schema, footprint.input),
                     )
                 )
-                row = cursor.fetchone()
-            self._now[footprint.input] = row[0] if row else None
+                self._now[footprint.input] = {tuple(key): value for *key, value in cursor}
         return self._now[footprint.input]
 
-    def _keys(self, footprint: Footprint, view: View) -> list[tuple[str, ...]]:
-        source = footprint.key_source
-        if source not in self._graph.objects:
-            source = next(f.input for f in view.ranged if not f.is_clock)
-        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(key)) for key in footprint.keys)
-        with self._conn.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(
-                sql.SQL("SELECT DISTINCT {} FROM {}").format(columns, sql.Identifier(self._schema, source or ""))
-            )
-            return cursor.fetchall()
+
+def _between(old: datetime | None, new: datetime | None, footprint: Footprint) -> Range:
+    """Return what a clock's move touches; one that comes or goes touches all that it had closed."""
+    lower, upper = (bound.seconds * 1_000_000 + 1 for bound in (footprint.lower, footprint.upper))
+    if old is None or new is None:
+        known = old or new
+        return EVER if known is None else (EVER[0], _micros(known) + upper)
+    return _micros(min(old, new)) + lower, _micros(max(old, new)) + upper
 
 
 def differences(conn: psycopg.Connection, schema: str = "public", tolerance: float = 1e-9) -> list[str]:
@@ -495,7 +541,7 @@ def _read_graph(conn: psycopg.Connection, objects: list[StoredObject], schema: s
             continue
         types = _column_types(conn, schema, stored.name)
         readers = [f for o in objects for f in o.footprints if f.input == stored.name and not f.is_clock]
-        wanted = dict.fromkeys(key for f in readers for key in f.keys)
+        wanted = dict.fromkeys(key for f in readers for key in f.input_keys)
         unknown = [key for key in wanted if key not in types]
         if unknown:
             raise CatalogError(f"{stored.name} has no column {unknown[0]}, which a reader's footprint names")

@@ -23,7 +23,10 @@ OBJECTS = (
     "clock_minutes",
     "clock_days",
     "feed_clock",
+    "furthest_clock",
     "market_clock",
+    "clock_steps",
+    "closed_minutes",
     "candles_1m_live",
     "candles_1m",
     "candles",
@@ -45,7 +48,12 @@ DIFFERENCES = Counter(
 )
 DEVIATIONS = Gauge("candlewave_ohlc_deviating_objects", "Objects of the layer that differ from sql/")
 LATE = Gauge(
-    "candlewave_ohlc_late_trades", "Live trades that came after their minute had closed", ["exchange", "symbol"]
+    "candlewave_ohlc_late_trades",
+    "Live trades that came after their exchange had closed their minute",
+    ["exchange", "symbol"],
+)
+BEHIND = Gauge(
+    "candlewave_ohlc_clock_behind_seconds", "How far an exchange's candles are closed behind the furthest", ["exchange"]
 )
 REJECTED = Gauge(
     "candlewave_ohlc_rejected_rows", "Rows of trades or loaded_candles that no candle can use", ["table", "reason"]
@@ -129,9 +137,12 @@ class OhlcAudit:
     def measure(self) -> None:
         """Set the metrics of freshness, late trades, rejected rows and filled minutes."""
         now = self._clock()
-        closed = self._rows("SELECT closed_until FROM market_clock")
-        if closed and closed[0][0] is not None:
-            FRESHNESS.newest("candles", closed[0][0])
+        closed = dict(self._rows("SELECT exchange, closed_until FROM market_clock"))
+        if closed:
+            furthest = max(closed.values())
+            FRESHNESS.newest("candles", furthest)
+            for exchange, until in closed.items():
+                BEHIND.labels(exchange).set((furthest - until).total_seconds())
         for exchange, symbol, last_trade in self._rows("SELECT exchange, symbol, last_trade_ts FROM feed_clock"):
             if last_trade is not None:
                 FRESHNESS.newest("trades", last_trade, exchange, symbol)

@@ -112,8 +112,8 @@ class FootprintPresent(Rule):
     """A materialized view has a footprint line for each of its inputs, and for nothing else, and each line fits.
 
     Without one the embedded engine recomputes the whole view at every change; with one for something that is not
-    read it watches for nothing. Keys must be columns of both sides; all lines of a view have the same keys, except for
-    `full`.
+    read it watches for nothing. Keys must be columns of both sides, but for those after `each`; all lines of a view
+    have the same keys, except for `full`.
     """
 
     code = "CW023"
@@ -142,17 +142,22 @@ class FootprintPresent(Rule):
 
     def _problems(self, model: Model, footprint: Footprint) -> Iterator[str]:
         resolver = model.project.resolver
-        source = footprint.key_source or footprint.input
         output = resolver.relation(model.name).columns
-        try:
-            input_ = resolver.relation(source).columns
-        except ResolutionError as error:
-            yield str(error)
-            return
+        needed = [(footprint.key_source or footprint.input, footprint.keys)]
+        if footprint.each:
+            needed.append((footprint.input, footprint.input_keys))
         for key in footprint.keys:
-            for columns, what in ((output, model.name), (input_, source)):
+            if key not in output:
+                yield f"key {key} is not a column of {model.name}"
+        for source, keys in needed:
+            try:
+                columns = resolver.relation(source).columns
+            except ResolutionError as error:
+                yield str(error)
+                continue
+            for key in keys:
                 if key not in columns:
-                    yield f"key {key} is not a column of {what}"
+                    yield f"key {key} is not a column of {source}"
         if footprint.output_time and footprint.output_time not in output:
             yield f"{footprint.output_time} is not a column of {model.name}"
         if (footprint.lower.bars or footprint.upper.bars) and "timeframe" not in footprint.keys:

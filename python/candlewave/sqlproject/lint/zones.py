@@ -275,6 +275,11 @@ class Analysis:
                 zone.limit(variable, clock, shift_most - least)
                 zone.limit(clock, variable, most - shift_least)
 
+    def _is_clock(self, variable: str, zone: Zone) -> bool:
+        """Tell whether a variable is the value of the clock whose movement is looked at."""
+        clock = _INPUT + (self._clock or "")
+        return self._clock is not None and zone.bound(variable, clock) == 0 == zone.bound(clock, variable)
+
     def _spread(self, branch: Branch, zone: Zone, name_of: _Naming) -> Zone:
         """Let each row be made of the rows in its frames, too."""
         inputs = [name for name in zone.variables() if name.startswith(_INPUT)]
@@ -321,7 +326,10 @@ class Analysis:
             case exp.GenerateSeries() | exp.ExplodingGenerateSeries():
                 start = self._offsets(node.args["start"], name_of, zone)
                 end = self._offsets(node.args["end"], name_of, zone)
-                return [(v, least, INFINITE) for v, least, _ in start] + [(v, -INFINITE, most) for v, _, most in end]
+                # A fill up to a clock moves at its end with the clock.
+                return [(v, least, INFINITE) for v, least, _ in start] + [
+                    (v, most if self._is_clock(v, zone) else -INFINITE, most) for v, _, most in end
+                ]
         return []
 
     def _all_offsets(self, node: exp.Expr, name_of: _Naming, zone: Zone) -> Offsets:

@@ -185,7 +185,7 @@ def test_performance_can_be_narrowed(api: httpx.Client) -> None:
 
 def test_amended_share_is_of_the_forecasts_of_the_window(world: World, serve: Serve) -> None:
     conn = world.market.conn
-    newest = conn.execute("SELECT date_trunc('hour', closed_until) FROM market_clock").fetchone()
+    newest = conn.execute("SELECT date_trunc('hour', closed_until) FROM furthest_clock").fetchone()
     assert newest is not None
     key = ("simulated", "BTC/USD", 5, "amended", "1")
     columns = "exchange, symbol, horizon_minutes, model_name, model_version"

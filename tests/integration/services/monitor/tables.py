@@ -20,7 +20,7 @@ class Tables:
         self.conn = conn
         self.closed_until = closed_until
         conn.execute("SET timezone = 'UTC'")
-        conn.execute("UPDATE market_clock SET closed_until = %s", [closed_until])
+        conn.execute("INSERT INTO market_clock (exchange, closed_until) VALUES ('kraken', %s)", [closed_until])
         conn.execute(
             "INSERT INTO feed_clock VALUES ('kraken', 'BTC/USD', %(now)s, %(now)s)",
             {"now": closed_until + timedelta(seconds=3)},

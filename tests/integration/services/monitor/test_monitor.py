@@ -278,7 +278,7 @@ def test_a_champion_is_as_old_as_the_last_decision_for_it(
 def test_without_any_trade_there_is_nothing_to_judge(
     conn: psycopg.Connection, tables: Tables, bus: PostgresBus, clock: Clock
 ) -> None:
-    conn.execute("UPDATE market_clock SET closed_until = NULL")
+    conn.execute("DELETE FROM market_clock")
     assert tables.conn is conn
     assert Monitor(conn, bus, CONFIG, "candlewave", [], clock).evaluate().findings == []
 
@@ -290,6 +290,7 @@ def test_windows_and_markets_are_bounded(conn: psycopg.Connection, tables: Table
         "INSERT INTO feed_clock (exchange, symbol, last_ts, last_trade_ts)"
         " SELECT 'replayed', s, last_ts, last_trade_ts FROM feed_clock, unnest(ARRAY['A', 'B']) s"
     )
+    conn.execute("INSERT INTO market_clock SELECT 'replayed', closed_until FROM market_clock")
     for symbol, minutes in (("A", 59), ("B", 61)):
         made = CLOSED - timedelta(minutes=minutes)
         tables.forecast("replayed", symbol, 60, made, "baseline", "1", "baseline", made)

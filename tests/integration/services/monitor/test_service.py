@@ -131,7 +131,7 @@ def test_once_prints_every_rule_and_changes_nothing(
     assert "the 80 % interval held 50.0% of the outcomes" in done.stdout
     assert "too little to tell" in done.stdout
     assert sum(bus.end_offsets("alerts").values()) == 0
-    tables.conn.execute("UPDATE market_clock SET closed_until = NULL")
+    tables.conn.execute("DELETE FROM market_clock")
     done = subprocess.run([*COMMAND, "--once"], capture_output=True, text=True, env=environment, timeout=60)
     assert "no trades yet" in done.stdout
 

@@ -17,8 +17,7 @@ MINUTE = timedelta(minutes=1)
 MARKETS = (("kraken", "BTC/USD"), ("kraken", "ETH/USD"))
 
 _TABLES = """
-CREATE TABLE market_clock (clock_id int PRIMARY KEY, closed_until timestamptz);
-INSERT INTO market_clock VALUES (1, NULL);
+CREATE TABLE market_clock (exchange text PRIMARY KEY, closed_until timestamptz);
 CREATE TABLE feed_clock (
     exchange text, symbol text, last_ts timestamptz, last_trade_ts timestamptz, PRIMARY KEY (exchange, symbol)
 );
@@ -63,7 +62,12 @@ class Views:
     ) -> None:
         """Close a minute of all markets: ``feeds`` have passed it by the grace, ``rows`` have features."""
         end = open_time + MINUTE
-        self.conn.execute("UPDATE market_clock SET closed_until = %s", [end])
+        for exchange in {exchange for exchange, _ in feeds}:
+            self.conn.execute(
+                "INSERT INTO market_clock VALUES (%s, %s) ON CONFLICT (exchange) DO UPDATE SET closed_until ="
+                " excluded.closed_until",
+                [exchange, end],
+            )
         for exchange, symbol in feeds:
             self.conn.execute(
                 "INSERT INTO feed_clock VALUES (%s, %s, %s, %s) ON CONFLICT (exchange, symbol) DO UPDATE SET last_ts ="

@@ -123,7 +123,7 @@ def test_keys_of_messages_are_the_markets(conn: psycopg.Connection, views: Views
 
 
 def test_a_market_waits_for_its_own_feed(conn: psycopg.Connection, views: Views, bus: PostgresBus) -> None:
-    """Bitcoin's feed closes the minute for all; Ether's last trades of it have not come."""
+    """Bitcoin's feed closes the minute for its exchange; Ether's last trades of it have not come."""
     views.close_minute(NOON - MINUTE)
     clock = Clock()
     predictor = make(bus, clock)

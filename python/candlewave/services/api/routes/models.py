@@ -43,7 +43,7 @@ _HOURS = (("hour", "timestamptz"), ("model_name", "varchar"), ("model_version", 
 _NEWEST = SQL(
     "SELECT {0} FROM (SELECT {0}, row_number() OVER (PARTITION BY exchange, symbol, horizon_minutes,"
     " model_name, model_version, span ORDER BY hour DESC) AS place FROM model_error"
-    " WHERE hour >= (SELECT closed_until - INTERVAL '8 days' FROM market_clock)) AS ranked WHERE place = 1"
+    " WHERE hour >= (SELECT closed_until - INTERVAL '8 days' FROM furthest_clock)) AS ranked WHERE place = 1"
 ).format(columns(_COLUMNS))
 
 

@@ -42,7 +42,7 @@ PRICES = statement(
 """Newest price of each market, found by the whole key."""
 
 _RECENT = (
-    " FROM market_clock AS m CROSS JOIN feed_clock AS f INNER JOIN {view} AS v"
+    " FROM market_clock AS m INNER JOIN feed_clock AS f ON f.exchange = m.exchange INNER JOIN {view} AS v"
     "  ON v.exchange = f.exchange AND v.symbol = f.symbol AND v.open_time >= m.closed_until - INTERVAL '10 minutes'"
 )
 
@@ -53,10 +53,10 @@ FRESHNESS = statement(
     f" UNION ALL SELECT 'features', max(v.close_time), 4{_RECENT.format(view='features')}"
     " UNION ALL SELECT 'sentiment', max(scored_at), 5 FROM news_sentiment"
     " UNION ALL SELECT 'predictions', max(feature_time) + INTERVAL '1 minute', 6 FROM served_predictions"
-    " UNION ALL SELECT 'closed_until', max(closed_until), 7 FROM market_clock"
+    " UNION ALL SELECT 'closed_until', max(closed_until), 7 FROM furthest_clock"
     " ORDER BY place"
 )
-"""Newest event of each layer; what is older than ten minutes behind the clock counts as nothing."""
+"""Newest event of each layer; what is older than ten minutes behind its exchange's clock counts as nothing."""
 
 SYNTHETIC = "simulated"
 """The exchange of made-up markets."""

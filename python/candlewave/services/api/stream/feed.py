@@ -18,7 +18,7 @@ from candlewave.services.api.stream.hub import Event, Hub
 from candlewave.telemetry import tracing
 from candlewave.telemetry.logs import get_logger
 
-CLOCK = "SELECT closed_until FROM market_clock"
+CLOCK = "SELECT exchange, closed_until FROM market_clock"
 
 _BAR = (
     "exchange, symbol, timeframe, open_time, close_time, open, high, low, close, volume, turnover, trades, buy_volume"
@@ -34,10 +34,10 @@ CLOSED_BARS = (
     f"SELECT {', '.join(f'c.{name}' for name in _BAR.split(', '))}, false AS is_open, c.is_filled, c.feed_state,"
     " c.amended_at, c.minutes_present, c.is_whole"
     " FROM feed_clock AS f INNER JOIN candles AS c ON c.exchange = f.exchange AND c.symbol = f.symbol"
-    " WHERE c.close_time > %s AND c.close_time <= %s AND c.open_time >= %s"
+    " WHERE f.exchange = %s AND c.close_time > %s AND c.close_time <= %s AND c.open_time >= %s"
     " ORDER BY c.close_time, c.exchange, c.symbol, c.timeframe"
 )
-"""Bars that closed after one moment and by another; the third bounds their open times, for the index."""
+"""Bars of an exchange that closed after one moment and by another; the last bounds their open times, for the index."""
 
 ALERTS = (
     "SELECT fingerprint, rule, severity, labels, value, status, occurred_at FROM alerts WHERE occurred_at > %s"
@@ -71,7 +71,7 @@ class Feed:
         self._told_at: dict[tuple[object, ...], float] = {}
         self._alerts: set[tuple[object, ...]] = set()
         self._alerts_after: datetime | None = None
-        self._closed_until: datetime | None = None
+        self._closed_until: dict[str, datetime] = {}
         self._freshness_at = 0.0
         self._is_primed = False
         self._awake_until = 0.0
@@ -110,18 +110,18 @@ class Feed:
         """Publish what changed since the last look; the first one only learns what there is."""
         rows = self._context.reader.rows
         now = asyncio.get_running_loop().time()
-        clock = await rows(CLOCK)
-        closed_until = clock[0]["closed_until"] if clock else None
+        closed_until: dict[str, datetime] = {row["exchange"]: row["closed_until"] for row in await rows(CLOCK)}
         if not self._is_primed:
             self._closed_until, self._alerts_after = closed_until, self._context.clock()
         async for row in self._paced(await rows(OPEN_BARS)):
             self._open_bar(row, now)
-        if closed_until is not None and closed_until != self._closed_until:
-            since = max(self._closed_until or closed_until, closed_until - LONGEST_MEMORY)
-            bars = await rows(CLOSED_BARS, [since, closed_until, since - self._longest_bar])
-            async for row in self._paced(bars):
-                self.hub.publish("candle", dict(row), **_about(row), timeframe=row["timeframe"])
-            self._closed_until = closed_until
+        for exchange, until in closed_until.items():
+            since = max(self._closed_until.get(exchange, until), until - LONGEST_MEMORY)
+            if until > since:
+                bars = await rows(CLOSED_BARS, [exchange, since, until, since - self._longest_bar])
+                async for row in self._paced(bars):
+                    self.hub.publish("candle", dict(row), **_about(row), timeframe=row["timeframe"])
+            self._closed_until[exchange] = until
         for row in await self._context.rows(SERVED):
             self._prediction(row)
         await self._look_for_alerts()
@@ -149,7 +149,7 @@ class Feed:
                 await self.look()
             before = self.hub.newest
             remembered = [] if last_id is None else self.hub.after(last_id)
-            closed_until, seen, alerts = self._closed_until, dict(self._seen), self._alerts
+            closed_until, seen, alerts = dict(self._closed_until), dict(self._seen), self._alerts
         if remembered is None:
             remembered = [] if since is None else await self._missed(since, closed_until, seen, alerts)
         missed = remembered
@@ -158,7 +158,7 @@ class Feed:
     async def _missed(
         self,
         after: datetime,
-        closed_until: datetime | None,
+        closed_until: dict[str, datetime],
         seen: dict[tuple[object, ...], object],
         alerts: set[tuple[object, ...]],
     ) -> list[Event]:
@@ -169,8 +169,10 @@ class Feed:
         since = max(after, self._context.clock() - LONGEST_MEMORY) - _LATE
         rows = self._context.reader.rows
         found: list[tuple[datetime, str, object, dict[str, str]]] = []
-        if closed_until is not None:
-            for row in await rows(CLOSED_BARS, [since, closed_until, since - self._longest_bar]):
+        furthest = max(closed_until.values(), default=since)
+        for exchange, until in closed_until.items():
+            begin = since - (furthest - until)  # its bars are published so much later
+            for row in await rows(CLOSED_BARS, [exchange, begin, until, begin - self._longest_bar]):
                 about = {**_about(row), "timeframe": row["timeframe"]}
                 found.append((row["close_time"], "candle", dict(row), about))
         for row in await self._context.rows(SERVED):
