@@ -13,7 +13,7 @@
 --   source: where from, such as rest or archive
 --   loaded_at: when the load began; one moment for all its candles
 --   ingest_ts: when it reached the topic
--- readers: candles_1m_live, clock_minutes, loaded_candles_rejected
+-- readers: candles_1m_live, clock_minutes, loaded_candles_rejected, loaded_candles_restated
 CREATE TABLE loaded_candles (
     exchange VARCHAR,
     symbol VARCHAR,

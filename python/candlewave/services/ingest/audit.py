@@ -1,6 +1,6 @@
 """Answer for the OHLC layer: are its objects there, is it fresh, and are its candles what the trades say.
 
-Candles are computed again in plain Python from raw ``trades``, sharing nothing with the SQL.
+Candles are computed again in plain Python from raw ``trades`` and ``loaded_candles``, sharing nothing with the SQL.
 """
 
 import math
@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Self, TypeVar
 
 import psycopg
 from prometheus_client import Counter, Gauge
@@ -34,8 +34,11 @@ OBJECTS = (
     "trades_rejected",
     "loaded_candles",
     "loaded_candles_rejected",
+    "loaded_candles_restated",
 )
 """What the layer consists of, for the check against sql/."""
+
+T = TypeVar("T")
 
 _FUTURE = timedelta(seconds=2)
 _SUM_TOLERANCE = 1e-12
@@ -58,6 +61,9 @@ BEHIND = Gauge(
 REJECTED = Gauge(
     "candlewave_ohlc_rejected_rows", "Rows of trades or loaded_candles that no candle can use", ["table", "reason"]
 )
+RESTATED = Gauge(
+    "candlewave_ohlc_restated_minutes", "Minutes of which loads of history say different things", ["exchange", "symbol"]
+)
 FILLED = Gauge(
     "candlewave_ohlc_filled_minutes", "Closed minutes without a trade within the last day", ["exchange", "symbol"]
 )
@@ -77,13 +83,13 @@ class Candle:
     close: float
     volume: float
     turnover: float
-    trades: int
+    trades: int | None
     buy_volume: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A value of a stored candle that is not what its trades give."""
+    """A value of a stored candle that is not what its trades and loaded minutes give."""
 
     candle: Candle
     column: str
@@ -95,8 +101,38 @@ class Difference:
         c = self.candle
         return (
             f"{c.exchange} {c.symbol} {c.timeframe} {c.open_time:%Y-%m-%dT%H:%MZ} {self.column}: "
-            f"stored {self.stored!r}, from trades {self.computed!r}"
+            f"stored {self.stored!r}, from trades and loads {self.computed!r}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What a candle is made of: a trade, or a minute loaded as a candle."""
+
+    ts: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    turnover: float
+    trades: int | None
+    buy_volume: float | None
+
+    @classmethod
+    def of_trade(cls, row: tuple[Any, ...]) -> Self:
+        ts, _, _, price, quantity, side, _ = row
+        bought = None if side is None else quantity if side == "buy" else 0.0
+        return cls(ts, price, price, price, price, quantity, price * quantity, 1, bought)
+
+    @classmethod
+    def of_loaded(cls, row: tuple[Any, ...]) -> Self:
+        open_time, open_, high, low, close, volume, turnover, trades, buy_volume, _ = row
+        if turnover is None:
+            turnover = volume * (high + low + close) / 3
+        if volume == 0:
+            trades, buy_volume = 0, 0.0
+        return cls(open_time, open_, high, low, close, volume, turnover, trades, buy_volume)
 
 
 class OhlcAudit:
@@ -156,6 +192,10 @@ class OhlcAudit:
         ):
             REJECTED.labels(table, reason).set(count)
         for exchange, symbol, count in self._rows(
+            "SELECT exchange, symbol, count(*) FROM loaded_candles_restated GROUP BY exchange, symbol"
+        ):
+            RESTATED.labels(exchange, symbol).set(count)
+        for exchange, symbol, count in self._rows(
             "SELECT exchange, symbol, count(CASE WHEN is_filled THEN 1 END) FROM candles"
             " WHERE timeframe = '1m' AND open_time >= %s GROUP BY exchange, symbol",
             [now - timedelta(days=1)],
@@ -206,41 +246,50 @@ class OhlcAudit:
         return audited, differences
 
     def compute(self, stored: Candle) -> Candle | None:
-        """Return what a candle should be by its raw trades; None when some of them have expired."""
-        seconds = TIMEFRAME_SECONDS[stored.timeframe]
+        """Return what a candle should be by its raw trades and loaded minutes; None when some of them have expired."""
         begin = stored.open_time
-        rows = self._rows(
-            "SELECT ts, seq, trade_id, price, quantity, side, ingest_ts FROM trades"
-            " WHERE exchange = %s AND symbol = %s AND kind = 'trade' AND ts >= %s AND ts < %s",
-            [stored.exchange, stored.symbol, begin - self._max_fill - MINUTE, begin + timedelta(seconds=seconds)],
-        )
-        usable = sorted((r for r in rows if _usable(r)), key=lambda r: (r[0], r[1], r[2]))
-        inside = [r for r in usable if r[0] >= begin]
-        earlier = [r for r in usable if r[0] < begin]
+        end = begin + timedelta(seconds=TIMEFRAME_SECONDS[stored.timeframe])
+        pieces = self._pieces(stored.exchange, stored.symbol, begin - self._max_fill - MINUTE, end)
+        inside = [piece for piece in pieces if piece.ts >= begin]
+        earlier = [piece for piece in pieces if piece.ts < begin]
         if not inside:
             return None
-        prices = [r[3] for r in inside]
         # A longer bar whose first minute is empty opens with what was carried into that minute.
-        carried = None
-        if earlier and inside[0][0] >= begin + MINUTE:
-            last_minute = earlier[-1][0].replace(second=0, microsecond=0)
-            carried = earlier[-1][3] if begin - last_minute <= self._max_fill else None
-        around = prices if carried is None else [carried, *prices]
-        sides = [r[5] for r in inside]
+        carried = []
+        if earlier and inside[0].ts >= begin + MINUTE and begin - _minute(earlier[-1].ts) <= self._max_fill:
+            carried = [earlier[-1].close]
         return Candle(
             stored.exchange,
             stored.symbol,
             stored.timeframe,
             begin,
-            around[0],
-            max(around),
-            min(around),
-            prices[-1],
-            math.fsum(r[4] for r in inside),
-            math.fsum(r[3] * r[4] for r in inside),
-            len(inside),
-            math.fsum(r[4] for r in inside if r[5] == "buy") if None not in sides else None,
+            [*carried, inside[0].open][0],
+            max([*carried, *(piece.high for piece in inside)]),
+            min([*carried, *(piece.low for piece in inside)]),
+            inside[-1].close,
+            math.fsum(piece.volume for piece in inside),
+            math.fsum(piece.turnover for piece in inside),
+            None if (counts := _known([piece.trades for piece in inside])) is None else sum(counts),
+            None if (bought := _known([piece.buy_volume for piece in inside])) is None else math.fsum(bought),
         )
+
+    def _pieces(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> list[_Piece]:
+        """Return what candles of a range are made of, in order: its trades, and the loaded minutes without trades."""
+        rows = self._rows(
+            "SELECT ts, seq, trade_id, price, quantity, side, ingest_ts FROM trades"
+            " WHERE exchange = %s AND symbol = %s AND kind = 'trade' AND ts >= %s AND ts < %s",
+            [exchange, symbol, begin, end],
+        )
+        trades = [_Piece.of_trade(row) for row in sorted(filter(_usable, rows), key=lambda r: (r[0], r[1], r[2]))]
+        traded = {_minute(trade.ts) for trade in trades}
+        rows = self._rows(
+            "SELECT open_time, open, high, low, close, volume, turnover, trades, buy_volume, ingest_ts"
+            " FROM loaded_candles WHERE exchange = %s AND symbol = %s AND open_time >= %s AND open_time < %s"
+            " ORDER BY loaded_at",
+            [exchange, symbol, begin, end],
+        )
+        loaded = {row[0]: _Piece.of_loaded(row) for row in rows if _usable_loaded(row) and row[0] not in traded}
+        return sorted([*trades, *loaded.values()], key=lambda piece: piece.ts)
 
     def _stored(self, exchange: str, symbol: str, timeframe: str, moment: datetime) -> Candle | None:
         rows = self._rows(
@@ -286,6 +335,30 @@ def compare(stored: Candle, computed: Candle) -> list[Difference]:
     return wrong
 
 
+def _minute(ts: datetime) -> datetime:
+    return ts.replace(second=0, microsecond=0)
+
+
+def _known(values: Sequence[T | None]) -> list[T] | None:
+    """Return values of which each is known; None when one is not."""
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else None
+
+
+def _usable_loaded(row: tuple[Any, ...]) -> bool:
+    open_time, open_, high, low, close, volume, turnover, trades, buy_volume, ingest_ts = row
+    if None in (open_, high, low, close, volume, ingest_ts) or open_time != _minute(open_time):
+        return False
+    return bool(
+        open_time + MINUTE <= ingest_ts + _FUTURE
+        and 0 < low <= min(open_, close) <= max(open_, close) <= high < math.inf
+        and 0 <= volume < math.inf
+        and 0 <= (turnover or 0) < math.inf
+        and (trades or 0) >= 0
+        and 0 <= (buy_volume or 0) <= volume * 1.000001
+    )
+
+
 def _usable(row: tuple[Any, ...]) -> bool:
     ts, seq, trade_id, price, quantity, _, ingest_ts = row
     numbers = price is not None and quantity is not None and 0 < price < math.inf and 0 < quantity < math.inf
@@ -323,7 +396,7 @@ def compare_with_exchange(
         candle, row = here[moment], there[moment]
         mine = [candle.open, candle.high, candle.low, candle.close]
         # Some exchanges give an empty candle no prices of its own.
-        wrong = candle.trades > 0 and mine != row[:4]
+        wrong = candle.volume > 0 and mine != row[:4]
         if wrong or not math.isclose(candle.volume, row[4], rel_tol=tolerance, abs_tol=tolerance):
             lines.append(
                 f"{candle.exchange} {candle.symbol} {candle.timeframe} {candle.open_time:%Y-%m-%dT%H:%MZ}: "
@@ -332,7 +405,7 @@ def compare_with_exchange(
     return ExchangeComparison(
         len(both),
         lines,
-        sum(here[m].trades > 0 for m in here.keys() - there.keys()),
+        sum(here[m].volume > 0 for m in here.keys() - there.keys()),
         sum(there[m][4] > 0 for m in there.keys() - here.keys()),
     )
 

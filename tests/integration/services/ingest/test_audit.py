@@ -7,6 +7,8 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.integration.services.ingest.conftest import Engine
 
+from candlewave.bus.messages import to_message
+from candlewave.contracts.records import LoadedCandle
 from candlewave.services.ingest.audit import Candle, OhlcAudit, compare_with_exchange, stored_candles
 from candlewave.services.ingest.simulate import publish_history, to_messages
 from candlewave.services.ingest.simulator import Disturbances, Simulator, make_symbols
@@ -47,6 +49,65 @@ def test_right_candles_pass_in_every_timeframe(audited: Engine) -> None:
         )
     ]
     assert {c.timeframe for c in everything} == {"1m", "5m", "15m", "1h"}
+
+
+def load(engine: Engine, symbol: str, minutes: range, seed: int, loaded_at: datetime) -> None:
+    """Load candles of some minutes: sums told or not, some without a trade, some that contradict themselves."""
+    numbers = random.Random(seed)
+    messages = []
+    for minute in minutes:
+        low, open_, close, high = sorted(numbers.randint(1, 99) for _ in range(4))
+        volume = numbers.choice([0, 1, 2, 3])
+        told = numbers.random() < 0.8
+        candle = LoadedCandle(
+            exchange="simulated",
+            symbol=symbol,
+            open_time=START + timedelta(minutes=minute),
+            open=str(open_),
+            high=str(high if numbers.random() < 0.95 else low),
+            low=str(low),
+            close=str(close),
+            volume=str(volume),
+            turnover=str(volume * close) if told else None,
+            trades=volume if told else None,
+            buy_volume=str(volume / 2) if told else None,
+            source="rest",
+            loaded_at=loaded_at,
+        )
+        messages.append(to_message(candle, append_ts=loaded_at))
+    engine.bus.publish("loaded_candles", messages)
+
+
+def test_loaded_minutes_are_part_of_what_candles_should_be(audited: Engine) -> None:
+    tomorrow = START + timedelta(days=1)
+    load(audited, "S001/USD", range(40, 320), 1, tomorrow)
+    load(audited, "S001/USD", range(90, 140), 2, tomorrow + timedelta(hours=1))
+    audited.refresh()
+    states = dict(audited.rows("SELECT feed_state, count(*) FROM candles WHERE symbol = 'S001/USD' GROUP BY 1"))  # type: ignore[arg-type]
+    assert states["loaded"] > 100
+    assert audited.value("SELECT count(*) FROM loaded_candles_rejected") > 5  # type: ignore[operator]
+    count, differences = audit(audited).sample(600, symbol="S001/USD")
+    assert [str(d) for d in differences] == []
+    assert count > 300
+    audited.conn.execute("UPDATE candles SET turnover = turnover + 1 WHERE feed_state = 'loaded' AND timeframe = '1m'")
+    _, differences = audit(audited).sample(100, symbol="S001/USD")
+    assert {d.column for d in differences} == {"turnover"}
+
+
+def test_contradicting_loads_are_counted(audited: Engine) -> None:
+    load(audited, "S001/USD", range(40, 140), 1, START + timedelta(days=1))
+    load(audited, "S001/USD", range(90, 190), 2, START + timedelta(days=2))
+    audited.refresh()
+    audit(audited).measure()
+    value = REGISTRY.get_sample_value
+    assert value("candlewave_ohlc_restated_minutes", {"exchange": "simulated", "symbol": "S001/USD"}) == audited.value(
+        "SELECT count(*) FROM loaded_candles_restated"
+    )
+    assert 30 < (audited.value("SELECT count(*) FROM loaded_candles_restated") or 0) <= 50  # type: ignore[operator]
+    rejected = {"table": "loaded_candles", "reason": "open or close outside low and high"}
+    assert value("candlewave_ohlc_rejected_rows", rejected) == audited.value(
+        "SELECT count(*) FROM loaded_candles_rejected"
+    )
 
 
 def test_a_market_can_be_chosen(audited: Engine) -> None:
