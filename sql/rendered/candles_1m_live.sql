@@ -22,7 +22,7 @@ WITH known AS (
         NULL::timestamptz AS loaded_at,
         NULL::double precision[] AS loaded
     FROM trades
-    WHERE kind = 'trade' AND (price > 0 AND price < 'Infinity'::double precision) AND (quantity > 0 AND quantity < 'Infinity'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds'
+    WHERE kind = 'trade' AND (price >= '1e-30'::double precision AND price <= '1e30'::double precision) AND (quantity >= '1e-30'::double precision AND quantity <= '1e30'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds'
     UNION ALL
     SELECT
         exchange,
@@ -38,7 +38,7 @@ WITH known AS (
         ARRAY[extract(epoch FROM loaded_at)::double precision, open, high, low, close, volume, turnover, trades::double precision, buy_volume] AS loaded
     FROM loaded_candles
     WHERE date_trunc('minute', open_time, 'UTC') = open_time AND open_time <= ingest_ts - INTERVAL '58 seconds'
-    AND (low > 0 AND low < 'Infinity'::double precision) AND (high > 0 AND high < 'Infinity'::double precision) AND (low <= open AND open <= high AND low <= close AND close <= high)
+    AND (low >= '1e-30'::double precision AND low <= '1e30'::double precision) AND (high >= '1e-30'::double precision AND high <= '1e30'::double precision) AND (low <= open AND open <= high AND low <= close AND close <= high)
     AND (volume >= 0 AND volume < 'Infinity'::double precision) AND (coalesce(turnover, 0) >= 0 AND coalesce(turnover, 0) < 'Infinity'::double precision) AND coalesce(trades, 0) >= 0
     AND (coalesce(buy_volume, 0) >= 0 AND coalesce(buy_volume, 0) < 'Infinity'::double precision) AND coalesce(buy_volume, 0) <= volume * 1.000001
 ),

@@ -18,7 +18,7 @@ WITH seen AS (
     SELECT exchange, symbol, kind, ingest_ts, least(ts, ingest_ts) AS seen_ts
     FROM trades
     WHERE (kind = 'heartbeat' AND ts IS NOT NULL)
-        OR (kind = 'trade' AND (price > 0 AND price < 'Infinity'::double precision) AND (quantity > 0 AND quantity < 'Infinity'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds')
+        OR (kind = 'trade' AND (price >= '1e-30'::double precision AND price <= '1e30'::double precision) AND (quantity >= '1e-30'::double precision AND quantity <= '1e30'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds')
     UNION ALL
     -- A loaded candle says that its minute is over, but never so that a load overtakes a live feed that lags.
     SELECT
@@ -29,7 +29,7 @@ WITH seen AS (
         least(open_time + INTERVAL '1 minute' + INTERVAL '2 seconds', ingest_ts - INTERVAL '600 seconds') AS seen_ts
     FROM loaded_candles
     WHERE date_trunc('minute', open_time, 'UTC') = open_time AND open_time <= ingest_ts - INTERVAL '58 seconds'
-    AND (low > 0 AND low < 'Infinity'::double precision) AND (high > 0 AND high < 'Infinity'::double precision) AND (low <= open AND open <= high AND low <= close AND close <= high)
+    AND (low >= '1e-30'::double precision AND low <= '1e30'::double precision) AND (high >= '1e-30'::double precision AND high <= '1e30'::double precision) AND (low <= open AND open <= high AND low <= close AND close <= high)
     AND (volume >= 0 AND volume < 'Infinity'::double precision) AND (coalesce(turnover, 0) >= 0 AND coalesce(turnover, 0) < 'Infinity'::double precision) AND coalesce(trades, 0) >= 0
     AND (coalesce(buy_volume, 0) >= 0 AND coalesce(buy_volume, 0) < 'Infinity'::double precision) AND coalesce(buy_volume, 0) <= volume * 1.000001
 )

@@ -12,7 +12,7 @@ CREATE MATERIALIZED VIEW late_trades AS
 WITH after_grace AS (
     SELECT exchange, symbol, trade_id, ts, ingest_ts, date_trunc('minute', ts, 'UTC') AS open_time, price, quantity
     FROM trades
-    WHERE kind = 'trade' AND (price > 0 AND price < 'Infinity'::double precision) AND (quantity > 0 AND quantity < 'Infinity'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds'
+    WHERE kind = 'trade' AND (price >= '1e-30'::double precision AND price <= '1e30'::double precision) AND (quantity >= '1e-30'::double precision AND quantity <= '1e30'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds'
         AND origin = 'live'
         AND ingest_ts > date_trunc('minute', ts, 'UTC') + INTERVAL '1 minute' + INTERVAL '2 seconds'
 )

@@ -14,7 +14,12 @@ SELECT
         WHEN date_trunc('minute', open_time, 'UTC') <> open_time THEN 'open time not at a full minute'
         WHEN open_time > ingest_ts - INTERVAL '58 seconds' THEN 'minute not over when it came'
         WHEN open IS NULL OR high IS NULL OR low IS NULL OR close IS NULL THEN 'a price is missing'
-        WHEN NOT ((low > 0 AND low < 'Infinity'::double precision) AND (high > 0 AND high < 'Infinity'::double precision)) THEN 'price not positive'
+        WHEN NOT ((low >= '1e-30'::double precision AND low <= '1e30'::double precision) AND (high >= '1e-30'::double precision AND high <= '1e30'::double precision)) THEN
+            CASE
+                WHEN (low > 0 AND low < 'Infinity'::double precision) AND (high > 0 AND high < 'Infinity'::double precision)
+                    THEN 'price out of range'
+                ELSE 'price not positive'
+            END
         WHEN NOT (low <= open AND open <= high AND low <= close AND close <= high) THEN 'open or close outside low and high'
         WHEN volume IS NULL THEN 'no volume'
         WHEN NOT (volume >= 0 AND volume < 'Infinity'::double precision) THEN 'volume negative or infinite'
@@ -24,6 +29,6 @@ SELECT
     END AS reason
 FROM loaded_candles
 WHERE NOT coalesce(date_trunc('minute', open_time, 'UTC') = open_time AND open_time <= ingest_ts - INTERVAL '58 seconds'
-    AND (low > 0 AND low < 'Infinity'::double precision) AND (high > 0 AND high < 'Infinity'::double precision) AND (low <= open AND open <= high AND low <= close AND close <= high)
+    AND (low >= '1e-30'::double precision AND low <= '1e30'::double precision) AND (high >= '1e-30'::double precision AND high <= '1e30'::double precision) AND (low <= open AND open <= high AND low <= close AND close <= high)
     AND (volume >= 0 AND volume < 'Infinity'::double precision) AND (coalesce(turnover, 0) >= 0 AND coalesce(turnover, 0) < 'Infinity'::double precision) AND coalesce(trades, 0) >= 0
     AND (coalesce(buy_volume, 0) >= 0 AND coalesce(buy_volume, 0) < 'Infinity'::double precision) AND coalesce(buy_volume, 0) <= volume * 1.000001, false);

@@ -17,10 +17,15 @@ SELECT
         WHEN ts IS NULL THEN 'no event time'
         WHEN ts > ingest_ts + INTERVAL '2 seconds' THEN 'event time in the future'
         WHEN price IS NULL THEN 'no price'
-        WHEN NOT (price > 0 AND price < 'Infinity'::double precision) THEN 'price not positive'
-        WHEN quantity IS NULL THEN 'no quantity'
-        ELSE 'quantity not positive'
+        WHEN (price >= '1e-30'::double precision AND price <= '1e30'::double precision) THEN
+            CASE
+                WHEN quantity IS NULL THEN 'no quantity'
+                WHEN (quantity > 0 AND quantity < 'Infinity'::double precision) THEN 'quantity out of range'
+                ELSE 'quantity not positive'
+            END
+        WHEN (price > 0 AND price < 'Infinity'::double precision) THEN 'price out of range'
+        ELSE 'price not positive'
     END AS reason
 FROM trades
 WHERE coalesce(kind <> 'heartbeat', true)
-    AND NOT coalesce(kind = 'trade' AND (price > 0 AND price < 'Infinity'::double precision) AND (quantity > 0 AND quantity < 'Infinity'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds', false);
+    AND NOT coalesce(kind = 'trade' AND (price >= '1e-30'::double precision AND price <= '1e30'::double precision) AND (quantity >= '1e-30'::double precision AND quantity <= '1e30'::double precision) AND ts <= ingest_ts + INTERVAL '2 seconds', false);

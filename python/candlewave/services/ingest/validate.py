@@ -22,6 +22,8 @@ FUTURE = timedelta(seconds=2)
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?").fullmatch
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?").fullmatch
 _EXCHANGE = re.compile(r"[a-z0-9_]+").fullmatch
+MIN_NUMBER, MAX_NUMBER = 1e-30, 1e30
+"""Of prices and quantities; what indicators make of larger and smaller ones leaves the range of a double."""
 _BIGINT = 2**63
 _LONGEST = 200
 _LATEST_US = 253_402_300_799_999_999
@@ -197,7 +199,7 @@ def positive(name: str, value: object) -> str:
     """Return a positive, finite number as plain decimal text, exactly as given.
 
     Raises:
-        RejectedTradeError: it is missing, no number, not finite, not positive, or beyond a double's range.
+        RejectedTradeError: it is missing, no number, not finite, not positive, or out of range.
     """
     text = value if isinstance(value, str) else _number_text(value)
     if _PLAIN_NUMBER(text) and float(text) > 0:
@@ -214,6 +216,9 @@ def positive(name: str, value: object) -> str:
         raise RejectedTradeError(f"{name}_not_positive", f"{name} {_shown(text)} is not positive")
     if math.isinf(number):
         raise RejectedTradeError(f"{name}_not_finite", f"{name} {_shown(text)} is too large")
+    if not MIN_NUMBER <= number <= MAX_NUMBER:
+        expected = f"expected {MIN_NUMBER:g} to {MAX_NUMBER:g}"
+        raise RejectedTradeError(f"{name}_out_of_range", f"{name} {_shown(text)} is out of range: {expected}")
     try:
         return format(Decimal(text), "f").lstrip("+")
     except InvalidOperation:
