@@ -4,7 +4,7 @@
 -- event time: range_from
 -- late data: not applicable; a row is overwritten as its load goes on
 -- columns:
---   source: where from: REST or the archive
+--   source: where from, REST or the archive, and whether as candles
 --   range_from, range_to: from and up to when, the end excluded
 --   state: loading or done
 --   reached: where a load goes on after it broke off

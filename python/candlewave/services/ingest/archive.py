@@ -48,7 +48,8 @@ class KrakenLayout:
         """
         if len(values) in _OHLCVT_COLUMNS:
             raise RejectedTradeError(
-                "wrong_columns", f"{len(values)} columns as of an OHLCVT file: these are candles, not trades"
+                "wrong_columns",
+                f"{len(values)} columns as of an OHLCVT file: these are candles, not trades; load them with --candles",
             )
         if len(values) != 3:
             raise RejectedTradeError("wrong_columns", f"{len(values)} columns instead of 3: time, price, volume")
@@ -97,7 +98,10 @@ class BinanceLayout:
         elif len(values) in (6, 7):
             identity, time, maker = f"t:{values[0]}", values[4], values[5]
         elif len(values) == _KLINE_COLUMNS:
-            raise RejectedTradeError("wrong_columns", "12 columns as of a klines file: these are candles, not trades")
+            raise RejectedTradeError(
+                "wrong_columns",
+                "12 columns as of a klines file: these are candles, not trades; load them with --candles",
+            )
         else:
             raise RejectedTradeError(
                 "wrong_columns", f"{len(values)} columns instead of 6 or 7 of trades, 7 or 8 of aggregate trades"

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 
 from candlewave.core.times import to_us
 from candlewave.services.ingest.candle_names import candle_members
-from candlewave.services.ingest.candles import RawCandle
+from candlewave.services.ingest.candles import RawCandle, payload_bytes
 from candlewave.services.ingest.files import DAMAGED, MAX_LINE, FileFormatError, Lines, Stream
 from candlewave.services.ingest.rows import read_rows
 from candlewave.services.ingest.validate import BadRecord, Reject, RejectedTradeError, epoch_us
@@ -32,6 +32,13 @@ _CHUNK = 65_536
 _UNITS = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
 """Below which number a time counts seconds, ms or µs: up to the year 5138. Above are nanoseconds."""
 _EPOCH_TEXT = re.compile(r"[0-9]{1,30}(?:\.[0-9]{0,30})?").fullmatch
+
+_LATEST_US = 253_402_300_799_999_999
+
+
+class Microseconds(int):
+    """A time in microseconds since 1970, which says so, unlike a number from a file."""
+
 
 Fields = tuple[int, object, object, object, object, object, object, object, object]
 """Opening time in microseconds, open, high, low, close, volume, turnover, trades, buy_volume."""
@@ -105,6 +112,7 @@ class CandleFile:
 
     Attributes:
         source: the file's name, and of an archive the member that is being read.
+        unit: what rows are counted in: line or row.
         files: the files that are read; known after the first row.
     """
 
@@ -114,6 +122,7 @@ class CandleFile:
         self._exchange = exchange
         self._symbol = symbol
         self.source = path.name
+        self.unit = "line"
         self.files: list[str] = []
 
     def __enter__(self) -> Self:
@@ -133,11 +142,13 @@ class CandleFile:
         """
         kind = _table_kind(self._path)
         if kind is not None:
+            self.unit = "row"
             self._select([self._path.name])
             yield from _table_rows(self._path, kind, self._layout.columns or _FREQTRADE, self._layout.zone)
             return
         with Lines(self._path, self._select) as lines:
             if self._layout.format is CandleFormat.FREQTRADE:
+                self.unit = "row"
                 for stream in lines.streams():
                     yield from _json_rows(stream)
                 return
@@ -154,19 +165,18 @@ class CandleFile:
             if reader is None or row.source != self.source:
                 self.source = row.source
                 reader = self._csv_reader()
-            where = f"line {row.number}"
             if row.problem:
-                yield BadRecord(row.source, where, row.raw, Reject("unreadable", row.problem))
+                yield BadRecord(row.source, f"line {row.number}", row.raw, Reject("unreadable", row.problem))
                 continue
             try:
                 if reader.is_header(row.number, row.values):
                     continue
-                yield RawCandle(*reader.fields(row.values), where, row.raw)
+                yield RawCandle(*reader.fields(row.values), row.number, row.raw)
                 good = True
             except RejectedTradeError as refused:
                 if not good and refused.reject.code in ("wrong_columns", "wrong_interval"):
-                    raise FileFormatError(f"{row.source}, {where}: {refused}") from None
-                yield BadRecord(row.source, where, row.raw, refused.reject)
+                    raise FileFormatError(f"{row.source}, line {row.number}: {refused}") from None
+                yield BadRecord(row.source, f"line {row.number}", row.raw, refused.reject)
 
     def _csv_reader(self) -> "_CsvReader":
         if self._layout.format is CandleFormat.KRAKEN:
@@ -334,7 +344,7 @@ def _json_row(source: str, number: int, before: bytes, inside: bytes) -> RawCand
             raise RejectedTradeError("wrong_columns", f"{len(values)} values instead of 6: {', '.join(REQUIRED)}")
         texts = [None if value == "null" else value for value in values]
         fields = (moment_us(values[0], UTC), *texts[1:], None, None, None)
-        return RawCandle._make((*fields, where, b"[" + inside + b"]"))
+        return RawCandle._make((*fields, number, b"[" + inside + b"]"))
     except UnicodeDecodeError:
         refused = Reject("unreadable", "the row is not UTF-8 text")
     except RejectedTradeError as error:
@@ -415,16 +425,17 @@ def _values(column: Any) -> list[Any]:
         column = column.cast(pa.string())
     elif pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+        if column.type.tz is not None:
+            return [None if us is None else Microseconds(us) for us in column.cast(pa.int64()).to_pylist()]
     values: list[Any] = column.to_pylist()
     return values
 
 
 def _table_row(source: str, number: int, fields: tuple[Any, ...], zone: tzinfo | None) -> RawCandle | BadRecord:
-    where, payload = f"row {number}", repr(fields).encode()
     try:
-        return RawCandle._make((moment_us(fields[0], zone), *fields[1:], where, payload))
+        return RawCandle._make((moment_us(fields[0], zone), *fields[1:], number, fields))
     except RejectedTradeError as refused:
-        return BadRecord(source, where, payload, refused.reject)
+        return BadRecord(source, f"row {number}", payload_bytes(fields), refused.reject)
 
 
 def _table_kind(path: Path) -> str | None:
@@ -458,6 +469,10 @@ def moment_us(value: object, zone: tzinfo | None) -> int:
     Raises:
         RejectedTradeError: it is none of these, has no zone, or is beyond the year 9999.
     """
+    if isinstance(value, Microseconds):
+        if not -_LATEST_US <= value <= _LATEST_US:
+            raise RejectedTradeError("bad_time", f"time {int(value)} µs is beyond the year 9999")
+        return int(value)
     if isinstance(value, str):
         text = value.strip()
         if not _EPOCH_TEXT(text):

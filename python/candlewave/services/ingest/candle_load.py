@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from candlewave.bus.protocol import Bus
 from candlewave.contracts.records import LoadedCandle
 from candlewave.core.markets import Market
-from candlewave.core.times import MINUTE, floor_to_minute, utc_now
+from candlewave.core.times import MINUTE, floor_to_minute, from_us, to_us, utc_now
 from candlewave.services.ingest.candle_files import CandleFile, CandleLayout
 from candlewave.services.ingest.candles import MINUTE_US, CandleChecker, Quiet, RawCandle
 from candlewave.services.ingest.files import FileFormatError
@@ -115,7 +115,7 @@ class CandleLoader:
         saved, first = skip, None
         with CandleFile(path, layout, exchange, symbol) as rows:
             for number, row in enumerate(rows, start=1):
-                checked = self._checked(checker, row, rows.source)
+                checked = self._checked(checker, row, rows.source, rows.unit)
                 traded = isinstance(checked, LoadedCandle)
                 empty = minutes.advance(symbol, checked.open_time) if isinstance(checked, LoadedCandle) else []
                 if isinstance(checked, LoadedCandle) and (first is None or checked.open_time < first):
@@ -194,7 +194,7 @@ class CandleLoader:
         before, saved = part.entry.trades - publisher.candles, publisher.candles
         async for page in candle_pages(exchange, symbol, part.reached, end):
             for row in page.rows:
-                checked = self._checked(checker, row, f"{exchange.name} REST {symbol}")
+                checked = self._checked(checker, row, f"{exchange.name} REST {symbol}", None)
                 if isinstance(checked, BadRecord):
                     publisher.reject(checked)
                     continue
@@ -228,12 +228,16 @@ class CandleLoader:
         return unknown if part.first is None else self.ledger.finish(replace(entry, begin=part.first, trades=candles))
 
     def _checked(
-        self, checker: CandleChecker, row: RawCandle | BadRecord, source: str
+        self, checker: CandleChecker, row: RawCandle | BadRecord, source: str, unit: str | None
     ) -> LoadedCandle | Quiet | BadRecord:
         if isinstance(row, BadRecord):
             return row
         checked = checker.check(row)
-        return BadRecord(source, row.position, row.payload, checked) if isinstance(checked, Reject) else checked
+        if not isinstance(checked, Reject):
+            return checked
+        # Rows of a page have another number in the next attempt; their time is the same.
+        where = f"candle {from_us(row.open_us):%Y-%m-%dT%H:%MZ}" if unit is None else f"{unit} {row.number}"
+        return BadRecord(source, where, row.payload_bytes, checked)
 
     def _publisher(self, exchange: str, symbol: str) -> CandlePublisher:
         return CandlePublisher(
@@ -262,25 +266,22 @@ class CandleLoader:
         """Read a file once to find the minutes that it covers, and that they are minutes."""
         checker = CandleChecker(exchange, symbol, "archive", now, now)
         spacing = _Spacing()
-        first: datetime | None = None
-        last: datetime | None = None
+        first, last, usable = to_us(now), -1, False
         with CandleFile(path, layout, exchange, symbol) as rows:
             for row in rows:
                 if isinstance(row, BadRecord):
                     continue
-                spacing.add(row.open_us)
-                checked = checker.check(row)
-                if isinstance(checked, Reject):
-                    continue
-                moment = checked.minute if isinstance(checked, Quiet) else checked.open_time
-                first = moment if first is None or moment < first else first
-                last = moment if last is None or moment > last else last
+                open_us = row.open_us
+                spacing.add(open_us)
+                if checker.is_over(open_us):
+                    first, last = min(first, open_us), max(last, open_us)
+                    usable = usable or not isinstance(checker.check(row), Reject)
             files = rows.files
         if (problem := spacing.problem()) is not None:
             raise FileFormatError(f"{path}: {problem}; only 1-minute candles are loaded")
-        if first is None or last is None:
+        if not usable:
             raise FileFormatError(f"{path}: no usable candle in it")
-        return first, last + MINUTE, files
+        return from_us(first), from_us(last) + MINUTE, files
 
     def _resume_file(
         self, exchange: str, symbol: str, begin: datetime, identity: dict[str, object]

@@ -5,14 +5,13 @@ Where minutes without trades are left out, these differ; each page therefore goe
 before, and behind the whole span only when that is empty.
 """
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from candlewave.core.times import MINUTE, floor_to_minute, from_us, to_us
-from candlewave.services.ingest.candles import MINUTE_US, RawCandle, extras
+from candlewave.services.ingest.candles import RawCandle, extras, payload_bytes
 from candlewave.services.ingest.exchange import Exchange
 from candlewave.services.ingest.validate import BadRecord, Reject
 
@@ -47,7 +46,7 @@ async def candle_pages(exchange: Exchange, symbol: str, begin: datetime, end: da
     while begin < end:
         rows: list[RawCandle | BadRecord] = []
         last = -1
-        for number, row in enumerate(await exchange.candles(symbol, "1m", begin, count)):
+        for number, row in enumerate(await exchange.candles(symbol, "1m", begin, count), start=1):
             if row[0] is None:
                 rows.append(_unreadable(exchange.name, symbol, begin, number, row[-1]))
                 continue
@@ -55,26 +54,21 @@ async def candle_pages(exchange: Exchange, symbol: str, begin: datetime, end: da
             if open_us >= to_us(begin):
                 last = max(last, open_us)
                 if open_us < to_us(end):
-                    rows.append(_raw(exchange.profile.ccxt_id, inverse, open_us, row))
+                    rows.append(_raw(exchange.profile.ccxt_id, inverse, open_us, number, row))
         # An answer that ends before the range does may be short because that is all there is, or all that fits.
         begin = begin + count * MINUTE if last < 0 else floor_to_minute(from_us(last)) + MINUTE
         yield Page(rows, min(begin, end))
 
 
-def _raw(ccxt_id: str, inverse: bool, open_us: int, row: list[Any]) -> RawCandle:
+def _raw(ccxt_id: str, inverse: bool, open_us: int, number: int, row: list[Any]) -> RawCandle:
     turnover, trades, buy_volume = extras(ccxt_id, inverse, row[6])
-    where = f"candle {from_us(open_us - open_us % MINUTE_US):%Y-%m-%dT%H:%MZ}"
-    return RawCandle._make((open_us, *row[1:6], turnover, trades, buy_volume, where, _payload(row[6])))
+    return RawCandle._make((open_us, *row[1:6], turnover, trades, buy_volume, number, row[6]))
 
 
 def _unreadable(exchange: str, symbol: str, begin: datetime, number: int, sent: Any) -> BadRecord:
     return BadRecord(
         f"{exchange} REST",
-        f"{symbol} 1m candles from {begin:%Y-%m-%dT%H:%MZ}, row {number + 1}",
-        _payload(sent),
+        f"{symbol} 1m candles from {begin:%Y-%m-%dT%H:%MZ}, row {number}",
+        payload_bytes(sent),
         Reject("unreadable", "not a candle: no time, or fields of another form"),
     )
-
-
-def _payload(sent: Any) -> bytes:
-    return json.dumps(sent, default=repr, ensure_ascii=False).encode("utf-8", "surrogatepass")

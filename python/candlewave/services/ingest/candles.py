@@ -1,5 +1,7 @@
 """One-minute candles of exchanges and files: what a usable one is, and what becomes of the others."""
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -20,7 +22,7 @@ class RawCandle(NamedTuple):
 
     Attributes:
         open_us: opening time in microseconds since 1970.
-        position: where in the source, such as ``line 12``.
+        number: of its row in the source, from 1.
         payload: what the source has for it.
     """
 
@@ -33,8 +35,13 @@ class RawCandle(NamedTuple):
     turnover: object
     trades: object
     buy_volume: object
-    position: str
-    payload: bytes
+    number: int
+    payload: object
+
+    @property
+    def payload_bytes(self) -> bytes:
+        """What the source has for it, as bytes; made only for the few that are refused."""
+        return payload_bytes(self.payload)
 
 
 class Quiet(NamedTuple):
@@ -61,19 +68,23 @@ class CandleChecker:
         self._now = now
         self._newest_us = to_us(floor_to_minute(now) - MINUTE)
 
+    def is_over(self, open_us: int) -> bool:
+        """Return whether a time is the beginning of a minute that is over."""
+        return not open_us % MINUTE_US and 0 <= open_us <= self._newest_us
+
     def check(self, raw: RawCandle) -> LoadedCandle | Quiet | Reject:
         """Return the candle, that its minute was quiet, or the first reason against it."""
         try:
-            if raw.open_us % MINUTE_US or not 0 <= raw.open_us <= self._newest_us:
+            if not self.is_over(raw.open_us):
                 raise self._wrong_minute(raw.open_us)
-            volume = amount("volume", raw.volume)
+            numbers = _usual(raw)
+            volume = amount("volume", raw.volume) if numbers is None else numbers[4]
             trades = _count(raw.trades)
             if not trades and float(volume) == 0:
                 return Quiet(from_us(raw.open_us))
             if trades == 0:
                 raise RejectedTradeError("volume_without_trade", f"volume {volume} but no trade")
-            prices = [positive(name, getattr(raw, name)) for name in ("open", "high", "low", "close")]
-            _check_prices(*map(float, prices))
+            prices = numbers or _prices(raw)
             bought = _optional("buy_volume", raw.buy_volume)
             if bought is not None and float(bought) > float(volume) * _ROUNDING:
                 raise RejectedTradeError("buy_volume_too_large", f"buy_volume {bought} exceeds the volume of {volume}")
@@ -106,9 +117,30 @@ class CandleChecker:
         )
 
 
-def _check_prices(open_: float, high: float, low: float, close: float) -> None:
+_USUAL = re.compile(r"(?:[0-9]{1,15}(?:\.[0-9]{1,25})?;){5}").fullmatch
+
+
+def _usual(raw: RawCandle) -> list[str] | None:
+    """Return prices and volume as text if they are written as usual and agree; None asks to look at each by itself."""
+    numbers = [value if type(value) is str else repr(value) for value in raw[1:6]]
+    if not _USUAL(";".join(numbers) + ";"):
+        return None
+    open_, high, low, close = map(float, numbers[:4])
+    return numbers if 0 < low <= open_ <= high and low <= close <= high else None
+
+
+def payload_bytes(value: object) -> bytes:
+    """Return what a source sent as bytes, as JSON where it is not bytes yet."""
+    if isinstance(value, bytes):
+        return value
+    return json.dumps(value, default=repr, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def _prices(raw: RawCandle) -> list[str]:
+    prices = [positive(name, getattr(raw, name)) for name in ("open", "high", "low", "close")]
+    open_, high, low, close = map(float, prices)
     if low <= open_ <= high and low <= close <= high:
-        return
+        return prices
     raise RejectedTradeError(
         "prices_disagree", f"open {open_} and close {close} are not between low {low} and high {high}"
     )
@@ -126,6 +158,8 @@ def _optional(name: str, value: object) -> str | None:
 def _count(value: object) -> int | None:
     if _absent(value):
         return None
+    if type(value) is str and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
     text = amount("trades", value)
     number = Decimal(text)
     if number != number.to_integral_value() or number >= _BIGINT:

@@ -48,7 +48,8 @@ class CompleteRange:
         empty = []
         if self._minute is None or ts >= self._minute + MINUTE:
             minute = floor_to_minute(ts)
-            empty = self._close(minute)
+            steady = len(self._last_traded) == 1 and self._last_traded.get(symbol) == minute - MINUTE
+            empty = [] if steady else self._close(minute)
             self._minute = self._newest = minute
         self._last_traded[symbol] = self._minute
         return empty

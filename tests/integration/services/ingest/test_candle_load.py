@@ -281,3 +281,25 @@ def test_a_market_that_fails_leaves_the_others_alone(running: Engine, kraken: Fa
     assert problems[2] is None
     assert done[2].candles == 59  # type: ignore[attr-defined]
     assert running.rows("SELECT exchange, symbol FROM symbols ORDER BY 1, 2") == [("kraken", BTC)]
+
+
+def test_loaded_candles_become_candles_of_every_timeframe_and_trades_outrank_them(engine: Engine) -> None:
+    engine.conn.execute(
+        "INSERT INTO trades (exchange, symbol, trade_id, kind, seq, ts, side, price, quantity, origin, ingest_ts)"
+        " VALUES ('binance', 'BTC/USDT', '77', 'trade', 77, %s, 'buy', 7, 1, 'live', %s)",
+        [at(3.5), at(3.5)],
+    )
+    rows = [kline(MS0 + 60_000 * m) for m in range(10) if m != 7]
+    stored = StoredCandles(engine.conn, 0)
+    binance(loader(engine, on_published=stored.note), FakeKlines(rows), T0, at(10))
+    engine.refresh()
+    found = engine.rows(
+        "SELECT feed_state, high, is_filled, trades FROM candles WHERE exchange = 'binance' AND timeframe = '1m'"
+        " ORDER BY open_time"
+    )
+    states = ["loaded"] * 3 + ["traded"] + ["loaded"] * 3 + ["quiet"] + ["loaded"] * 2
+    assert [row[0] for row in found] == states
+    assert found[3] == ("traded", 7.0, False, 1)
+    assert found[7] == ("quiet", 100.5, True, 0), "the last close goes on"
+    assert engine.value("SELECT count(*) FROM candles WHERE timeframe = '5m'") == 2
+    assert stored.shadowed() == {Market("binance", "BTC/USDT"): 1}

@@ -14,7 +14,7 @@ T0 = datetime(2026, 6, 1, tzinfo=UTC)
 NOW = T0 + timedelta(minutes=10, seconds=30)
 GOOD: dict[str, Any] = {
     "open_us": to_us(T0), "open": "100.0", "high": "101", "low": "99.50", "close": "100.5", "volume": "3.25",
-    "turnover": "326.1", "trades": "4", "buy_volume": "1.25", "position": "line 1", "payload": b"",
+    "turnover": "326.1", "trades": "4", "buy_volume": "1.25", "number": 1, "payload": b"",
 }  # fmt: skip
 
 
