@@ -205,6 +205,12 @@ DASHBOARDS = (
                 (("sum by (exchange) (rate(candlewave_ingest_published_heartbeats_total[5m]))", "{{exchange}}"),),
             ),
             Panel(
+                "Clocks behind the furthest",
+                "A feed that lags closes its candles that much later; at idle_after_seconds it follows the others.",
+                "s",
+                (("max by (exchange) (candlewave_ohlc_clock_behind_seconds)", "{{exchange}}"),),
+            ),
+            Panel(
                 "Late trades in an hour",
                 "Trades that amended a closed candle; more than 1 % of all is an alert.",
                 "short",

@@ -33,7 +33,7 @@ def constant_statements(now: datetime) -> Iterator[tuple[str, Statement]]:
     live: dict[str, tuple[str, list[object]]] = {
         "clock": (feed.CLOCK, []),
         "open bars": (feed.OPEN_BARS, []),
-        "closed bars": (feed.CLOSED_BARS, [now - _HOUR, now, now - 3 * _HOUR]),
+        "closed bars": (feed.CLOSED_BARS, ["simulated", now - _HOUR, now, now - 3 * _HOUR]),
         "new alerts": (feed.ALERTS, [now - _HOUR]),
     }
     for name, (text, values) in live.items():

@@ -156,10 +156,15 @@ def test_layer_metrics_are_exported(audited: Engine) -> None:
         clock=lambda: START + timedelta(hours=6),
     )
     assert checker.deviations() == ["candles: missing on the engine"]
+    audited.conn.execute(
+        "INSERT INTO market_clock SELECT 'lagging', closed_until - INTERVAL '5 minutes' FROM market_clock"
+    )
     checker.measure()
     value = REGISTRY.get_sample_value
     labels = {"exchange": "simulated", "symbol": "S000/USD"}
     assert value("candlewave_ohlc_deviating_objects") == 1
+    assert value("candlewave_ohlc_clock_behind_seconds", {"exchange": "simulated"}) == 0
+    assert value("candlewave_ohlc_clock_behind_seconds", {"exchange": "lagging"}) == 300
     assert value("candlewave_ohlc_late_trades", labels) == audited.value(
         "SELECT count(*) FROM late_trades WHERE symbol = 'S000/USD'"
     )
