@@ -1,6 +1,7 @@
 """How well a scorer agrees with labelled headlines: cosine, correlation, signs, classes."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,11 +100,11 @@ def read_labelled(path: Path) -> list[Labelled]:
 
 def _rows(path: Path, text: str) -> Iterable[Any]:
     if path.suffix.lower() == ".csv":
-        return csv.DictReader(text.splitlines())
+        return csv.DictReader(io.StringIO(text, newline=""))
     if text.lstrip().startswith("["):
         found = json.loads(text)
         return found if isinstance(found, list) else [found]
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def _labelled(path: Path, number: int, row: Any) -> Labelled:

@@ -1,10 +1,11 @@
 """Agreement of scores with labels, on numbers that can be checked in the head."""
 
 import math
+from pathlib import Path
 
 import pytest
 
-from candlewave.services.sentiment.evaluate import Labelled, evaluate
+from candlewave.services.sentiment.evaluate import Labelled, evaluate, read_labelled
 
 
 def result(labels: list[float], scores: list[float]):
@@ -34,3 +35,22 @@ def test_scores_that_are_all_zero_have_no_cosine() -> None:
 
 def test_labels_without_sign() -> None:
     assert math.isnan(result([0, 0], [0, 1]).sign_accuracy)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("h.jsonl", '{"text": "up\u2028and away", "score": 1}\r\n\n{"text": "b\x85c", "score": -1}\n'),
+        ("h.csv", 'text,score\n"up\u2028and away",1\n"b\x85c",-1\n'),
+    ],
+)
+def test_lines_end_at_line_feeds_only(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8", newline="")
+    assert read_labelled(path) == [Labelled("up\u2028and away", 1.0), Labelled("b\x85c", -1.0)]
+
+
+def test_a_quoted_line_end_belongs_to_its_field(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text('text,score\n"SEC sues\nKraken",-1\n', encoding="utf-8")
+    assert read_labelled(path) == [Labelled("SEC sues\nKraken", -1.0)]
