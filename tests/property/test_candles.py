@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.worlds.engine import install
 from tests.worlds.trades import CONFIG, LAYERS, MAX_FILL, START, Made, arrive, late, markets, run
 
+from candlewave.core.config import TIMEFRAME_SECONDS
 from candlewave.engine.embedded.refresh import Refresher, differences
 
 PROPERTY = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -70,6 +71,36 @@ def test_an_hour_rolled_up_equals_an_hour_aggregated_directly(conn: psycopg.Conn
         assert row["volume"] == pytest.approx(sum(m.quantity for m in inside), rel=1e-12)
         assert row["turnover"] == pytest.approx(sum(m.quantity * m.price for m in inside), rel=1e-12)
         assert row["buy_volume"] == pytest.approx(sum(m.quantity for m in inside if m.side == "buy"), rel=1e-12)
+
+
+@PROPERTY
+@given(markets(), st.sets(st.integers(0, 29), max_size=12))
+def test_bars_know_their_minutes_and_only_whole_ones_have_indicators(
+    conn: psycopg.Connection, made: list[Made], loaded: set[int]
+) -> None:
+    run(conn, made)
+    later = START + timedelta(days=1)
+    for minute in loaded:
+        values = ["A/B", START + minute * MINUTE, *[7] * 4, 2, later, later]
+        conn.execute(
+            "INSERT INTO loaded_candles (exchange, symbol, open_time, open, high, low, close, volume, loaded_at,"
+            " ingest_ts) VALUES ('x', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            values,
+        )
+    Refresher(conn).run_until_idle()
+    candles = state(conn, "candles")
+    minutes = {(symbol, open_time) for _, symbol, timeframe, open_time in candles if timeframe == "1m"}
+    traded = {(m.symbol, m.ts.replace(second=0, microsecond=0)) for m in made}
+    wanted = {("A/B", START + minute * MINUTE) for minute in loaded} - traded
+    for (_, symbol, timeframe, open_time), row in candles.items():
+        inside = [open_time + n * MINUTE for n in range(TIMEFRAME_SECONDS[timeframe] // 60)]
+        present = sum((symbol, minute) in minutes for minute in inside)
+        assert (row["minutes_present"], row["is_whole"]) == (present, present == len(inside))
+        if timeframe == "1m":
+            key = (symbol, open_time)
+            assert row["feed_state"] == ("traded" if key in traded else "loaded" if key in wanted else "no_feed")
+    assert set(state(conn, "indicators")) == {key for key, row in candles.items() if row["is_whole"]}
+    assert differences(conn) == []
 
 
 @PROPERTY
