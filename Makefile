@@ -23,7 +23,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 setup: $(VENV)/.ready ## Make .venv from the lock file (every other target does this first)
 
-demo: setup ## Live candles, forecasts and their errors in the browser; SOURCE=simulate|kraken|file FILE=trades.csv.gz
+demo: setup ## Live candles, forecasts and their errors in the browser; SOURCE=simulate|kraken|coinbase|binance|binanceus|bybit|file FILE=trades.csv.gz
 	@$(BIN)/candlewave demo --source $(SOURCE) $(if $(FILE),--file $(FILE))
 
 stack-up: ## The whole real stack on this machine: Kafka, RisingWave, Elasticsearch, MLflow, observability, services (needs Docker)

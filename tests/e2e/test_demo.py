@@ -3,22 +3,29 @@
 import csv
 import gzip
 import json
+import math
 import os
+import random
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+from tests.fakes.kraken import FakeKraken
 
+from candlewave.core.paths import project_root
 from candlewave.services.ingest.simulate import to_messages
 from candlewave.services.ingest.simulator import DEFAULT_SYMBOLS, Simulator
 
@@ -61,7 +68,7 @@ def _hear_the_terminal() -> None:
 
 
 @contextmanager
-def started(folder: Path, *options: str) -> Iterator[Demo]:
+def started(folder: Path, *options: str, small: bool = True, **environment: str) -> Iterator[Demo]:
     """Start a demo; nothing of it is left in any case."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -69,7 +76,7 @@ def started(folder: Path, *options: str) -> Iterator[Demo]:
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "candlewave", "demo", *options, "--port", str(port)],
-            env={**os.environ, **SMALL, "CANDLEWAVE_DATA_DIR": str(folder / "data")},
+            env={**os.environ, **(SMALL if small else {}), "CANDLEWAVE_DATA_DIR": str(folder / "data"), **environment},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -159,6 +166,71 @@ def test_old_trades_of_a_file_are_learnt_from_forecast_and_judged(data_dir: Path
                          f"&to={split + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}")["data"]  # fmt: skip
         assert {row["made_at"] for row in first} == {f"{split + timedelta(minutes=1, seconds=2):%Y-%m-%dT%H:%M:%SZ}"}
         assert "training on what was known at 2019-05-01 16:00" in demo.said
+
+
+@contextmanager
+def trading(kraken: FakeKraken, symbol: str) -> Iterator[None]:
+    """Thirty hours of trades in the past, and then a few each second."""
+    chance = random.Random(7)
+    price = 60_000.0
+    now = datetime.now(UTC)
+
+    def trade(ts: datetime, *, send: bool) -> None:
+        nonlocal price
+        price *= math.exp(chance.gauss(0, 2e-4))
+        side = chance.choice(["buy", "sell"])
+        kraken.trade(symbol, ts, f"{price:.1f}", f"{chance.uniform(0.01, 1):.4f}", side, send=send)
+
+    for back in range(30 * 180, 0, -1):
+        trade(now - back * timedelta(seconds=20), send=False)
+    stop = threading.Event()
+
+    def live() -> None:
+        while not stop.wait(0.5):
+            trade(datetime.now(UTC), send=True)
+
+    thread = threading.Thread(target=live, name="market")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.timeout(900)
+def test_a_real_market_is_forecast_within_minutes_from_an_empty_folder(data_dir: Path, tmp_path: Path) -> None:
+    """With the shipped training settings: Kraken's 720 candles are too few, so older history comes as trades."""
+    shipped = (project_root() / "candlewave.toml").read_text()
+    config = tmp_path / "candlewave.toml"
+    config.write_text(re.sub(r"(?m)^symbols = \[.*\]$", 'symbols = ["BTC/USD"]', shipped, count=1))
+    with FakeKraken(["BTC/USD"]) as kraken, trading(kraken, "BTC/USD"):
+        environment = {
+            "CANDLEWAVE_CONFIG": str(config),
+            "CANDLEWAVE_EXCHANGE_URLS": json.dumps({"kraken": {"rest": kraken.rest, "ws": kraken.ws}}),
+            "CANDLEWAVE_NEWS_CONFIG": str(files("candlewave.services.sentiment") / "news-simulated.toml"),
+        }
+        begun = time.monotonic()
+        with started(data_dir, "--source", "kraken", small=False, **environment) as demo:
+            demo.wait(
+                "forecasts of the live market", lambda: len(demo.get("predictions/latest?exchange=kraken")["data"]) == 4
+            )
+            seconds = time.monotonic() - begun
+            print(f"live forecast after {seconds:.0f} s")  # noqa: T201
+            [market] = demo.get("symbols")["data"]
+            assert market["state"] == "live"
+            assert datetime.now(UTC) - datetime.fromisoformat(market["first_candle"]) > timedelta(hours=25)
+            newest = demo.get("predictions/latest?exchange=kraken")["data"][0]
+            assert datetime.now(UTC) - datetime.fromisoformat(newest["made_at"]) < timedelta(minutes=3)
+            demo.wait("decision of the trainer", lambda: "candlewave 1 " in demo.said)
+            print(f"first decision about a model after {time.monotonic() - begun:.0f} s")  # noqa: T201
+            assert "Loading history" in demo.said
+            assert " candles and " in demo.said
+            [model] = [one for one in demo.get("models")["data"] if one["events"]]
+            [registered] = [event for event in model["events"] if event["event"] == "registered"]
+            assert "trained on 2" in registered["reason"]
+            assert "kraken|BTC/USD" in registered["reason"]
+    assert seconds < 300
 
 
 def test_an_engine_that_dies_ends_it_with_its_name(data_dir: Path) -> None:

@@ -34,7 +34,20 @@ class TradeSource(StrEnum):
 
     SIMULATE = "simulate"
     KRAKEN = "kraken"
+    COINBASE = "coinbase"
+    BINANCE = "binance"
+    BINANCEUS = "binanceus"
+    BYBIT = "bybit"
     FILE = "file"
+
+    @property
+    def is_exchange(self) -> bool:
+        """Whether live trades of an exchange are meant."""
+        return self not in (TradeSource.SIMULATE, TradeSource.FILE)
+
+
+_QUOTES = {TradeSource.KRAKEN: "USD", TradeSource.COINBASE: "USD"}
+"""What the demo's markets are quoted in where it is not USDT."""
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +56,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    source: Annotated[TradeSource, typer.Option(help="Simulated market, the exchange, or a file of trades.")] = (
+    source: Annotated[TradeSource, typer.Option(help="Simulated market, an exchange, or a file of trades.")] = (
         TradeSource.SIMULATE
     ),
     file: Annotated[Path | None, typer.Option(help="Trades CSV or .gz, for --source file.", exists=True)] = None,
@@ -62,6 +75,7 @@ def demo(
         fail("--source file and --file FILE belong together (make demo SOURCE=file FILE=trades.csv.gz)")
     settings = embedded_settings("demo")
     refuse_owned(settings)
+    everywhere = _exchange_config(settings, source) if source.is_exchange else {}
     address = f"http://127.0.0.1:{_free_port(port)}"
     logs = settings.data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -72,8 +86,14 @@ def demo(
 
         def run(name: str, *options: str, **environment: str) -> None:
             log = logs / f"{name}.log"
-            children[name] = stack.enter_context(_running([name, *options], log, environment))
+            children[name] = stack.enter_context(_running([name, *options], log, {**everywhere, **environment}))
 
+        def serve() -> None:
+            run("predictions-api", API_HOST="127.0.0.1", API_PORT=address.rpartition(":")[2])
+            _wait_for_page(address, children, logs, stop)
+            _say(f"The page shows what there is so far: {address}/")
+
+        feeds: _Feeds | None = None
         _say("Starting the embedded engine (PostgreSQL)")
         # The log of the engine's owner stays as it is until this demo is the owner.
         log = logs / f"up.{os.getpid()}.log"
@@ -81,15 +101,20 @@ def demo(
         children["up"] = stack.enter_context(_running(["up"], log, {}))
         _wait_for_engine(children["up"], settings, log, stop)
         log.replace(logs / "up.log")
-        _run(["migrate", "--yes"], stop)
+        _run(["migrate", "--yes"], stop, environment=everywhere)
         if source is TradeSource.FILE:
             _run(["replay", str(file), "--exchange", exchange], stop)
             if not stop.is_set():
                 _rehearse(settings, exchange, stop)
-        elif source is TradeSource.KRAKEN:
-            _say("Connecting the exchange; the first candle closes after its minute")
-            run("trade-to-ohlc")
+        elif source.is_exchange:
+            feeds = _Feeds(_free_port(9200))
+            run("trade-to-ohlc", ADMIN_PORT=str(feeds.port))
             run("sentiment-extractor")
+            serve()
+            _say(f"Connecting {source}, and loading enough of its history for a first training")
+            _run(["history"], stop, may_fail=True, environment=everywhere)
+            if not stop.is_set():
+                _wait_for_history(settings, children, logs, stop, feeds)
         else:
             _say(f"Publishing {days:g} days of simulated history, then live; headlines are invented, too")
             run("simulate", "--days", str(days), "--signal", str(signal))
@@ -99,11 +124,106 @@ def demo(
             _say("Starting forecasts: trainer, predictor, error monitor, API")
             for name in ("model-trainer", "price-predictor", "model-error-monitor"):
                 run(name)
-            run("predictions-api", API_HOST="127.0.0.1", API_PORT=address.rpartition(":")[2])
-            _wait_for_page(address, children, logs, stop)
-            _watch(address, settings, children, logs, stop)
+            if "predictions-api" not in children:
+                serve()
+            _watch(address, settings, children, logs, stop, feeds)
         _say("Stopping: services first, the engine last")
     _say("Stopped. `make demo` continues where this ended.")
+
+
+def _exchange_config(settings: "Settings", source: TradeSource) -> dict[str, str]:
+    """Return the environment in which an exchange is followed that candlewave.toml does not list.
+
+    It names a copy of candlewave.toml in the data directory, with three markets of that exchange.
+    """
+    from candlewave.core.config import load_config
+    from candlewave.core.paths import project_root
+
+    if source.value in load_config(settings.config_file).exchanges:
+        return {}
+    symbols = ", ".join(f'"{base}/{_QUOTES.get(source, "USDT")}"' for base in ("BTC", "ETH", "SOL"))
+    kept: list[str] = []
+    skipping = False
+    shipped = settings.config_file or project_root() / "candlewave.toml"
+    for line in shipped.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            skipping = line.startswith(("[exchanges]", "[exchanges."))
+        if not skipping:
+            kept.append(line)
+    head = f'[exchanges]\ndefault = "{source}"\n[exchanges.{source}]\nsymbols = [{symbols}]\n'
+    path = (settings.data_dir / f"demo-{source}.toml").absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(head + "\n".join(kept) + "\n", encoding="utf-8")
+    _say(f"candlewave.toml does not list {source}: following {symbols} as {path} says")
+    typer.echo(f"  For commands beside the demo: export CANDLEWAVE_CONFIG={path}")
+    return {"CANDLEWAVE_CONFIG": str(path)}
+
+
+class _Feeds:
+    """What trade-to-ohlc says of its feeds; each change is said once.
+
+    Args:
+        port: of its admin server.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._said: str | None = None
+        self._begun = time.monotonic()
+
+    def look(self) -> None:
+        """Ask, and say what has changed."""
+        import httpx
+
+        try:
+            checks = httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).json()["checks"]
+        except (httpx.HTTPError, KeyError, ValueError):
+            return  # it is starting, or has ended, which is noticed elsewhere
+        problem = checks.get("feeds", {}).get("problem")
+        if problem == self._said or (problem and time.monotonic() - self._begun < _FEED_SECONDS):
+            return
+        typer.echo(f"  feeds: {problem} (log: trade-to-ohlc.log)" if problem else "  feeds: data arrive")
+        self._said = problem
+
+
+_STALLED_SECONDS = 90.0
+_FEED_SECONDS = 10.0
+"""Time that a feed has for its first message before it is called silent."""
+
+
+def _wait_for_history(
+    settings: "Settings",
+    children: "dict[str, subprocess.Popen[bytes]]",
+    logs: Path,
+    stop: threading.Event,
+    feeds: _Feeds,
+) -> None:
+    """Show how far SQL has come with what was loaded."""
+    from candlewave.engine.connect import connect
+    from candlewave.telemetry.progress import progress
+
+    done, changed_at = 0.0, time.monotonic()
+    with (
+        progress("Indicators and features", None, "minutes") as bar,
+        _blamed(children, logs),
+        connect(settings) as conn,
+    ):
+        while not stop.wait(1.0) and time.monotonic() - changed_at < _STALLED_SECONDS:
+            _none_ended(children, logs)
+            feeds.look()
+            row = conn.execute(
+                "SELECT (SELECT count(*) FROM candles WHERE timeframe = '1m'), (SELECT count(*) FROM features),"
+                " (SELECT count(*) FROM (SELECT exchange, symbol, min(open_time) AS begin FROM loaded_candles"
+                "  GROUP BY exchange, symbol) AS l LEFT JOIN candles AS c ON c.exchange = l.exchange"
+                "  AND c.symbol = l.symbol AND c.timeframe = '1m' AND c.open_time = l.begin WHERE c.open_time IS NULL)"
+            ).fetchone()
+            candles, features, missing = row or (0, 0, 0)
+            bar.update(total=float(candles))
+            bar.advance(features - done)
+            if features > done:
+                done, changed_at = features, time.monotonic()
+            if not missing and features >= candles:
+                return
 
 
 _TRAINED_SHARE = 2 / 3
@@ -219,6 +339,7 @@ def _watch(
     children: "dict[str, subprocess.Popen[bytes]]",
     logs: Path,
     stop: threading.Event,
+    feeds: _Feeds | None,
 ) -> None:
     """Say what there is to see, and each decision of the trainer, until Ctrl-C or until a child ends by itself."""
     typer.echo(f"\n  Watch candles, forecasts and their errors:  {address}/")
@@ -230,6 +351,8 @@ def _watch(
     said: set[str] = set()
     while not stop.wait(1.0):
         _none_ended(children, logs)
+        if feeds is not None:
+            feeds.look()
         with _blamed(children, logs):
             decisions = _decisions(settings)
         for event_id, line in decisions:
@@ -361,11 +484,17 @@ def _wait_for_engine(engine: "subprocess.Popen[bytes]", settings: "Settings", lo
     raise typer.Exit(0)
 
 
-def _run(arguments: list[str], stop: threading.Event, *, may_fail: bool = False) -> None:
+def _run(
+    arguments: list[str], stop: threading.Event, *, may_fail: bool = False, environment: dict[str, str] | None = None
+) -> None:
     """Run a command of candlewave to its end, with its progress shown here."""
     if stop.is_set():
         return
-    child = subprocess.Popen([sys.executable, "-m", "candlewave", *arguments], start_new_session=True)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "candlewave", *arguments],
+        start_new_session=True,
+        env={**os.environ, **(environment or {})},
+    )
     while child.poll() is None:
         if stop.wait(0.1):
             child.terminate()

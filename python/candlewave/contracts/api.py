@@ -60,6 +60,16 @@ class About(Document):
     history: Literal["sql", "elasticsearch"]
 
 
+class Loading(Document):
+    """A load of history that is under way."""
+
+    source: Annotated[str, Field(description="`api`, `archive`, or the same with `candle_` before it")]
+    range_from: datetime
+    range_to: datetime
+    records: Annotated[int, Field(description="Trades or candles that were noted so far")]
+    updated_at: datetime
+
+
 class Market(Document):
     """A market, the range of its data, and how fresh they are."""
 
@@ -79,6 +89,7 @@ class Market(Document):
     last_event: datetime | None
     last_trade: datetime | None
     last_price: Price | None
+    loading: Loading | None
 
 
 class Markets(Document):

@@ -32,6 +32,7 @@ from candlewave.telemetry import get_logger
 
 _log = get_logger(__name__)
 _MICROSECOND = timedelta(microseconds=1)
+_NAMED_MARKETS = 5
 
 
 @dataclass(frozen=True)
@@ -228,8 +229,9 @@ def train(
             registry.promote(version.version, decision.served)
         else:
             registry.set_alias(CHALLENGER, version.version, decision.served)
+        why = f"{reason}; {_trained_on(data)}"
         events = [
-            event_message(settings.model_name, version.version, "registered", reason, decided_at),
+            event_message(settings.model_name, version.version, "registered", why, decided_at),
             event_message(settings.model_name, version.version, became, decision.reason, decided_at),
         ]
         if decision.confirms_champion and champion is not None:
@@ -249,6 +251,16 @@ def train(
         rows=len(data),
     )
     return Trained(version.version, run_id, decision, examined.verdicts, len(data))
+
+
+def _trained_on(data: Dataset) -> str:
+    """Return how much data a model was trained on, in words."""
+    markets = np.unique(data.markets).tolist()
+    first, last = (str(data.open_time[n].astype("datetime64[m]")).replace("T", " ") for n in (0, -1))
+    hours = len(np.unique(data.open_time)) / 60
+    named = ", ".join(markets[:_NAMED_MARKETS])
+    more = f" and {len(markets) - _NAMED_MARKETS} more" if len(markets) > _NAMED_MARKETS else ""
+    return f"trained on {hours:.1f} hours of {named}{more}, {first} to {last} UTC"
 
 
 def _undo(registry: Registry, before: Mapping[str, ModelVersion | None], version: str) -> None:

@@ -4,10 +4,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from candlewave.cli.demo import _signals
+from candlewave.cli.demo import TradeSource, _exchange_config, _signals
+from candlewave.core.config import load_config
+from candlewave.core.settings import Settings
 
 
 @pytest.fixture
@@ -36,3 +39,26 @@ def test_under_nohup_it_outlives_its_terminal() -> None:
         os.kill(os.getpid(), signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     assert not stop.is_set()
+
+
+def test_an_exchange_that_is_not_configured_gets_three_markets_and_all_else_stays(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[indicators]\nrsi = 21\n[exchanges]\ndefault = "kraken"\n[exchanges.kraken]\nsymbols = ["LTC/USD"]\n'
+        "[candles]\ngrace_seconds = 3\n"
+    )
+    settings = Settings(CANDLEWAVE_DATA_DIR=tmp_path / "data", CANDLEWAVE_CONFIG=own)  # type: ignore[call-arg]
+    assert _exchange_config(settings, TradeSource.KRAKEN) == {}
+    made = load_config(Path(_exchange_config(settings, TradeSource.BINANCE)["CANDLEWAVE_CONFIG"]))
+    assert made.default_exchange == "binance"
+    assert [str(market) for market in made.markets] == [f"binance {base}/USDT" for base in ("BTC", "ETH", "SOL")]
+    assert (made.indicators.rsi, made.candles.grace_seconds) == (21, 3)
+
+
+def test_the_examples_of_the_shipped_configuration_are_markets(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "candlewave.toml").read_text()
+    begin = text.index("# [exchanges.kraken]")
+    lines = [line.removeprefix("# ") for line in text[begin:].splitlines() if line.startswith("# ")][:6]
+    path = tmp_path / "three.toml"
+    path.write_text("\n".join(lines))
+    assert [str(m) for m in load_config(path).markets] == ["kraken BTC/USD", "coinbase BTC/USD", "binance BTC/USDT"]

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 import candlewave.client
 from candlewave.cli import app
 
-BARE = dict.fromkeys(("base", "quote", "kind", "first_candle", "last_candle", "last_event", "last_trade", "last_price"))
+BARE = dict.fromkeys(
+    ("base", "quote", "kind", "first_candle", "last_candle", "last_event", "last_trade", "last_price", "loading")
+)
 MARKETS = [
     {**BARE, "exchange": "kraken", "symbol": "BTC/USD", "id": "BTC-USD", "is_synthetic": False, "state": "waiting"},
     {

@@ -7,6 +7,7 @@ keeps garbage from breaking a connection, and knows how each exchange's history 
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -36,6 +37,9 @@ from candlewave.services.ingest.validate import RejectedTradeError, epoch_us
 from candlewave.telemetry import get_logger
 
 _log = get_logger(__name__)
+_SAY_EVERY_SECONDS = 30.0
+"""Between two warnings that an exchange cannot be reached."""
+
 CONNECTION_ERRORS = (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError)
 """What ends a connection, as ccxt raises it."""
 
@@ -130,6 +134,7 @@ class Exchange:
         self._wanted: list[str] = []
         self._own_names: dict[str, str] = {}
         self.last_message_at: float | None = None
+        self._said_at = -_SAY_EVERY_SECONDS
         self.client = self._make_client(settings.exchange_urls.get(name))
 
     @property
@@ -771,6 +776,10 @@ class Exchange:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
             metrics.RATE_LIMITED.labels(self.name).inc()
+        elif time.monotonic() - self._said_at >= _SAY_EVERY_SECONDS:
+            self._said_at = time.monotonic()
+            text = " ".join(str(error).split()) or type(error).__name__
+            _log.warning("exchange cannot be reached, trying again", exchange=self.name, error=text[:300])
 
 
 class _Unreadable:

@@ -153,6 +153,21 @@ def test_the_api_and_the_exchanges_candles_by_command(
 
 
 @pytest.mark.parametrize(
+    "arguments", [["backfill", "--symbol", "BTC/USD", "--from", "2026-06-01"], ["history", "--exchange", "kraken"]]
+)
+def test_an_exchange_that_cannot_be_reached_is_named_within_seconds(
+    command: Command, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANDLEWAVE_EXCHANGE_URLS", json.dumps({"kraken": {"rest": "http://127.0.0.1:9"}}))
+    monkeypatch.setenv("CANDLEWAVE_EXCHANGE_GIVE_UP_SECONDS", "3")
+    result = command(*arguments)
+    assert result.exit_code == 1
+    assert "exchange cannot be reached, trying again" in result.output
+    assert "kraken" in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--symbol", "BTC/USD"], "--archive"),

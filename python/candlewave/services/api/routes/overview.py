@@ -1,5 +1,6 @@
 """What is served, which markets there are, how fresh everything is."""
 
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import Query
@@ -40,6 +41,15 @@ PRICES = statement(
     "  AND c.open_time = date_trunc('minute', f.last_trade_ts, 'UTC')"
 )
 """Newest price of each market, found by the whole key."""
+
+LOADS = statement(
+    "SELECT exchange, symbol, source, range_from, range_to, trades AS records, updated_at FROM loaded_ranges"
+    " WHERE state = 'loading' ORDER BY updated_at"
+)
+"""Loads of history that have begun and not ended; one that was interrupted stays."""
+
+_LOADING_FOR = timedelta(minutes=10)
+"""A load that has noted nothing for this long was interrupted."""
 
 _RECENT = (
     " FROM market_clock AS m INNER JOIN feed_clock AS f ON f.exchange = m.exchange INNER JOIN {view} AS v"
@@ -105,6 +115,7 @@ async def symbols(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
     found = await ctx.rows(*((RANGES, _RANGES_SECONDS) if on_risingwave else (RANGES_BY_INDEX, 1.0)))
     ranges = {(row["exchange"], row["symbol"]): row for row in found}
     prices = {(row["exchange"], row["symbol"]): row["last_price"] for row in await ctx.rows(PRICES)}
+    loads = {(row["exchange"], row["symbol"]): row for row in await ctx.rows(LOADS)}
     data = []
     followed, now = frozenset(ctx.config.markets), ctx.clock()
     for market in await ctx.markets():
@@ -126,9 +137,16 @@ async def symbols(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
                 "last_event": market["last_ts"],
                 "last_trade": market["last_trade_ts"],
                 "last_price": prices.get(key),
+                "loading": _loading(loads.get(key), now),
             }
         )
     return ctx.answer({"data": data})
+
+
+def _loading(load: Row | None, now: datetime) -> dict[str, object] | None:
+    if load is None or now - load["updated_at"] > _LOADING_FOR:
+        return None
+    return {name: load[name] for name in ("source", "range_from", "range_to", "records", "updated_at")}
 
 
 @routes.get("/freshness", responses=answers(Freshness))

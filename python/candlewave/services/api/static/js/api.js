@@ -124,6 +124,7 @@ export async function readMarkets(signal) {
     lastTrade: time(row.last_trade),
     state: row.state,
     lastEvent: time(row.last_event),
+    loading: row.loading && { from: Date.parse(row.loading.range_from), to: Date.parse(row.loading.range_to), records: row.loading.records },
   }));
 }
 
@@ -225,14 +226,21 @@ export async function readScores(market, signal) {
 }
 
 /**
- * A champion that does not forecast any more.
+ * What is known of the models.
  * @param {AbortSignal} [signal]
- * @returns {Promise<string | null>} its name and version
+ * @returns {Promise<import("./types.js").ModelNotes>}
  */
-export async function readSilentChampion(signal) {
+export async function readModels(signal) {
   const { data } = await read("models", {}, signal);
+  const name = (/** @type {Json} */ row) => `${row.model_name} ${row.model_version}`;
   const silent = data.find((/** @type {Json} */ row) => row.is_silent);
-  return silent ? `${silent.model_name} ${silent.model_version}` : null;
+  /** @type {Map<string, string>} */
+  const trained = new Map();
+  for (const row of data) {
+    const found = row.events.map((/** @type {Json} */ { event, reason }) => (event === "registered" ? /trained on .*/.exec(reason)?.[0] : null)).find(Boolean);
+    if (found) trained.set(name(row), found);
+  }
+  return { silent: silent ? name(silent) : null, trained };
 }
 
 /** News are read of some assets only. @param {unknown} error @returns {Json} */

@@ -56,8 +56,8 @@ const seen = {
   outcomes: [],
   /** @type {import("./types.js").Score[] | null} */
   scores: null,
-  /** A champion that does not forecast any more. @type {string | null} */
-  silent: null,
+  /** @type {import("./types.js").ModelNotes} */
+  notes: { silent: null, trained: new Map() },
   /** @type {import("./types.js").Headline[]} */
   headlines: [],
   /** @type {import("./types.js").Freshness | null} */
@@ -143,8 +143,15 @@ function drawFeed() {
   if (!market) return;
   showFeed(market.state);
   const isHistory = market.state === "history" && market.lastEvent !== null;
-  byId("history").hidden = !isHistory;
-  byId("history").textContent = isHistory ? `History, ends ${dayAndClock(Number(market.lastEvent))}` : "";
+  const { loading } = market;
+  const said = isHistory
+    ? `History, ends ${dayAndClock(Number(market.lastEvent))}`
+    : loading && `Loading history, ${dayAndClock(loading.from)} to ${dayAndClock(loading.to)}${loading.records ? `, ${loading.records.toLocaleString("en")} so far` : ""}`;
+  byId("history").hidden = !said;
+  byId("history").textContent = said || "";
+  if (market.state === "waiting" && !loading) {
+    byId("chart-empty").textContent = `No candles of ${market.symbol} yet: nothing has arrived from ${market.exchange}. If that lasts, the log of trade-to-ohlc says what cannot be reached.`;
+  }
 }
 
 function wantedTimeframe() {
@@ -252,9 +259,9 @@ function view(market) {
       drawScore();
       drawKey();
     },
-    scores(scores, silent) {
+    scores(scores, notes) {
       seen.scores = scores;
-      seen.silent = silent;
+      seen.notes = notes;
       drawScore();
     },
     mood: (mood) => showMood(byId("mood"), market.base, mood),
@@ -374,7 +381,7 @@ function drawKey() {
 }
 
 function drawScore() {
-  if (seen.scores) showScore(byId("score"), seen.scores, seen.forecasts, state.span, seen.silent);
+  if (seen.scores) showScore(byId("score"), seen.scores, seen.forecasts, state.span, seen.notes);
 }
 
 function drawHeadlines() {

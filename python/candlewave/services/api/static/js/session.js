@@ -12,13 +12,12 @@ import { follow } from "./stream.js";
  * @typedef {{
  *   bars: (bars: Bar[], isNew: boolean) => void, bar: (bar: Bar) => void, values: () => void,
  *   past: (outcomes: import("./types.js").Outcome[]) => void, forecasts: (forecasts: Forecast[]) => void,
- *   scores: (scores: import("./types.js").Score[], silent: string | null) => void, mood: (mood: import("./types.js").Mood[]) => void,
+ *   scores: (scores: import("./types.js").Score[], notes: import("./types.js").ModelNotes) => void, mood: (mood: import("./types.js").Mood[]) => void,
  *   headlines: (headlines: import("./types.js").Headline[]) => void, day: (day: import("./types.js").Day | null) => void,
  *   freshness: (freshness: import("./types.js").Freshness) => void, alerts: (alerts: Alert[], begun: Alert | null) => void,
  *   markets: (markets: import("./types.js").ListedMarket[]) => void, heard: () => void, oldestSeen: () => number,
  *   failed: (part: Part, problem: Problem) => void, recovered: () => void, connection: (state: "live" | "retry", problem?: Problem) => void,
  *   refused: (problem: Problem) => void}} View
- *   silent: a champion that does not forecast any more;
  *   begun: an alert that has just begun to fire; heard: the server has given a sign of life; oldestSeen: time of the oldest bar in view; recovered: all that failed can be read again; refused: the key is missing or not accepted
  */
 
@@ -30,7 +29,7 @@ const MAX_BARS = 5000;
 const KEPT_BARS = 3000;
 const TICK = 1e3;
 /** Milliseconds after which a part is read again, and after a failure. Events keep the others current. */
-const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 15e3, bars: Infinity };
+const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 5e3, bars: Infinity };
 const AGAIN = 5e3;
 /** @type {Part[]} */
 const FIRST = ["bars", "forecasts"];
@@ -346,7 +345,7 @@ const READERS = {
   },
   past: Session.prototype.readPast,
   scores: async function (signal) {
-    this.view.scores(...(await Promise.all([api.readScores(this.market, signal), api.readSilentChampion(signal)])));
+    this.view.scores(...(await Promise.all([api.readScores(this.market, signal), api.readModels(signal)])));
   },
   alerts: Session.prototype.readAlerts,
   markets: async function (signal) {

@@ -3,8 +3,10 @@
  *
  * @typedef {{exchange: string, symbol: string}} Market
  * @typedef {Market & {base: string, quote: string, isSynthetic: boolean, lastPrice: number | null,
- *   lastTrade: number | null, state: "live" | "silent" | "history" | "waiting", lastEvent: number | null}} ListedMarket
- *   state: data arrive; they have stopped; it was replayed and only has a past; none has ever arrived
+ *   lastTrade: number | null, state: "live" | "silent" | "history" | "waiting", lastEvent: number | null, loading: {from: number, to: number, records: number} | null}} ListedMarket
+ *   loading: history that is being loaded; state: data arrive; they have stopped; it was replayed and only has a past; none has ever arrived
+ * @typedef {{silent: string | null, trained: Map<string, string>}} ModelNotes
+ *   silent: a champion that does not forecast any more; trained: what each model was trained on, by name and version
  * @typedef {{version: string, exchange: string, timeframes: string[], horizons: number[], indicators: string[],
  *   interval: number}} About
  *   exchange: the default one; horizons in minutes; interval: share of outcomes that the band should hold

@@ -29,9 +29,9 @@ const OLD = 36e5 * 3;
  * @param {Score[]} scores newest of each horizon, version and span
  * @param {Forecast[]} forecasts that are served now
  * @param {string} span
- * @param {string | null} silent a champion that does not forecast any more
+ * @param {import("../types.js").ModelNotes} notes
  */
-export function showScore(host, scores, forecasts, span, silent) {
+export function showScore(host, scores, forecasts, span, { silent, trained }) {
   const newest = Math.max(0, ...scores.map(({ hour }) => hour));
   const shown = scores.filter((score) => score.span === span && score.hour >= newest - OLD);
   if (!shown.length) {
@@ -52,6 +52,7 @@ export function showScore(host, scores, forecasts, span, silent) {
     ...(rest.length
       ? [make("details", { className: "fold", open: isOpen }, make("summary", {}, "Compared with"), scroll(table("Not served", rest), "Not served"))]
       : []),
+    ...[...new Set(main.map(modelName))].filter((name) => trained.has(name)).map((name) => make("p", { className: "foot trained" }, `${name}: ${trained.get(name)}.`)),
     make("p", { className: "foot" }, FOOT),
   );
 }
