@@ -149,7 +149,7 @@ def test_a_jump_of_volatility_is_noticed_a_training_asked_for_once_and_its_outco
     ).fetchall()
     assert [version for version, _, _ in events] == ["1", "1", "2", "2"]
     asked = {event: reason for version, event, reason in events if version == "2"}
-    assert asked["registered"] == f"asked for: coverage ({requests[0][0]})"
+    assert asked["registered"].startswith(f"asked for: coverage ({requests[0][0]}); trained on ")
     decided = asked["promoted" if trained.decision.promoted else "rejected"]
     assert decided == trained.decision.reason
     # Prices wander without drift before and after: no median beats the last price, and the reason says so.
