@@ -7,6 +7,7 @@ It runs on a thread of its own, so that tests drive it with plain calls:
         kraken.trade(..., send=False)                       # a sequence hole: REST only
         kraken.disconnect(); kraken.send_raw("garbage"); kraken.limit_rest(3)
         kraken.mute("BTC/USD")                              # its subscription dies without a word
+        kraken.clock = lambda: datetime.now(UTC) + timedelta(seconds=7)     # what it answers when asked for its time
         kraken.ignored.add("BTC/USD"); kraken.rest_down.add("BTC/USD")      # requests without an answer; status 503
         kraken.refused_symbols["BTC/USD"] = "Currency pair not supported BTC/USD"; kraken.unlisted.add("ETH/USD")
 """
@@ -64,6 +65,8 @@ class FakeKraken:
         self.unlisted: set[str] = set()
         self.ignored: set[str] = set()
         self.rest_down: set[str] = set()
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.tells_time = True
         self.connections_made = 0
         self._connections: list[_Connection] = []
         self._rate_limits: list[str] = []
@@ -282,7 +285,9 @@ class FakeKraken:
             self._note(f"subscribe {symbol}")
 
     async def _time(self, _: web.Request) -> web.Response:
-        now = self.now or datetime.now(UTC)
+        if not self.tells_time:
+            return web.json_response({"error": ["EService:Unavailable"]})
+        now = self.now or self.clock()
         return _result({"unixtime": int(now.timestamp()), "rfc1123": now.strftime("%a, %d %b %y %H:%M:%S +0000")})
 
     async def _status(self, _: web.Request) -> web.Response:

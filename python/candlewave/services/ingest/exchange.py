@@ -392,6 +392,20 @@ class Exchange:
         theirs = await self.call(self.client.fetch_time)
         return min(ours, from_us(int(theirs) * 1_000)) if theirs else ours
 
+    async def server_time(self) -> tuple[datetime, timedelta] | None:
+        """Return the exchange's clock and the unit that it is cut to; None when it does not show one. Asks once.
+
+        Raises:
+            ccxt.BaseError: the exchange refuses or cannot be reached.
+        """
+        if not self.client.has.get("fetchTime"):
+            return None
+        theirs = await self.client.fetch_time()
+        if not isinstance(theirs, int):
+            raise ccxt.BadResponse(f"{self.name} time: {theirs!r} is not a number of milliseconds")
+        unit = timedelta(seconds=1) if theirs % 1_000 == 0 else timedelta(milliseconds=1)
+        return from_us(theirs * 1_000), unit
+
     async def newest(self, symbol: str) -> list[RawTrade | Garbage]:
         """Return a page of a market's newest trades, oldest first. Asks once; markets must be loaded.
 

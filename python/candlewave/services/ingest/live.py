@@ -8,6 +8,7 @@ published, and filled over REST. So nothing is lost by a crash at any moment, an
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ from candlewave.services.ingest.publish import count_published, to_dead_letter
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, NoSymbolLeftError, RawTrade
 from candlewave.services.ingest.settings import IngestSettings
 from candlewave.services.ingest.silence import Silence
+from candlewave.services.ingest.skew import ExchangeClock
 from candlewave.services.ingest.store import StoreUnavailableError
 from candlewave.services.ingest.traces import MinuteTraces
 from candlewave.services.ingest.validate import BadRecord, Reject, TradeChecker, Validator, check_raw
@@ -43,6 +45,9 @@ _log = get_logger(__name__)
 _AWAY = (BusError, StoreUnavailableError, OSError)
 _RESET = timedelta(minutes=1)
 _ALIVE_SECONDS = 15.0
+_MAX_EARLY = 1_000
+_TIME_SECONDS = 300.0
+"""How often an exchange is asked for its time."""
 _DELIVERY_SECONDS = 5.0
 """How long a trade may be on its way before its subscription is said to have missed it."""
 _HEARTBEAT_CHECK = 0.5
@@ -79,6 +84,7 @@ class PublishQueue:
         store: takes holes before the trades after them go out.
         on_hole: called when a hole is on record.
         limit: maximum number of waiting items.
+        stamp: gives the append time of an exchange's records where this host's clock is wrong, otherwise None.
     """
 
     def __init__(
@@ -90,7 +96,9 @@ class PublishQueue:
         *,
         limit: int = _LIMIT,
         clock: Callable[[], datetime] = utc_now,
+        stamp: Callable[[str], datetime | None] = lambda _exchange: None,
     ) -> None:
+        self._stamp = stamp
         self._bus = bus
         self._store = store
         self._settings = settings
@@ -158,8 +166,13 @@ class PublishQueue:
             await self._insist(lambda: self._bus.publish(TRADES_DLQ.name, letters))
         if records:
             is_traced = tracing.is_on()
+            stamps = {exchange: self._stamp(exchange) for exchange in {r.exchange for r in records}}
             messages = [
-                to_message(r, tracing.minute_headers((r.exchange, r.symbol, r.ts)) if is_traced else None)
+                to_message(
+                    r,
+                    tracing.minute_headers((r.exchange, r.symbol, r.ts)) if is_traced else None,
+                    append_ts=stamps[r.exchange],
+                )
                 for r in records
             ]
             started = self._clock()
@@ -286,7 +299,9 @@ class ExchangeFeed:
         store: knows what is stored.
         grace: how long after a minute's end its candle closes.
         settings: patience between attempts.
+        clock: this host's wall clock; times are then the exchange's, as well as these are known.
         on_dropped: called when a symbol is left out.
+        monotonic: seconds that nobody sets.
     """
 
     def __init__(
@@ -299,14 +314,18 @@ class ExchangeFeed:
         settings: IngestSettings,
         clock: Callable[[], datetime] = utc_now,
         on_dropped: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._exchange = exchange
+        self.time = ExchangeClock(clock, monotonic)
+        self._clock_problem: str | None = None
+        self._early: list[RawTrade | Garbage] = []
         self.symbols = sorted(symbols)
         self._queue = queue
         self._store = store
         self._grace = grace
         self._settings = settings
-        self._clock = clock
+        self._clock = self.time.now
         self._validator = Validator(exchange.name, set(symbols), "live")
         self._markets: dict[str, TradeSequence] = {}
         self._fills: set[asyncio.Task[None]] = set()
@@ -348,6 +367,7 @@ class ExchangeFeed:
         """Run until cancelled."""
         try:
             await self._first_contact()
+            await self._ask_time()
             await self._load_markets_state()
             lasts = timedelta(seconds=_ALIVE_SECONDS)
             self._heartbeats = LiveFeed(sorted(self._active), self._grace, self._clock(), lasts)
@@ -355,6 +375,7 @@ class ExchangeFeed:
                 tasks.create_task(self._watch())
                 tasks.create_task(self._beat())
                 tasks.create_task(self._attend())
+                tasks.create_task(self._compare_clocks())
                 tasks.create_task(self._retry_dropped())
                 tasks.create_task(self._doubts.run())
         finally:
@@ -382,6 +403,41 @@ class ExchangeFeed:
             self._drop(symbol, f"{self._exchange.name} does not trade {symbol}")
         for text in self._exchange.misleading_names(sorted(self._active)):
             _log.warning("name differs", exchange=self._exchange.name, names=text)
+
+    async def _compare_clocks(self) -> None:
+        """Ask for the exchange's time now and then, and name a difference that matters."""
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        while True:
+            await asyncio.sleep(_HEARTBEAT_CHECK)
+            if loop.time() - asked_at >= _TIME_SECONDS:
+                asked_at = loop.time()
+                await self._ask_time()
+                self.time.settle()
+                self._judge_early()
+            self._report_clock()
+
+    async def _ask_time(self) -> None:
+        asked = self.time.asked()
+        try:
+            answer = await self._exchange.server_time()
+        except Exception as error:  # noqa: BLE001 (whatever the library raises, trades show a slow clock too)
+            _log.info("no answer about the time", exchange=self._exchange.name, error=str(error)[:200])
+            return
+        if answer is not None:
+            self.time.answered(asked, *answer)
+        self._report_clock()
+
+    def _report_clock(self) -> None:
+        name, skew = self._exchange.name, self.time.skew
+        if skew is not None:
+            metrics.CLOCK_SKEW.labels(name).set(skew.total_seconds())
+        problem = self.time.problem(name)
+        if problem is not None and self._clock_problem is None:
+            _log.warning("clocks differ", exchange=name, reason=problem)
+        elif problem is None and self._clock_problem is not None:
+            _log.info("clocks agree again", exchange=name)
+        self._clock_problem = problem
 
     def _drop(self, symbol: str, reason: str) -> None:
         """Leave a symbol out, and try it again ever more rarely."""
@@ -537,6 +593,10 @@ class ExchangeFeed:
 
     def _receive(self, record: RawTrade | Garbage) -> None:
         """Take what the exchange sent; called by ccxt, must not wait."""
+        if isinstance(record, RawTrade) and not record.snapshot and (happened := _moment(record.ts)) is not None:
+            self.time.traded(happened)
+        if self._early and self.time.skew is not None:
+            self._judge_early()
         now = self._clock()
         name = self._exchange.name
         self._frames += 1
@@ -546,6 +606,9 @@ class ExchangeFeed:
             return
         checked = check_raw(self._validator, record, now)
         if isinstance(checked, Reject):
+            if checked.code == "future_time" and self.time.skew is None and len(self._early) < _MAX_EARLY:
+                self._early.append(record)  # perhaps it is the host's clock that is wrong
+                return
             self._reject(BadRecord(f"{name} websocket", position, record.payload, checked))
             return
         if record.snapshot:
@@ -557,6 +620,12 @@ class ExchangeFeed:
         if new:
             metrics.CONNECTED.labels(name).set(1)
             metrics.LAG.labels(name, checked.symbol).set((now - checked.ts).total_seconds())
+
+    def _judge_early(self) -> None:
+        """Take the trades that seemed to be of the future while nothing was known of the exchange's clock."""
+        early, self._early = self._early, []
+        for record in early:
+            self._receive(record)
 
     def _served(self, symbol: str) -> None:
         """Note that a symbol is served now."""
@@ -746,6 +815,15 @@ class ExchangeFeed:
         return filled
 
 
+def _moment(ts: object) -> datetime | None:
+    """Return an event time that can be read, None for any other."""
+    try:
+        moment = datetime.fromisoformat(ts) if isinstance(ts, str) else ts
+    except ValueError:
+        return None
+    return moment if isinstance(moment, datetime) and moment.tzinfo is not None else None
+
+
 def _inside(trade: Trade, after: Last, before: Last) -> bool:
     if after.number is not None and before.number is not None:
         return after.number < int(trade.trade_id) < before.number
@@ -761,6 +839,7 @@ class LiveIngest:
         markets: configured symbols by exchange.
         grace: how long after a minute's end its candle closes.
         settings: addresses and patience.
+        clock, monotonic: this host's clocks.
     """
 
     def __init__(
@@ -771,7 +850,9 @@ class LiveIngest:
         grace: timedelta,
         settings: IngestSettings,
         clock: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
         self._store = store
         self._markets = {exchange: frozenset(symbols) for exchange, symbols in markets.items()}
         self._grace = grace
@@ -779,7 +860,7 @@ class LiveIngest:
         self._clock = clock
         self._owned: dict[str, frozenset[str]] = {}
         self._feeds: dict[str, tuple[ExchangeFeed, asyncio.Task[None]]] = {}
-        self._queue = PublishQueue(bus, store, settings, self._on_hole, clock=clock)
+        self._queue = PublishQueue(bus, store, settings, self._on_hole, clock=clock, stamp=self._stamp)
         self._changing = asyncio.Lock()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -812,6 +893,17 @@ class LiveIngest:
             for symbol, reason in sorted(feed.silent.items())
         ]
         return "; ".join(found) or None
+
+    @property
+    def clocks(self) -> str | None:
+        """How far this host's clock is from those of exchanges; None when all agree well enough."""
+        found = [feed.time.problem(exchange) for exchange, (feed, _) in sorted(self._feeds.items())]
+        return "; ".join(text for text in found if text) or None
+
+    def _stamp(self, exchange: str) -> datetime | None:
+        """Return the append time of an exchange's records by its own clock; None when the host's will do."""
+        feed, _ = self._feeds.get(exchange, (None, None))
+        return feed.time.now() if feed is not None and feed.time.correction else None
 
     def _end_when_none_is_left(self) -> None:
         """End the service when not one configured symbol, of any replica, can still be watched."""
@@ -869,6 +961,7 @@ class LiveIngest:
             self._settings,
             self._clock,
             self._end_when_none_is_left,
+            self._monotonic,
         )
         task = asyncio.create_task(feed.run())
         task.add_done_callback(self._feed_ended)

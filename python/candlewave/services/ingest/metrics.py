@@ -56,3 +56,8 @@ LAST_EVIDENCE = Gauge(
 )
 RESUBSCRIBED = Counter("candlewave_ingest_resubscriptions_total", "Silent symbols subscribed to again", ["exchange"])
 POLLS = Counter("candlewave_ingest_polls_total", "Polls of the newest trades of quiet symbols", ["exchange", "outcome"])
+CLOCK_SKEW = Gauge(
+    "candlewave_ingest_clock_skew_seconds",
+    "This host's clock less the exchange's; negative when the host is behind",
+    ["exchange"],
+)

@@ -58,6 +58,7 @@ async def _ingest(service: Service, config: Config, store: EngineStore) -> None:
     service.readiness.add("feeds", lambda: ingest.problem)
     service.readiness.note("dropped symbols", lambda: ingest.dropped)
     service.readiness.note("silent symbols", lambda: ingest.silent)
+    service.readiness.note("clocks", lambda: ingest.clocks)
 
     def change(owned: frozenset[int]) -> None:
         """Take on and give up symbols; another replica takes over what is given up as soon as this returns."""

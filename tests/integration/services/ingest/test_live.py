@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 import threading
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,7 @@ class Running:
     ) -> None:
         self._symbols = symbols
         self._clock = clock
+        kraken.clock = clock
         patience = {"retry_first_seconds": 0.05, "retry_max_seconds": 0.2, "request_interval_ms": 1.0}
         self._settings = IngestSettings(
             exchange_urls={"kraken": Mirror(rest=kraken.rest, ws=kraken.ws)},
@@ -90,6 +92,7 @@ class Running:
                 GRACE,
                 self._settings,
                 self._clock,
+                lambda: self._clock().timestamp(),
             )
             self._started.set()
             await self.ingest.run(self._stop)
@@ -576,6 +579,37 @@ def test_trades_that_a_dead_subscription_misses_come_over_rest(running: Engine, 
         running.wait(lambda: service.ingest.silent is None)
     rows = published(running)
     assert len(rows) == len({row[:2] for row in rows}), "each once"
+
+
+@pytest.mark.parametrize(("ahead", "side"), [(7.3, "behind"), (-7.3, "ahead of")])
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_wrong_clock_of_the_host_is_named_and_refuses_no_trade(
+    running: Engine, kraken: FakeKraken, ahead: float, side: str, answers: bool
+) -> None:
+    offset = timedelta(seconds=ahead)
+    with live(running, kraken) as service:
+        service.own(lambda _exchange, _symbol: False)
+        kraken.clock = lambda: now() + offset
+        kraken.tells_time = answers
+        service.own(lambda _exchange, _symbol: True)
+        kraken.wait_for(lambda k: k.subscribers(BTC) == 1)
+        for _ in range(20):
+            kraken.trade(BTC, now() + offset)
+        wait_for_trades(running, kraken)
+        named = str(service.ingest.clocks)
+        if answers or ahead > 0:
+            running.wait(lambda: "clocks differ" in [e["event"] for e in service.events])
+        newest = running.value("SELECT max(ingest_ts) FROM trades WHERE kind = 'trade'")
+    if not answers and ahead < 0:
+        assert named == "None", "late trades alone are no sign of a fast clock"
+        return
+    assert re.fullmatch(rf"this host's clock is [678]\.\d s {side} kraken's", named)
+    assert [e["exchange"] for e in service.events if e["event"] == "clocks differ"] == ["kraken"]
+    assert running.value("SELECT count(*) FROM trades_rejected") == 0
+    last = kraken.trades[BTC][-1].ts
+    assert isinstance(newest, datetime)
+    assert abs(newest - last) < timedelta(seconds=2), "records carry the exchange's time of arrival"
+    assert metrics.CLOCK_SKEW.labels("kraken")._value.get() * ahead < 0
 
 
 def test_a_symbol_that_is_delisted_without_a_word_is_dropped(running: Engine, kraken: FakeKraken) -> None:
