@@ -12,7 +12,7 @@
 -- footprint:
 --   trades by exchange, symbol: least(ts, ingest_ts) -> minute tumble 1 minute
 --   loaded_candles by exchange, symbol: open_time -> minute [-11 minutes, +2 minutes]
--- readers: clock_days, clock_steps, candles_1m
+-- readers: clock_days, clock_steps, candles_1m, trading_hours
 CREATE MATERIALIZED VIEW clock_minutes AS
 WITH seen AS (
     SELECT exchange, symbol, kind, ingest_ts, least(ts, ingest_ts) AS seen_ts

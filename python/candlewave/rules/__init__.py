@@ -23,6 +23,7 @@ from candlewave.rules import (
     model_error,
     point_skill,
     silent_champion,
+    silent_markets,
     stale_features,
     stale_forecasts,
     stale_model,
@@ -44,6 +45,7 @@ _MODULES = (
     stale_model,
     stale_features,
     stale_forecasts,
+    silent_markets,
     amended_inputs,
 )
 RULES: dict[str, Rule[Any]] = {module.RULE.name: module.RULE for module in _MODULES}
@@ -57,6 +59,7 @@ class MonitorConfig(
     silent_champion.SilenceLimits,
     stale_model.ModelAgeLimits,
     ages.AgeLimits,
+    silent_markets.PaceLimits,
     amended_inputs.AmendedLimits,
 ):
     """Table ``[monitor]``: the thresholds of all rules, and how often model-error-monitor does what.

@@ -120,6 +120,23 @@ class Standing:
     baseline: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class MarketPace:
+    """How a market usually trades, and since when it has not.
+
+    Attributes:
+        last_trade: time of its newest trade.
+        usual_pause: 95 % quantile of its pauses in seconds, None when none is known.
+        pauses: how many pauses that is of.
+    """
+
+    exchange: str
+    symbol: str
+    last_trade: datetime
+    usual_pause: float | None
+    pauses: int
+
+
 @dataclass(frozen=True)
 class Readings:
     """What the views say at one moment.
@@ -136,6 +153,7 @@ class Readings:
         judged, amended: forecasts of the last day with an outcome, and those whose inputs were amended.
         markets: those that should be forecast.
         standing: the champion by the decisions, None before the first promotion.
+        paces: the configured markets that have traded.
     """
 
     now: datetime
@@ -150,3 +168,4 @@ class Readings:
     amended: int = 0
     markets: Sequence[MarketAge] = ()
     standing: Standing | None = None
+    paces: Sequence[MarketPace] = ()

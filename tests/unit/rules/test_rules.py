@@ -12,7 +12,16 @@ from candlewave.core.config import Config, ConfigError, load_config
 from candlewave.core.paths import project_root
 from candlewave.rules import RUNBOOKS, MonitorConfig, judge, monitor_config, summary
 from candlewave.rules.base import Finding
-from candlewave.rules.readings import DriftRow, ErrorRow, EvidenceRow, MarketAge, Readings, Standing, Subject
+from candlewave.rules.readings import (
+    DriftRow,
+    ErrorRow,
+    EvidenceRow,
+    MarketAge,
+    MarketPace,
+    Readings,
+    Standing,
+    Subject,
+)
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 CLOSED = NOON + timedelta(minutes=5)
@@ -274,6 +283,39 @@ def test_a_market_that_never_had_a_forecast_is_not_behind() -> None:
     assert list(rules.stale_forecasts.judge(readings(markets=markets), CONFIG)) == []
 
 
+@pytest.mark.parametrize(
+    ("usual", "pauses", "silent_minutes", "holds"),
+    [
+        (60.0, 42, 4.9, False),  # trades every minute: five minutes is the shortest silence
+        (60.0, 42, 5.1, True),
+        (3_600.0, 42, 170, False),  # trades every hour: not silent before three hours are over
+        (3_600.0, 42, 190, True),
+        (60.0, 11, 600, None),  # too few pauses are known
+        (None, 0, 600, None),
+    ],
+)
+def test_a_market_is_silent_against_its_own_pace(
+    usual: float | None, pauses: int, silent_minutes: float, holds: bool | None
+) -> None:
+    paces = [MarketPace("kraken", "BTC/USD", NOW - timedelta(minutes=silent_minutes), usual, pauses)]
+    found = list(rules.silent_markets.judge(readings(paces=paces), CONFIG))
+    assert [finding.holds for finding in found] == ([] if holds is None else [holds])
+
+
+def test_silent_markets_of_an_exchange_are_one_alert() -> None:
+    paces = [
+        MarketPace("kraken", symbol, NOW - timedelta(minutes=silent), 60.0, 42)
+        for symbol, silent in (("BTC/USD", 1), ("ETH/USD", 9), ("SOL/USD", 30))
+    ]
+    finding = only(rules.silent_markets, readings(paces=paces))
+    assert finding.value == 1_800
+    assert finding.evidence["symbols"] == {"SOL/USD": 1_800, "ETH/USD": 540}
+    assert finding.evidence["threshold_seconds"] == {"SOL/USD": 300, "ETH/USD": 300}
+    assert summary(finding.rule, finding.labels, finding.value) == (
+        "kraken: no trade for 30 min, far longer than usual"
+    )
+
+
 @pytest.mark.parametrize(("judged", "amended", "holds"), [(100, 6, True), (100, 5, False), (29, 29, None)])
 def test_share_of_amended_inputs(judged: int, amended: int, holds: bool | None) -> None:
     assert only(rules.amended_inputs, readings(judged=judged, amended=amended)).holds is holds
@@ -287,6 +329,7 @@ def test_every_finding_has_words_of_its_own() -> None:
         judged=100,
         markets=[MarketAge("kraken", "BTC/USD", CLOSED, CLOSED)],
         standing=Standing("candlewave", "3", NOON - HOUR, None, NOON),
+        paces=[MarketPace("kraken", "BTC/USD", NOON, 60.0, 42)],
     )
     findings = judge(found, CONFIG)
     assert len({v.rule for v in findings}) == len(rules.RULES)

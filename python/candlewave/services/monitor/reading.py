@@ -12,12 +12,22 @@ from candlewave.core.config import Config
 from candlewave.core.markets import Market
 from candlewave.engine.clocks import due_candles
 from candlewave.rules import monitor_config
-from candlewave.rules.readings import DriftRow, ErrorRow, EvidenceRow, MarketAge, Readings, Standing, Subject
+from candlewave.rules.readings import (
+    DriftRow,
+    ErrorRow,
+    EvidenceRow,
+    MarketAge,
+    MarketPace,
+    Readings,
+    Standing,
+    Subject,
+)
 from candlewave.services.monitor.alerts import Alert
 
 _DAY = timedelta(days=1)
 _REMEMBERED = timedelta(hours=1)
 _SPARE_HOURS = 4
+_MIN_PAUSES = 12  # of fewer at a time of day the quantile is that of the whole day
 _MIN_DRIFT_ROWS = 240  # the index of fewer rows is noise
 
 
@@ -57,6 +67,7 @@ def read(conn: psycopg.Connection, config: Config, now: datetime) -> Readings | 
         amended=amended,
         markets=_markets(conn, config, now),
         standing=_standing(conn),
+        paces=_paces(conn, config, now - timedelta(days=limits.silence_days)),
     )
 
 
@@ -201,6 +212,37 @@ def _markets(conn: psycopg.Connection, config: Config, now: datetime) -> list[Ma
     return [
         MarketAge(*market, due[market], newest[market][0] if market in newest else None)
         for market in sorted(wanted & set(due))
+    ]
+
+
+def _paces(conn: psycopg.Connection, config: Config, since: datetime) -> list[MarketPace]:
+    """Return the pauses of the configured markets that are usual at the time of day at which the present one began.
+
+    An hour has one pause: the longest that began in it. That since the last trade is still open, so it does not count.
+    """
+    rows = _all(
+        conn,
+        "WITH pauses AS ("
+        " SELECT exchange, symbol, extract(hour FROM hour AT TIME ZONE 'UTC')::int AS at_hour,"
+        " greatest(longest_pause, extract(epoch FROM lead(first_minute)"
+        " OVER (PARTITION BY exchange, symbol ORDER BY hour) - last_minute)::double precision) AS pause"
+        " FROM trading_hours WHERE hour >= %s),"
+        " near AS ("
+        " SELECT c.exchange, c.symbol, c.last_trade_ts, p.pause, CASE WHEN"
+        " (p.at_hour - extract(hour FROM c.last_trade_ts AT TIME ZONE 'UTC')::int + 25) %% 24 <= 2"
+        " THEN p.pause END AS near_pause"
+        " FROM feed_clock AS c JOIN pauses AS p ON p.exchange = c.exchange AND p.symbol = c.symbol"
+        " WHERE c.last_trade_ts IS NOT NULL)"
+        " SELECT exchange, symbol, max(last_trade_ts), count(near_pause), count(pause),"
+        " percentile_cont(0.95) WITHIN GROUP (ORDER BY near_pause), percentile_cont(0.95) WITHIN GROUP (ORDER BY pause)"
+        " FROM near GROUP BY exchange, symbol",
+        [since],
+    )
+    wanted = set(config.markets)
+    return [
+        MarketPace(exchange, symbol, last_trade, *((usual_now, now) if now >= _MIN_PAUSES else (usual, ever)))
+        for exchange, symbol, last_trade, now, ever, usual_now, usual in rows
+        if Market(exchange, symbol) in wanted
     ]
 
 

@@ -15,6 +15,7 @@ from candlewave.bus import BusUnavailableError
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Received
 from candlewave.core.config import Config, ExchangeConfig
+from candlewave.rules import judge, monitor_config
 from candlewave.rules.readings import Subject
 from candlewave.services.monitor.delivery import AlertmanagerSender
 from candlewave.services.monitor.monitor import Monitor, withdraw
@@ -312,3 +313,36 @@ def test_an_alert_that_ended_in_the_moment_it_began_does_not_fire(conn: psycopg.
             "INSERT INTO alerts VALUES ('f', 'coverage', 'warning', '{\"a\": \"b\"}', 1, %s, %s)", [status, CLOSED]
         )
     assert firing_alerts(conn) == []
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_market_is_silent_only_against_its_own_pace(conn: psycopg.Connection) -> None:
+    """BTC trades every minute by day and every half hour by night, ETH every three hours; 14 days of both."""
+    config = CONFIG.model_copy(update={"exchanges": {"kraken": ExchangeConfig(symbols=["BTC/USD", "ETH/USD"])}})
+    minutes = (
+        "INSERT INTO trading_hours (exchange, symbol, hour, first_minute, last_minute, longest_pause)"
+        " SELECT 'kraken', %(symbol)s, h, h, h + %(last)s * INTERVAL '1 minute', %(pause)s"
+        " FROM generate_series(%(begin)s, %(end)s, %(step)s * INTERVAL '1 hour') AS h"
+        " WHERE extract(hour FROM h AT TIME ZONE 'UTC') BETWEEN %(from)s AND %(to)s"
+    )
+    day = {"begin": CLOSED - timedelta(days=14), "end": CLOSED - timedelta(hours=1), "from": 0, "to": 23}
+    conn.execute(minutes, {**day, "symbol": "BTC/USD", "last": 59, "pause": 60.0, "step": 1, "from": 6})
+    conn.execute(minutes, {**day, "symbol": "BTC/USD", "last": 30, "pause": 1_800.0, "step": 1, "to": 5})
+    conn.execute(minutes, {**day, "symbol": "ETH/USD", "last": 0, "pause": None, "step": 3})
+
+    def silent(now: datetime, **last_trade: datetime) -> dict[str, object]:
+        conn.execute("DELETE FROM feed_clock")
+        for base, ts in last_trade.items():
+            conn.execute("INSERT INTO feed_clock VALUES ('kraken', %s, %s, %s)", [f"{base}/USD", now, ts])
+        found = read(conn, config, now)
+        assert found is not None
+        (finding,) = [f for f in judge(found, monitor_config(config)) if f.rule == "silent-markets"]
+        assert finding.evidence["markets"] == len(last_trade)
+        return dict(finding.evidence["threshold_seconds"])  # type: ignore[call-overload]
+
+    noon, night = CLOSED, CLOSED.replace(hour=3)
+    assert silent(noon, BTC=noon - timedelta(minutes=4), ETH=noon - timedelta(hours=8)) == {}
+    assert silent(noon, BTC=noon - timedelta(minutes=6), ETH=noon) == {"BTC/USD": 300.0}
+    assert silent(night, BTC=night - timedelta(minutes=80), ETH=night) == {}, "by night it pauses for half an hour"
+    assert silent(night, BTC=night - timedelta(minutes=100), ETH=night) == {"BTC/USD": 5_400.0}
+    assert silent(noon, BTC=noon, ETH=noon - timedelta(hours=10)) == {"ETH/USD": 32_400.0}
