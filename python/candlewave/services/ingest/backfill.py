@@ -26,6 +26,8 @@ _SAVE_EVERY = 50_000
 """Trades between two notes of progress in the ledger."""
 
 _REMEMBERED = 20_000
+_INVERTED = timedelta(minutes=1)
+"""How far the time of a trade may be before that of one with a lower id: a resumed load begins so much earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class Loader:
         minutes = CompleteRange([symbol], start)
         checker = TradeChecker(exchange.name, {symbol}, self.clock)
         before, saved = entry.trades - publisher.trades, publisher.trades
-        reached, newest = start, set(seen)
+        reached, recent = start, dict.fromkeys(seen, start + _INVERTED)
         async for page in exchange.history(symbol, start, entry.end):
             ids = set()
             published: list[Trade] = []
@@ -175,17 +177,17 @@ class Loader:
                 publisher.heartbeats_at(exchange.name, minutes.advance(symbol, record.ts))
                 publisher.trade(record)
                 published.append(record)
-                if record.ts > reached:
-                    reached, newest = record.ts, set()
-                newest.add(record.trade_id)
+                reached = max(reached, record.ts)
+                recent[record.trade_id] = record.ts
+            recent = {identity: ts for identity, ts in recent.items() if ts >= reached - _INVERTED}
             seen |= ids
             if len(seen) > _REMEMBERED:
-                seen = ids | newest
+                seen = ids | recent.keys()
             publisher.flush()
             if self.on_published is not None and published:
                 self.on_published(published)
             if publisher.trades - saved >= self.save_every:
-                point = ",".join([reached.isoformat(), *sorted(newest)])
+                point = ",".join([max(reached - _INVERTED, entry.begin).isoformat(), *sorted(recent)])
                 entry = self.ledger.record(replace(entry, reached=point, trades=before + publisher.trades))
                 saved = publisher.trades
             if self.on_progress is not None:
@@ -265,7 +267,7 @@ def archived_trades(path: Path, format_: Format, exchange: str, symbol: str) -> 
 
 
 def _resume_point(entry: LoadedRange) -> tuple[datetime, set[str]]:
-    """Return the time to go on from, and the ids of the trades at that time that are published already."""
+    """Return the time to go on from, and the ids of the trades from then on that are published already."""
     if not entry.reached:
         return entry.begin, set()
     moment, *ids = entry.reached.split(",")

@@ -117,6 +117,20 @@ def test_an_interrupted_api_load_goes_on_without_doubling(engine: Engine, kraken
     assert ranges(engine)[0].trades == len(stored(engine))
 
 
+def test_an_interrupted_load_does_not_skip_a_trade_whose_time_goes_back(engine: Engine) -> None:
+    with FakeKraken([BTC]) as kraken:
+        for i in range(1, 2_001):
+            back = timedelta(seconds=30 if i == 1_001 else 0)
+            kraken.trade(BTC, T0 + timedelta(seconds=i) - back, send=False)
+        end = T0 + timedelta(hours=1)
+        with pytest.raises(BusUnavailableError):
+            load_api(loader(engine, Interrupted(engine, 1_000), save_every=500), kraken, T0, end)
+        assert ranges(engine)[0].trades == 1_000
+        done = load_api(loader(engine), kraken, T0, end)
+        assert (done.resumed, done.trades) == (1_000, 1_000)
+    assert sorted(map(int, stored(engine))) == list(range(1, 2_001))
+
+
 def test_only_missing_parts_are_asked_for(engine: Engine, kraken: FakeKraken) -> None:
     def at(minutes: int) -> datetime:
         return T0 + timedelta(minutes=minutes)
