@@ -11,7 +11,7 @@
 -- footprint:
 --   candles by exchange, symbol, timeframe: open_time -> open_time [0, +60 bars]
 --   indicators by exchange, symbol, timeframe: open_time -> open_time [0, 0]
--- readers: features
+-- readers: features, peer_minutes
 CREATE MATERIALIZED VIEW bar_features AS
 WITH ranges AS (
     SELECT *, ln(nullif(greatest(high / nullif(low, 0), 0), 0)) * ln(nullif(greatest(high / nullif(low, 0), 0), 0)) AS log_range_square

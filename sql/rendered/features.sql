@@ -1,15 +1,16 @@
 -- features: what a model may know when a minute's candle has closed: the candle itself, the latest closed bar of each
---   longer timeframe, the sentiment of its base asset, the calendar. Columns are explained in feature_catalog; no unit is
+--   longer timeframe, the same minute of its peers, the sentiment of its base asset, the calendar. Columns are explained in feature_catalog; no unit is
 --   left in them. available_at is when the row could first be read: the close and the grace.
 -- grain: one row per exchange, symbol, closed minute
 -- keys: exchange, symbol, open_time
 -- event time: open_time
--- late data: follows bar_features and sentiment_minute; prediction_inputs keeps what a forecast had seen
+-- late data: follows bar_features, market_peers and sentiment_minute; prediction_inputs keeps what a forecast had seen
 -- columns:
 --   available_at: when the row could first be read: close and grace
 --   others: feature; feature_catalog explains it
 -- footprint:
 --   bar_features by exchange, symbol: open_time -> open_time [0, +7080 seconds]
+--   market_peers by exchange, symbol: open_time -> open_time [0, 0]
 --   symbol_sentiment by exchange, symbol: minute -> open_time [0, 0]
 -- readers: input_amendments, model-trainer, price-predictor, model-error-monitor, predictions-api
 CREATE MATERIALIZED VIEW features AS
@@ -131,6 +132,19 @@ SELECT
     b1h.ema_12_gap AS ema_12_gap_1h,
     b1h.ema_50_gap AS ema_50_gap_1h,
     b1h.imputed AS imputed_1h,
+    p.peer_kraken_btc_usd_return_1,
+    p.peer_kraken_btc_usd_return_1_lag_1,
+    p.peer_kraken_btc_usd_return_1_lag_2,
+    p.peer_kraken_btc_usd_return_5,
+    p.peer_kraken_btc_usd_return_15,
+    p.peer_kraken_btc_usd_return_60,
+    p.peer_kraken_btc_usd_order_flow_20,
+    p.peer_kraken_btc_usd_order_flow_1,
+    p.peer_kraken_btc_usd_ema_12_gap,
+    p.peer_kraken_btc_usd_ema_26_gap,
+    p.peer_kraken_btc_usd_ema_50_gap,
+    p.peer_kraken_btc_usd_ema_200_gap,
+    coalesce(p.peers_missing, 1) AS peers_missing,
     coalesce(n.sentiment_1h, 0) AS sentiment_1h,
     coalesce(n.news_volume_1h, 0) AS news_volume_1h,
     coalesce(n.sentiment_6h, 0) AS sentiment_6h,
@@ -154,4 +168,5 @@ LEFT JOIN bars_15m AS b15m
     ON m.exchange = b15m.exchange AND m.symbol = b15m.symbol AND m.bar_15m = b15m.open_time
 LEFT JOIN bars_1h AS b1h
     ON m.exchange = b1h.exchange AND m.symbol = b1h.symbol AND m.bar_1h = b1h.open_time
+LEFT JOIN market_peers AS p ON m.exchange = p.exchange AND m.symbol = p.symbol AND m.open_time = p.open_time
 LEFT JOIN symbol_sentiment AS n ON m.exchange = n.exchange AND m.symbol = n.symbol AND m.open_time = n.minute;

@@ -58,6 +58,14 @@ LEFT JOIN labels AS l
     ON m.exchange = l.exchange AND m.symbol = l.symbol AND m.open_time = l.open_time AND l.horizon_minutes = 1
 WHERE m.timeframe = '1m'
 """,
+    "a peer's bar of the next minute": HEADER.format(what="a peer from the future.", inputs="")
+    + """SELECT m.exchange, m.symbol, m.open_time, m.close_time, p.close / nullif(p.open, 0) AS value
+FROM candles AS m
+LEFT JOIN candles AS p
+    ON m.exchange = p.exchange AND p.symbol = 'A/B' AND p.timeframe = m.timeframe
+    AND m.open_time + INTERVAL '1 minute' = p.open_time
+WHERE m.timeframe = '1m'
+""",
     "news by the time they were published, not scored": HEADER.format(
         what="news before they are known.", inputs="--   news_sentiment: full\n--   symbols: full\n"
     )

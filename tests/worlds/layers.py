@@ -16,9 +16,11 @@ from candlewave.core.config import (
     CandlesConfig,
     Config,
     ExchangeConfig,
+    FeaturesConfig,
     IndicatorsConfig,
     KeltnerConfig,
     MacdConfig,
+    PeersConfig,
     PredictionsConfig,
     StochasticConfig,
     StochRsiConfig,
@@ -37,6 +39,7 @@ SYMBOLS = ("A/B", "C/D")
 CONFIG = Config(
     exchanges={"x": ExchangeConfig(symbols=list(SYMBOLS))},
     candles=CandlesConfig(timeframes=["1m", "5m", "15m"], max_fill_minutes=4),
+    features=FeaturesConfig(peers=PeersConfig(markets=["x A/B"])),
     predictions=PredictionsConfig(horizons_minutes=[1, 5, 15]),
     indicators=IndicatorsConfig(
         sma=[3],

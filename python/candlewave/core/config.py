@@ -153,6 +153,25 @@ class PredictionsConfig(_Table):
     horizons_minutes: list[Annotated[int, Field(ge=1, le=1440)]] = [1, 5, 15, 60]
 
 
+class PeersConfig(_Table):
+    """Markets whose last minutes are features of others.
+
+    Attributes:
+        markets: each ``<exchange> <symbol>`` is a peer of every other market; left out, a market's peers are the
+            others of its base asset, and the first BTC market unless it is of BTC itself.
+        max_markets: how many markets can be peers; each adds some ten columns to ``features``. 0 for none.
+    """
+
+    markets: list[str] | None = None
+    max_markets: Annotated[int, Field(ge=0, le=20)] = 6
+
+
+class FeaturesConfig(_Table):
+    """What models learn from."""
+
+    peers: PeersConfig = PeersConfig()
+
+
 class RetentionConfig(_Table):
     """How long raw trades stay; candles and everything computed from them stay indefinitely."""
 
@@ -178,6 +197,7 @@ class Config(_Table):
     exchanges: dict[str, ExchangeConfig] = {}
     candles: CandlesConfig = CandlesConfig()
     indicators: IndicatorsConfig = IndicatorsConfig()
+    features: FeaturesConfig = FeaturesConfig()
     predictions: PredictionsConfig = PredictionsConfig()
     monitor: dict[str, Any] = {}
     retention: RetentionConfig = RetentionConfig()
@@ -186,6 +206,34 @@ class Config(_Table):
     def markets(self) -> list[Market]:
         """Every configured market, in the file's order."""
         return [Market(name, symbol) for name, exchange in self.exchanges.items() for symbol in exchange.symbols]
+
+    @property
+    def peers(self) -> dict[Market, list[Market]]:
+        """The markets that are peers, in the file's order, each with those that it is a peer of."""
+        markets, wanted = self.markets, self.features.peers
+        if wanted.markets is not None:
+            chosen = [market for market in markets if str(market) in wanted.markets]
+            pairs = [(peer, market) for peer in chosen for market in markets if market != peer]
+        else:
+            leader = next((market for market in markets if market.base == "BTC"), None)
+            pairs = [
+                (peer, market)
+                for peer in markets
+                for market in markets
+                if peer != market and (peer.base == market.base or (peer == leader and market.base != "BTC"))
+            ]
+        found: dict[Market, list[Market]] = {}
+        for peer, market in pairs:
+            found.setdefault(peer, []).append(market)
+        return {peer: found[peer] for peer in list(found)[: wanted.max_markets]}
+
+    @model_validator(mode="after")
+    def _peers_are_markets(self) -> Self:
+        known = {str(market) for market in self.markets}
+        for name in self.features.peers.markets or ():
+            if name not in known:
+                raise ValueError(f"features.peers.markets: {name!r} is none of the markets {', '.join(sorted(known))}")
+        return self
 
 
 def load_config(path: Path | None = None) -> Config:

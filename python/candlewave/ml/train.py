@@ -88,11 +88,12 @@ def read_training_data(
             f" {settings.min_history_minutes} are needed (TRAIN_MIN_HISTORY_MINUTES)"
         )
     data = data.rows(~np.isin(data.markets, small)) if small else data
+    missing = [name for name, column in zip(data.names, data.values.T, strict=True) if not np.isfinite(column).any()]
+    if missing:
+        warnings.append(f"missing everywhere: {', '.join(missing)}")
     for name, column in zip(data.names, data.values.T, strict=True):
         known = column[np.isfinite(column)]
-        if not len(known):
-            warnings.append(f"feature {name} is missing everywhere")
-        elif known.min() == known.max():
+        if len(known) and known.min() == known.max():
             warnings.append(f"feature {name} is constant")
     return data, warnings
 

@@ -1,4 +1,4 @@
-"""What is written from ``sql/`` with the built-in defaults, and committed to be reviewed.
+"""What is written from ``sql/`` with the built-in defaults and three markets, and committed to be reviewed.
 
 ``sql/rendered`` has a file per object, with what RisingWave gets; deploy-time parameters stay as ``${name}``. Of the
 documentation it is ``docs/views.md`` and the table in ``docs/features.md``.
@@ -6,13 +6,15 @@ documentation it is ``docs/views.md`` and the table in ``docs/features.md``.
 
 from pathlib import Path
 
-from candlewave.core.config import Config
+from candlewave.core.config import Config, ExchangeConfig
 from candlewave.core.paths import project_root
 from candlewave.sqlproject.catalog.features import FeatureCatalog
 from candlewave.sqlproject.pages import between_marks, describe, features_table
 from candlewave.sqlproject.render import RenderError, SqlObject, from_text, in_dependency_order, render_objects
 
 _FOLDER = "rendered"
+CONFIG = Config(exchanges={"kraken": ExchangeConfig(symbols=["BTC/USD", "ETH/USD", "SOL/USD"])})
+"""With markets, because the columns of peers are named after them."""
 
 
 def read_rendered(folder: Path | None = None) -> dict[str, SqlObject]:
@@ -73,12 +75,12 @@ def _unterminated(text: str) -> str:
 
 
 def _texts(root: Path) -> dict[Path, str]:
-    objects = render_objects(Config(), root)
+    objects = render_objects(CONFIG, root)
     texts = {root / _FOLDER / f"{o.name}.sql": terminated(o.text) for o in objects}
     docs = root.parent / "docs"
     if docs.is_dir():
         page = docs / "features.md"
-        table = features_table(FeatureCatalog(Config()).columns)
+        table = features_table(FeatureCatalog(CONFIG).columns)
         texts[docs / "views.md"] = describe(objects)
         texts[page] = between_marks(page.read_text(encoding="utf-8"), table)
     return texts

@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from candlewave.cli import app
-from candlewave.core.config import Config
 from candlewave.core.paths import project_root
 from candlewave.core.settings import Settings, get_settings
 from candlewave.sqlproject import lint as lint_package
@@ -151,7 +150,7 @@ def test_tables_of_the_documentation_are_written_too(tmp_path: Path, monkeypatch
 
 
 def test_rendered_files_are_read_back_as_they_were_written() -> None:
-    objects = {o.name: o.text for o in render_objects(Config())}
+    objects = {o.name: o.text for o in render_objects(rendered.CONFIG)}
     assert {name: o.text for name, o in rendered.read_rendered().items()} == objects
 
 

@@ -508,12 +508,13 @@ def _view_differences(conn: psycopg.Connection, view: View, tolerance: float) ->
         if c not in view.keys
     ]
     keys = ", ".join(f'coalesce(f."{c}", o."{c}")::text' for c in view.keys)
+    # An array, for a function takes a hundred arguments at most and ``features`` has more columns.
     columns = ", ".join(checks) or "NULL"
     fresh = translate_query(view.stored.statement.query).replace("%", "%%")
     query = (
         f"SELECT concat_ws(' ', {keys}), CASE WHEN f._present IS NULL THEN 'kept, but not computed'"
         " WHEN o._present IS NULL THEN 'computed, but not kept'"
-        f" ELSE nullif(concat_ws('; ', {columns}), '') END AS what"
+        f" ELSE nullif(array_to_string(ARRAY[{columns}]::text[], '; '), '') END AS what"
         f" FROM (SELECT q.*, true AS _present FROM ({fresh}) AS q) AS f"
         f' FULL JOIN (SELECT q.*, true AS _present FROM "{view.schema}"."{view.name}" AS q) AS o ON {on}'
     )

@@ -6,11 +6,13 @@ View ``bar_features`` computes those of a bar, ``features`` joins them, ``featur
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from candlewave.core.config import Config
+from candlewave.core.markets import Market
 
 RETURN_BARS = (5, 15, 60)
 """Bars that returns look back."""
@@ -58,6 +60,23 @@ class Feature:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """A market whose last minutes are features of others.
+
+    Attributes:
+        market: which.
+        name: what its columns begin with, such as ``peer_kraken_btc_usd``.
+        targets: the markets it is a peer of.
+        features: of those of its bars that are taken, with the names they get.
+    """
+
+    market: Market
+    name: str
+    targets: tuple[Market, ...]
+    features: tuple[tuple[Feature, str], ...]
+
+
+@dataclass(frozen=True)
 class FeatureCatalog:
     """What the templates of ``sql/`` see as ``features``."""
 
@@ -88,6 +107,37 @@ class FeatureCatalog:
         return tuple(feature for feature in self.of_bars if feature.longer)
 
     @cached_property
+    def peers(self) -> tuple[Peer, ...]:
+        """Markets of which columns of ``peer_minutes`` are."""
+        c = self.config.indicators
+        lags = ("return_1", "return_1_lag_1", "return_1_lag_2", *(f"return_{bars}" for bars in RETURN_BARS))
+        wanted = {*lags, "order_flow_1", f"order_flow_{c.order_flow}", *(f"ema_{n}_gap" for n in c.ema)}
+        taken = [feature for feature in self.of_bars if feature.name in wanted]
+        return tuple(
+            Peer(market, name, tuple(targets), tuple((feature, f"{name}_{feature.name}") for feature in taken))
+            for market, targets in self.config.peers.items()
+            for name in [_peer_name(market)]
+        )
+
+    @cached_property
+    def of_peers(self) -> tuple[Feature, ...]:
+        """Columns of ``market_peers``."""
+        columns = [
+            replace(feature, name=name, meaning=f"{peer.market} in the same minute: {feature.meaning}", timeframe=None)
+            for peer in self.peers
+            for feature, name in peer.features
+        ]
+        if not columns:
+            return ()
+        meaning = "share of the market's peers whose bar of the minute is not there; 1 without peers"
+        return (*columns, Feature("peers_missing", 0, None, "0 to 1", "peers_missing", meaning))
+
+    @property
+    def peer_targets(self) -> tuple[Market, ...]:
+        """Markets that have a peer."""
+        return tuple(m for m in self.config.markets if any(m in peer.targets for peer in self.peers))
+
+    @cached_property
     def of_news(self) -> tuple[Feature, ...]:
         """Columns of ``symbol_sentiment``; without news all are 0 and no_news is 1."""
         return tuple(_news())
@@ -114,6 +164,7 @@ class FeatureCatalog:
         return (
             *_of_timeframe(self.of_bars, shortest),
             *(feature for timeframe in longer for feature in _of_timeframe(self.of_longer_bars, timeframe)),
+            *self.of_peers,
             *self.of_news,
             Feature("no_news", 0, None, "0 or 1", "minute IS NULL", absent),
             *self.of_calendar,
@@ -271,6 +322,11 @@ def _angle(name: str, period: int, meaning: str) -> Feature:
     step = round(2 * math.pi / period, 15)
     value = f"{name[-3:]}(({step} * (minute_number % {period}))::double precision)"
     return Feature(name, 0, None, "-1 to 1", value, meaning)
+
+
+def _peer_name(market: Market) -> str:
+    """Return a name that is a column's beginning: letters, digits and underscores."""
+    return "_".join(["peer", *re.findall(r"[a-z0-9]+", str(market).lower())])
 
 
 def _begins(name: str, period: int, meaning: str) -> Feature:

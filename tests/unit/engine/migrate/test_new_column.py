@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from candlewave.core.config import Config
 from candlewave.core.paths import project_root
 from candlewave.engine.migrate.plan import Action, Plan, Recorded, make_plan
 from candlewave.engine.migrate.state import ordered
 from candlewave.sqlproject.ddl import Kind
 from candlewave.sqlproject.fingerprint import fingerprint
 from candlewave.sqlproject.render import render_objects
-from candlewave.sqlproject.rendered import read_rendered, write_rendered
+from candlewave.sqlproject.rendered import CONFIG, read_rendered, write_rendered
 
 TEMPLATE = "views/indicators/indicators.sql.j2"
 
@@ -35,7 +34,7 @@ def plan(root: Path, *, by_name: bool) -> Plan:
     """Return the plan for an engine that has what sql/rendered has."""
     before = read_rendered()
     recorded = {name: Recorded(name, o.kind, fingerprint(o), o.text) for name, o in before.items()}
-    return make_plan(recorded, ordered(render_objects(Config(), root)), readers_follow_names=by_name)
+    return make_plan(recorded, ordered(render_objects(CONFIG, root)), readers_follow_names=by_name)
 
 
 def test_the_difference_is_a_few_lines(edited: Path) -> None:
