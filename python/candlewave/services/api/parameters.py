@@ -7,8 +7,10 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)")
-_SYMBOL = r"^[^\x00-#%-\-/:-@\[-^`{-\x9f]{1,40}[-/][^\x00-#%-,/;-@\[-^`{-\x9f]{1,80}$"
-"""Letters of any script, digits, ``.``, ``$`` and ``_``; behind the first ``-`` or ``/`` also ``:`` and ``-``."""
+_SYMBOL = r"^[^\x00-#%-\-/:-@\[-^`{-\x9f?]{1,40}[-/][^\x00-#%-,/;-@\[-^`{-\x9f?]{1,80}$".replace("?", "\ufffd")
+"""Letters of any script, digits, ``.``, ``$`` and ``_``; behind the first ``-`` or ``/`` also ``:`` and ``-``.
+
+U+FFFD stands for bytes that are no text."""
 _NAME = r"^[A-Za-z0-9_.-]{1,100}$"
 MAX_LIMIT = 1000
 
