@@ -69,6 +69,9 @@ class TradeStore(Protocol):
     def record(self, entry: LoadedRange) -> None:
         """Write a row of the ledger."""
 
+    def register(self, exchange: str, symbols: Collection[str]) -> None:
+        """Add markets that the exchange trades to table ``symbols``."""
+
     def contents(self, exchange: str, symbol: str, ids: Collection[str]) -> Mapping[str, tuple[object, ...]]:
         """Return what is stored under trade ids of a market."""
 
@@ -368,6 +371,7 @@ class ExchangeFeed:
         try:
             await self._first_contact()
             await self._ask_time()
+            await self._register(self._active)
             await self._load_markets_state()
             lasts = timedelta(seconds=_ALIVE_SECONDS)
             self._heartbeats = LiveFeed(sorted(self._active), self._grace, self._clock(), lasts)
@@ -477,6 +481,7 @@ class ExchangeFeed:
                 self._drop(symbol, f"markets cannot be read: {error}")
             return
         unknown = set(self._exchange.unknown_symbols(symbols))
+        await self._register(set(symbols) - unknown)
         for symbol in symbols:
             if symbol in unknown:
                 self._drop(symbol, f"{self._exchange.name} does not trade {symbol}")
@@ -521,6 +526,11 @@ class ExchangeFeed:
             self._markets[symbol] = TradeSequence(name, symbol, last, running_ids=self._exchange.running_ids)
             for hole in holes:
                 self.fill(hole)
+
+    async def _register(self, symbols: Collection[str]) -> None:
+        async for attempt in self._attempts("waiting for the engine"):
+            with attempt:
+                await asyncio.to_thread(self._store.register, self._exchange.name, sorted(symbols))
 
     async def _stored_contents(self, symbol: str, ids: Collection[str]) -> Mapping[str, tuple[object, ...]]:
         async for attempt in self._attempts("waiting for the engine"):

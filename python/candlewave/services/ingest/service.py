@@ -16,7 +16,7 @@ from candlewave.services.frame import Service
 from candlewave.services.ingest.audit import OBJECTS, OhlcAudit
 from candlewave.services.ingest.live import LiveIngest
 from candlewave.services.ingest.settings import IngestSettings
-from candlewave.services.ingest.store import EngineStore, register_symbols
+from candlewave.services.ingest.store import EngineStore
 
 GROUP = "trade-to-ohlc"
 _AUDIT_SECONDS = 30.0
@@ -33,9 +33,6 @@ def main(service: Service, config: Config) -> None:
     service.bus.ensure_topics([TRADES, TRADES_DLQ, INGEST_SHARDS])
     store = EngineStore(lambda: connect(service.settings))
     service.on_close("store", store.close)
-    with connect(service.settings) as conn:
-        for exchange, market in config.exchanges.items():
-            register_symbols(conn, exchange, market.symbols)
     service.thread(
         "ohlc-audit",
         lambda _: service.supervise(

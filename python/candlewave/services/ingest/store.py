@@ -83,6 +83,14 @@ class EngineStore:
         """
         return self._run(lambda conn: stored_contents(conn, exchange, symbol, list(ids)))
 
+    def register(self, exchange: str, symbols: Iterable[str]) -> None:
+        """Add markets to table ``symbols``; existing ones are not changed.
+
+        Raises:
+            StoreUnavailableError: the engine is down.
+        """
+        self._run(lambda conn: register_symbols(conn, exchange, symbols))
+
     def close(self) -> None:
         """Close the connection."""
         with self._lock:

@@ -380,6 +380,7 @@ def test_an_unknown_symbol_leaves_the_others_running(running: Engine, kraken: Fa
         assert service.ingest.dropped == "kraken NOPE/USD: kraken does not trade NOPE/USD"
         assert service.ingest.problem is None
         assert dropped("NOPE/USD") == 1
+        assert running.rows("SELECT symbol FROM symbols") == [(BTC,)], "a market that is not traded leaves no trace"
     assert [e["symbol"] for e in service.events if e["event"] == "symbol dropped"] == ["NOPE/USD"]
 
 
