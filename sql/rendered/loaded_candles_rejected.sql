@@ -22,13 +22,13 @@ SELECT
             END
         WHEN NOT (low <= open AND open <= high AND low <= close AND close <= high) THEN 'open or close outside low and high'
         WHEN volume IS NULL THEN 'no volume'
-        WHEN NOT (volume >= 0 AND volume < 'Infinity'::double precision) THEN 'volume negative or infinite'
-        WHEN NOT (turnover >= 0 AND turnover < 'Infinity'::double precision) THEN 'turnover negative or infinite'
+        WHEN NOT (volume >= 0 AND volume <= '1e30'::double precision) THEN 'volume negative or out of range'
+        WHEN NOT (turnover >= 0 AND turnover <= '1e30'::double precision) THEN 'turnover negative or out of range'
         WHEN trades < 0 THEN 'number of trades negative'
         ELSE 'bought volume negative or above volume'
     END AS reason
 FROM loaded_candles
 WHERE NOT coalesce(date_trunc('minute', open_time, 'UTC') = open_time AND open_time <= ingest_ts - INTERVAL '58 seconds'
     AND (low >= '1e-30'::double precision AND low <= '1e30'::double precision) AND (high >= '1e-30'::double precision AND high <= '1e30'::double precision) AND (low <= open AND open <= high AND low <= close AND close <= high)
-    AND (volume >= 0 AND volume < 'Infinity'::double precision) AND (coalesce(turnover, 0) >= 0 AND coalesce(turnover, 0) < 'Infinity'::double precision) AND coalesce(trades, 0) >= 0
-    AND (coalesce(buy_volume, 0) >= 0 AND coalesce(buy_volume, 0) < 'Infinity'::double precision) AND coalesce(buy_volume, 0) <= volume * 1.000001, false);
+    AND (volume >= 0 AND volume <= '1e30'::double precision) AND (coalesce(turnover, 0) >= 0 AND coalesce(turnover, 0) <= '1e30'::double precision) AND coalesce(trades, 0) >= 0
+    AND (coalesce(buy_volume, 0) >= 0 AND coalesce(buy_volume, 0) <= '1e30'::double precision) AND coalesce(buy_volume, 0) <= volume * 1.000001, false);

@@ -41,6 +41,7 @@ OBJECTS = (
 T = TypeVar("T")
 
 _FUTURE = timedelta(seconds=2)
+_SMALLEST, _LARGEST = 1e-30, 1e30
 _SUM_TOLERANCE = 1e-12
 _EXACT = ("open", "high", "low", "close", "trades")
 _SUMS = ("volume", "turnover", "buy_volume")
@@ -351,9 +352,9 @@ def _usable_loaded(row: tuple[Any, ...]) -> bool:
         return False
     return bool(
         open_time + MINUTE <= ingest_ts + _FUTURE
-        and 0 < low <= min(open_, close) <= max(open_, close) <= high < math.inf
-        and 0 <= volume < math.inf
-        and 0 <= (turnover or 0) < math.inf
+        and _SMALLEST <= low <= min(open_, close) <= max(open_, close) <= high <= _LARGEST
+        and 0 <= volume <= _LARGEST
+        and 0 <= (turnover or 0) <= _LARGEST
         and (trades or 0) >= 0
         and 0 <= (buy_volume or 0) <= volume * 1.000001
     )
@@ -361,8 +362,9 @@ def _usable_loaded(row: tuple[Any, ...]) -> bool:
 
 def _usable(row: tuple[Any, ...]) -> bool:
     ts, seq, trade_id, price, quantity, _, ingest_ts = row
-    numbers = price is not None and quantity is not None and 0 < price < math.inf and 0 < quantity < math.inf
-    return numbers and None not in (ts, seq, trade_id, ingest_ts) and bool(ts <= ingest_ts + _FUTURE)
+    if None in (ts, seq, trade_id, price, quantity, ingest_ts):
+        return False
+    return all(_SMALLEST <= number <= _LARGEST for number in (price, quantity)) and bool(ts <= ingest_ts + _FUTURE)
 
 
 @dataclass(frozen=True, slots=True)
