@@ -29,6 +29,8 @@ CREATE TABLE features (
     exchange text, symbol text, open_time timestamptz, close_time timestamptz, available_at timestamptz,
     tell float8, volatility_60_1m float8, noise float8, PRIMARY KEY (exchange, symbol, open_time)
 );
+CREATE TABLE feature_catalog (feature_set text);
+INSERT INTO feature_catalog VALUES ('three columns');
 CREATE TABLE candles (
     exchange text, symbol text, timeframe text, open_time timestamptz, close float8, feed_state text,
     PRIMARY KEY (exchange, symbol, timeframe, open_time)
