@@ -365,7 +365,7 @@ def test_a_market_without_data_says_so(
         expect(page.locator("#notice")).to_contain_text("No market has data yet.")
         expect(page.locator("#notice")).to_contain_text("make demo")
         market.conn.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")
-        expect(page.locator("#chart-empty")).to_contain_text("No candles of BTC/USD yet.")
+        expect(page.locator("#chart-empty")).to_contain_text("No candles of BTC/USD yet: nothing has arrived")
         expect(page.locator("#forecasts")).to_contain_text("No forecast for this market yet.")
         expect(page.locator("#score")).to_contain_text("Nothing to judge yet.")
         site.stop()
