@@ -75,6 +75,10 @@ class MonitorConfig(
     training_interval_hours: Annotated[float, Field(gt=0)] = 6
 
 
+_RETIRED = frozenset({"coverage_hours", "skill_windows", "skill_margin"})
+"""Thresholds of earlier alarms, without effect now: a configuration of version 0.1 must not stop an upgrade."""
+
+
 def monitor_config(config: Config) -> MonitorConfig:
     """Return table ``[monitor]`` of the configuration.
 
@@ -82,7 +86,7 @@ def monitor_config(config: Config) -> MonitorConfig:
         ConfigError: it holds an unknown or impossible value.
     """
     try:
-        return MonitorConfig.model_validate(config.monitor)
+        return MonitorConfig.model_validate({k: v for k, v in config.monitor.items() if k not in _RETIRED})
     except ValidationError as error:
         raise ConfigError(f"candlewave.toml, table monitor: {in_words(error, show_values=True)}") from None
 

@@ -28,6 +28,8 @@ CREATE TABLE features (
     exchange text, symbol text, open_time timestamptz, close_time timestamptz, available_at timestamptz,
     a float8, b float8
 );
+CREATE TABLE feature_catalog (feature_set text);
+INSERT INTO feature_catalog VALUES ('these');
 CREATE TABLE candles (
     exchange text, symbol text, timeframe text, open_time timestamptz, close float8, feed_state text
 );

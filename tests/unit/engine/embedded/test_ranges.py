@@ -10,9 +10,9 @@ from candlewave.engine.embedded.ranges import EVER, cut, inputs_of, merged, outp
 from candlewave.sqlproject.header import Bound, Footprint, Reach
 
 MINUTE = 60_000_000
-FILL = Footprint("x", Reach.RANGE, ("k",), None, "t", "t", Bound(), Bound(seconds=240 * 60))
-HOUR = Footprint("x", Reach.TUMBLE, ("k",), None, "t", "t", upper=Bound(seconds=3600))
-BARS = Footprint("x", Reach.RANGE, ("k", "timeframe"), None, "t", "t", Bound(), Bound(bars=3))
+FILL = Footprint("x", Reach.RANGE, ("k",), (), None, "t", "t", Bound(), Bound(seconds=240 * 60))
+HOUR = Footprint("x", Reach.TUMBLE, ("k",), (), None, "t", "t", upper=Bound(seconds=3600))
+BARS = Footprint("x", Reach.RANGE, ("k", "timeframe"), (), None, "t", "t", Bound(), Bound(bars=3))
 
 
 def test_a_fill_reaches_forward_and_reads_back() -> None:

@@ -104,7 +104,7 @@ def test_plan_says_what_is_sent_again_and_what_is_altered(commands: Commands) ->
 def test_plan_as_json_has_the_documented_keys(commands: Commands) -> None:
     commands.project.edit("scaled", "AS value", "AS value, high - 1 AS lowered")
     written = json.loads(commands("plan", "--json").partition("\n")[2])
-    assert set(written) == {"from", "to", "changes", "rebuilt", "space_bytes", "refill"}
+    assert set(written) == {"from", "to", "champion_problem", "changes", "rebuilt", "space_bytes", "refill"}
     assert (written["from"], written["to"], written["rebuilt"]) == ("sql/rendered", "sql/", ["scaled"])
     assert set(written["changes"][0]) == set(Change.__dataclass_fields__)
     assert written["changes"][0]["added_columns"] == ["lowered"]
