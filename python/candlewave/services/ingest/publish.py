@@ -16,11 +16,57 @@ from candlewave.contracts.records import (
     dead_letter,
     heartbeat,
 )
-from candlewave.contracts.topics import LOADED_CANDLES, LOADED_CANDLES_DLQ, TRADES, TRADES_DLQ
+from candlewave.contracts.topics import DEAD_LETTER_SUFFIX, LOADED_CANDLES, TRADES, TopicSpec
 from candlewave.core.markets import Market
 from candlewave.core.times import utc_now
 from candlewave.services.ingest import metrics
 from candlewave.services.ingest.validate import BadRecord
+
+
+class Rejects:
+    """Bad records on their way to a topic's dead letters; :class:`Publisher` and :class:`CandlePublisher` keep one.
+
+    Args:
+        bus: where to.
+        topic: what they were meant for.
+        on_reject: called for each, for instance to print it.
+        clock: the present time.
+
+    Attributes:
+        counts: refused records by reason.
+    """
+
+    def __init__(
+        self, bus: Bus, topic: TopicSpec, on_reject: Callable[[BadRecord], None] | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._bus = bus
+        self._topic = topic
+        self._on_reject = on_reject
+        self._clock = clock
+        self._letters: list[Message] = []
+        self.counts: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        """Return how many wait to be published."""
+        return len(self._letters)
+
+    def add(self, bad: BadRecord) -> None:
+        """Add a record and count it."""
+        self._letters.append(to_dead_letter(bad, self._clock(), self._topic.name))
+        self.counts[bad.reject.code] += 1
+        metrics.REJECTED.labels(bad.reject.code).inc()
+        if self._on_reject is not None:
+            self._on_reject(bad)
+
+    def flush(self) -> None:
+        """Publish what waits.
+
+        Raises:
+            BusError: the bus did not take it; it is kept.
+        """
+        if self._letters:
+            self._bus.publish(self._topic.name + DEAD_LETTER_SUFFIX, self._letters)
+            self._letters = []
 
 
 class Publisher:
@@ -47,13 +93,15 @@ class Publisher:
         self._bus = bus
         self._origin: Origin = origin
         self._batch = batch
-        self._on_reject = on_reject
-        self._clock = clock
         self._records: list[Trade | Heartbeat | Conflict] = []
-        self._letters: list[Message] = []
+        self._rejects = Rejects(bus, TRADES, on_reject, clock)
         self.trades = 0
         self.heartbeats = 0
-        self.rejected: Counter[str] = Counter()
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Refused records by reason."""
+        return self._rejects.counts
 
     def trade(self, trade: Trade) -> None:
         """Add a trade; publish when the batch is full."""
@@ -76,12 +124,8 @@ class Publisher:
 
     def reject(self, bad: BadRecord) -> None:
         """Add a dead letter."""
-        self._letters.append(to_dead_letter(bad, self._clock()))
-        self.rejected[bad.reject.code] += 1
-        metrics.REJECTED.labels(bad.reject.code).inc()
-        if self._on_reject is not None:
-            self._on_reject(bad)
-        if len(self._letters) >= self._batch:
+        self._rejects.add(bad)
+        if len(self._rejects) >= self._batch:
             self.flush()
 
     def flush(self) -> None:
@@ -90,9 +134,7 @@ class Publisher:
         Raises:
             BusError: the bus did not take it; everything is kept, so that the call can be repeated.
         """
-        if self._letters:
-            self._bus.publish(TRADES_DLQ.name, self._letters)
-            self._letters = []
+        self._rejects.flush()
         if self._records:
             self._bus.publish(TRADES.name, map(to_message, self._records))
             counts = count_published(self._records)
@@ -115,7 +157,6 @@ class CandlePublisher:
 
     Attributes:
         candles: how many were published.
-        rejected: refused rows by reason.
     """
 
     def __init__(
@@ -132,13 +173,15 @@ class CandlePublisher:
         self._market = market
         self._on_published = on_published
         self._batch = batch
-        self._on_reject = on_reject
-        self._clock = clock
         self._candles: list[LoadedCandle] = []
-        self._letters: list[Message] = []
+        self._rejects = Rejects(bus, LOADED_CANDLES, on_reject, clock)
         self._quiet = Publisher(bus, "backfill", clock=clock)
         self.candles = 0
-        self.rejected: Counter[str] = Counter()
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Refused rows by reason."""
+        return self._rejects.counts
 
     @property
     def heartbeats(self) -> int:
@@ -157,12 +200,8 @@ class CandlePublisher:
 
     def reject(self, bad: BadRecord) -> None:
         """Add a dead letter."""
-        self._letters.append(to_dead_letter(bad, self._clock(), LOADED_CANDLES.name))
-        self.rejected[bad.reject.code] += 1
-        metrics.REJECTED.labels(bad.reject.code).inc()
-        if self._on_reject is not None:
-            self._on_reject(bad)
-        if len(self._letters) >= self._batch:
+        self._rejects.add(bad)
+        if len(self._rejects) >= self._batch:
             self.flush()
 
     def flush(self) -> None:
@@ -171,9 +210,7 @@ class CandlePublisher:
         Raises:
             BusError: the bus did not take it; everything is kept, so that the call can be repeated.
         """
-        if self._letters:
-            self._bus.publish(LOADED_CANDLES_DLQ.name, self._letters)
-            self._letters = []
+        self._rejects.flush()
         if self._candles:
             self._bus.publish(LOADED_CANDLES.name, map(to_message, self._candles))
             metrics.PUBLISHED_CANDLES.labels(*self._market, self._candles[0].source).inc(len(self._candles))
