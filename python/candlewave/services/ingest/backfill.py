@@ -13,7 +13,7 @@ from candlewave.core.times import MINUTE, floor_to_minute, utc_now
 from candlewave.services.ingest.archive import ArchiveReader, Format, layout_of
 from candlewave.services.ingest.files import FileFormatError, Lines
 from candlewave.services.ingest.heartbeats import CompleteRange
-from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, RangeSource, State
+from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, RangeSource
 from candlewave.services.ingest.members import files_of_market
 from candlewave.services.ingest.publish import Publisher
 from candlewave.services.ingest.records import HistoryUnavailableError
@@ -231,19 +231,16 @@ class Loader:
         self, exchange: str, symbol: str, begin: datetime, identity: dict[str, object]
     ) -> tuple[int, int]:
         """Return how many records of this very file an interrupted load published, and how many trades."""
-        for entry in self.ledger.ranges(exchange, symbol):
-            if entry.source is RangeSource.ARCHIVE and entry.begin == begin and entry.state is State.LOADING:
-                reached = json.loads(entry.reached) if entry.reached else {}
-                if {k: reached.get(k) for k in identity} == identity:
-                    return int(reached["records"]), entry.trades
-        return 0, 0
+        entry = self.ledger.interrupted(exchange, symbol, RangeSource.ARCHIVE, begin)
+        if entry is None or not entry.reached:
+            return 0, 0
+        reached = json.loads(entry.reached)
+        same = {k: reached.get(k) for k in identity} == identity
+        return (int(reached["records"]), entry.trades) if same else (0, 0)
 
     def _interrupted_api(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> LoadedRange:
-        for entry in self.ledger.ranges(exchange, symbol):
-            is_hole = entry.reached.startswith("{")
-            if (entry.source, entry.begin, entry.state, is_hole) == (RangeSource.API, begin, State.LOADING, False):
-                return replace(entry, end=end)
-        return LoadedRange(exchange, symbol, RangeSource.API, begin, end)
+        entry = self.ledger.interrupted(exchange, symbol, RangeSource.API, begin)
+        return LoadedRange(exchange, symbol, RangeSource.API, begin, end) if entry is None else replace(entry, end=end)
 
     def _refuse_expired(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> None:
         if self.retention is None:

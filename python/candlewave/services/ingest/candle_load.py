@@ -21,7 +21,7 @@ from candlewave.services.ingest.candle_files import CandleFile, CandleLayout
 from candlewave.services.ingest.candles import MINUTE_US, CandleChecker, Quiet, RawCandle
 from candlewave.services.ingest.files import FileFormatError
 from candlewave.services.ingest.heartbeats import CompleteRange
-from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, RangeSource, State
+from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, RangeSource
 from candlewave.services.ingest.publish import CandlePublisher
 from candlewave.services.ingest.records import HistoryUnavailableError
 from candlewave.services.ingest.validate import BadRecord, Reject
@@ -287,28 +287,24 @@ class CandleLoader:
         self, exchange: str, symbol: str, begin: datetime, identity: dict[str, object]
     ) -> tuple[int, datetime | None, int]:
         """Return what an interrupted load of this very file had read, when it began, and how many candles it sent."""
-        for entry in self.ledger.ranges(exchange, symbol):
-            same = (entry.source, entry.begin, entry.state) == (RangeSource.CANDLE_ARCHIVE, begin, State.LOADING)
-            if same and entry.reached:
-                note = json.loads(entry.reached)
-                if {k: note.get(k) for k in identity} == identity:
-                    return int(note["records"]), datetime.fromisoformat(note["loaded_at"]), entry.trades
-        return 0, None, 0
+        entry = self.ledger.interrupted(exchange, symbol, RangeSource.CANDLE_ARCHIVE, begin)
+        if entry is None or not entry.reached:
+            return 0, None, 0
+        note = json.loads(entry.reached)
+        if {k: note.get(k) for k in identity} != identity:
+            return 0, None, 0
+        return int(note["records"]), datetime.fromisoformat(note["loaded_at"]), entry.trades
 
     def _part(self, exchange: str, symbol: str, begin: datetime, end: datetime) -> "_Part":
         """Return a part to load over REST, with what an interrupted load of it has noted."""
-        for entry in self.ledger.ranges(exchange, symbol):
-            same = (entry.source, entry.begin, entry.state) == (RangeSource.CANDLE_API, begin, State.LOADING)
-            if same and entry.reached:
-                note = json.loads(entry.reached)
-                reached, loaded_at, first = (
-                    None if note[key] is None else datetime.fromisoformat(note[key])
-                    for key in ("reached", "loaded_at", "first")
-                )
-                assert reached is not None
-                assert loaded_at is not None
-                return _Part(replace(entry, end=max(end, reached)), loaded_at, reached, first)
-        return _Part(LoadedRange(exchange, symbol, RangeSource.CANDLE_API, begin, end), self.clock(), begin, None)
+        entry = self.ledger.interrupted(exchange, symbol, RangeSource.CANDLE_API, begin)
+        if entry is None or not entry.reached:
+            entry = LoadedRange(exchange, symbol, RangeSource.CANDLE_API, begin, end)
+            return _Part(entry, self.clock(), begin, None)
+        note = json.loads(entry.reached)
+        reached, loaded_at = (datetime.fromisoformat(note[key]) for key in ("reached", "loaded_at"))
+        first = None if note["first"] is None else datetime.fromisoformat(note["first"])
+        return _Part(replace(entry, end=max(end, reached)), loaded_at, reached, first)
 
 
 @dataclass

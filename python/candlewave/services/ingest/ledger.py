@@ -106,6 +106,17 @@ class Ledger:
                 for row in cursor
             ]
 
+    def interrupted(self, exchange: str, symbol: str, source: RangeSource, begin: datetime) -> LoadedRange | None:
+        """Return the range of a load that began there and broke off; None when there is none.
+
+        What a live feed notes of its own holes is no load.
+        """
+        for entry in self.ranges(exchange, symbol):
+            is_hole = source is RangeSource.API and entry.reached.startswith("{")
+            if (entry.source, entry.begin, entry.state, is_hole) == (source, begin, State.LOADING, False):
+                return entry
+        return None
+
     def record(self, loaded: LoadedRange) -> LoadedRange:
         """Write a range, over what was written for its begin before; return it."""
         self._conn.execute(
@@ -133,8 +144,7 @@ class Ledger:
 
         Raises:
             AlreadyLoadedError: a part of it was loaded from the other source, or holds trades of a live feed or
-            replay
-                that an archive would add a second time.
+                replay that an archive would add a second time.
         """
         for other in self.ranges(exchange, symbol):
             if not other.source.of_candles and other.source is not source and other.overlaps(begin, end):
