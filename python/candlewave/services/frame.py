@@ -11,6 +11,7 @@ from candlewave.bus import open_bus
 from candlewave.bus.protocol import Bus
 from candlewave.bus.shards import Lease, ShardOwnership
 from candlewave.contracts.topics import INGEST_SHARDS, SERVICE_LEASES
+from candlewave.core.backoff import doubled
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
 from candlewave.engine.connect import explain
@@ -102,7 +103,7 @@ class Service(Process):
                 status.problem = f"unexpected {type(error).__name__}: {error}"
                 UNEXPECTED.labels(part, type(error).__name__).inc()
                 self.log.exception("unexpected error", part=part, reason=status.problem)
-                self.stop.wait(min(pause_seconds * 2.0 ** min(unexpected - 1, 10), _MAX_PAUSE_SECONDS))
+                self.stop.wait(doubled(pause_seconds, unexpected - 1, _MAX_PAUSE_SECONDS))
 
 
 def run_service(name: str, settings: Settings, main: Callable[[Service], None]) -> int:

@@ -23,6 +23,7 @@ from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, BusError
 from candlewave.contracts.records import Conflict, Heartbeat, Trade, heartbeat
 from candlewave.contracts.topics import TRADES, TRADES_DLQ
+from candlewave.core.backoff import doubled
 from candlewave.core.times import utc_now
 from candlewave.services.ingest import metrics
 from candlewave.services.ingest.doubts import Doubts
@@ -447,7 +448,7 @@ class ExchangeFeed:
         """Leave a symbol out, and try it again ever more rarely."""
         name, s = self._exchange.name, self._settings
         times = self.dropped[symbol].times + 1 if symbol in self.dropped else 1
-        wait = min(s.symbol_retry_first_seconds * 2.0 ** min(times - 1, 30), s.symbol_retry_max_seconds)
+        wait = doubled(s.symbol_retry_first_seconds, times - 1, s.symbol_retry_max_seconds)
         again_at = self._clock() + timedelta(seconds=wait)
         self.dropped[symbol] = Dropped(reason, times, again_at)
         self._active.discard(symbol)
@@ -588,7 +589,7 @@ class ExchangeFeed:
     async def _pause(self, failures: int, error: BaseException | None) -> None:
         """Count and name a reconnection, and wait before it."""
         name, s = self._exchange.name, self._settings
-        seconds = min(s.retry_first_seconds * 2.0 ** min(failures, 30), s.retry_max_seconds) * random.uniform(0.5, 1.0)
+        seconds = doubled(s.retry_first_seconds, failures, s.retry_max_seconds) * random.uniform(0.5, 1.0)
         metrics.RECONNECTS.labels(name).inc()
         _log.warning("reconnecting", exchange=name, error=str(error), in_seconds=round(seconds, 3))
         await asyncio.sleep(seconds)

@@ -8,7 +8,7 @@ subscription should have brought. It is subscribed to again, with growing pauses
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-_MOST_DOUBLINGS = 30
+from candlewave.core.backoff import doubled
 
 
 @dataclass
@@ -129,4 +129,4 @@ class Silence:
         return f"{what}, REST: {known.problem}" if known.problem else what
 
     def _grown(self, pause: timedelta, times: int) -> timedelta:
-        return min(pause * 2.0 ** min(times, _MOST_DOUBLINGS), max(self._max, pause))
+        return doubled(pause, times, max(self._max, pause))

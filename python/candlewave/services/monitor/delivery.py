@@ -15,6 +15,7 @@ from candlewave.bus.messages import to_message
 from candlewave.bus.protocol import Bus, BusError, CommitRefusedError, Received
 from candlewave.contracts.records import AlertRecord, MalformedMessageError, dead_letter, decode
 from candlewave.contracts.topics import ALERTS, ALERTS_DLQ
+from candlewave.core.backoff import doubled
 from candlewave.services.monitor import metrics
 from candlewave.services.monitor.alerts import Alert
 from candlewave.services.monitor.receivers import DeliveryError, Poster, alertmanager_body
@@ -32,7 +33,7 @@ _log = get_logger(__name__)
 
 def pause(failures: int) -> float:
     """Return the seconds to wait after so many failures in a row."""
-    return min(_MAX_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
+    return doubled(_FIRST_PAUSE, failures - 1, _MAX_PAUSE)
 
 
 class AlertmanagerSender:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from candlewave.contracts.records import TrainingRequest
+from candlewave.core.backoff import doubled
 
 _FIRST_RETRY = timedelta(seconds=15)
 _LONGEST_RETRY = timedelta(minutes=10)
@@ -59,7 +60,7 @@ class TrainingSchedule:
 
     def failed(self, now: datetime) -> timedelta:
         """Note that a training failed; return the pause before the next attempt, which grows."""
-        pause = min(_FIRST_RETRY * float(2 ** min(self._failures, 10)), _LONGEST_RETRY)
+        pause = doubled(_FIRST_RETRY, self._failures, _LONGEST_RETRY)
         self._failures += 1
         self._not_before = now + pause
         return pause
