@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from candlewave.core.config import Config
+from candlewave.core.config import Config, load_config
 from candlewave.core.paths import project_root
 from candlewave.ml.feature_set import KEYS
 
@@ -14,7 +14,7 @@ HEAD = "| feature | of | bars | range | meaning |\n|---|---|---|---|---|\n"
 
 @pytest.fixture
 def conn(make_engine: Callable[[Config], str]) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(make_engine(Config()), autocommit=True) as connection:
+    with psycopg.connect(make_engine(load_config()), autocommit=True) as connection:
         yield connection
 
 
