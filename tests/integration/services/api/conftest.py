@@ -23,19 +23,20 @@ MARKET = {"exchange": "simulated", "symbol": "BTC-USD"}
 Serve = Callable[..., httpx.Client]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def world(databases: Databases) -> Iterator[World]:
+    """A market of the module's own: some modules let it trade on."""
     with open_world(databases.engine(CONFIG), CONFIG) as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine(world: World) -> str:
     """URL of the engine that the world is on."""
     return world.url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make_app(world: World) -> Callable[..., Application]:
     """Make applications on the world; limits that a test does not care about are wide."""
 
@@ -64,7 +65,7 @@ def serve(make_app: Callable[..., Application]) -> Iterator[Serve]:
         site.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(make_app: Callable[..., Application]) -> Iterator[httpx.Client]:
     """A client of the API with default options."""
     site = Site(make_app)
