@@ -5,15 +5,13 @@ that a migration has changed, or it fails. Users get the last price meanwhile.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field
 
+from candlewave.core.times import MINUTE
 from candlewave.rules.base import Finding, Limits, Rule, span
 from candlewave.rules.readings import Readings
-
-_MINUTE = timedelta(minutes=1)
 
 
 class SilenceLimits(Limits):
@@ -35,7 +33,7 @@ def judge(readings: Readings, limits: SilenceLimits) -> Iterable[Finding]:
     if standing.baseline is None:
         yield unknown
         return
-    minutes = (standing.baseline - max(standing.forecast or standing.since, standing.since)) / _MINUTE
+    minutes = (standing.baseline - max(standing.forecast or standing.since, standing.since)) / MINUTE
     yield unknown.decided(
         minutes > limits.max_champion_silence_minutes,
         max(minutes, 0.0) * 60,

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge
 from psycopg.rows import tuple_row
 
 from candlewave.core.config import TIMEFRAME_SECONDS
-from candlewave.core.times import MINUTE, utc_now
+from candlewave.core.times import MINUTE, floor_to_minute, utc_now
 from candlewave.telemetry.metrics import FRESHNESS
 
 OBJECTS = (
@@ -257,7 +257,7 @@ class OhlcAudit:
             return None
         # A longer bar whose first minute is empty opens with what was carried into that minute.
         carried = []
-        if earlier and inside[0].ts >= begin + MINUTE and begin - _minute(earlier[-1].ts) <= self._max_fill:
+        if earlier and inside[0].ts >= begin + MINUTE and begin - floor_to_minute(earlier[-1].ts) <= self._max_fill:
             carried = [earlier[-1].close]
         return Candle(
             stored.exchange,
@@ -282,7 +282,7 @@ class OhlcAudit:
             [exchange, symbol, begin, end],
         )
         trades = [_Piece.of_trade(row) for row in sorted(filter(_usable, rows), key=lambda r: (r[0], r[1], r[2]))]
-        traded = {_minute(trade.ts) for trade in trades}
+        traded = {floor_to_minute(trade.ts) for trade in trades}
         rows = self._rows(
             "SELECT open_time, open, high, low, close, volume, turnover, trades, buy_volume, ingest_ts"
             " FROM loaded_candles WHERE exchange = %s AND symbol = %s AND open_time >= %s AND open_time < %s"
@@ -336,10 +336,6 @@ def compare(stored: Candle, computed: Candle) -> list[Difference]:
     return wrong
 
 
-def _minute(ts: datetime) -> datetime:
-    return ts.replace(second=0, microsecond=0)
-
-
 def _known(values: Sequence[T | None]) -> list[T] | None:
     """Return values of which each is known; None when one is not."""
     known = [value for value in values if value is not None]
@@ -348,7 +344,7 @@ def _known(values: Sequence[T | None]) -> list[T] | None:
 
 def _usable_loaded(row: tuple[Any, ...]) -> bool:
     open_time, open_, high, low, close, volume, turnover, trades, buy_volume, ingest_ts = row
-    if None in (open_, high, low, close, volume, ingest_ts) or open_time != _minute(open_time):
+    if None in (open_, high, low, close, volume, ingest_ts) or open_time != floor_to_minute(open_time):
         return False
     return bool(
         open_time + MINUTE <= ingest_ts + _FUTURE

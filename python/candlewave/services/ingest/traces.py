@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from candlewave.contracts.records import Conflict, Heartbeat, Trade
+from candlewave.core.times import floor_to_minute
 from candlewave.telemetry import tracing
 
 
@@ -28,7 +29,7 @@ class MinuteTraces:
         for record in records:
             if record.origin != "live":
                 continue
-            minute = record.ts.replace(second=0, microsecond=0)
+            minute = floor_to_minute(record.ts)
             market = (record.exchange, record.symbol)
             current = self._open.get(market)
             if current is not None and minute > current.minute:
