@@ -704,12 +704,9 @@ class ExchangeFeed:
             await asyncio.sleep(_HEARTBEAT_CHECK)
             if self.alive and self._heartbeats is not None:
                 now = self._clock()
-                wanting = dict.fromkeys([*self._silence.missing(), *self._heartbeats.wanting(now)])
-                symbol = next((s for s in wanting if s in self._active and self._silence.may_poll(s, now)), None)
-                while symbol is not None:
-                    del wanting[symbol]
-                    await self._poll(symbol)
-                    symbol = next((s for s in wanting if s in self._active and self._silence.may_poll(s, now)), None)
+                for symbol in dict.fromkeys([*self._silence.missing(), *self._heartbeats.wanting(now)]):
+                    if symbol in self._active and self._silence.may_poll(symbol, now):
+                        await self._poll(symbol)
                 for symbol in self._silence.to_subscribe(self._clock()):
                     metrics.RESUBSCRIBED.labels(self._exchange.name).inc()
                     self._retry(self._watch_again(symbol, served=True))
