@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from candlewave.core.markets import Market
     from candlewave.services.ingest.recent import Recent, Step
+    from candlewave.telemetry.progress import Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -59,11 +60,8 @@ def history(
 class _Steps:
     """Turn the steps of several markets into one progress display."""
 
-    def __init__(self, bar: object) -> None:
-        from candlewave.telemetry.progress import Progress
-
-        assert hasattr(bar, "advance")
-        self._bar: Progress = bar  # type: ignore[assignment]
+    def __init__(self, bar: "Progress") -> None:
+        self._bar = bar
         self._done: dict[Market, float] = {}
         self._totals: dict[Market, float] = {}
 
