@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from candlewave.services.ingest.candle_load import CandleLoader, CandlesLoaded
     from candlewave.services.ingest.candle_verify import StoredCandles
     from candlewave.services.ingest.verify import StoredTrades
-
-_LATE = timedelta(hours=1)
-"""From when on a late first candle is worth a note."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +161,9 @@ def finish(market: Market, candles: "StoredCandles", trades: "StoredTrades") -> 
 
 
 def _say_when_it_begins(exchange: str, symbol: str, begin: datetime, loaded: "CandlesLoaded") -> None:
+    from candlewave.services.ingest.candle_load import LATE
+
     if loaded.first is None:
         typer.echo(f"note: {exchange} gives no candle of {symbol} in this range", err=True)
-    elif loaded.first - begin > _LATE:
+    elif loaded.first - begin > LATE:
         typer.echo(f"note: {exchange} gives no candle of {symbol} before {loaded.first:%Y-%m-%d %H:%MZ}", err=True)

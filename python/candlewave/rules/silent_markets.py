@@ -14,7 +14,8 @@ from pydantic import Field
 from candlewave.rules.base import Finding, Limits, Rule, span, worst
 from candlewave.rules.readings import MarketPace, Readings
 
-_MIN_PAUSES = 12
+MIN_PAUSES = 12
+"""Of fewer pauses no quantile is taken."""
 
 
 class PaceLimits(Limits):
@@ -35,7 +36,7 @@ def judge(readings: Readings, limits: PaceLimits) -> Iterable[Finding]:
     """Notice markets that are silent against their own pace."""
     by_exchange: dict[str, list[tuple[MarketPace, float]]] = defaultdict(list)
     for pace in readings.paces:
-        if pace.pauses >= _MIN_PAUSES and pace.usual_pause is not None:
+        if pace.pauses >= MIN_PAUSES and pace.usual_pause is not None:
             threshold = max(limits.silence_factor * pace.usual_pause, limits.min_silence_minutes * 60)
             by_exchange[pace.exchange].append((pace, threshold))
     for exchange, paces in sorted(by_exchange.items()):

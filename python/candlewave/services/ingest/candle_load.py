@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SAVE_EVERY = 20_000
 """Candles between two notes of progress in the ledger."""
 
-_LATE = timedelta(hours=1)
+LATE = timedelta(hours=1)
 """A first candle that comes so much later than asked for says that there is none before, not that it was quiet."""
 
 _SPACED = 10
@@ -323,7 +323,7 @@ class _Part:
     @property
     def begin(self) -> datetime:
         """From when on minutes without trades are quiet: not long before the first candle, where no market may be."""
-        late = self.first is not None and self.first - self.entry.begin > _LATE
+        late = self.first is not None and self.first - self.entry.begin > LATE
         return self.first if late and self.first is not None else self.entry.begin
 
     def noted(self) -> LoadedRange:

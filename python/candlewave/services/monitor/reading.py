@@ -22,12 +22,12 @@ from candlewave.rules.readings import (
     Standing,
     Subject,
 )
+from candlewave.rules.silent_markets import MIN_PAUSES
 from candlewave.services.monitor.alerts import Alert
 
 _DAY = timedelta(days=1)
 _REMEMBERED = timedelta(hours=1)
 _SPARE_HOURS = 4
-_MIN_PAUSES = 12  # of fewer at a time of day the quantile is that of the whole day
 _MIN_DRIFT_ROWS = 240  # the index of fewer rows is noise
 
 
@@ -240,7 +240,7 @@ def _paces(conn: psycopg.Connection, config: Config, since: datetime) -> list[Ma
     )
     wanted = set(config.markets)
     return [
-        MarketPace(exchange, symbol, last_trade, *((usual_now, now) if now >= _MIN_PAUSES else (usual, ever)))
+        MarketPace(exchange, symbol, last_trade, *((usual_now, now) if now >= MIN_PAUSES else (usual, ever)))
         for exchange, symbol, last_trade, now, ever, usual_now, usual in rows
         if Market(exchange, symbol) in wanted
     ]
