@@ -60,8 +60,7 @@ class LastPriceBaseline:
     def predict(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
         """See :class:`candlewave.ml.forecaster.Forecaster`; NaN where the volatility is missing."""
         require_features(self.feature_names, matrix.names)
-        markets = np.array([f"{e}|{s}" for e, s in zip(matrix.exchange, matrix.symbol, strict=True)], dtype=object)
-        return self.quantiles(matrix.values[:, 0], markets)
+        return self.quantiles(matrix.values[:, 0], matrix.markets)
 
     def quantiles(self, volatility: NDArray[np.floating], markets: NDArray[Any] | None = None) -> NDArray[np.float64]:
         """Return (n, horizons, 3) log-return quantiles for n volatilities of one minute.

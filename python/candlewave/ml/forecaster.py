@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candlewave.core.errors import CandlewaveError
+from candlewave.core.markets import market_key
 
 QUANTILES = (0.1, 0.5, 0.9)
 """Levels of every forecast; the outer two bound the 80 % interval."""
@@ -34,6 +35,11 @@ class FeatureMatrix:
 
     def __len__(self) -> int:
         return len(self.open_time)
+
+    @property
+    def markets(self) -> NDArray[Any]:
+        """(n,) exchange and symbol as one text."""
+        return np.array([market_key(*pair) for pair in zip(self.exchange, self.symbol, strict=True)], dtype=object)
 
 
 class Forecaster(Protocol):

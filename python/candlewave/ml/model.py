@@ -107,7 +107,7 @@ class QuantileModel:
     def predict(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
         """See :class:`candlewave.ml.forecaster.Forecaster`; NaN where the volatility is missing."""
         require_features(self.feature_names, matrix.names)
-        texts = np.array([f"{e}|{s}" for e, s in zip(matrix.exchange, matrix.symbol, strict=True)], dtype=object)
+        texts = matrix.markets
         values = matrix.values.astype(np.float32)
         design = _design(values, texts, self.markets)
         scale = values[:, self.feature_names.index(self.baseline.volatility)].astype(np.float64)
