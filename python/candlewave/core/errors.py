@@ -14,6 +14,11 @@ class CandlewaveError(Exception):
     """
 
 
+def one_line(error: BaseException) -> str:
+    """Return an error of a library in one line; its name when it has no text."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def in_words(error: "ValidationError", *, show_values: bool = False) -> str:
     """Return what pydantic found wrong: field and expectation; values, which may be secrets, only when asked for."""
     lines = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from candlewave.core.errors import one_line
 from candlewave.core.times import to_us
 from candlewave.services.ingest.candle_names import candle_members
 from candlewave.services.ingest.candles import RawCandle, payload_bytes
@@ -372,14 +373,14 @@ def _table_rows(
             )
         _refuse_naive(path, schema.field(columns["open_time"]), zone)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise FileFormatError(f"{path}: cannot be read as {kind}: {_one_line(error)}") from None
+        raise FileFormatError(f"{path}: cannot be read as {kind}: {one_line(error)[:300]}") from None
     try:
         for batch in batches:
             for fields in _batch_rows(batch, columns):
                 number += 1
                 yield _table_row(path.name, number, fields, zone)
     except (pa.ArrowException, OSError, ValueError) as error:
-        text = f"the {kind} file is damaged or cut off here: {_one_line(error)}"
+        text = f"the {kind} file is damaged or cut off here: {one_line(error)[:300]}"
         yield BadRecord(path.name, f"behind row {number}", b"", Reject("unreadable", text))
 
 
@@ -518,7 +519,3 @@ def _is_inverse(symbol: str) -> bool:
 
 def _suffixes(path: Path) -> list[str]:
     return [suffix.lower() for suffix in path.suffixes]
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

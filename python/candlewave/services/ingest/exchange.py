@@ -29,6 +29,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from candlewave.core.errors import one_line
 from candlewave.core.times import from_us, to_us
 from candlewave.services.ingest import metrics
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade, UnknownExchangeError
@@ -790,10 +791,9 @@ class Exchange:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, ccxt.RateLimitExceeded | ccxt.DDoSProtection):
             metrics.RATE_LIMITED.labels(self.name).inc()
-        elif time.monotonic() - self._said_at >= _SAY_EVERY_SECONDS:
+        elif error is not None and time.monotonic() - self._said_at >= _SAY_EVERY_SECONDS:
             self._said_at = time.monotonic()
-            text = " ".join(str(error).split()) or type(error).__name__
-            _log.warning("exchange cannot be reached, trying again", exchange=self.name, error=text[:300])
+            _log.warning("exchange cannot be reached, trying again", exchange=self.name, error=one_line(error)[:300])
 
 
 class _Unreadable:

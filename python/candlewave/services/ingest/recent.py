@@ -10,6 +10,7 @@ import ccxt
 import psycopg
 
 from candlewave.bus.protocol import Bus
+from candlewave.core.errors import one_line
 from candlewave.core.markets import Market
 from candlewave.core.times import MINUTE, utc_now
 from candlewave.services.ingest.backfill import Loaded, Loader
@@ -150,7 +151,7 @@ class RecentHistory:
         try:
             await load_with_older_trades(candles, trades, exchange, market.symbol, begin, end, note)
         except (AlreadyLoadedError, HistoryUnavailableError, ccxt.BaseError) as error:
-            recent = replace(recent, problem=" ".join(str(error).split()) or type(error).__name__)
+            recent = replace(recent, problem=one_line(error))
         return recent
 
     def _loaders(

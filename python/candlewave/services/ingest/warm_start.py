@@ -10,6 +10,7 @@ import psycopg
 
 from candlewave.bus.protocol import Bus
 from candlewave.core.config import Config
+from candlewave.core.errors import one_line
 from candlewave.core.markets import Market
 from candlewave.core.times import MINUTE, floor_to_minute, utc_now
 from candlewave.services.ingest.backfill import Loader
@@ -105,8 +106,7 @@ async def _complete(
         try:
             await loader.load_api(exchange, market.symbol, begin, loader.clock())
         except _REFUSALS as error:
-            text = " ".join(str(error).split()) or type(error).__name__
-            problems[market] = f"its minutes from {begin:%H:%M} UTC on may lack trades: {text}"
+            problems[market] = f"its minutes from {begin:%H:%M} UTC on may lack trades: {one_line(error)}"
         finally:
             await exchange.close()
     return problems
