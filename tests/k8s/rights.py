@@ -28,6 +28,7 @@ CODE = {
 ENGINE = "risingwave"
 
 _PUBLISH = re.compile(r"\.publish\(\s*([A-Z_]+)\.name")
+_REJECTS = re.compile(r"\bRejects\(\s*bus,\s*([A-Z_]+),")
 _SUBSCRIBE = re.compile(r"\.subscribe\(\s*([A-Z_]+),\s*\[([A-Z_]+)\.name\]")
 _SHARES = re.compile(
     r"(?:ShardOwnership\(\s*(?:service\.)?bus,|\.shards\()\s*"
@@ -70,6 +71,7 @@ def work_of(user: str) -> Work:
 def _read(file: Path, work: Work) -> None:
     text = file.read_text()
     work.writes |= {_topic(name) for name in _PUBLISH.findall(text)}
+    work.writes |= {_topic(name) + topics.DEAD_LETTER_SUFFIX for name in _REJECTS.findall(text)}
     for group, name in _SUBSCRIBE.findall(text):
         work.groups.add(_constant(file, group))
         work.reads.add(_topic(name))
