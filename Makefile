@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup demo stack-up stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup wheel demo stack-up stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 setup: $(VENV)/.ready ## Make .venv from the lock file (every other target does this first)
+
+wheel: setup ## Build dist/candlewave-*.whl, which works without this checkout
+	@$(BIN)/python -m hatchling build -t wheel -d dist
 
 demo: setup ## Live candles, forecasts and their errors in the browser; SOURCE=simulate|kraken|coinbase|binance|binanceus|bybit|file FILE=trades.csv.gz
 	@$(BIN)/candlewave demo --source $(SOURCE) $(if $(FILE),--file $(FILE))
