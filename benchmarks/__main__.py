@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.embedded import latency, plain_postgresql, throughput
 from benchmarks.report import Row
 
-NAMES = ("throughput", "latency", "history", "prediction", "training", "api", "page")
+NAMES = ("throughput", "latency", "history", "prediction", "training", "skill", "api", "page")
 
 
 def main() -> int:
@@ -25,6 +25,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=200, help="live minutes of the prediction run")
     parser.add_argument("--visits", type=int, default=15, help="visits of the page, with an empty and a filled cache")
     parser.add_argument("--seconds", type=float, default=10.0, help="seconds of each load on the API")
+    parser.add_argument("--candles", type=Path, help="folder of real candles; shared/data beside the project")
+    parser.add_argument("--candidates", default="", help="of the skill run, by comma; the shipped ones if left out")
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)
     if unknown:
@@ -48,6 +50,11 @@ def main() -> int:
         from benchmarks.training import training
 
         rows += training(options.days)
+    if "skill" in names:
+        from benchmarks.real_candles import default_folder
+        from benchmarks.skill import skill
+
+        rows += skill(options.candles or default_folder(), tuple(filter(None, options.candidates.split(","))))
     if "api" in names:
         from benchmarks.api import api
 

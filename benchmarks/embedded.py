@@ -16,7 +16,7 @@ from benchmarks.report import Row
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.contracts.topics import TOPICS
-from candlewave.core.config import load_config
+from candlewave.core.config import Config, load_config
 from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded import server as embedded
 from candlewave.engine.embedded.refresh import Refresher, Stats, differences
@@ -193,13 +193,14 @@ def _drain(refresher: Refresher, expected: int, what: str) -> Stats:
 
 @contextmanager
 def open_engine(
-    layers: tuple[str, ...], sinks: Collection[str] = ()
+    layers: tuple[str, ...], sinks: Collection[str] = (), config: Config | None = None
 ) -> Iterator[tuple[psycopg.Connection, PostgresBus, int]]:
     """Run an embedded engine with the product's own settings in a folder of its own.
 
     Args:
         layers: folders of ``sql/`` to take; empty means all.
         sinks: names of sinks to make.
+        config: the shipped one if None.
     """
     folder = Path(tempfile.mkdtemp(prefix="candlewave-bench-"))
     try:
@@ -212,7 +213,7 @@ def open_engine(
             bus.install()
             bus.ensure_topics(TOPICS.values())
             catalog.install(conn)
-            for sql_object in render_objects(load_config()):
+            for sql_object in render_objects(config or load_config()):
                 if (
                     sql_object.name in sinks
                     if sql_object.kind is Kind.SINK

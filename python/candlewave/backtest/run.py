@@ -16,7 +16,7 @@ from candlewave.ml.folds import Fold
 from candlewave.ml.judge import OutOfSample, judge
 from candlewave.ml.model import BoostingParameters, TooLittleDataError
 from candlewave.ml.settings import TrainSettings
-from candlewave.ml.walk import walk
+from candlewave.ml.walk import chosen_by_then, walk
 
 _SYNTHETIC = "simulated"
 
@@ -52,9 +52,9 @@ class Timetable:
 
 @dataclass
 class _Collected:
-    """Forecasts so far, step by step, per horizon."""
+    """Forecasts of every candidate so far, step by step, per horizon."""
 
-    parts: dict[int, list[OutOfSample]]
+    parts: dict[int, list[dict[str, OutOfSample]]]
     trainings: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -112,7 +112,8 @@ def backtest(
             f"no market has {steps.min_history_minutes} minutes of history (TRAIN_MIN_HISTORY_MINUTES) before any"
             f" training between {steps.begin:%Y-%m-%d %H:%M} and {steps.end:%Y-%m-%d %H:%M} UTC"
         )
-    data = [_join(found.parts[horizon]) for horizon in horizons]
+    chosen, _ = chosen_by_then(found.parts)
+    data = [chosen[horizon] for horizon in horizons]
     if not all(len(one.realised) for one in data):
         raise TooLittleDataError("the history ends before the first forecasts fall due: nothing can be judged")
     markets = sorted({str(name) for one in data for name in np.unique(one.symbol)})
@@ -176,21 +177,10 @@ def _step(
     fold = Fold(_time(moment - steps.grace), _time(moment), _time(until))
     if not usable or not (data.open_time >= fold.test_begin).any():
         return
-    walked = walk(data, horizons, [fold], parameters, volatility, candidates=("pooled",), point_baselines=False)
+    walked = walk(data, horizons, [fold], parameters, volatility, point_baselines=False)
     found.trainings += 1
     for horizon in horizons:
-        found.parts[horizon].append(walked[horizon].candidates["pooled"])
-
-
-def _join(parts: list[OutOfSample]) -> OutOfSample:
-    return OutOfSample(
-        parts[0].horizon_minutes,
-        np.concatenate([p.symbol for p in parts]),
-        np.concatenate([p.open_time for p in parts]),
-        np.concatenate([p.quantiles for p in parts]),
-        np.concatenate([p.baseline for p in parts]),
-        np.concatenate([p.realised for p in parts]),
-    )
+        found.parts[horizon].append(walked[horizon].candidates)
 
 
 def _time(moment: datetime) -> np.datetime64:

@@ -1,6 +1,7 @@
 """Verdict on out-of-sample forecasts, horizon by horizon."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,29 @@ class OutOfSample:
     baseline: NDArray[np.float64]
     realised: NDArray[np.float64]
 
+    def rows(self, chosen: NDArray[Any]) -> "OutOfSample":
+        """Return some of the rows, by index or mask."""
+        return replace(
+            self,
+            symbol=self.symbol[chosen],
+            open_time=self.open_time[chosen],
+            quantiles=self.quantiles[chosen],
+            baseline=self.baseline[chosen],
+            realised=self.realised[chosen],
+        )
+
+
+def joined(parts: Sequence[OutOfSample]) -> OutOfSample:
+    """Return the forecasts of successive times together."""
+    return OutOfSample(
+        parts[0].horizon_minutes,
+        np.concatenate([p.symbol for p in parts]),
+        np.concatenate([p.open_time for p in parts]),
+        np.concatenate([p.quantiles for p in parts]),
+        np.concatenate([p.baseline for p in parts]),
+        np.concatenate([p.realised for p in parts]),
+    )
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -47,7 +71,7 @@ class Verdict:
         mae: mean absolute error of the median, in log return.
         last_price_mae: the same of "the price stays".
         skill: 1 − mae / last_price_mae.
-        interval_skill: 1 − pinball loss / the baseline's.
+        interval_skill: 1 − pinball loss of the outer quantiles / that of the baseline's.
         coverage: share of outcomes inside the 80 % interval.
         direction: share of moves whose sign the median had; moves and medians of zero do not count, and of fewer than
             thirty moves that do not overlap it is NaN.
@@ -90,7 +114,10 @@ def judge(data: OutOfSample) -> Verdict:
         last_price_mae=float(still.mean()) if len(still) else float("nan"),
         skill=scores.skill(error, still, time, horizon),
         interval_skill=scores.skill(
-            scores.pinball(data.quantiles, data.realised), scores.pinball(data.baseline, data.realised), time, horizon
+            scores.interval_loss(data.quantiles, data.realised),
+            scores.interval_loss(data.baseline, data.realised),
+            time,
+            horizon,
         ),
         coverage=scores.ratio_interval(hits, np.ones_like(hits), time, horizon),
         direction=scores.ratio_interval(right, counted, time, horizon) if enough else _UNKNOWN,

@@ -27,10 +27,21 @@ def pinball(quantiles: Floats, realised: Floats) -> Floats:
         quantiles: (n, 3) forecasts at the levels 0.1, 0.5, 0.9.
         realised: (n,) what came.
     """
+    loss: Floats = _losses(quantiles, realised).mean(axis=1)
+    return loss
+
+
+def interval_loss(quantiles: Floats, realised: Floats) -> Floats:
+    """Return (n,) mean pinball loss of the outer quantiles alone: the median neither helps nor harms an interval."""
+    loss: Floats = _losses(quantiles, realised)[:, [0, -1]].mean(axis=1)
+    return loss
+
+
+def _losses(quantiles: Floats, realised: Floats) -> Floats:
     levels = np.array(QUANTILES)
     excess = realised[:, None] - quantiles
-    loss: Floats = np.maximum(levels * excess, (levels - 1) * excess).mean(axis=1)
-    return loss
+    losses: Floats = np.maximum(levels * excess, (levels - 1) * excess)
+    return losses
 
 
 def coverage(quantiles: Floats, realised: Floats) -> Floats:

@@ -307,7 +307,7 @@ def _compare(
         answers = _answers(present, examined.data.rows(rows[later]), outcome.horizon_minutes)
         usable = np.isfinite(answers).all(axis=1)
         kept = np.flatnonzero(later)[usable]
-        mine.append(_rows(outcome, kept))
+        mine.append(outcome.rows(kept))
         theirs.append(replace(mine[-1], quantiles=answers[usable]))
     return against(mine, theirs)
 
@@ -318,17 +318,6 @@ def _answers(model: QuantileModel, data: Dataset, horizon: int) -> NDArray[np.fl
     if horizon not in model.served_horizons:
         answers = np.where(np.isfinite(answers), answers - answers[:, 1:2], np.nan)
     return answers
-
-
-def _rows(outcome: OutOfSample, chosen: NDArray[np.int64]) -> OutOfSample:
-    return replace(
-        outcome,
-        symbol=outcome.symbol[chosen],
-        open_time=outcome.open_time[chosen],
-        quantiles=outcome.quantiles[chosen],
-        baseline=outcome.baseline[chosen],
-        realised=outcome.realised[chosen],
-    )
 
 
 def _mean_importance(model: QuantileModel) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Walk forward: fit on the past, forecast what follows, for every candidate and baseline."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from candlewave.ml.baseline import LastPriceBaseline, drift, fit_baseline, ridge, seasonal_mean
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import Fold, tested, trainable
-from candlewave.ml.judge import OutOfSample
+from candlewave.ml.judge import OutOfSample, joined
 from candlewave.ml.model import BoostingParameters, HorizonModel, QuantileModel, fit_horizon
 from candlewave.ml.scores import pinball
 
@@ -74,6 +74,33 @@ def walk(
         horizon: _walk_horizon(data, horizon, folds, parameters, volatility, candidates, point_baselines, on_fit)
         for horizon in horizons
     }
+
+
+def chosen_by_then(
+    parts: Mapping[int, Sequence[Mapping[str, OutOfSample]]],
+) -> tuple[dict[int, OutOfSample], dict[int, list[str]]]:
+    """Return each horizon's forecasts of all steps, of the candidate that production would have chosen by then.
+
+    The candidate of a step is the one whose forecasts of the steps before lost least; of the first step, the first.
+
+    Args:
+        parts: per horizon, the steps in time, each with the candidates' forecasts of the same rows.
+
+    Returns:
+        Per horizon the forecasts, and the chosen candidate of each step.
+    """
+    found: dict[int, OutOfSample] = {}
+    names: dict[int, list[str]] = {}
+    for horizon, steps in parts.items():
+        losses = dict.fromkeys(steps[0], 0.0)
+        chosen = []
+        for step in steps:
+            chosen.append(min(losses, key=lambda name: losses[name]))
+            for name, outcome in step.items():
+                losses[name] += float(pinball(outcome.quantiles, outcome.realised).sum())
+        found[horizon] = joined([step[name] for step, name in zip(steps, chosen, strict=True)])
+        names[horizon] = chosen
+    return found, names
 
 
 def _walk_horizon(

@@ -1,5 +1,7 @@
 """The verdict on forecasts whose worth can be told beforehand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,16 @@ def test_medians_that_know_half_of_each_move_have_half_the_skill() -> None:
     assert found.skill.value == pytest.approx(0.5)
     assert found.direction.value == found.coverage.value == 1
     assert found.independent == 400
+
+
+def test_the_skill_of_intervals_is_of_their_ends_alone() -> None:
+    realised = np.tile([0.4, -0.4, 0.8, -0.2], 100)
+    as_wide_as_the_baselines = forecasts(realised / 2, realised)
+    assert judge(as_wide_as_the_baselines).interval_skill.value == 0
+    ends = np.column_stack((realised * 0 - 0.5, realised * 0, realised * 0 + 0.5))
+    # Beyond the end by 0.3 in a quarter of the cases: 0.1·0.5 + 0.1·0.5 + 0.25·0.3 against 0.1·1 + 0.1·1.
+    narrower = replace(as_wide_as_the_baselines, quantiles=ends)
+    assert judge(narrower).interval_skill.value == pytest.approx(1 - 0.175 / 0.2)
 
 
 @pytest.mark.parametrize(("horizon", "said", "known"), [(1, 29, False), (1, 30, True), (5, 149, True), (5, 145, False)])
