@@ -1,7 +1,8 @@
 -- input_amendments: how far the features of a candle are now from those that its forecasts used: late trades and late
 --   scores amend the past, and a forecast is judged with what it knew. A change counts in units of the feature or, of
 --   numbers above one, as a share of them; one that appears or disappears counts as 1, except
---   a peer's that appears. Only vectors of today's set of features are compared: a feature that a migration has added, removed or computes in another way is no amendment.
+--   a peer's that appears, which is no amendment, nor is its peers_missing. Only vectors of today's set of
+--   features are compared: a feature that a migration has added, removed or computes in another way is no amendment.
 --   inputs_amended says that one has moved by more than 0.05; a small late trade moves some by less for an hour.
 -- grain: one row per exchange, symbol, candle forecast from with today's set of features
 -- keys: exchange, symbol, feature_time
@@ -118,7 +119,6 @@ WITH pairs AS (
         (i."values" ->> 'peer_kraken_btc_usd_ema_26_gap')::double precision AS used_peer_kraken_btc_usd_ema_26_gap,
         (i."values" ->> 'peer_kraken_btc_usd_ema_50_gap')::double precision AS used_peer_kraken_btc_usd_ema_50_gap,
         (i."values" ->> 'peer_kraken_btc_usd_ema_200_gap')::double precision AS used_peer_kraken_btc_usd_ema_200_gap,
-        (i."values" ->> 'peers_missing')::double precision AS used_peers_missing,
         (i."values" ->> 'sentiment_1h')::double precision AS used_sentiment_1h,
         (i."values" ->> 'news_volume_1h')::double precision AS used_news_volume_1h,
         (i."values" ->> 'sentiment_6h')::double precision AS used_sentiment_6h,
@@ -582,82 +582,76 @@ changes AS (
         END AS imputed_1h,
         CASE
             WHEN peer_kraken_btc_usd_return_1 IS NULL AND used_peer_kraken_btc_usd_return_1 IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_return_1 IS NULL OR 'peer_kraken_btc_usd_return_1' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_return_1 IS NULL THEN 0
             WHEN peer_kraken_btc_usd_return_1 IS NULL OR used_peer_kraken_btc_usd_return_1 IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_return_1 - used_peer_kraken_btc_usd_return_1) / greatest(1::double precision, abs(peer_kraken_btc_usd_return_1), abs(used_peer_kraken_btc_usd_return_1))
         END AS peer_kraken_btc_usd_return_1,
         CASE
             WHEN peer_kraken_btc_usd_return_1_lag_1 IS NULL AND used_peer_kraken_btc_usd_return_1_lag_1 IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_return_1_lag_1 IS NULL OR 'peer_kraken_btc_usd_return_1_lag_1' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_return_1_lag_1 IS NULL THEN 0
             WHEN peer_kraken_btc_usd_return_1_lag_1 IS NULL OR used_peer_kraken_btc_usd_return_1_lag_1 IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_return_1_lag_1 - used_peer_kraken_btc_usd_return_1_lag_1) / greatest(1::double precision, abs(peer_kraken_btc_usd_return_1_lag_1), abs(used_peer_kraken_btc_usd_return_1_lag_1))
         END AS peer_kraken_btc_usd_return_1_lag_1,
         CASE
             WHEN peer_kraken_btc_usd_return_1_lag_2 IS NULL AND used_peer_kraken_btc_usd_return_1_lag_2 IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_return_1_lag_2 IS NULL OR 'peer_kraken_btc_usd_return_1_lag_2' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_return_1_lag_2 IS NULL THEN 0
             WHEN peer_kraken_btc_usd_return_1_lag_2 IS NULL OR used_peer_kraken_btc_usd_return_1_lag_2 IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_return_1_lag_2 - used_peer_kraken_btc_usd_return_1_lag_2) / greatest(1::double precision, abs(peer_kraken_btc_usd_return_1_lag_2), abs(used_peer_kraken_btc_usd_return_1_lag_2))
         END AS peer_kraken_btc_usd_return_1_lag_2,
         CASE
             WHEN peer_kraken_btc_usd_return_5 IS NULL AND used_peer_kraken_btc_usd_return_5 IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_return_5 IS NULL OR 'peer_kraken_btc_usd_return_5' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_return_5 IS NULL THEN 0
             WHEN peer_kraken_btc_usd_return_5 IS NULL OR used_peer_kraken_btc_usd_return_5 IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_return_5 - used_peer_kraken_btc_usd_return_5) / greatest(1::double precision, abs(peer_kraken_btc_usd_return_5), abs(used_peer_kraken_btc_usd_return_5))
         END AS peer_kraken_btc_usd_return_5,
         CASE
             WHEN peer_kraken_btc_usd_return_15 IS NULL AND used_peer_kraken_btc_usd_return_15 IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_return_15 IS NULL OR 'peer_kraken_btc_usd_return_15' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_return_15 IS NULL THEN 0
             WHEN peer_kraken_btc_usd_return_15 IS NULL OR used_peer_kraken_btc_usd_return_15 IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_return_15 - used_peer_kraken_btc_usd_return_15) / greatest(1::double precision, abs(peer_kraken_btc_usd_return_15), abs(used_peer_kraken_btc_usd_return_15))
         END AS peer_kraken_btc_usd_return_15,
         CASE
             WHEN peer_kraken_btc_usd_return_60 IS NULL AND used_peer_kraken_btc_usd_return_60 IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_return_60 IS NULL OR 'peer_kraken_btc_usd_return_60' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_return_60 IS NULL THEN 0
             WHEN peer_kraken_btc_usd_return_60 IS NULL OR used_peer_kraken_btc_usd_return_60 IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_return_60 - used_peer_kraken_btc_usd_return_60) / greatest(1::double precision, abs(peer_kraken_btc_usd_return_60), abs(used_peer_kraken_btc_usd_return_60))
         END AS peer_kraken_btc_usd_return_60,
         CASE
             WHEN peer_kraken_btc_usd_order_flow_20 IS NULL AND used_peer_kraken_btc_usd_order_flow_20 IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_order_flow_20 IS NULL OR 'peer_kraken_btc_usd_order_flow_20' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_order_flow_20 IS NULL THEN 0
             WHEN peer_kraken_btc_usd_order_flow_20 IS NULL OR used_peer_kraken_btc_usd_order_flow_20 IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_order_flow_20 - used_peer_kraken_btc_usd_order_flow_20) / greatest(1::double precision, abs(peer_kraken_btc_usd_order_flow_20), abs(used_peer_kraken_btc_usd_order_flow_20))
         END AS peer_kraken_btc_usd_order_flow_20,
         CASE
             WHEN peer_kraken_btc_usd_order_flow_1 IS NULL AND used_peer_kraken_btc_usd_order_flow_1 IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_order_flow_1 IS NULL OR 'peer_kraken_btc_usd_order_flow_1' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_order_flow_1 IS NULL THEN 0
             WHEN peer_kraken_btc_usd_order_flow_1 IS NULL OR used_peer_kraken_btc_usd_order_flow_1 IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_order_flow_1 - used_peer_kraken_btc_usd_order_flow_1) / greatest(1::double precision, abs(peer_kraken_btc_usd_order_flow_1), abs(used_peer_kraken_btc_usd_order_flow_1))
         END AS peer_kraken_btc_usd_order_flow_1,
         CASE
             WHEN peer_kraken_btc_usd_ema_12_gap IS NULL AND used_peer_kraken_btc_usd_ema_12_gap IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_ema_12_gap IS NULL OR 'peer_kraken_btc_usd_ema_12_gap' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_ema_12_gap IS NULL THEN 0
             WHEN peer_kraken_btc_usd_ema_12_gap IS NULL OR used_peer_kraken_btc_usd_ema_12_gap IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_ema_12_gap - used_peer_kraken_btc_usd_ema_12_gap) / greatest(1::double precision, abs(peer_kraken_btc_usd_ema_12_gap), abs(used_peer_kraken_btc_usd_ema_12_gap))
         END AS peer_kraken_btc_usd_ema_12_gap,
         CASE
             WHEN peer_kraken_btc_usd_ema_26_gap IS NULL AND used_peer_kraken_btc_usd_ema_26_gap IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_ema_26_gap IS NULL OR 'peer_kraken_btc_usd_ema_26_gap' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_ema_26_gap IS NULL THEN 0
             WHEN peer_kraken_btc_usd_ema_26_gap IS NULL OR used_peer_kraken_btc_usd_ema_26_gap IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_ema_26_gap - used_peer_kraken_btc_usd_ema_26_gap) / greatest(1::double precision, abs(peer_kraken_btc_usd_ema_26_gap), abs(used_peer_kraken_btc_usd_ema_26_gap))
         END AS peer_kraken_btc_usd_ema_26_gap,
         CASE
             WHEN peer_kraken_btc_usd_ema_50_gap IS NULL AND used_peer_kraken_btc_usd_ema_50_gap IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_ema_50_gap IS NULL OR 'peer_kraken_btc_usd_ema_50_gap' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_ema_50_gap IS NULL THEN 0
             WHEN peer_kraken_btc_usd_ema_50_gap IS NULL OR used_peer_kraken_btc_usd_ema_50_gap IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_ema_50_gap - used_peer_kraken_btc_usd_ema_50_gap) / greatest(1::double precision, abs(peer_kraken_btc_usd_ema_50_gap), abs(used_peer_kraken_btc_usd_ema_50_gap))
         END AS peer_kraken_btc_usd_ema_50_gap,
         CASE
             WHEN peer_kraken_btc_usd_ema_200_gap IS NULL AND used_peer_kraken_btc_usd_ema_200_gap IS NULL THEN 0
-            WHEN used_peer_kraken_btc_usd_ema_200_gap IS NULL OR 'peer_kraken_btc_usd_ema_200_gap' = 'peers_missing' THEN 0
+            WHEN used_peer_kraken_btc_usd_ema_200_gap IS NULL THEN 0
             WHEN peer_kraken_btc_usd_ema_200_gap IS NULL OR used_peer_kraken_btc_usd_ema_200_gap IS NULL THEN 1
             ELSE abs(peer_kraken_btc_usd_ema_200_gap - used_peer_kraken_btc_usd_ema_200_gap) / greatest(1::double precision, abs(peer_kraken_btc_usd_ema_200_gap), abs(used_peer_kraken_btc_usd_ema_200_gap))
         END AS peer_kraken_btc_usd_ema_200_gap,
-        CASE
-            WHEN peers_missing IS NULL AND used_peers_missing IS NULL THEN 0
-            WHEN used_peers_missing IS NULL OR 'peers_missing' = 'peers_missing' THEN 0
-            WHEN peers_missing IS NULL OR used_peers_missing IS NULL THEN 1
-            ELSE abs(peers_missing - used_peers_missing) / greatest(1::double precision, abs(peers_missing), abs(used_peers_missing))
-        END AS peers_missing,
         CASE
             WHEN sentiment_1h IS NULL AND used_sentiment_1h IS NULL THEN 0
             WHEN sentiment_1h IS NULL OR used_sentiment_1h IS NULL THEN 1
@@ -844,7 +838,6 @@ counted AS (
         + CASE WHEN peer_kraken_btc_usd_ema_26_gap > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN peer_kraken_btc_usd_ema_50_gap > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN peer_kraken_btc_usd_ema_200_gap > '1e-9'::double precision THEN 1 ELSE 0 END
-        + CASE WHEN peers_missing > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN sentiment_1h > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN news_volume_1h > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN sentiment_6h > '1e-9'::double precision THEN 1 ELSE 0 END
@@ -862,7 +855,7 @@ counted AS (
         + CASE WHEN quarter_begins > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN hour_begins > '1e-9'::double precision THEN 1 ELSE 0 END
             AS amended_features,
-        greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, log_variance_1_1m, log_variance_3_1m, log_variance_4_1m, log_variance_5_1m, log_variance_15_1m, log_variance_24_1m, log_variance_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, log_variance_4_5m, log_variance_24_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, log_variance_4_15m, log_variance_24_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, log_variance_4_1h, log_variance_24_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, peer_kraken_btc_usd_return_1, peer_kraken_btc_usd_return_1_lag_1, peer_kraken_btc_usd_return_1_lag_2, peer_kraken_btc_usd_return_5, peer_kraken_btc_usd_return_15, peer_kraken_btc_usd_return_60, peer_kraken_btc_usd_order_flow_20, peer_kraken_btc_usd_order_flow_1, peer_kraken_btc_usd_ema_12_gap, peer_kraken_btc_usd_ema_26_gap, peer_kraken_btc_usd_ema_50_gap, peer_kraken_btc_usd_ema_200_gap, peers_missing, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos, quarter_begins, hour_begins) AS largest_change
+        greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, log_variance_1_1m, log_variance_3_1m, log_variance_4_1m, log_variance_5_1m, log_variance_15_1m, log_variance_24_1m, log_variance_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, log_variance_4_5m, log_variance_24_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, log_variance_4_15m, log_variance_24_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, log_variance_4_1h, log_variance_24_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, peer_kraken_btc_usd_return_1, peer_kraken_btc_usd_return_1_lag_1, peer_kraken_btc_usd_return_1_lag_2, peer_kraken_btc_usd_return_5, peer_kraken_btc_usd_return_15, peer_kraken_btc_usd_return_60, peer_kraken_btc_usd_order_flow_20, peer_kraken_btc_usd_order_flow_1, peer_kraken_btc_usd_ema_12_gap, peer_kraken_btc_usd_ema_26_gap, peer_kraken_btc_usd_ema_50_gap, peer_kraken_btc_usd_ema_200_gap, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos, quarter_begins, hour_begins) AS largest_change
     FROM changes
 )
 SELECT
