@@ -137,7 +137,7 @@ def test_a_model_without_skill_is_called_that(watched: Watched, site: Site, worl
     expect(served.nth(0)).to_contain_text("candlewave 7")
     expect(served.nth(3)).to_contain_text("baseline")
     heads = page.locator("#score table").first.locator("thead th")
-    expect(heads).to_have_text(["In", "Error", "Skill", "Interval", "Band", "Sign", "Count"])
+    expect(heads).to_have_text(["Ahead", "Error", "Skill", "Interval", "Band", "Sign", "Count"])
     row = world.market.conn.execute(
         "SELECT mae, coverage FROM model_error WHERE symbol = 'BTC/USD' AND model_name = 'candlewave'"
         " AND horizon_minutes = 1 AND span = '24h' ORDER BY hour DESC LIMIT 1"
@@ -187,6 +187,97 @@ def test_few_judged_forecasts_are_no_verdict(watched: Watched, site: Site) -> No
     expect(page.locator(".verdict strong")).to_have_text("Too early to tell")
     expect(page.locator(".verdict")).to_contain_text("A model serves at 1m, 5m")
     expect(page.locator(".verdict")).to_have_attribute("data-skill", "no")
+
+
+def test_skill_is_shown_from_thirty_judged_forecasts_on(watched: Watched, site: Site) -> None:
+    def lucky(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row.update(skill=0.238, interval_skill=0.1, forecasts=29 if row["horizon_minutes"] == 1 else 30)
+
+    alter(watched.page, "**/v1/performance?*", lucky)
+    page = show(watched, site)
+    rows = page.locator("#score table").first.locator("tbody tr")
+    expect(rows.nth(0).locator("td").nth(1)).to_have_text("–")
+    expect(rows.nth(0).locator("td").nth(2)).to_have_text("–")
+    expect(rows.nth(1).locator("td").nth(1)).to_have_text("+23.8\u202f%")
+
+
+@pytest.mark.parametrize(
+    ("events", "forecasts", "title"),
+    [(False, 2, "No model yet"), (True, 2, "Too early to tell"), (True, 300, "No skill")],
+)
+def test_no_skill_is_said_only_of_what_could_be_judged(
+    watched: Watched, site: Site, world: World, events: bool, forecasts: int, title: str
+) -> None:
+    def baseline(rows: list[dict[str, Any]]) -> None:
+        rows[:] = [row for row in rows if row["model_name"] == "baseline"]
+        for row in rows:
+            row.update(forecasts=forecasts, skill=0.0)
+
+    registered = {
+        "event": "registered",
+        "reason": "by hand; trained on 26.0 hours",
+        "occurred_at": f"{world.market.now:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    alter(
+        watched.page, "**/v1/models", lambda rows: [row.update(events=[registered] if events else []) for row in rows]
+    )
+    alter(
+        watched.page,
+        "**/v1/predictions/latest?*",
+        lambda rows: [row.update(model_name="baseline", model_version="1", role="baseline") for row in rows],
+    )
+    alter(watched.page, "**/v1/performance?*", baseline)
+    page = show(watched, site)
+    expect(page.locator(".verdict strong")).to_have_text(title)
+
+
+def test_percentages_name_the_close_they_refer_to(watched: Watched, site: Site) -> None:
+    def moved(rows: list[dict[str, Any]]) -> None:
+        for row in rows:  # the price has fallen since, so that every median is above it and below its reference
+            row.update(reference_price=70_000.0, price_q50=69_930.0)
+
+    alter(watched.page, "**/v1/predictions/latest?*", moved)
+    page = show(watched, site)
+    change = page.locator(".forecasts .middle small").nth(3)
+    expect(change).to_have_text("−0.100\u202f%")
+    expect(change).to_have_class("fall")
+    made = re.compile(r"the median against the close of 70,000\.00 at \d\d:\d\d\.$")
+    expect(page.locator("#forecasts .reference")).to_have_text(made)
+
+
+def test_old_forecasts_say_their_date_with_the_year(watched: Watched, site: Site) -> None:
+    def old(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row.update(target_time="2019-05-01T16:00:00Z", made_at="2019-05-01T15:00:00Z")
+
+    alter(watched.page, "**/v1/predictions/latest?*", old)
+    alter(
+        watched.page,
+        "**/v1/symbols",
+        lambda rows: [row.update(state="history", last_event="2019-05-01T15:00:00Z") for row in rows],
+    )
+    page = watched.page
+    page.goto(site.url + BTC)
+    expect(page.locator("#history")).to_have_text("History, ends 1 May 2019 15:00")
+    expect(page.locator(".forecasts h3 small").first).to_have_text("1 May 2019 16:00")
+
+
+def test_the_whole_score_table_is_visible_at_1400_pixels(pages: Callable[..., Watched], site: Site) -> None:
+    watched = pages(viewport={"width": 1400, "height": 900})
+
+    def wide(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row.update(forecasts=10_080, skill=-0.123, interval_skill=-0.123)
+
+    alter(watched.page, "**/v1/performance?*", wide)
+    page = show(watched, site)
+    scroll = page.locator("#score .scroll").first
+    expect(scroll.locator("tbody tr")).to_have_count(4)
+    expect(scroll.locator("tbody td").last).to_have_text("10,080")
+    assert scroll.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+    for head in scroll.locator("thead abbr").all():
+        assert head.get_attribute("title")
 
 
 def test_prices_and_bars_arrive_live(watched: Watched, site: Site, world: World) -> None:
@@ -508,6 +599,21 @@ def test_indicators_can_be_chosen(watched: Watched, site: Site) -> None:
     expect(page.locator("#legend")).not_to_contain_text("RSI")
     page.reload()
     expect(page.locator("#legend")).to_contain_text(re.compile(r"MACD −?[0-9]"))
+
+
+@pytest.mark.parametrize(("warm_bars", "is_marked"), [(41, True), (42, False)])
+def test_values_from_too_few_bars_are_marked(watched: Watched, site: Site, warm_bars: int, is_marked: bool) -> None:
+    def young(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["warm_bars"] = warm_bars
+
+    alter(watched.page, "**/v1/indicators?*", young)
+    page = show(watched, site)
+    expect(page.locator("#legend")).to_contain_text(re.compile(r"RSI 14 \d+" + (r"\*" if is_marked else r"\s")))
+    assert page.locator("#key").get_by_text("fewer bars than three periods").count() == is_marked
+    page.locator("#chart-table summary").click()
+    closed = page.locator("#chart-table tbody tr").filter(has_not_text="open").first
+    expect(closed.locator("td").last).to_have_text(re.compile(r"^\d+\*$" if is_marked else r"^\d+$"))
 
 
 def test_headlines_of_strangers_stay_text(watched: Watched, site: Site) -> None:

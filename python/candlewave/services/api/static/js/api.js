@@ -15,6 +15,7 @@
  */
 
 const KEY = "candlewave.key";
+const PERIODS = 3;
 
 /** An answer that is not the wanted one. */
 export class Problem extends Error {
@@ -169,14 +170,28 @@ export async function readCandles(market, timeframe, { limit, to }, signal) {
  * @param {string[]} names
  * @param {{limit: number, to?: number}} page
  * @param {AbortSignal} [signal]
- * @returns {Promise<Map<number, Record<string, number | null>>>} values by opening time
+ * @returns {Promise<Map<number, Record<string, number | null>>>} values by opening time, with the bars since the last hole
  */
 export async function readIndicators(market, timeframe, names, { limit, to }, signal) {
   if (!names.length) return new Map();
   const page = { limit, to: to === undefined ? undefined : new Date(to).toISOString() };
   const parameters = { ...marketParameters(market), timeframe, names: names.join(","), ...page };
   const { data } = await read("indicators", parameters, signal);
-  return new Map(data.map((/** @type {Json} */ row) => [Date.parse(row.open_time), row.values]));
+  return new Map(data.map((/** @type {Json} */ row) => [Date.parse(row.open_time), { ...row.values, warm_bars: row.warm_bars }]));
+}
+
+/**
+ * How many bars an indicator wants before its value says something: three of its periods, as features ask for.
+ * @returns {Promise<Map<string, number>>} by name
+ */
+export async function readWarmUps() {
+  const { data } = await read("indicators/catalog");
+  return new Map(
+    data.map((/** @type {Json} */ { name, needs, warm_up, parameters }) => {
+      const periods = Object.values(JSON.parse(parameters)).filter((value) => typeof value === "number");
+      return [name, Math.min(warm_up, Math.max(needs, PERIODS * Math.max(0, ...periods)))];
+    }),
+  );
 }
 
 /**

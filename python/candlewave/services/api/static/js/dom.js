@@ -90,7 +90,7 @@ function align(known, wanted) {
 /**
  * Make a table with a caption; the first cell of a row is its header.
  * @param {string} caption
- * @param {string[]} heads
+ * @param {(string | Node)[]} heads
  * @param {(string | number | Node)[][]} rows
  * @param {Set<number>} [numeric] columns that are aligned right
  * @returns {HTMLElement}

@@ -1,8 +1,8 @@
 /** The page: ties controls, session, chart and panels together. */
 
-import { Problem, readAbout, readMarkets, serverNow, storedKey, storeKey } from "./api.js";
+import { Problem, readAbout, readMarkets, readWarmUps, serverNow, storedKey, storeKey } from "./api.js";
 import { Chart } from "./chart/chart.js";
-import { choices } from "./chart/indicators.js";
+import { choices, isWarming, seriesOf } from "./chart/indicators.js";
 import { byId, make, showSegments, update } from "./dom.js";
 import { dayAndClock, horizon, horizonWords, setZone, zoneName } from "./format.js";
 import { askKey } from "./key.js";
@@ -42,6 +42,8 @@ const state = {
   choices: [],
   /** @type {Set<string>} */
   chosen: new Set(),
+  /** @type {Map<string, number>} bars that an indicator wants */
+  warmUps: new Map(),
 };
 
 /** What the session has last said. */
@@ -87,8 +89,9 @@ async function start() {
 
 async function load() {
   try {
-    const [about, markets] = await Promise.all([readAbout(), readMarkets()]);
+    const [about, markets, warmUps] = await Promise.all([readAbout(), readMarkets(), readWarmUps()]);
     state.about = about;
+    state.warmUps = warmUps;
     state.markets = markets;
     byId("version").textContent = `candlewave ${about.version}`;
     byId("forget-key").hidden = storedKey() === null;
@@ -231,6 +234,7 @@ function view(market) {
       chart.show([...bars], lengthOf(state.timeframe), isNew);
       showPrice();
       showTables();
+      drawKey();
       if (isNew && bars.length) performance.mark("candlewave-usable");
     },
     bar(bar) {
@@ -242,6 +246,7 @@ function view(market) {
       if (!bar.isOpen) showTables();
     },
     values() {
+      drawKey();
       chart.refreshLines();
       showPointed(seen.pointed);
       showTables();
@@ -377,7 +382,9 @@ function drawForecasts() {
 }
 
 function drawKey() {
-  showKey(byId("key"), seen.forecasts.length > 0, seen.outcomes.some(({ isCovered }) => isCovered === false));
+  const valued = seen.bars.findLast(({ values }) => Object.keys(values).length);
+  const isMarked = valued !== undefined && lines().some((series) => isWarming(series, valued));
+  showKey(byId("key"), seen.forecasts.length > 0, seen.outcomes.some(({ isCovered }) => isCovered === false), isMarked);
 }
 
 function drawScore() {
@@ -431,7 +438,7 @@ function showSpans() {
 }
 
 const shownChoices = () => state.choices.filter(({ id }) => state.chosen.has(id));
-const lines = () => shownChoices().flatMap(({ series }) => series);
+const lines = () => seriesOf(shownChoices(), state.warmUps);
 const columns = () => shownChoices().flatMap((choice) => choice.columns);
 
 function showIndicatorMenu() {
@@ -457,6 +464,7 @@ function toggle(id) {
   chart.showLines(lines());
   session?.showIndicators(columns());
   showPointed(seen.pointed);
+  drawKey();
 }
 
 function showTheme() {

@@ -12,7 +12,7 @@
  *   exchange: the default one; horizons in minutes; interval: share of outcomes that the band should hold
  * @typedef {{time: number, end: number, open: number, high: number, low: number, close: number, volume: number,
  *   trades: number | null, isOpen: boolean, isFilled: boolean, values: Record<string, number | null>}} Bar
- *   time: when it opens; values: indicators by name, none while it is open
+ *   time: when it opens; values: indicators by name and warm_bars, none while it is open
  * @typedef {{horizon: number, targetTime: number, madeAt: number, reference: number, low: number, middle: number,
  *   high: number, role: string, model: string, version: string}} Forecast
  *   horizon in minutes; low, middle and high: 10 %, 50 % and 90 % quantile of the price at targetTime

@@ -11,6 +11,7 @@ import {
 import { clock, day, dayAndClock, price as priceText, priceDigits } from "../format.js";
 import { colours, themeChanged } from "./colours.js";
 import { fan, past } from "./forecasts.js";
+import { isWarming } from "./indicators.js";
 
 /**
  * @typedef {import("../types.js").Bar} Bar
@@ -398,7 +399,7 @@ function pointOf(series, bar, palette) {
   const value = series.read(bar);
   const time = seconds(bar.time);
   if (value === null || value === undefined) return { time };
-  if (!series.isColumn) return { time, value };
+  if (!series.isColumn) return isWarming(series, bar) ? { time, value, color: palette.line } : { time, value };
   const isUp = series.colour === "sign" ? value >= 0 : bar.close >= bar.open;
   return { time, value, color: isUp ? palette.upsoft : palette.downsoft };
 }

@@ -7,10 +7,30 @@ import { quantity } from "../format.js";
  * @typedef {{id: string, label: string, colour?: string, columns: string[], isShown: boolean, series: Series[]}} Choice
  *   columns: indicators that it needs; isShown: without a preference
  * @typedef {{read: (bar: Bar) => number | null | undefined, label: string, colour: string, isDashed?: boolean,
- *   isColumn?: boolean, pane: string, range?: [number, number], marks?: number[], text?: (value: number) => string}} Series
+ *   isColumn?: boolean, pane: string, range?: [number, number], marks?: number[], text?: (value: number) => string, warmUp?: number}} Series
  *   pane: its title, "" is the pane of the candles; range and marks of the pane's axis; without `text` it is a price;
- *   colour: a name of tokens.css, "bar" is that of the candle, "sign" that of the value's sign
+ *   colour: a name of tokens.css, "bar" is that of the candle, "sign" that of the value's sign; warmUp: bars before its
+ *   value says something
  */
+
+/**
+ * Whether a bar's value of an indicator comes from too few bars.
+ * @param {Series} series
+ * @param {Bar} bar
+ */
+export const isWarming = ({ warmUp }, bar) => warmUp !== undefined && (bar.values.warm_bars ?? Infinity) < warmUp;
+
+/**
+ * The series of choices, with the bars that they want.
+ * @param {Choice[]} chosen
+ * @param {Map<string, number>} warmUps by indicator
+ * @returns {Series[]}
+ */
+export const seriesOf = (chosen, warmUps) =>
+  chosen.flatMap(({ series, columns }) => {
+    const warmUp = Math.max(...columns.map((name) => warmUps.get(name) ?? 0));
+    return columns.length ? series.map((one) => ({ ...one, warmUp })) : series;
+  });
 
 /** Over the candles: kind of indicator, number of its parameters. @type {[string, number][]} */
 const AVERAGES = [["ema", 1], ["sma", 1], ["vwap", 1]];

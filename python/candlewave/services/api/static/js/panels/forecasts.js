@@ -1,7 +1,7 @@
 /** The newest forecasts: one line per horizon, all on one scale. */
 
 import { make, makeSvg, update } from "../dom.js";
-import { clock, duration, horizon, horizonWords, percent, price, priceDigits } from "../format.js";
+import { clock, dayAndClock, duration, horizon, horizonWords, percent, price, priceDigits } from "../format.js";
 
 /** @typedef {import("../types.js").Forecast} Forecast */
 
@@ -9,6 +9,7 @@ import { clock, duration, horizon, horizonWords, percent, price, priceDigits } f
 const LATE = 180e3;
 /** Less is shown as nothing. */
 const MIN_CHANGE = 5e-6;
+const DAY = 864e5;
 
 /**
  * @param {HTMLElement} host
@@ -30,8 +31,25 @@ export function showForecasts(host, forecasts, last, now) {
   /** @param {number} value @returns {string} place on the common scale */
   const place = (value) => `${(3 + ((value - lowest) / (highest - lowest || 1)) * 94).toFixed(2)}%`;
   const digits = priceDigits(at);
-  update(host, make("ul", { className: "forecasts" }, ...forecasts.map((forecast) => row(forecast, at, now, digits, place))));
+  const list = make("ul", { className: "forecasts" }, ...forecasts.map((forecast) => row(forecast, at, now, digits, place)));
+  update(host, list, make("p", { className: "foot reference" }, `Percentages: the median against ${references(forecasts, digits)}.`));
 }
+
+/**
+ * What the forecasts start from. Horizons have the same close unless one of them is late.
+ * @param {Forecast[]} forecasts
+ * @param {number} digits
+ */
+function references(forecasts, digits) {
+  const made = (/** @type {Forecast} */ { targetTime, horizon: minutes }) => targetTime - minutes * 60e3;
+  const told = (/** @type {Forecast} */ one) => `${price(one.reference, digits)} at ${when(made(one))}`;
+  const same = forecasts.every((one) => one.reference === forecasts[0].reference && made(one) === made(forecasts[0]));
+  if (same) return `the close of ${told(forecasts[0])}`;
+  return `each forecast's close (${forecasts.map((one) => `${horizon(one.horizon)}: ${told(one)}`).join(", ")})`;
+}
+
+/** A time of day, with its date when that is another day's. @param {number} time */
+const when = (time) => (Math.abs(Date.now() - time) > DAY ? dayAndClock(time) : clock(time));
 
 /**
  * @param {Forecast} forecast
@@ -51,7 +69,7 @@ function row(forecast, at, now, digits, place) {
   return make(
     "li",
     { "data-inside": isInside },
-    make("h3", { "aria-label": `In ${horizonWords(forecast.horizon)}` }, horizon(forecast.horizon), make("small", {}, isDue ? "due" : clock(targetTime))),
+    make("h3", { "aria-label": `In ${horizonWords(forecast.horizon)}` }, horizon(forecast.horizon), make("small", {}, isDue ? "due" : when(targetTime))),
     make(
       "div",
       {},

@@ -1,5 +1,6 @@
 /** The words and numbers around the chart. */
 
+import { isWarming } from "../chart/indicators.js";
 import { byId, make, update } from "../dom.js";
 import { dayAndClock, duration, horizon, horizonWords, percent, price, priceDigits, quantity } from "../format.js";
 
@@ -51,6 +52,9 @@ export function showAge(traded, now) {
 const LONGEST_QUANTITY = 8;
 /** Of 100. */
 const LONGEST_SHARE = 3;
+/** Marks a value that comes from too few bars. */
+export const WARMING = "*";
+const WARMING_WORDS = `${WARMING} from fewer bars than three periods of the indicator: its value may still change much`;
 /** As wide as a digit. */
 const FIGURE_SPACE = "\u2007";
 
@@ -72,10 +76,12 @@ export function showLegend(host, bar, valued, lines, ahead, outcome) {
   // Each has room for its longest value, so that lines do not break elsewhere, and nothing moves, while the pointer does.
   const entry = (/** @type {string} */ name, /** @type {string} */ value, room = 0) => make("span", {}, `${name} `, make("b", {}, value.padEnd(room, FIGURE_SPACE)));
   const widest = price(bar.high, digits).length;
-  const indicator = (/** @type {Series} */ { label, read, text, colour, range }) => {
-    const value = read(bar) ?? (bar.isOpen && valued ? read(valued) : null);
-    const known = value === null || value === undefined ? "–" : text ? text(value) : price(value, digits);
-    const told = entry(label, known, range ? LONGEST_SHARE : text ? LONGEST_QUANTITY : widest);
+  const indicator = (/** @type {Series} */ series) => {
+    const { label, read, text, colour, range } = series;
+    const of = bar.isOpen && valued && (read(bar) ?? null) === null ? valued : bar;
+    const value = read(of);
+    const known = value === null || value === undefined ? "–" : (text ? text(value) : price(value, digits)) + (isWarming(series, of) ? WARMING : "");
+    const told = entry(label, known, 1 + (range ? LONGEST_SHARE : text ? LONGEST_QUANTITY : widest));
     told.prepend(make("i", { className: `line-${colour}` }));
     return told;
   };
@@ -115,11 +121,13 @@ export function describe(bar, outcome) {
  * @param {HTMLElement} host
  * @param {boolean} hasForecasts
  * @param {boolean} hasMisses
+ * @param {boolean} isWarmingUp whether values are marked
  */
-export function showKey(host, hasForecasts, hasMisses) {
+export function showKey(host, hasForecasts, hasMisses, isWarmingUp) {
   const entries = [["k-up", "rose"], ["k-down", "fell"]];
   if (hasForecasts) entries.push(["k-fan", "80 % of outcomes should fall in the band"], ["k-hit", "median"]);
   if (hasMisses) entries.push(["k-miss", "came outside the band"]);
   const mark = (/** @type {string} */ look) => make("i", { className: look, "aria-hidden": "true" });
-  update(host, ...entries.map(([look, text]) => make("li", {}, mark(look), text)));
+  const warming = isWarmingUp ? [make("li", {}, WARMING_WORDS)] : [];
+  update(host, ...entries.map(([look, text]) => make("li", {}, mark(look), text)), ...warming);
 }

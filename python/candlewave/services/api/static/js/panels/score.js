@@ -47,7 +47,7 @@ export function showScore(host, scores, forecasts, span, { silent, trained }) {
   const isOpen = host.querySelector("details")?.open ?? false;
   update(
     host,
-    verdict(main, span, silent),
+    verdict(main, span, silent, trained.size > 0),
     ...(main.length ? [scroll(table("What is served", main), "What is served")] : []),
     ...(rest.length
       ? [make("details", { className: "fold", open: isOpen }, make("summary", {}, "Compared with"), scroll(table("Not served", rest), "Not served"))]
@@ -57,10 +57,19 @@ export function showScore(host, scores, forecasts, span, { silent, trained }) {
   );
 }
 
+/** @type {{text: string, meaning: string}[]} */
+const HEADS = [
+  { text: "Ahead", meaning: "how far the forecasts look ahead, and the model" },
+  { text: "Error", meaning: "mean absolute error, in basis points (1/100 %)" },
+  { text: "Skill", meaning: "how much smaller the error is than that of “the price stays”" },
+  { text: "Interval", meaning: "how much better the band is than the baseline's (pinball loss)" },
+  { text: "Band", meaning: "outcomes inside the 80 % band; 80 % is right" },
+  { text: "Sign", meaning: "forecasts whose direction was right" },
+  { text: "Count", meaning: "forecasts judged" },
+];
+
 const FOOT =
-  "Error: mean absolute error, in basis points. Skill: how much smaller it is than that of “the price stays”. " +
-  "Interval: how much better the band is than the baseline's (pinball loss). Band: outcomes inside the 80 % band. " +
-  "Sign: right directions. Count: forecasts judged.";
+  HEADS.map(({ text, meaning }) => `${text}: ${meaning}.`).join(" ") + ` Skill and Interval are shown from ${MIN_FORECASTS} judged forecasts on.`;
 
 /** @param {HTMLElement} content @param {string} label */
 const scroll = (content, label) => make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": label }, content);
@@ -79,7 +88,8 @@ function table(caption, scores) {
     percent(score.direction, 0),
     score.forecasts.toLocaleString("en"),
   ]);
-  return makeTable(caption, ["In", "Error", "Skill", "Interval", "Band", "Sign", "Count"], rows, new Set([1, 2, 3, 4, 5, 6]));
+  const heads = HEADS.map(({ text, meaning }) => make("abbr", { title: meaning }, text));
+  return makeTable(caption, heads, rows, new Set([1, 2, 3, 4, 5, 6]));
 }
 
 /**
@@ -88,7 +98,7 @@ function table(caption, scores) {
  * @param {number | null} skill
  */
 function skillCell(score, skill) {
-  if (score.model === "baseline") return "–";
+  if (score.model === "baseline" || score.forecasts < MIN_FORECASTS) return "–";
   return make("span", { className: counts(score, skill) ? "skilled" : "" }, percent(skill, 1, true));
 }
 
@@ -106,12 +116,13 @@ const isSkilled = (score) => counts(score, score.skill);
  * @param {Score[]} served
  * @param {string} span
  * @param {string | null} silent
+ * @param {boolean} hasTrained whether any model was ever trained
  */
-function verdict(served, span, silent) {
+function verdict(served, span, silent, hasTrained) {
   const skilled = served.filter(isSkilled);
   const models = served.filter(({ model }) => model !== "baseline");
   const time = `the last ${spanWords(span)}`;
-  const few = served.filter(({ forecasts }) => forecasts < MIN_FORECASTS).length;
+  const judged = served.filter(({ forecasts }) => forecasts >= MIN_FORECASTS).length;
   let title = "No skill";
   let text = `Over ${time} no horizon was forecast better than by saying that the price stays.`;
   if (!served.length) {
@@ -128,9 +139,12 @@ function verdict(served, span, silent) {
     title = "Model switched off";
     text = `${silent} was promoted and no longer forecasts: its features have changed, or it fails (candlewave models list says which). The last price is served until a new model is trained.`;
   } else if (!models.length) {
-    text = "No model has proved better than the last price, so the baseline serves: the price stays, the band comes from volatility.";
+    title = !hasTrained ? "No model yet" : judged ? "No skill" : "Too early to tell";
+    text = hasTrained
+      ? "No model has proved better than the last price, so the baseline serves: the price stays, the band comes from volatility."
+      : "No model has been trained yet, so the baseline serves: the price stays, the band comes from volatility.";
   }
-  if (!models.length && served.length && few === served.length) text += ` Fewer than ${MIN_FORECASTS} forecasts are judged: it is early.`;
+  if (!models.length && served.length && !judged) text += ` Fewer than ${MIN_FORECASTS} forecasts are judged: it is early.`;
   const better = served.filter((score) => counts(score, score.intervalSkill) && !isSkilled(score));
   if (better.length) text += ` Its band is better than the baseline's at ${better.map((score) => horizon(score.horizon)).join(", ")}.`;
   if ([...skilled, ...better].some(({ forecasts }) => forecasts < SURE_FORECASTS)) text += ` That may be luck: fewer than ${SURE_FORECASTS} forecasts are judged.`;

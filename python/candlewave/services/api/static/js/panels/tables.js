@@ -1,7 +1,9 @@
 /** The chart's numbers as tables. */
 
+import { isWarming } from "../chart/indicators.js";
 import { make, makeTable, update } from "../dom.js";
 import { dayAndClock, price, priceDigits, quantity } from "../format.js";
+import { WARMING } from "./quote.js";
 
 const ROWS = 40;
 
@@ -21,7 +23,7 @@ export function showBars(host, bars, lines) {
       ...[bar.open, bar.high, bar.low, bar.close].map((value) => price(value, digits)),
       quantity(bar.volume),
       String(bar.trades),
-      ...columns.map(({ read, text }) => cell(read(bar), text, digits)),
+      ...columns.map((series) => cell(series.read(bar), series.text, digits) + (isWarming(series, bar) ? WARMING : "")),
     ]);
   const heads = ["Opens", "Open", "High", "Low", "Close", "Volume", "Trades", ...columns.map(({ label }) => label)];
   update(host, makeTable(`The newest ${rows.length} candles, newest first`, heads, rows, new Set(heads.map((_, n) => n).slice(1))));
@@ -55,6 +57,10 @@ export function showOutcomes(host, outcomes) {
       ...[low, middle, high, realised].map((value) => price(value, digits)),
       isCovered === null ? "not known yet" : isCovered ? "inside" : "outside",
     ]);
-  const heads = ["For", "10 %", "Median", "90 %", "Came", "Band"];
-  update(host, makeTable(`The newest ${rows.length} forecasts, newest first`, heads, rows, new Set([1, 2, 3, 4])));
+  const heads = ["For", "10 %", "Median", "90 %", "Realised", "Band"];
+  update(
+    host,
+    makeTable(`The newest ${rows.length} forecasts, newest first`, heads, rows, new Set([1, 2, 3, 4])),
+    make("p", { className: "foot" }, "For: the time that was forecast. 10 %, Median, 90 %: quantiles of the forecast. Realised: the close at that time. Band: whether it lay between the 10 % and the 90 % quantile."),
+  );
 }
