@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.k8s import kafka, network, pods, references, risingwave, scaling, storage
+from tests.k8s import kafka, network, outside, pods, references, risingwave, scaling, storage
 from tests.k8s.cluster import Cluster
 
 Check = Callable[[Cluster], Iterator[str]]
@@ -25,6 +25,12 @@ ALL: tuple[Check, ...] = (
     network.names,
     network.flows,
     network.needed,
+    outside.metadata,
+    outside.api_server,
+    outside.askers,
+    outside.cluster_wide,
+    outside.monitored,
+    outside.all_alertmanagers,
     pods.restricted,
     pods.tokens,
     pods.images,
@@ -34,17 +40,20 @@ ALL: tuple[Check, ...] = (
     pods.environment,
     pods.expanded,
     pods.jobs,
+    pods.telemetry,
     scaling.targets,
     scaling.limits,
     scaling.own_load,
-    scaling.answered,
+    scaling.unanswered,
     scaling.authentication,
     kafka.topics,
     kafka.clusters,
+    kafka.contexts,
     kafka.rights,
     kafka.triggers,
     risingwave.premium,
     storage.room,
+    storage.retention,
 )
 
 

@@ -44,6 +44,44 @@ def clusters(cluster: Cluster) -> Iterator[str]:
             yield f"{title(document)}: no Kafka {owner}"
 
 
+_CONTAINERS = {
+    "kafka": ("kafkaContainer", "initContainer"),
+    "entityOperator": ("topicOperatorContainer", "userOperatorContainer"),
+    "kafkaExporter": ("container",),
+    "cruiseControl": ("cruiseControlContainer",),
+}
+"""Containers that Strimzi makes, by the part of Kafka whose template has them."""
+
+
+def contexts(cluster: Cluster) -> Iterator[str]:
+    """Strimzi's containers have a read-only root file system, and what its restricted profile would give them."""
+    for document in cluster.kind("Kafka"):
+        for part, names in _CONTAINERS.items():
+            if part in document["spec"]:
+                for name in names:
+                    given = document["spec"][part].get("template", {}).get(name, {})
+                    yield from _context(f"{title(document)} {part} {name}", given)
+    for pool in cluster.kind("KafkaNodePool"):
+        # What a pool says replaces what Kafka's template says.
+        for name, given in pool["spec"].get("template", {}).items():
+            if name in _CONTAINERS["kafka"]:
+                yield from _context(f"{title(pool)} {name}", given)
+
+
+def _context(where: str, container: Document) -> Iterator[str]:
+    context = container.get("securityContext", {})
+    wanted = {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    for key, value in wanted.items():
+        if context.get(key) != value:
+            yield f"{where}: {key} is {context.get(key)}"
+
+
 def rights(cluster: Cluster) -> Iterator[str]:
     """Rights of users name topics that are there, or a prefix of one; nobody may do everything."""
     known = {topic_name(document) for document in cluster.kind("KafkaTopic")}

@@ -21,7 +21,7 @@ def default_deny(cluster: Cluster) -> Iterator[str]:
 def names(cluster: Cluster) -> Iterator[str]:
     """Each pod can ask for names."""
     for pod in cluster.pods:
-        if not any(_has_port(rule, _DNS) for rule in _rules(cluster, pod, "egress")):
+        if not any(has_port(rule, _DNS) for rule in rules(cluster, pod, "egress")):
             yield f"{pod.owner}: may not ask for names (egress to port {_DNS})"
 
 
@@ -61,12 +61,13 @@ def _flow(
 
 def needed(cluster: Cluster) -> Iterator[str]:
     """Addresses that pods are told, and metrics that Prometheus asks for, can be reached."""
-    for where, text in texts(cluster):
-        owner = where.split(" ")[0]
+    for where, text, asker in texts(cluster):
+        owner, key = where.rsplit(" ", 1)
         for client in cluster.pods:
-            if client.owner == owner or _reads(client, owner):
-                for host, port in hosts(text):
-                    yield from _reaches(cluster, client, host, port)
+            if asker is None and (client.owner == owner or _reads(client, owner, key)):
+                for host, _, port in hosts(text):
+                    for server, number in servers(cluster, host, port):
+                        yield from _connects(cluster, client, server, number)
     for monitor in cluster.kind("PodMonitor"):
         for endpoint in monitor["spec"]["podMetricsEndpoints"]:
             for server in cluster.pods_matching(monitor["spec"]["selector"]):
@@ -76,28 +77,34 @@ def needed(cluster: Cluster) -> Iterator[str]:
                         yield from _connects(cluster, client, server, port)
 
 
-def _reads(pod: Pod, config_map: str) -> bool:
-    name = config_map.removeprefix("ConfigMap/")
-    if name == config_map or pod.written_by_operator:
+def _reads(pod: Pod, owner: str, key: str) -> bool:
+    """Whether a pod is given a ConfigMap, or this key of a Secret."""
+    kind, _, name = owner.partition("/")
+    if pod.written_by_operator or kind not in {"ConfigMap", "Secret"}:
         return False
-    from_volumes = any(
-        source.get("configMap", {}).get("name") == name
-        for volume in pod.spec.get("volumes", [])
-        for source in [volume, *volume.get("projected", {}).get("sources", [])]
-    )
-    from_variables = any(
-        source.get("configMapRef", {}).get("name") == name
-        for container in pod.containers
-        for source in container.get("envFrom", [])
-    ) or any(
-        item.get("valueFrom", {}).get("configMapKeyRef", {}).get("name") == name
-        for container in pod.containers
-        for item in container.get("env", [])
-    )
-    return from_volumes or from_variables
+    source, reference, variable, named = {
+        "ConfigMap": ("configMap", "configMapRef", "configMapKeyRef", "name"),
+        "Secret": ("secret", "secretRef", "secretKeyRef", "secretName"),
+    }[kind]
+    for volume in pod.spec.get("volumes", []):
+        for given in [volume, *volume.get("projected", {}).get("sources", [])]:
+            entry = given.get(source, {})
+            if name in {entry.get("name"), entry.get(named)}:
+                keys = [item["key"] for item in entry.get("items", [])]
+                if kind == "ConfigMap" or not keys or key in keys:
+                    return True
+    for container in pod.containers:
+        if any(item.get(reference, {}).get("name") == name for item in container.get("envFrom", [])):
+            return True
+        for item in container.get("env", []):
+            entry = item.get("valueFrom", {}).get(variable, {})
+            if entry.get("name") == name and (kind == "ConfigMap" or entry.get("key") == key):
+                return True
+    return False
 
 
-def _reaches(cluster: Cluster, client: Pod, host: str, port: int | None) -> Iterator[str]:
+def servers(cluster: Cluster, host: str, port: int | None) -> Iterator[tuple[Pod, int]]:
+    """Return the pods behind a Service, each with the number of its port."""
     service = cluster.get("Service", host)
     if service is not None:
         for entry in service["spec"].get("ports", []):
@@ -106,7 +113,7 @@ def _reaches(cluster: Cluster, client: Pod, host: str, port: int | None) -> Iter
                 for server in cluster.pods_matching({"matchLabels": service["spec"].get("selector") or {"": ""}}):
                     number = server.ports.get(target, target)
                     if isinstance(number, int):
-                        yield from _connects(cluster, client, server, number)
+                        yield server, number
     elif host in cluster.services:
         for server in cluster.pods:
             made = {
@@ -117,7 +124,7 @@ def _reaches(cluster: Cluster, client: Pod, host: str, port: int | None) -> Iter
             is_broker = server.kind != "KafkaNodePool" or server.labels.get("strimzi.io/broker-role") == "true"
             if made.get(server.kind) == host and is_broker:
                 for number in [port] if port else cluster.services[host].values():
-                    yield from _connects(cluster, client, server, number)
+                    yield server, number
 
 
 def _connects(cluster: Cluster, client: Pod, server: Pod, port: int) -> Iterator[str]:
@@ -135,8 +142,8 @@ def _allowed(cluster: Cluster, near: Pod, far: Pod, port: int | str | None, serv
         return True
     number = server.ports.get(str(port), port) if port is not None else None
     key = "to" if direction == "egress" else "from"
-    for rule in _rules(cluster, near, direction):
-        if not _has_port(rule, number) and not _has_port(rule, port):
+    for rule in rules(cluster, near, direction):
+        if not has_port(rule, number) and not has_port(rule, port):
             continue
         peers = rule.get(key)
         if not peers:
@@ -165,13 +172,15 @@ def _strimzi_lets_in(cluster: Cluster, server: Pod, client: Pod, port: int | str
     return False
 
 
-def _rules(cluster: Cluster, pod: Pod, direction: str) -> Iterator[Document]:
+def rules(cluster: Cluster, pod: Pod, direction: str) -> Iterator[Document]:
+    """Return the rules of all policies that select a pod."""
     for policy in cluster.kind("NetworkPolicy"):
         if selects(policy["spec"]["podSelector"] or {}, pod.labels):
             yield from policy["spec"].get(direction) or []
 
 
-def _has_port(rule: Document, port: int | str | None) -> bool:
+def has_port(rule: Document, port: int | str | None) -> bool:
+    """Whether a rule is about a port; None is any."""
     ports = rule.get("ports")
     if not ports or port is None:
         return True

@@ -95,6 +95,14 @@ def _resources(cluster: Cluster) -> Iterator[tuple[str, Document]]:
             yield f"{pod.owner} {container['name']}", container.get("resources", {})
     for document in cluster.kind("Prometheus", "Alertmanager", "KafkaNodePool"):
         yield title(document), document["spec"].get("resources", {})
+    for document in cluster.kind("Kafka"):
+        spec = document["spec"]
+        for part in ("kafkaExporter", "cruiseControl"):
+            if part in spec:
+                yield f"{title(document)} {part}", spec[part].get("resources", {})
+        for part in ("topicOperator", "userOperator"):
+            if part in spec.get("entityOperator", {}):
+                yield f"{title(document)} {part}", spec["entityOperator"][part].get("resources", {})
 
 
 def probes(cluster: Cluster) -> Iterator[str]:
@@ -179,6 +187,33 @@ def jobs(cluster: Cluster) -> Iterator[str]:
     for pod in cluster.own_pods:
         if pod.kind in {"Job", "CronJob"} and pod.spec.get("restartPolicy") != "Never":
             yield f"{pod.owner}: restartPolicy {pod.spec.get('restartPolicy')}: a failed pod is deleted with its log"
+
+
+TELEMETRY = {
+    "seaweedfs": "-master.telemetry=false",
+    "mlflow": "MLFLOW_DISABLE_TELEMETRY=true",
+    "risingwave": "ENABLE_TELEMETRY=false",
+    "grafana": "GF_ANALYTICS_REPORTING_ENABLED=false",
+    "alloy": "--disable-reporting",
+    "loki": "reporting_enabled: false",
+    "tempo": "reporting_enabled: false",
+}
+"""What keeps a program from telling its makers how it is used, by the image's name."""
+
+
+def telemetry(cluster: Cluster) -> Iterator[str]:
+    """No long-running program tells its makers how it is used."""
+    for pod in cluster.own_pods:
+        for container in pod.spec["containers"]:
+            if pod.kind in {"Job", "CronJob"}:
+                continue
+            said = [*container.get("args", []), *(f"{k}={v}" for k, v in variables(cluster, container).items())]
+            for volume in pod.spec.get("volumes", []):
+                document = cluster.get("ConfigMap", volume.get("configMap", {}).get("name", "")) or {}
+                said += "\n".join((document.get("data") or {}).values()).splitlines()
+            wanted = TELEMETRY.get(container["image"].split(":")[0].rsplit("/", 1)[-1])
+            if wanted is not None and wanted not in {line.strip() for line in said}:
+                yield f"{pod.owner}: without {wanted} it tells its makers how it is used"
 
 
 def variables(cluster: Cluster, container: Document) -> dict[str, str]:

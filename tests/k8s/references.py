@@ -3,12 +3,31 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from tests.k8s.cluster import Cluster, Document, Pod, labels_of, name_of, selects, title
 
 _URL = re.compile(r"(?<!s3)://(?:[^\s/@\"']*@)?(?P<host>[a-z0-9][a-z0-9.-]*)(?::(?P<port>\d+))?")
 _HOST_PORT = re.compile(r"^(?P<host>[a-z0-9][a-z0-9.-]*):(?P<port>\d+)$")
 _COMMENT = re.compile(r"^\s*(#|//).*$", re.MULTILINE)
+_INSERTED = re.compile(r"\{\{.*?\}\}")
+
+KEDA = "keda"
+"""Namespace of who asks for the triggers of scalers."""
+
+
+class Text(NamedTuple):
+    """A text that may hold addresses.
+
+    Attributes:
+        where: it stands.
+        text: as it is, without comments.
+        asker: namespace of who asks there, in which short names are looked for; None is the overlay's own.
+    """
+
+    where: str
+    text: str
+    asker: str | None = None
 
 
 def unique(cluster: Cluster) -> Iterator[str]:
@@ -166,8 +185,7 @@ def accounts(cluster: Cluster) -> Iterator[str]:
 
 def namespace(cluster: Cluster) -> str | None:
     """The namespace of the overlay's pods."""
-    spaces = Counter(document["metadata"].get("namespace") for document in cluster.kind("Deployment", "StatefulSet"))
-    return spaces.most_common(1)[0][0] if spaces else None
+    return next(iter(sorted(cluster.names("Namespace"))), None)
 
 
 def services(cluster: Cluster) -> Iterator[str]:
@@ -204,9 +222,9 @@ def stateful_services(cluster: Cluster) -> Iterator[str]:
 
 
 def addresses(cluster: Cluster) -> Iterator[str]:
-    """Addresses in variables and configuration files name a Service that is there, and a port that it has."""
-    for where, text in texts(cluster):
-        for host, port in hosts(text):
+    """Addresses in variables, configuration files and Secrets name a Service that is there, and a port that it has."""
+    for where, text, _ in texts(cluster):
+        for host, _, port in hosts(text):
             known = cluster.services.get(host)
             if known is None:
                 yield f"{where}: no Service {host}"
@@ -214,26 +232,30 @@ def addresses(cluster: Cluster) -> Iterator[str]:
                 yield f"{where}: Service {host} has no port {port}"
 
 
-def texts(cluster: Cluster) -> Iterator[tuple[str, str]]:
+def texts(cluster: Cluster) -> Iterator[Text]:
     """Return every text that may hold addresses."""
     for pod in cluster.own_pods:
         for container in pod.containers:
             for item in container.get("env", []):
-                yield f"{pod.owner} {item['name']}", str(item.get("value", ""))
+                yield Text(f"{pod.owner} {item['name']}", str(item.get("value", "")))
             for argument in [*container.get("command", []), *container.get("args", [])]:
-                yield f"{pod.owner} {container['name']}", str(argument)
+                yield Text(f"{pod.owner} {container['name']}", str(argument))
     for document in cluster.kind("ConfigMap"):
         for key, value in (document.get("data") or {}).items():
             if not key.endswith(".json"):
-                yield f"{title(document)} {key}", _COMMENT.sub("", str(value))
+                yield Text(f"{title(document)} {key}", _COMMENT.sub("", str(value)))
+    for document in cluster.kind("ExternalSecret"):
+        target = document["spec"].get("target", {})
+        for key, value in target.get("template", {}).get("data", {}).items():
+            yield Text(f"Secret/{target['name']} {key}", _INSERTED.sub("x", value))
     for document in cluster.kind("ScaledObject", "ScaledJob"):
         for trigger in document["spec"]["triggers"]:
             for key in ("serverAddress", "bootstrapServers"):
-                yield f"{title(document)} {key}", str(trigger["metadata"].get(key, ""))
+                yield Text(f"{title(document)} {key}", str(trigger["metadata"].get(key, "")), KEDA)
 
 
-def hosts(text: str) -> Iterator[tuple[str, int | None]]:
-    """Return the Services of this namespace that a text addresses, with the port if it says one; buckets are none."""
+def hosts(text: str) -> Iterator[tuple[str, str | None, int | None]]:
+    """Return the Services that a text addresses, with namespace and port if it says them; buckets are none."""
     found = [(match["host"], match["port"]) for match in _URL.finditer(text)]
     for part in re.split(r"[,\s]+", text):
         if match := _HOST_PORT.match(part):
@@ -245,7 +267,8 @@ def hosts(text: str) -> Iterator[tuple[str, int | None]]:
             first, _, rest = rest.partition(".")
         is_local = not rest or rest == "svc" or rest.startswith("svc.") or ".svc" in rest
         if is_local and first not in {"localhost", "127", "0"}:
-            yield first, int(port) if port else None
+            space = rest.split(".")[0] if ".svc" in rest else None
+            yield first, space, int(port) if port else None
 
 
 def budgets(cluster: Cluster) -> Iterator[str]:

@@ -29,7 +29,7 @@ def premium_in(where: str, text: str) -> Iterator[str]:
 
 def premium(cluster: Cluster) -> Iterator[str]:
     """No configuration of the overlay uses a premium feature."""
-    for where, text in texts(cluster):
+    for where, text, _ in texts(cluster):
         yield from premium_in(where, text)
 
 

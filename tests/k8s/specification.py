@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import ccxt.pro
 import yaml
@@ -18,7 +19,7 @@ from typer.main import get_command
 from candlewave.cli import app
 from candlewave.services.ingest.exchange import PROFILES
 
-_PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
+_PRIVATE = {"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
 _ONE_ACTIVE = ("technical-indicators", "model-error-monitor", "model-trainer")
 
 
@@ -206,8 +207,34 @@ def _outside(pod: Pod, rule: Document, allowed: set[str], api: set[str]) -> Iter
     yield f"{pod.owner}: may send outside, to ports {', '.join(map(str, sorted(ports, key=str)))}"
 
 
-def _component(document: Document) -> str | None:
-    return labels_of(document).get("app.kubernetes.io/component")
+def search_logins(cluster: Cluster) -> Iterator[str]:
+    """Who writes to Elasticsearch logs in as the writer, who reads as the reader, whose role only reads."""
+    external = cluster.get("ExternalSecret", "search")
+    urls = (external or {}).get("spec", {}).get("target", {}).get("template", {}).get("data", {})
+    for pod in cluster.own_pods:
+        for volume in pod.spec.get("volumes", []):
+            for source in volume.get("projected", {}).get("sources", []):
+                for item in source.get("secret", {}).get("items", []):
+                    if item["path"] == "elasticsearch_url":
+                        user = urlsplit(re.sub(r"\{\{.*?\}\}", "x", urls.get(item["key"], ""))).username
+                        expected = "candlewave" if pod.name == "migrate" else "candlewave-reader"
+                        if user != expected:
+                            yield f"{pod.owner}: logs in to Elasticsearch as {user}, not as {expected}"
+    script = _scripts(cluster, "elasticsearch-setup-scripts").get("setup.sh", "")
+    role = re.search(r"_security/role/candlewave-reader <<'EOF'\n(.*?)\nEOF", script, re.DOTALL)
+    document: dict[str, Any] = json.loads(role[1]) if role else {"cluster": ["no role"], "indices": []}
+    rights_given = {*document.get("cluster", []), *(p for entry in document["indices"] for p in entry["privileges"])}
+    if rights_given != {"read", "view_index_metadata"}:
+        yield f"role candlewave-reader: may {', '.join(sorted(rights_given))}"
+
+
+def login(cluster: Cluster) -> Iterator[str]:
+    """A login page runs only where it says whose people may log in."""
+    deployment = cluster.get("Deployment", "oauth2-proxy")
+    if deployment is not None and deployment["spec"]["replicas"] > 0:
+        for container in deployment["spec"]["template"]["spec"]["containers"]:
+            if "--email-domain=*" in container["args"]:
+                yield "oauth2-proxy: runs without an identity provider of this overlay; anybody's people may log in"
 
 
 def _variables(cluster: Cluster, kind: str, name: str) -> dict[str, str]:
@@ -254,4 +281,6 @@ CLAUSES = (
     Clause("one image, one command each", commands),
     Clause("exchanges can be reached", exchanges),
     Clause("only the needed flows to the outside", ordered_outside),
+    Clause("readers of Elasticsearch cannot write", search_logins),
+    Clause("a login says who may log in", login),
 )

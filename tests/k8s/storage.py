@@ -25,6 +25,22 @@ def room(cluster: Cluster) -> Iterator[str]:
             yield f"{title(store)}: {size} hold {amount(size) / taken:.0%} of the first volumes of its buckets"
 
 
+_USABLE = 0.85
+"""Of a volume, for Prometheus' blocks: it writes a new one before it deletes an old one, and a log ahead of both."""
+
+
+def retention(cluster: Cluster) -> Iterator[str]:
+    """Prometheus deletes before its volume is full."""
+    for document in cluster.kind("Prometheus"):
+        claim = document["spec"].get("storage", {}).get("volumeClaimTemplate")
+        if claim is None:
+            continue
+        size = claim["spec"]["resources"]["requests"]["storage"]
+        kept = document["spec"].get("retentionSize")
+        if kept is None or amount(kept.removesuffix("B")) > _USABLE * amount(size):
+            yield f"{title(document)}: keeps {kept} on {size}"
+
+
 def _buckets(cluster: Cluster, store: Document) -> list[str]:
     """Return the buckets that Jobs make in a store."""
     found: list[str] = []

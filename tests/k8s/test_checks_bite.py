@@ -6,7 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.k8s import checks, kafka, lint, network, pods, queries, references, risingwave, scaling, schemas, storage
+from tests.k8s import (
+    checks,
+    kafka,
+    lint,
+    network,
+    outside,
+    pods,
+    queries,
+    references,
+    risingwave,
+    scaling,
+    schemas,
+    storage,
+)
 from tests.k8s.cluster import Cluster, Document, NoKustomizeError, build, selects
 
 SMALL = Path(__file__).with_name("small.yaml").read_text()
@@ -185,6 +198,20 @@ BREAKS: list[tuple[checks.Check, Break, str]] = [
     ),
     (network.needed, lambda c: rule(c, "predictions-api", "egress").pop(1), "is told to reach KafkaNodePool/broker"),
     (network.needed, lambda c: rule(c, "predictions-api", "ingress").pop(), "does not let in Prometheus/small"),
+    (
+        network.needed,
+        lambda c: (
+            rule(c, "predictions-api", "egress").pop(0),
+            doc(c, "ConfigMap", "settings")["data"].pop("ELASTICSEARCH_URL"),
+            doc(c, "ExternalSecret", "api")["spec"].update(
+                target={
+                    "name": "api",
+                    "template": {"data": {"elasticsearch_url": "http://reader:{{ .password }}@elasticsearch:9200"}},
+                }
+            ),
+        ),
+        "Deployment/predictions-api: is told to reach StatefulSet/search at 9200, but may not send there",
+    ),
     (pods.restricted, lambda c: pod(c)["securityContext"].update(runAsNonRoot=False), "runAsNonRoot is not true"),
     (pods.restricted, lambda c: pod(c)["volumes"].append({"name": "h", "hostPath": {"path": "/"}}), "is a hostPath"),
     (pods.restricted, lambda c: doc(c, "Namespace", "small")["metadata"].update(labels={}), "does not enforce"),
@@ -250,13 +277,93 @@ BREAKS: list[tuple[checks.Check, Break, str]] = [
         lambda c: c.documents.extend(Cluster.of(_STORE).documents),
         "StatefulSet/store: 1Gi hold 57% of the first volumes of its buckets",
     ),
-    (scaling.answered, lambda c: doc(c, "ScaledObject")["spec"].pop("fallback"), "no fallback"),
     (
-        scaling.answered,
+        storage.retention,
+        lambda c: doc(c, "Prometheus", "small")["spec"].update(
+            retentionSize="45GB",
+            storage={"volumeClaimTemplate": {"spec": {"resources": {"requests": {"storage": "5Gi"}}}}},
+        ),
+        "Prometheus/small: keeps 45GB on 5Gi",
+    ),
+    (scaling.unanswered, lambda c: doc(c, "ScaledObject")["spec"].pop("fallback"), "no fallback"),
+    (
+        outside.askers,
         lambda c: doc(c, "ScaledObject")["spec"]["triggers"][0]["metadata"].update(
             serverAddress="http://prometheus-operated:9090"
         ),
-        "http://prometheus-operated:9090 is found in one namespace only",
+        "prometheus-operated is looked for in namespace keda, and is not there",
+    ),
+    (
+        outside.askers,
+        lambda c: rule(c, "prometheus", "ingress").pop(0),
+        "Prometheus/small does not let in namespace keda at 9090",
+    ),
+    (
+        outside.askers,
+        lambda c: doc(c, "Ingress", "api")["spec"].update(ingressClassName="traefik"),
+        "Deployment/predictions-api does not let in namespace traefik at 8000",
+    ),
+    (
+        outside.metadata,
+        lambda c: rule(c, "prometheus", "egress")[1]["to"][0]["ipBlock"]["except"].pop(0),
+        "NetworkPolicy/prometheus: may send to 169.254.169.254",
+    ),
+    (
+        outside.metadata,
+        lambda c: rule(c, "predictions-api", "egress").append({"ports": [{"port": 443}]}),
+        "NetworkPolicy/predictions-api: may send to any address",
+    ),
+    (
+        outside.api_server,
+        lambda c: rule(c, "prometheus", "egress").pop(1),
+        "Prometheus/small: has a token, but may not send to the API server at 443",
+    ),
+    (
+        outside.api_server,
+        lambda c: rule(c, "predictions-api", "egress").append(
+            {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}], "ports": [{"port": 443}]}
+        ),
+        "Deployment/predictions-api: has no token, but may send to the network of the API server",
+    ),
+    (
+        outside.cluster_wide,
+        lambda c: doc(c, "ClusterRole", "kubelet")["rules"][0].update(resources=["pods"]),
+        "ClusterRole/kubelet: gives get of pods in every namespace",
+    ),
+    (
+        outside.monitored,
+        lambda c: doc(c, "ServiceMonitor", "kubelet")["spec"]["endpoints"][0].pop("metricRelabelings"),
+        "ServiceMonitor/kubelet: /metrics tells of other namespaces too",
+    ),
+    (
+        outside.all_alertmanagers,
+        lambda c: (
+            box(c)["env"].append({"name": "ALERTMANAGER_URL", "value": "http://alertmanager-operated:9093"}),
+            c.documents.append({"kind": "Alertmanager", "metadata": {"name": "small"}, "spec": {"replicas": 2}}),
+        ),
+        "tells alertmanager-operated:9093, not alertmanager-small-0.alertmanager-operated:9093, alertmanager-small-1",
+    ),
+    (
+        pods.telemetry,
+        lambda c: box(c).update(image="docker.io/chrislusf/seaweedfs:4.48"),
+        "without -master.telemetry=false it tells its makers how it is used",
+    ),
+    (
+        kafka.contexts,
+        lambda c: doc(c, "Kafka", "bus")["spec"]["kafka"]["template"]["kafkaContainer"]["securityContext"].update(
+            readOnlyRootFilesystem=False
+        ),
+        "Kafka/bus kafka kafkaContainer: readOnlyRootFilesystem is False",
+    ),
+    (
+        kafka.contexts,
+        lambda c: doc(c, "Kafka", "bus")["spec"].update(cruiseControl={}),
+        "Kafka/bus cruiseControl cruiseControlContainer: readOnlyRootFilesystem is None",
+    ),
+    (
+        kafka.contexts,
+        lambda c: doc(c, "KafkaNodePool", "broker")["spec"].update(template={"kafkaContainer": {}}),
+        "KafkaNodePool/broker kafkaContainer: readOnlyRootFilesystem is None",
     ),
     (scaling.targets, lambda c: c.documents.append(doc(c, "ScaledObject")), "Deployment/predictions-api: 2 scalers"),
     (scaling.targets, lambda c: remove(c, "ScaledObject", "predictions-api"), "Deployment/predictions-api: no scaler"),
@@ -359,8 +466,8 @@ def test_addresses_are_read_from_text() -> None:
     text = (
         'url: http://a:1/x postgresql://root:x@b:4566/dev "http://c.small.svc:3" https://example.org http://localhost:1'
     )
-    assert list(references.hosts(text)) == [("a", 1), ("b", 4566), ("c", 3)]
-    assert list(references.hosts("k-0.k:9092,k-1.k.small.svc:9092")) == [("k", 9092), ("k", 9092)]
+    assert list(references.hosts(text)) == [("a", None, 1), ("b", None, 4566), ("c", "small", 3)]
+    assert list(references.hosts("k-0.k:9092,k-1.k.small.svc:9092")) == [("k", None, 9092), ("k", "small", 9092)]
     assert not list(references.hosts("hummock+s3://bucket s3://other/folder")), "a bucket is no host"
 
 

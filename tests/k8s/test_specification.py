@@ -209,6 +209,28 @@ BREAKS: list[tuple[Any, Break, str]] = [
         lambda c: doc(c, "NetworkPolicy", "trade-to-ohlc")["spec"]["egress"][-1]["to"][0]["ipBlock"].pop("except"),
         "Deployment/trade-to-ohlc: may send outside",
     ),
+    (
+        specification.search_logins,
+        lambda c: pod(c, "Deployment", "predictions-api")["volumes"][0]["projected"]["sources"][-1]["secret"].update(
+            items=[{"key": "elasticsearch_url", "path": "elasticsearch_url"}]
+        ),
+        "Deployment/predictions-api: logs in to Elasticsearch as candlewave, not as candlewave-reader",
+    ),
+    (
+        specification.search_logins,
+        lambda c: edit(
+            config_map(c, "elasticsearch-setup-scripts"),
+            "setup.sh",
+            '["read", "view_index_metadata"]',
+            '["read", "write"]',
+        ),
+        "role candlewave-reader: may read, write",
+    ),
+    (
+        specification.login,
+        lambda c: pod(c, "Deployment", "oauth2-proxy")["containers"][0]["args"].append("--email-domain=*"),
+        "anybody's people may log in",
+    ),
 ]
 
 
@@ -233,5 +255,5 @@ def test_every_clause_is_seen_to_bite() -> None:
 
 @pytest.mark.parametrize("overlay", ["dev", "staging"])
 def test_other_overlays_have_the_same_logins_and_pages(clusters: dict[str, Cluster], overlay: str) -> None:
-    for check in (rights.exact, rights.used, specification.registry):
+    for check in (rights.exact, rights.used, specification.registry, specification.login, specification.search_logins):
         assert not list(check(clusters[overlay])), check.__name__

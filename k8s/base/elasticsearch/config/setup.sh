@@ -1,5 +1,5 @@
 #!/bin/bash
-# The user of candlewave, and nightly snapshots. A second run changes nothing. Lifecycle and templates of the indices come
+# The users that write (sinks, migrate) and read (predictions-api), and nightly snapshots. A second run changes nothing. Lifecycle and templates of the indices come
 # from candlewave migrate --search, which knows their mappings.
 set -euo pipefail
 put() {
@@ -19,6 +19,16 @@ put _security/role/candlewave <<'EOF'
 }
 EOF
 printf '{"password": "%s", "roles": ["candlewave"]}' "$(cat /run/secrets/search/password)" | put _security/user/candlewave
+put _security/role/candlewave-reader <<'EOF'
+{
+  "indices": [{
+    "names": ["predictions-*", "prediction-errors-*", "alerts-*"],
+    "privileges": ["read", "view_index_metadata"]
+  }]
+}
+EOF
+printf '{"password": "%s", "roles": ["candlewave-reader"]}' "$(cat /run/secrets/search/reader-password)" \
+    | put _security/user/candlewave-reader
 put _snapshot/backups <<'EOF'
 {"type": "s3", "settings": {"bucket": "snapshots", "base_path": "elasticsearch"}}
 EOF
