@@ -41,3 +41,11 @@ completed elasticsearch-setup 900 ''
 completed migrate 7200 ': the services stay as they are'
 kubectl apply --server-side -f "$file" -l "$services"
 k rollout status deployment -l "$services" --timeout=15m
+
+# When all has rolled, nothing needs the ConfigMaps of earlier versions, whose names end with a hash of what is in them.
+for one in $(k get deployment,statefulset -l app.kubernetes.io/part-of=candlewave -o name); do
+    k rollout status "$one" --timeout=15m
+done
+k get configmap -l app.kubernetes.io/part-of=candlewave -o name | { grep -E -- '-[a-z0-9]{10}$' || true; } | while read -r name; do
+    grep -qx "  name: ${name#configmap/}" "$file" || k delete "$name"
+done

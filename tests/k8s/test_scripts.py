@@ -17,14 +17,12 @@ printf '%s\\n' "$*" >> "$CALLS"
 case "$*" in
     kustomize*) exec "$REAL" $KUSTOMIZE "${@:2}" ;;
     *"wait job/$FAILING --for=condition=Complete"*) exit 1 ;;
-    *"wait pod/risingwave-restore"*) exit "${RESTORE_EXIT:-0}" ;;
     *"get secret candlewave"*) cat "$KEPT" 2> /dev/null || exit 1 ;;
-    *"get statefulset risingwave-meta -o json"*) cat "$META" ;;
+    *"get configmap -l"*) printf '%s\\n' $CONFIG_MAPS ;;
     *"get kafkanodepool broker"*) printf %s "${BROKERS:-}" ;;
     *jsonpath=*) echo 2 ;;
     "apply --server-side"*) cp "$4" "$RENDERED" ;;
     *"apply -f -") { cat; echo; echo ---; } >> "$APPLIED" ;;
-    *"exec -i statefulset/postgres"*) exit "${POSTGRES_EXIT:-0}" ;;
 esac
 """
 
@@ -41,7 +39,7 @@ class Scripts:
             "PATH": f"{folder}:{os.environ['PATH']}",
             "REAL": real,
             "KUSTOMIZE": "build" if real.endswith("kustomize") else "kustomize",
-            **{name.upper(): str(folder / name) for name in ("calls", "applied", "kept", "meta", "rendered")},
+            **{name.upper(): str(folder / name) for name in ("calls", "applied", "kept", "rendered")},
         }
         (folder / "kubectl").write_text(_KUBECTL)
         (folder / "kubectl").chmod(0o755)
@@ -141,47 +139,26 @@ def test_the_scaler_of_brokers_keeps_its_word(
     assert len(found.documents) == len(clusters["production"].documents)
 
 
+def test_config_maps_of_earlier_versions_go_at_the_end(scripts: Scripts, clusters: dict[str, Cluster]) -> None:
+    present = sorted(clusters["production"].names("ConfigMap"))
+    hashed = next(name for name in present if name.startswith("candlewave-settings-"))
+    others = ["candlewave-settings-0123456789", "loki-config-9876543210", "kept-by-hand"]
+    maps = " ".join(f"configmap/{name}" for name in [*present, *others])
+    assert scripts.run("apply.sh", "production", CONFIG_MAPS=maps).returncode == 0
+    deleted = [call.split()[-1] for call in scripts.calls if "delete configmap" in call]
+    assert deleted == ["configmap/candlewave-settings-0123456789", "configmap/loki-config-9876543210"]
+    assert hashed not in str(deleted)
+    scripts.assert_order("rollout status deployment -l", "get configmap", "delete configmap")
+
+
+def test_config_maps_stay_while_something_has_not_rolled(scripts: Scripts) -> None:
+    done = scripts.run("apply.sh", "production", FAILING="migrate", CONFIG_MAPS="configmap/settings-0123456789")
+    assert done.returncode == 1
+    assert not [call for call in scripts.calls if "delete configmap" in call]
+
+
 def test_an_overlay_must_be_named(scripts: Scripts) -> None:
     assert "which overlay" in scripts.run("apply.sh").stderr
-
-
-def test_restoring_stops_goes_back_and_starts(scripts: Scripts, clusters: dict[str, Cluster]) -> None:
-    meta = clusters["production"].get("StatefulSet", "risingwave-meta")
-    (scripts.folder / "meta").write_text(json.dumps(meta))
-    done = scripts.run("restore.sh", "candlewave", "42", stdin="candlewave\n")
-    assert done.returncode == 0, done.stderr
-    scripts.assert_order(
-        "paused=true",
-        "scale deployment -l app.kubernetes.io/component=service --replicas=0",
-        "scale statefulset/risingwave-compute statefulset/risingwave-meta --replicas=0",
-        "ALTER DATABASE risingwave RENAME TO risingwave_",
-        "apply -f -",
-        "wait pod/risingwave-restore",
-        "scale statefulset/risingwave-meta --replicas=2",
-        "scale statefulset/risingwave-compute --replicas=2",
-        "paused-",
-    )
-    pod = next(yaml.safe_load_all((scripts.folder / "applied").read_text()))
-    box = pod["spec"]["containers"][0]
-    assert "--meta-snapshot-id 42 " in box["args"][0]
-    assert box["image"] == meta["spec"]["template"]["spec"]["containers"][0]["image"]  # type: ignore[index]
-    names = {item["name"] for item in box["env"]}
-    assert set(re.findall(r"\$\{?(\w+)", box["args"][0])) <= names
-    assert not {"startupProbe", "readinessProbe", "livenessProbe"} & set(box)
-
-
-@pytest.mark.parametrize("failing", [{"POSTGRES_EXIT": "1"}, {"RESTORE_EXIT": "1"}])
-def test_nothing_starts_when_restoring_fails(
-    scripts: Scripts, clusters: dict[str, Cluster], failing: dict[str, str]
-) -> None:
-    (scripts.folder / "meta").write_text(json.dumps(clusters["production"].get("StatefulSet", "risingwave-meta")))
-    assert scripts.run("restore.sh", "candlewave", "42", stdin="candlewave\n", **failing).returncode != 0
-    assert not [call for call in scripts.calls if "--replicas=2" in call or "paused-" in call]
-
-
-def test_restoring_asks_first(scripts: Scripts) -> None:
-    assert scripts.run("restore.sh", "candlewave", "42", stdin="yes\n").returncode == 1
-    assert not (scripts.folder / "calls").exists()
 
 
 def test_secrets_for_dev_are_whole_random_and_kept(scripts: Scripts, clusters: dict[str, Cluster]) -> None:
