@@ -1,4 +1,4 @@
--- model_events: what became of models: registered, promoted, rejected, confirmed (another was not better), rolled_back, with the reason.
+-- model_events: what became of models: a training runs or has failed (model_version is empty), a version is registered, promoted, rejected, confirmed (another was not better), rolled_back, with the reason.
 -- grain: one row per event
 -- keys: event_id
 -- event time: occurred_at

@@ -601,6 +601,24 @@ def test_indicators_can_be_chosen(watched: Watched, site: Site) -> None:
     expect(page.locator("#legend")).to_contain_text(re.compile(r"MACD −?[0-9]"))
 
 
+def test_a_running_training_is_shown_with_its_start_and_progress(watched: Watched, site: Site, world: World) -> None:
+    page = watched.page
+    since = world.market.now
+    training = {"state": "running", "reason": "asked for: coverage (r1)", "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+                "fitted": 12, "total": 48, "updated_at": f"{since:%Y-%m-%dT%H:%M:%SZ}"}  # fmt: skip
+
+    def train(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "training": training})
+
+    page.route("**/v1/models", train)
+    show(watched, site)
+    words = f"A model is being trained since {since:%H:%M}: 25\u202f% done (asked for: coverage (r1))."
+    expect(page.locator("#training")).to_have_text(words)
+    page.unroute("**/v1/models")
+    expect(page.locator("#training")).to_be_hidden()
+
+
 @pytest.mark.parametrize(("warm_bars", "is_marked"), [(41, True), (42, False)])
 def test_values_from_too_few_bars_are_marked(watched: Watched, site: Site, warm_bars: int, is_marked: bool) -> None:
     def young(rows: list[dict[str, Any]]) -> None:

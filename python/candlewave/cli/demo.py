@@ -374,6 +374,7 @@ def _decisions(settings: "Settings") -> list[tuple[str, str]]:
     with connect(settings) as conn:
         rows = conn.execute(
             "SELECT event_id, occurred_at, model_name, model_version, event, reason FROM model_events"
+            " WHERE model_version <> ''"
             " ORDER BY occurred_at DESC, event = 'registered' LIMIT 5"  # registered comes before what was decided then
         ).fetchall()
     return [

@@ -340,10 +340,22 @@ class Model(Document):
     events: list[ModelEvent]
 
 
+class Training(Document):
+    """A training that runs, or that failed last."""
+
+    state: Literal["running", "failed"]
+    reason: Annotated[str, Field(description="Why it runs, or why it failed")]
+    since: datetime | None
+    fitted: Annotated[int | None, Field(description="Boosters that are done")]
+    total: Annotated[int | None, Field(description="About how many there will be")]
+    updated_at: datetime
+
+
 class Models(Document):
     """Every model version that forecasts or was heard of."""
 
     data: list[Model]
+    training: Training | None = None
 
 
 class SentimentMinute(Document):

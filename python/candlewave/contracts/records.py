@@ -27,7 +27,8 @@ BASELINE = "baseline"
 
 Origin = Literal["live", "backfill", "replay"]
 Role = Literal["champion", "challenger", "baseline"]
-ModelEventKind = Literal["registered", "promoted", "rejected", "confirmed", "rolled_back"]
+ModelEventKind = Literal["training", "failed", "registered", "promoted", "rejected", "confirmed", "rolled_back"]
+"""``training`` and ``failed`` are of a training, which has no version yet: its ``model_version`` is empty."""
 Severity = Literal["info", "warning", "critical"]
 AlertStatus = Literal["firing", "resolved"]
 

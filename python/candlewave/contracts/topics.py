@@ -135,7 +135,7 @@ MODEL_EVENTS = _topic(
     1,
     _MONTH,
     key="model_name",
-    holds="registered, promoted, rejected, confirmed, rolled_back",
+    holds="a training runs or failed; a model is registered, promoted, rejected, confirmed, rolled_back",
     written_by="model-trainer",
 )
 ALERTS = _topic("alerts", 1, _MONTH, key="fingerprint", holds="firing or resolved", written_by="model-error-monitor")

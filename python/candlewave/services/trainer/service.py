@@ -27,10 +27,11 @@ from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.registry import CHAMPION, Registry, RegistryError, artifact_root, open_registry
 from candlewave.ml.settings import TrainSettings
-from candlewave.ml.train import Trained, read_training_data, train
+from candlewave.ml.train import Trained, fits, read_training_data, train
 from candlewave.ml.tuning import search
 from candlewave.services.frame import Service
 from candlewave.services.trainer import metrics
+from candlewave.services.trainer.announce import Announcement, publish_event
 from candlewave.services.trainer.schedule import TrainingSchedule
 from candlewave.telemetry import tracing
 from candlewave.telemetry.admin import Status
@@ -132,11 +133,14 @@ class Trainer:
             pause = self._schedule.failed(self._clock())
             metrics.RUNS.labels("too_little_data").inc()
             _log.warning("too little data to train on", reason=str(error), again_in_seconds=pause.total_seconds())
+            self._say_failed(str(error))
             return None
         except (psycopg.Error, EngineError, BusError, RegistryError) as error:
             pause = self._schedule.failed(self._clock())
             metrics.RUNS.labels("failed").inc()
             _log.warning("training failed", reason=explain(error), again_in_seconds=pause.total_seconds())
+            if isinstance(error, RegistryError):  # without the others nothing can be published
+                self._say_failed(str(error))
             return None
         except StoppedError:
             raise
@@ -145,6 +149,7 @@ class Trainer:
             metrics.RUNS.labels("failed").inc()
             reason = f"{type(error).__name__}: {error}"
             _log.exception("training failed", reason=reason, again_in_seconds=pause.total_seconds())
+            self._say_failed(reason)
             return None
         metrics.RUN_SECONDS.observe(time.perf_counter() - begun)
         decision = "promoted" if trained.decision.promoted else "rejected"
@@ -155,6 +160,9 @@ class Trainer:
         self._asked = []
         self._tell_champion()
         return trained
+
+    def _say_failed(self, reason: str) -> None:
+        publish_event(self._bus, self._settings.model_name, "failed", reason, self._clock())
 
     def _tell_champion(self) -> None:
         champion = self._registry.metadata(CHAMPION)
@@ -233,6 +241,13 @@ def train_once(
     with connect(settings) as conn:
         until = market_now(conn, end)
         data, warnings = read_training_data(conn, config, train_settings, until, on_rows=on_rows)
+    announcement = Announcement(bus, train_settings.model_name, reason)
+    announcement.begin(fits(config, train_settings, len(set(data.markets.tolist()))))
+
+    def fitted() -> None:
+        on_fit()
+        announcement.fitted()
+
     parameters = train_settings.boosting
     if train_settings.search_trials:
         parameters = search(data, config, train_settings, on_fit=on_fit).parameters
@@ -248,5 +263,5 @@ def train_once(
         warnings=warnings,
         parameters=parameters,
         artifact_root=artifact_root(settings),
-        on_fit=on_fit,
+        on_fit=fitted,
     )

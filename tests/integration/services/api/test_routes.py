@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from pydantic import BaseModel
 from tests.integration.services.api.conftest import MARKET, Serve
@@ -234,6 +235,40 @@ def test_models_say_what_they_do(api: httpx.Client) -> None:
     assert models["candlewave"]["roles"][0] == "champion"
     assert models["candlewave"]["horizons_minutes"] == [1, 5]
     assert models["baseline"]["horizons_minutes"] == [15, 60]
+
+
+def test_a_training_is_told_until_its_model_is_registered_or_it_is_silent(
+    serve: Serve, world: World, conn: psycopg.Connection
+) -> None:
+    now = world.clock()
+
+    def event(identity: str, name: str, seconds_ago: float, reason: str, version: str = "") -> None:
+        conn.execute(
+            "INSERT INTO model_events VALUES (%s, 'candlewave', %s, %s, %s, %s)",
+            [identity, version, name, reason, now - timedelta(seconds=seconds_ago)],
+        )
+
+    def training() -> dict[str, Any] | None:
+        found: dict[str, Any] = serve(clock=lambda: now).get("/v1/models").json()  # a fresh one has nothing cached
+        assert all(model["model_version"] for model in found["data"])
+        told: dict[str, Any] | None = found["training"]
+        return told
+
+    assert training() is None
+    event("t1", "training", 100, "since 2026-03-02 12:00:00 UTC: 12 of 48 boosters; first")
+    told = training()
+    assert told is not None
+    assert (told["state"], told["fitted"], told["total"], told["reason"]) == ("running", 12, 48, "first")
+    assert told["since"] == "2026-03-02T12:00:00Z"
+    event("t2", "failed", 90, "too short")
+    told = training()
+    assert told is not None
+    assert (told["state"], told["reason"]) == ("failed", "too short")
+    event("t3", "registered", 80, "first", "1")
+    assert training() is None
+    event("t4", "training", 60, "since 2026-03-02 12:00:00 UTC: 12 of 48 boosters; second")
+    now += timedelta(minutes=20)
+    assert training() is None, "it was interrupted"
 
 
 def test_symbols_tell_their_range_and_price(api: httpx.Client, world: World) -> None:

@@ -14,7 +14,7 @@ from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.cli import app
-from candlewave.contracts.records import DeadLetter, TrainingRequest, decode
+from candlewave.contracts.records import DeadLetter, ModelEvent, TrainingRequest, decode
 from candlewave.contracts.topics import TOPICS, TRAINING_REQUESTS
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
@@ -166,6 +166,12 @@ def test_a_training_that_fails_is_tried_again_and_its_request_kept(
     assert desk.step() is None
     assert desk.waiting == 1
     assert value("candlewave_trainer_runs_total", outcome=outcome) == before + 1
+    with bus.subscribe("told", ["model_events"]) as told:
+        events = [decode(ModelEvent, message.value) for message in told.poll(timeout=1)]
+    if isinstance(failure, psycopg.Error):  # then nothing can be published, either
+        return
+    assert [(e.event, e.model_version, e.occurred_at) for e in events] == [("failed", "", NOW)]
+    assert str(failure) in events[0].reason
     desk.failure = None
     assert desk.step() is None, "not before its pause is over"
     desk.now += timedelta(seconds=15)

@@ -1,6 +1,7 @@
 """Models: what they do, what became of them, how good they are."""
 
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -8,6 +9,7 @@ from psycopg.sql import SQL, Composable, Composed
 from pydantic import Field
 
 from candlewave.contracts.api import Models, PerformanceHistory, Performances
+from candlewave.contracts.trainings import parse_training
 from candlewave.services.api.answers import Answer
 from candlewave.services.api.context import Ctx
 from candlewave.services.api.parameters import (
@@ -30,8 +32,13 @@ ROLES = statement(
 )
 SERVED = statement("SELECT DISTINCT model_name, model_version, horizon_minutes FROM served_predictions")
 EVENTS = statement(
-    "SELECT model_name, model_version, event, reason, occurred_at FROM model_events"
+    "SELECT model_name, model_version, event, reason, occurred_at FROM model_events WHERE model_version <> ''"
     " ORDER BY occurred_at DESC, event = 'registered', event_id DESC LIMIT 2000"
+)
+
+NEWEST_TRAINING = statement(
+    "SELECT event, reason, occurred_at FROM model_events WHERE event IN ('training', 'failed', 'registered')"
+    " ORDER BY occurred_at DESC, event LIMIT 1"
 )
 
 _COLUMNS = (
@@ -73,6 +80,9 @@ STANDING = statement(
 
 routes = router("models")
 _SILENT_AFTER = timedelta(minutes=3)
+_TRAINING_FOR = timedelta(minutes=15)
+"""A training that has said nothing for this long was interrupted."""
+
 _ROLES = ("champion", "challenger", "baseline")
 _Span = Annotated[Literal["1h", "24h", "7d"], Field(description="Window of the figures", examples=["24h"])]
 
@@ -193,7 +203,21 @@ async def models(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
         model["roles"] = sorted(set(model["roles"]), key=_ROLES.index)
         model["horizons_minutes"] = sorted(set(model["horizons_minutes"]))
     data = sorted(found.values(), key=lambda m: (m["model_name"], _number(m["model_version"])), reverse=True)
-    return ctx.answer({"data": data})
+    newest_training = next(iter(await ctx.rows(NEWEST_TRAINING)), None)
+    return ctx.answer({"data": data, "training": _training(newest_training, ctx.clock())})
+
+
+def _training(event: dict[str, Any] | None, now: datetime) -> dict[str, object] | None:
+    """Return the training that runs, or that failed last."""
+    if event is None or event["event"] == "registered":
+        return None
+    told = {"state": "failed", "reason": event["reason"], "updated_at": event["occurred_at"]}
+    if event["event"] == "failed":
+        return {**told, "since": None, "fitted": None, "total": None}
+    running = parse_training(event["reason"])
+    if running is None or now - event["occurred_at"] > _TRAINING_FOR:
+        return None
+    return {**told, **asdict(running), "state": "running"}
 
 
 def _number(version: str) -> tuple[int, str]:

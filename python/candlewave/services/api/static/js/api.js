@@ -246,7 +246,7 @@ export async function readScores(market, signal) {
  * @returns {Promise<import("./types.js").ModelNotes>}
  */
 export async function readModels(signal) {
-  const { data } = await read("models", {}, signal);
+  const { data, training: told } = await read("models", {}, signal);
   const name = (/** @type {Json} */ row) => `${row.model_name} ${row.model_version}`;
   const silent = data.find((/** @type {Json} */ row) => row.is_silent);
   /** @type {Map<string, string>} */
@@ -255,7 +255,8 @@ export async function readModels(signal) {
     const found = row.events.map((/** @type {Json} */ { event, reason }) => (event === "registered" ? /trained on .*/.exec(reason)?.[0] : null)).find(Boolean);
     if (found) trained.set(name(row), found);
   }
-  return { silent: silent ? name(silent) : null, trained };
+  const training = told && { isRunning: told.state === "running", reason: told.reason, since: time(told.since), fitted: told.fitted ?? 0, total: told.total ?? 0 };
+  return { silent: silent ? name(silent) : null, trained, training };
 }
 
 /** News are read of some assets only. @param {unknown} error @returns {Json} */

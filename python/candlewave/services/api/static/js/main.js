@@ -10,7 +10,7 @@ import { forecastNote, showForecasts } from "./panels/forecasts.js";
 import { showAlerts, showFreshness } from "./panels/health.js";
 import { showHeadlines, showMood } from "./panels/news.js";
 import { describe, showAge, showKey, showLegend, showQuote } from "./panels/quote.js";
-import { showScore, SPANS, spanWords } from "./panels/score.js";
+import { showScore, showTraining, SPANS, spanWords } from "./panels/score.js";
 import { showBars, showOutcomes } from "./panels/tables.js";
 import { prefer, preference } from "./preferences.js";
 import { Session } from "./session.js";
@@ -59,7 +59,7 @@ const seen = {
   /** @type {import("./types.js").Score[] | null} */
   scores: null,
   /** @type {import("./types.js").ModelNotes} */
-  notes: { silent: null, trained: new Map() },
+  notes: { silent: null, trained: new Map(), training: null },
   /** @type {import("./types.js").Headline[]} */
   headlines: [],
   /** @type {import("./types.js").Freshness | null} */
@@ -264,9 +264,13 @@ function view(market) {
       drawScore();
       drawKey();
     },
-    scores(scores, notes) {
+    scores(scores) {
       seen.scores = scores;
+      drawScore();
+    },
+    models(notes) {
       seen.notes = notes;
+      showTraining(byId("training"), notes.training);
       drawScore();
     },
     mood: (mood) => showMood(byId("mood"), market.base, mood),
@@ -304,7 +308,7 @@ function view(market) {
 }
 
 /** Where a part's failure is said, if it has shown nothing so far. @type {Record<import("./session.js").Part, string | null>} */
-const PLACES = { bars: "chart-empty", forecasts: "forecasts", scores: "score", mood: "mood", headlines: null, freshness: "layers", alerts: "alerts", past: null, day: null, markets: null };
+const PLACES = { bars: "chart-empty", forecasts: "forecasts", scores: "score", models: null, mood: "mood", headlines: null, freshness: "layers", alerts: "alerts", past: null, day: null, markets: null };
 
 /** @type {import("./session.js").View["failed"]} */
 function failed(part, problem) {

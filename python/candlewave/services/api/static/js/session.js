@@ -8,11 +8,11 @@ import { follow } from "./stream.js";
  * @typedef {import("./types.js").Forecast} Forecast
  * @typedef {import("./types.js").Alert} Alert
  * @typedef {import("./api.js").Problem} Problem
- * @typedef {"bars" | "past" | "forecasts" | "scores" | "mood" | "headlines" | "freshness" | "alerts" | "day" | "markets"} Part
+ * @typedef {"bars" | "past" | "forecasts" | "scores" | "models" | "mood" | "headlines" | "freshness" | "alerts" | "day" | "markets"} Part
  * @typedef {{
  *   bars: (bars: Bar[], isNew: boolean) => void, bar: (bar: Bar) => void, values: () => void,
  *   past: (outcomes: import("./types.js").Outcome[]) => void, forecasts: (forecasts: Forecast[]) => void,
- *   scores: (scores: import("./types.js").Score[], notes: import("./types.js").ModelNotes) => void, mood: (mood: import("./types.js").Mood[]) => void,
+ *   scores: (scores: import("./types.js").Score[]) => void, models: (notes: import("./types.js").ModelNotes) => void, mood: (mood: import("./types.js").Mood[]) => void,
  *   headlines: (headlines: import("./types.js").Headline[]) => void, day: (day: import("./types.js").Day | null) => void,
  *   freshness: (freshness: import("./types.js").Freshness) => void, alerts: (alerts: Alert[], begun: Alert | null) => void,
  *   markets: (markets: import("./types.js").ListedMarket[]) => void, heard: () => void, oldestSeen: () => number,
@@ -29,7 +29,7 @@ const MAX_BARS = 5000;
 const KEPT_BARS = 3000;
 const TICK = 1e3;
 /** Milliseconds after which a part is read again, and after a failure. Events keep the others current. */
-const EVERY = { past: 60e3, scores: 60e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 5e3, bars: Infinity };
+const EVERY = { past: 60e3, scores: 60e3, models: 10e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 5e3, bars: Infinity };
 const AGAIN = 5e3;
 /** @type {Part[]} */
 const FIRST = ["bars", "forecasts"];
@@ -345,7 +345,10 @@ const READERS = {
   },
   past: Session.prototype.readPast,
   scores: async function (signal) {
-    this.view.scores(...(await Promise.all([api.readScores(this.market, signal), api.readModels(signal)])));
+    this.view.scores(await api.readScores(this.market, signal));
+  },
+  models: async function (signal) {
+    this.view.models(await api.readModels(signal));
   },
   alerts: Session.prototype.readAlerts,
   markets: async function (signal) {

@@ -1,7 +1,7 @@
 /** How good the forecasts have been, against the last price and the baseline. */
 
 import { make, makeTable, update } from "../dom.js";
-import { horizon, percent, signed } from "../format.js";
+import { clock, horizon, percent, signed } from "../format.js";
 import { modelName } from "./forecasts.js";
 
 /**
@@ -55,6 +55,20 @@ export function showScore(host, scores, forecasts, span, { silent, trained }) {
     ...[...new Set(main.map(modelName))].filter((name) => trained.has(name)).map((name) => make("p", { className: "foot trained" }, `${name}: ${trained.get(name)}.`)),
     make("p", { className: "foot" }, FOOT),
   );
+}
+
+/**
+ * That a model is being trained, or why the last training came to nothing.
+ * @param {HTMLElement} host
+ * @param {import("../types.js").Training | null} training
+ */
+export function showTraining(host, training) {
+  host.hidden = training === null;
+  if (!training) return;
+  const { isRunning, reason, since, fitted, total } = training;
+  const begun = since === null ? "" : ` since ${clock(since)}`;
+  const text = isRunning ? `A model is being trained${begun}: ${percent(total ? fitted / total : 0, 0)} done (${reason}).` : `The last training failed: ${reason}.`;
+  update(host, document.createTextNode(text));
 }
 
 /** @type {{text: string, meaning: string}[]} */
