@@ -40,9 +40,9 @@ stack-down: ## Stop the stack and keep its data (docker compose down --volumes r
 test: setup ## All tests that need nothing but Python
 	@$(BIN)/pytest -n 2 --dist worksteal
 
-test-stack: setup ## Tests on RISINGWAVE_URL and KAFKA_BOOTSTRAP_SERVERS
-	@$(BIN)/pytest -m stack
-	@$(BIN)/pytest tests/golden
+test-stack: setup ## Tests on a real Kafka (started from Maven Central, or KAFKA_BOOTSTRAP_SERVERS) and on RISINGWAVE_URL
+	@$(BIN)/pytest -m stack -ra
+	@[ -z "$$RISINGWAVE_URL" ] || $(BIN)/pytest tests/golden
 
 test-browser: setup ## Tests of the dashboard in Chromium (Debian package chromium)
 	@$(BIN)/pytest -m browser tests/browser

@@ -11,6 +11,7 @@ import hypothesis
 import psycopg
 import pytest
 from tests import reaper as reaper_module
+from tests.worlds import kafka
 from tests.worlds.engine import Databases
 
 from candlewave.core.config import Config
@@ -67,6 +68,16 @@ def server(data_root: Path) -> Iterator[EmbeddedServer]:
     """One embedded server for the session (for each worker under xdist)."""
     with embedded.start(data_root / "session", conf=FAST) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Addresses of a real Kafka: those of KAFKA_BOOTSTRAP_SERVERS, else of a broker of the session's own."""
+    if servers := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        yield servers
+        return
+    with kafka.running(failed=lambda: bool(request.session.testsfailed)) as broker:
+        yield broker.address
 
 
 @pytest.fixture(scope="session")

@@ -45,9 +45,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         brokers: Sequence[object] = mock.list_topics(timeout=10).brokers.values()
         stage = KafkaStage({"bootstrap.servers": ",".join(str(b).split("/")[0] for b in brokers)}, mock)
     else:
-        settings = Settings()
-        if not settings.kafka_bootstrap_servers:
-            pytest.skip("KAFKA_BOOTSTRAP_SERVERS is not set")
-        stage = KafkaStage(client_config(settings), None)
+        servers = request.getfixturevalue("kafka_servers")
+        stage = KafkaStage(client_config(Settings(KAFKA_BOOTSTRAP_SERVERS=servers)), None)
     yield stage
     stage.close()
