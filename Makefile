@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup wheel demo stack-up stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup wheel demo mlflow stack-up stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ wheel: setup ## Build dist/candlewave-*.whl, which works without this checkout
 
 demo: setup ## Live candles, forecasts and their errors in the browser; SOURCE=simulate|kraken|coinbase|binance|binanceus|bybit|file FILE=trades.csv.gz
 	@$(BIN)/candlewave demo --source $(SOURCE) $(if $(FILE),--file $(FILE))
+
+mlflow: setup ## MLflow's page of the demo's trainings, at http://127.0.0.1:5000
+	@$(BIN)/candlewave mlflow
 
 stack-up: ## The whole real stack on this machine: Kafka, RisingWave, Elasticsearch, MLflow, observability, services (needs Docker)
 	@compose/prepare.sh

@@ -75,6 +75,8 @@ def demo(
         fail("--source file and --file FILE belong together (make demo SOURCE=file FILE=trades.csv.gz)")
     settings = embedded_settings("demo")
     refuse_owned(settings)
+    if source is TradeSource.SIMULATE:
+        refuse_other_signal(settings, signal)
     everywhere = _exchange_config(settings, source) if source.is_exchange else {}
     address = f"http://127.0.0.1:{_free_port(port)}"
     logs = settings.data_dir / "logs"
@@ -280,6 +282,19 @@ def refuse_owned(settings: "Settings") -> None:
         fail(
             f"the data directory {settings.data_dir.absolute()} is in use by process {owner}, perhaps another demo;"
             " nothing was changed. Stop it with `candlewave down`, or choose another directory with CANDLEWAVE_DATA_DIR"
+        )
+
+
+def refuse_other_signal(settings: "Settings", signal: float) -> None:
+    """End the command before anything is changed when the data directory has a market with another signal."""
+    from candlewave.services.ingest.simulate import kept_signal
+
+    kept = kept_signal(settings.data_dir / "simulator.json")
+    if kept is not None and kept != signal:
+        fail(
+            f"{settings.data_dir.absolute()} has a simulated market with --signal {kept:g}; it continues with"
+            f" `candlewave demo --signal {kept:g}`. Another signal needs a data directory of its own:"
+            f" CANDLEWAVE_DATA_DIR=.candlewave-signal-{signal:g} candlewave demo --signal {signal:g}"
         )
 
 

@@ -1,5 +1,6 @@
 """Commands that read from the REST API: forecasts, candles, performance, markets, news, alerts."""
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,10 @@ Key = Annotated[
     str | None, typer.Option(envvar="CANDLEWAVE_API_KEY", help="API key, where one is needed.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The API's answer as JSON.")]
-Exchange = Annotated[str | None, typer.Option(help="The API's default if left out.", show_default=False)]
+Exchange = Annotated[
+    str | None,
+    typer.Option(help="If left out, the API's default, or where the market's newest data are.", show_default=False),
+]
 Symbol = Annotated[str, typer.Argument(help="Such as BTC-USD.")]
 Limit = Annotated[int, typer.Option(help="Rows, newest first.", min=1, max=1000)]
 _URL = "http://127.0.0.1:8000"
@@ -171,7 +175,7 @@ def _show(
     for column in columns:
         table.add_column(column.replace("_", " "))
     for row in rows:
-        table.add_row(*(_text(getattr(row, column)) for column in columns))
+        table.add_row(*(_text(getattr(row, column), is_price=column in _PRICES) for column in columns))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
@@ -182,13 +186,23 @@ def _with_data(client: "Client") -> str:
     return f"There are data of: {', '.join(found)} (choose with --exchange)." if found else "No market has data."
 
 
-def _text(value: object) -> str:
+_PRICES = {"open", "high", "low", "close", "last_price", "price_q10", "price_q50", "price_q90"}
+
+
+def price_decimals(price: float) -> int:
+    """Return the decimals with which a ten-thousandth of a price is visible, at least two, as on the page."""
+    return max(2, min(12, 4 - math.floor(math.log10(abs(price))))) if price else 2
+
+
+def _text(value: object, *, is_price: bool = False) -> str:
     from datetime import datetime
 
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
+    if is_price and isinstance(value, float):
+        return f"{value:.{price_decimals(value)}f}"
     if isinstance(value, float):
         return f"{value:.8g}" if abs(value) >= 10 else f"{value:.4f}"
     return str(value)

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(train)
     app.command("model-trainer")(model_trainer)
+    app.command("mlflow")(mlflow_page)
     app.add_typer(_models, name="models")
     _models.command("list")(list_models)
     _models.command()(rollback)
@@ -97,6 +98,35 @@ def model_trainer() -> None:
     settings, config = load_project()
     train_settings = TrainSettings.load()
     raise typer.Exit(run_service("model-trainer", settings, lambda service: main(service, config, train_settings)))
+
+
+def mlflow_page(
+    port: Annotated[int, typer.Option(help="Port of the page on 127.0.0.1.", min=1, max=65535)] = 5000,
+) -> None:
+    """Serve MLflow's page of the registry in the data directory: trainings, their figures and verdicts.
+
+    Each run's description has the decision and the figures it rests on. Metrics without a prefix are over all folds
+    together, those with ``fold_`` have a step per fold. Ctrl-C stops it.
+    """
+    import os
+
+    from candlewave.cli.common import fail, load_settings
+    from candlewave.ml.registry import artifact_root, open_registry
+
+    settings = load_settings()
+    if settings.mlflow_tracking_uri is not None:
+        fail(
+            "MLFLOW_TRACKING_URI names a server, which has this page itself; unset it for the one in the data directory"
+        )
+    if not settings.data_dir.exists():
+        fail(f"there is no {settings.data_dir} (CANDLEWAVE_DATA_DIR): `make demo` or `candlewave up` makes it")
+    uri, root = open_registry(settings).tracking_uri, artifact_root(settings)
+    typer.echo(f"MLflow: http://127.0.0.1:{port}/ (Ctrl-C stops it)")
+    sys.stdout.flush()
+    options = ["--backend-store-uri", uri, "--default-artifact-root", str(root), "--host", "127.0.0.1"]
+    os.execv(
+        sys.executable, [sys.executable, "-m", "mlflow", "server", *options, "--port", str(port), "--workers", "1"]
+    )
 
 
 def list_models() -> None:

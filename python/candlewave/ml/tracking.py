@@ -45,7 +45,12 @@ def log_training(
         run = client.create_run(
             _experiment(client, artifact_root),
             run_name=f"{registry.name} {end:%Y-%m-%d %H:%M}",
-            tags={"reason": reason[:400], "decision": decision.reason[:4_000], "train_end": end.isoformat()},
+            tags={
+                "reason": reason[:400],
+                "decision": decision.reason[:4_000],
+                "train_end": end.isoformat(),
+                "mlflow.note.content": describe(examined, decision, reason),
+            },
         )
     except Exception as error:
         raise RegistryError(f"cannot begin a run: {in_a_line(error)}") from error
@@ -122,22 +127,46 @@ def _parameters(examined: Examined, parameters: BoostingParameters) -> Mapping[s
 
 
 def _metrics(client: "MlflowClient", run_id: str, examined: Examined) -> None:
+    """Write ``<candidate>_<figure>_<horizon>m`` over all folds together, and ``fold_…`` with a step per fold.
+
+    MLflow's page shows a metric's last value: without the prefix, one's last fold would stand beside another's whole.
+    """
     for horizon, walked in examined.walked.items():
         for name, outcome in walked.candidates.items():
-            loss = pinball(outcome.quantiles, outcome.realised)
-            for fold in range(len(examined.folds)):
-                chosen = walked.fold == fold
-                if not chosen.any():  # a hole in the history: nothing of that time has a label
-                    continue
-                error = np.abs(outcome.realised - outcome.quantiles[:, 1])[chosen]
-                client.log_metric(run_id, f"{name}_pinball_{horizon}m", float(loss[chosen].mean()), step=fold)
-                client.log_metric(run_id, f"{name}_mae_{horizon}m", float(error.mean()), step=fold)
-                inside = coverage(outcome.quantiles, outcome.realised)[chosen]
-                client.log_metric(run_id, f"{name}_coverage_{horizon}m", float(inside.mean()), step=fold)
+            figures = {
+                "pinball": pinball(outcome.quantiles, outcome.realised),
+                "mae": np.abs(outcome.realised - outcome.quantiles[:, 1]),
+                "coverage": coverage(outcome.quantiles, outcome.realised).astype(np.float64),
+                "last_price_mae": np.abs(outcome.realised),
+            }
+            for figure, values in figures.items():
+                label = f"{figure}_{horizon}m" if figure == "last_price_mae" else f"{name}_{figure}_{horizon}m"
+                client.log_metric(run_id, label, float(values.mean()))
+                for fold in range(len(examined.folds)):
+                    chosen = walked.fold == fold
+                    if chosen.any():  # else a hole in the history: nothing of that time has a label
+                        client.log_metric(run_id, f"fold_{label}", float(values[chosen].mean()), step=fold)
             verdict = judge(outcome)
             client.log_metric(run_id, f"{name}_skill_{horizon}m", verdict.skill.value)
             client.log_metric(run_id, f"{name}_interval_skill_{horizon}m", verdict.interval_skill.value)
-        for name, figure in walked.errors.items():
-            client.log_metric(run_id, f"{name}_mae_{horizon}m", figure)
-        still = np.abs(next(iter(walked.candidates.values())).realised)
-        client.log_metric(run_id, f"last_price_mae_{horizon}m", float(still.mean()))
+        for name, error in walked.errors.items():
+            client.log_metric(run_id, f"{name}_mae_{horizon}m", error)
+
+
+def describe(examined: Examined, decision: Decision, reason: str) -> str:
+    """Return the run's description on MLflow's page: the verdict, and the figures that it rests on."""
+    lines = [
+        f"**{'Promoted' if decision.promoted else 'Not promoted'}**: {decision.reason}",
+        "",
+        f"Trained because: {reason}. Errors are mean absolute errors in basis points, on data the folds had not seen.",
+        "",
+        "| ahead | candidate | error | last price | skill, 95 % interval | forecasts |",
+        "|---|---|---|---|---|---|",
+    ]
+    for v in examined.verdicts:
+        low, value, high = (100 * figure for figure in (v.skill.low, v.skill.value, v.skill.high))
+        lines.append(
+            f"| {v.horizon_minutes}m | {examined.chosen[v.horizon_minutes]} | {v.mae * 1e4:.3f} |"
+            f" {v.last_price_mae * 1e4:.3f} | {value:+.2f} % [{low:+.2f}, {high:+.2f}] | {v.forecasts:,} |"
+        )
+    return "\n".join([*lines, "", *(f"- {warning}" for warning in examined.warnings)])

@@ -20,6 +20,7 @@ from candlewave.ml.baseline import LastPriceBaseline, fit_baseline
 from candlewave.ml.dataset import Dataset, known_labels
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError, artifact_root, open_registry
 from candlewave.ml.train import Trained, train
+from candlewave.ml.walk import CANDIDATES
 from candlewave.services.predictor.forecast import select
 from candlewave.services.predictor.reading import read_baseline
 
@@ -101,7 +102,17 @@ def test_the_run_keeps_parameters_metrics_per_fold_plots_and_a_signature(
     assert found.info.status == "FINISHED"
     assert found.data.params["trees"] == "15"
     assert found.data.params["fingerprint"] == planted(MINUTES, 0.5).fingerprint()
-    assert [m.step for m in client.get_metric_history(trained.run_id, "pooled_pinball_1m")] == [0, 1, 2]
+    assert [m.step for m in client.get_metric_history(trained.run_id, "fold_pooled_pinball_1m")] == [0, 1, 2]
+    metrics = found.data.metrics
+    by_candidate = {n: metrics[f"{n}_mae_1m"] for n in CANDIDATES if f"{n}_mae_1m" in metrics}
+    [first] = [v for v in trained.verdicts if v.horizon_minutes == 1]
+    # What the page shows is of the same rows: the chosen candidate's error and the last price's make the skill.
+    assert by_candidate[found.data.params["candidate_1m"]] == pytest.approx(first.mae)
+    assert metrics["last_price_mae_1m"] == pytest.approx(first.last_price_mae)
+    note = found.data.tags["mlflow.note.content"]
+    assert note.startswith("**Promoted**: " if trained.decision.promoted else "**Not promoted**: ")
+    assert f"| 1m | {found.data.params['candidate_1m']} | {first.mae * 1e4:.3f} |" in note
+    assert "- feature x is constant" in note
     assert found.data.metrics["ridge_mae_1m"] < found.data.metrics["last_price_mae_1m"]
     names = {f.path for f in client.list_artifacts(trained.run_id, "plots")}
     assert names == {f"plots/{n}.png" for n in ("importance", "calibration", "error_by_hour", "forecast_vs_actual")}

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from candlewave.cli import app
 from candlewave.cli.demo import TradeSource, _exchange_config, _signals
 from candlewave.core.config import load_config
 from candlewave.core.settings import Settings
@@ -62,3 +64,13 @@ def test_the_examples_of_the_shipped_configuration_are_markets(tmp_path: Path) -
     path = tmp_path / "three.toml"
     path.write_text("\n".join(lines))
     assert [str(m) for m in load_config(path).markets] == ["kraken BTC/USD", "coinbase BTC/USD", "binance BTC/USDT"]
+
+
+def test_another_signal_is_refused_before_anything_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(tmp_path))
+    state = tmp_path / "simulator.json"
+    state.write_text('{"options": {"signal": 0.3}, "start": "2026-01-01T00:00:00+00:00", "state": {}}')
+    result = CliRunner().invoke(app, ["demo", "--signal", "0"])
+    assert result.exit_code == 1
+    assert "CANDLEWAVE_DATA_DIR=.candlewave-signal-0 candlewave demo --signal 0" in result.output
+    assert list(tmp_path.iterdir()) == [state]

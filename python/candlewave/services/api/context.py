@@ -81,12 +81,15 @@ class Context:
     async def market(self, symbol: str, exchange: str | None) -> tuple[str, str]:
         """Return exchange and symbol as the engine has them.
 
+        Without an exchange it is the configured default; if nothing of that has arrived, the one with the newest data.
+
         Raises:
             ProblemError: 404, there is no such market; it names the nearest.
         """
         wanted = normalise_symbol(symbol) or symbol.upper()
-        place = exchange or self.config.default_exchange
-        known = [(row["exchange"], row["symbol"]) for row in await self.markets()]
+        rows = await self.markets()
+        place = exchange or self._place(rows, wanted)
+        known = [(row["exchange"], row["symbol"]) for row in rows]
         for found in known:
             if found[0].lower() == place.lower() and found[1].upper() == wanted:
                 return found
@@ -106,6 +109,11 @@ class Context:
             f"There is no {symbol_id(wanted)} on {place}.{hint}",
             nearest=close[:3],
         )
+
+    def _place(self, rows: list[Row], symbol: str) -> str:
+        default = self.config.default_exchange
+        arrived = {r["exchange"]: r["last_ts"] for r in rows if r["symbol"].upper() == symbol and r["last_ts"]}
+        return default if default in arrived or not arrived else max(arrived, key=lambda name: arrived[name])
 
     async def exchange(self, exchange: str) -> str:
         """Return an exchange as the engine has it.

@@ -210,13 +210,13 @@ class OhlcAudit:
         symbol: str | None = None,
         on_candle: Callable[[], None] = lambda: None,
     ) -> tuple[int, list[Difference]]:
-        """Compute up to ``count`` random closed candles again; return how many, and what differs.
+        """Compute up to ``count`` random closed candles again; return how many different ones, and what differs.
 
         ``exchange`` and ``symbol`` choose the markets, all if None. Half of the candles are of the last two hours,
         where mistakes are made. Stored candle and trades are read in one snapshot. ``on_candle`` is called after each.
         """
         differences: list[Difference] = []
-        audited = 0
+        audited: set[tuple[object, ...]] = set()
         markets = self._rows(
             "SELECT exchange, symbol, timeframe, min(open_time), max(open_time) FROM candles"
             " GROUP BY exchange, symbol, timeframe ORDER BY exchange, symbol, timeframe"
@@ -235,7 +235,10 @@ class OhlcAudit:
             on_candle()
             if candle is None or computed is None:
                 continue
-            audited += 1
+            key = (candle.exchange, candle.symbol, candle.timeframe, candle.open_time)
+            if key in audited:
+                continue
+            audited.add(key)
             AUDITED.inc()
             found = compare(candle, computed)
             if found:
@@ -244,7 +247,7 @@ class OhlcAudit:
         for difference in differences:
             if self._on_difference is not None:
                 self._on_difference(difference)
-        return audited, differences
+        return len(audited), differences
 
     def compute(self, stored: Candle) -> Candle | None:
         """Return what a candle should be by its raw trades and loaded minutes; None when some of them have expired."""

@@ -194,6 +194,15 @@ def load_state(path: Path, options: dict[str, Any]) -> tuple[datetime, dict[str,
     return datetime.fromisoformat(content["start"]), content["state"]
 
 
+def kept_signal(path: Path) -> float | None:
+    """Return the signal of the earlier run; None when there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return float(content["options"]["signal"])
+
+
 def _count(batch: Batch, origin: Origin) -> None:
     counts = np.bincount(batch.symbol[batch.seq > 0], minlength=len(batch.symbols)).tolist()
     for market, count in zip(batch.symbols, counts, strict=True):

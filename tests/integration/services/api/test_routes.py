@@ -271,6 +271,12 @@ def test_a_training_is_told_until_its_model_is_registered_or_it_is_silent(
     assert training() is None, "it was interrupted"
 
 
+def test_without_an_exchange_the_market_with_data_is_meant(api: httpx.Client, conn: psycopg.Connection) -> None:
+    conn.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")  # the default; nothing has arrived
+    assert get(api, "candles", symbol="BTC-USD", limit="1")["exchange"] == "simulated"
+    assert get(api, "candles", symbol="BTC-USD", exchange="simulated", limit="1")["data"]
+
+
 def test_symbols_tell_their_range_and_price(api: httpx.Client, world: World) -> None:
     [market] = [m for m in get(api, "symbols")["data"] if m["exchange"] == "simulated" and m["symbol"] == "BTC/USD"]
     assert market["is_synthetic"] is True

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -195,3 +196,18 @@ def test_the_exchanges_own_candles_are_compared_minute_by_minute() -> None:
     assert (result.compared, result.only_here, result.only_there) == (3, 1, 1)
     assert len(result.differing) == 2
     assert "2026-02-02T00:01Z" in result.differing[0]
+
+
+class _SameEachTime(random.Random):
+    """Chooses the first of everything."""
+
+    def random(self) -> float:
+        return 0.0
+
+    def choice(self, choices: Any) -> Any:
+        return choices[0]
+
+
+def test_only_different_candles_are_counted(audited: Engine) -> None:
+    checker = OhlcAudit(audited.conn, FILL, rng=_SameEachTime())
+    assert checker.sample(20)[0] <= 2, "one of all history, one of the last two hours"
