@@ -54,6 +54,7 @@ def _service(service: dict[str, Any], compose: dict[str, Any], root: Path) -> It
             yield f"no file {source}"
         if source and not is_path and source not in compose.get("volumes", {}):
             yield f"no volume {source}"
+    yield from _expanded(service, root)
     for port in service.get("ports", []):
         host = port.get("host_ip", "") if isinstance(port, dict) else str(port)
         if not plain(host).startswith("127.0.0.1"):
@@ -62,6 +63,16 @@ def _service(service: dict[str, Any], compose: dict[str, Any], root: Path) -> It
         yield "privileged, or in the host's network"
     if ours:
         yield from _own(service)
+
+
+def _expanded(service: dict[str, Any], root: Path) -> Iterator[str]:
+    """Files in which a program expands variables name, also in comments, only those that it has."""
+    if "-config.expand-env=true" in (service.get("command") or []):
+        for entry in service.get("volumes", []):
+            for file in sorted((root / entry.split(":")[0]).glob("*.yaml")) if entry.startswith("./") else []:
+                for name in re.findall(r"\$\{([^}:]*)", file.read_text()):
+                    if name not in service.get("environment", {}):
+                        yield f"{file.name} expands ${{{name}}}, which it has not"
 
 
 def _own(service: dict[str, Any]) -> Iterator[str]:

@@ -40,7 +40,7 @@ def api_server(cluster: Cluster) -> Iterator[str]:
             if "ipBlock" in peer and _reaches(peer["ipBlock"], "10.96.0.1")
             for entry in rule.get("ports") or [{}]
         }
-        if _has_token(cluster, pod):
+        if has_token(cluster, pod):
             for port in API_SERVER:
                 if port not in opened:
                     yield f"{pod.owner}: has a token, but may not send to the API server at {port}"
@@ -48,7 +48,7 @@ def api_server(cluster: Cluster) -> Iterator[str]:
             yield f"{pod.owner}: has no token, but may send to the network of the API server"
 
 
-def _has_token(cluster: Cluster, pod: Pod) -> bool:
+def has_token(cluster: Cluster, pod: Pod) -> bool:
     """Whether a pod talks to the API server; Strimzi's do as operators, and as brokers that look for their rack."""
     if not pod.written_by_operator:
         return bool(pod.spec.get("automountServiceAccountToken"))

@@ -19,7 +19,7 @@ from typer.main import get_command
 from candlewave.cli import app
 from candlewave.services.ingest.exchange import PROFILES
 
-_PRIVATE = {"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
+PRIVATE = {"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
 _ONE_ACTIVE = ("technical-indicators", "model-error-monitor", "model-trainer")
 
 
@@ -200,7 +200,7 @@ def _outside(pod: Pod, rule: Document, allowed: set[str], api: set[str]) -> Iter
     names = {pod.name, pod.owner}
     private = {net for peer in rule.get("to", []) for net in peer.get("ipBlock", {}).get("except", [])}
     public = {port for _, port in exchange_ports()} if pod.name == "trade-to-ohlc" else {443}
-    if names & allowed and ports == public and private >= _PRIVATE:
+    if names & allowed and ports == public and private >= PRIVATE:
         return
     if (names & api or "strimzi.io/kind" in pod.labels) and ports <= {443, 6443, 10250}:
         return

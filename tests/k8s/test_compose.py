@@ -78,6 +78,12 @@ _GOOD = {
         (lambda s: s["kafka"].update(volumes=["./missing:/x"]), "no file ./missing"),
         (lambda s: s["kafka"].update(volumes=["missing:/x"]), "no volume missing"),
         (lambda s: s["kafka"].update(ports=["9092:9092"]), "open to other machines"),
+        (
+            lambda s: s["loki"].update(
+                command=["-config.expand-env=true"], volumes=["./k8s/base/observability/loki/config:/etc/loki:ro"]
+            ),
+            "loki.yaml expands ${S3_ENDPOINT}, which it has not",
+        ),
         (lambda s: s["kafka"].update(privileged=True), "privileged"),
         (lambda s: s["trade-to-ohlc"].update(read_only=False), "read_only is not True"),
         (lambda s: s["trade-to-ohlc"]["environment"].update(LOGLEVEL="INFO"), "LOGLEVEL is no setting"),

@@ -144,6 +144,15 @@ def test_the_update_bot_finds_every_version() -> None:
             assert any(re.search(text, str(file)) for text in patterns), file
 
 
+def test_commands_install_the_versions_of_the_table() -> None:
+    install = (ROOT / "docs" / "kubernetes" / "install.md").read_text()
+    versions = re.findall(r"^\| .* \| (v?\d[\w.]*) \|", install, re.MULTILINE)
+    commands = install.partition("In commands,")[2].partition("```sh\n")[2].partition("```")[0]
+    assert len(versions) == 6
+    for version in versions:
+        assert re.search(rf"(?<![\d.]){re.escape(version)}(?!\.?\d)", commands), version
+
+
 def test_servers_are_of_the_version_that_our_clients_are() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     text = "".join(path.read_text() for path in [ROOT / "compose.yaml", *(ROOT / "k8s" / "base").rglob("*.yaml")])
