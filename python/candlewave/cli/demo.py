@@ -75,6 +75,7 @@ def demo(
         fail("--source file and --file FILE belong together (make demo SOURCE=file FILE=trades.csv.gz)")
     settings = embedded_settings("demo")
     refuse_owned(settings)
+    refuse_missing(settings)
     if source is TradeSource.SIMULATE:
         refuse_other_signal(settings, signal)
     everywhere = _exchange_config(settings, source) if source.is_exchange else {}
@@ -283,6 +284,14 @@ def refuse_owned(settings: "Settings") -> None:
             f"the data directory {settings.data_dir.absolute()} is in use by process {owner}, perhaps another demo;"
             " nothing was changed. Stop it with `candlewave down`, or choose another directory with CANDLEWAVE_DATA_DIR"
         )
+
+
+def refuse_missing(settings: "Settings") -> None:
+    """End the command before anything is changed when the machine lacks something."""
+    from candlewave.core.requirements import missing_requirements
+
+    if problems := missing_requirements(settings.data_dir):
+        fail("; ".join(problems))
 
 
 def refuse_other_signal(settings: "Settings", signal: float) -> None:

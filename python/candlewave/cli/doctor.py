@@ -26,14 +26,21 @@ WHERE m.minute > %(now)s::timestamptz AND e.minute IS NULL
 
 @app.callback()
 def doctor(context: typer.Context) -> None:
-    """Find what is unhealthy in the engine; the commands below also repair it.
+    """Find what this machine lacks, and what is unhealthy in the engine; the commands below also repair it.
 
-    Alone it lists the embedded engine's views that every change recomputes in full, because their header declares no
-    footprint.
+    Alone it names every missing requirement (libraries of the system, disk, memory), with exit code 1, and lists the
+    embedded engine's views that every change recomputes in full, because their header declares no footprint.
     """
     if context.invoked_subcommand is not None:
         return
     settings = embedded_settings("doctor")
+    from candlewave.core.requirements import missing_requirements
+
+    if problems := missing_requirements(settings.data_dir):
+        for problem in problems:
+            typer.echo(f"missing: {problem}")
+        raise typer.Exit(1)
+    typer.echo("This machine has what candlewave needs.")
     from candlewave.engine.connect import connect
 
     with connect(settings) as conn:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candlewave.core.errors import CandlewaveError
+from candlewave.core.errors import CandlewaveError, one_line
+from candlewave.core.requirements import openmp_problem
 from candlewave.ml.baseline import DEFAULT_SPREAD, LastPriceBaseline
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import trainable
@@ -32,6 +33,10 @@ _SHARES = (0.25, 0.5, 0.75, 1.0)
 _MIN_ROWS = 300
 _MIN_FITTED = 20
 _MIN_APART = 30
+
+
+class MissingLibraryError(CandlewaveError):
+    """A library of the system is not installed."""
 
 
 class TooLittleDataError(CandlewaveError):
@@ -159,8 +164,7 @@ def load_model(folder: Path, *, version: str | None = None, served: Sequence[int
         ValueError: it is of a format that this version of candlewave does not know.
         OSError, KeyError, lightgbm.basic.LightGBMError: files are missing or broken.
     """
-    from lightgbm import Booster
-
+    lightgbm = load_lightgbm()
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     if about["format"] != FORMAT:
         raise ValueError(f"{folder}: format {about['format']}, this version of candlewave reads {FORMAT}")
@@ -181,7 +185,7 @@ def load_model(folder: Path, *, version: str | None = None, served: Sequence[int
         models={
             int(h): HorizonModel(
                 {
-                    market: tuple(Booster(model_file=folder / _file(int(h), n, q)) for q in QUANTILES)  # type: ignore[misc]
+                    market: tuple(lightgbm.Booster(model_file=folder / _file(int(h), n, q)) for q in QUANTILES)
                     for n, market in enumerate(m["boosters"])
                 },
                 tuple(m["anchors"]),
@@ -295,14 +299,26 @@ def _loss(error: NDArray[np.float64], quantile: float) -> NDArray[np.float64]:
     return loss
 
 
+def load_lightgbm() -> Any:
+    """Return LightGBM, which needs a library of the system.
+
+    Raises:
+        MissingLibraryError: it is not installed; the text names its package.
+    """
+    try:
+        import lightgbm
+    except OSError as error:
+        raise MissingLibraryError(openmp_problem() or f"LightGBM cannot be loaded: {one_line(error)}") from error
+    return lightgbm
+
+
 def _boost(
     design: NDArray[np.float32],
     target: NDArray[np.float64],
     parameters: BoostingParameters,
     on_fit: Callable[[], None],
 ) -> tuple[Any, Any, Any]:
-    import lightgbm
-
+    lightgbm = load_lightgbm()
     common: Mapping[str, Any] = {
         "objective": "quantile",
         "learning_rate": parameters.learning_rate,
