@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCE ?= simulate
 FILE ?=
+SIZE ?=
 
-.PHONY: help setup tools wheel demo mlflow stack-up stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup tools wheel demo mlflow stack-up stack-doctor stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,13 +44,18 @@ demo: setup ## Live candles, forecasts and their errors in the browser; SOURCE=s
 mlflow: setup ## MLflow's page of the demo's trainings, at http://127.0.0.1:5000
 	@$(BIN)/candlewave mlflow
 
-stack-up: ## The whole real stack on this machine: Kafka, RisingWave, Elasticsearch, MLflow, observability, services (needs Docker)
-	@compose/prepare.sh
-	@docker compose --env-file .candlewave/stack/env up --detach --build --wait
-	@echo "dashboard http://127.0.0.1:8000  Grafana http://127.0.0.1:3000 (admin, .candlewave/stack/secrets/grafana-password)  MLflow http://127.0.0.1:5000"
+stack-up: ## The real stack on this machine (needs Docker); SIZE=full (16 GB) or small (8 GB: no Elasticsearch, no observability)
+	@compose/prepare.sh $(SIZE)
+	@docker compose --env-file .candlewave/stack/env up --detach --build --wait --remove-orphans
+	@echo "dashboard http://127.0.0.1:8000  MLflow http://127.0.0.1:5000"
+	@! grep -q ^COMPOSE_PROFILES=full .candlewave/stack/env || echo "Grafana http://127.0.0.1:3000 (admin, .candlewave/stack/secrets/grafana-password)"
+
+stack-doctor: ## What of the stack is unhealthy, and why
+	@docker compose --env-file .candlewave/stack/env ps --all --format 'table {{.Service}}\t{{.Status}}'
+	@docker compose --env-file .candlewave/stack/env exec -T predictions-api candlewave stack doctor
 
 stack-down: ## Stop the stack and keep its data (docker compose down --volumes removes them)
-	@docker compose --env-file .candlewave/stack/env down
+	@docker compose --env-file .candlewave/stack/env --profile full down
 
 test: tools ## All tests that need nothing but Python
 	@$(BIN)/pytest -n 2 --dist worksteal

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.k8s import compose
 from tests.k8s.cluster import ROOT, Cluster, labels_of, name_of, title
+from tests.k8s.pods import amount
 
 _KUBECTL = """#!/bin/bash
 printf '%s\\n' "$*" >> "$CALLS"
@@ -193,20 +195,50 @@ def _secret(scripts: Scripts) -> dict[str, str]:
     return {name: base64.b64decode(value).decode() for name, value in data.items()}
 
 
-def test_the_stack_finds_its_secrets(tmp_path: Path) -> None:
-    script = tmp_path / "compose" / "prepare.sh"
-    script.parent.mkdir()
+def prepare(folder: Path, *size: str) -> dict[str, str]:
+    """Run compose/prepare.sh in a folder of its own, and return the variables it writes."""
+    script = folder / "compose" / "prepare.sh"
+    script.parent.mkdir(exist_ok=True)
     shutil.copy(ROOT / "compose" / "prepare.sh", script)
-    subprocess.run([script], check=True)
+    subprocess.run([script, *size], check=True)
+    return dict(line.split("=", 1) for line in (folder / ".candlewave" / "stack" / "env").read_text().splitlines())
+
+
+@pytest.mark.parametrize("size", compose.SIZES)
+def test_the_stack_finds_its_secrets(tmp_path: Path, size: str) -> None:
+    given = prepare(tmp_path, size)
     stack = tmp_path / ".candlewave" / "stack"
     assert stack.stat().st_mode & 0o077 == 0, "others may look in"
     text = (ROOT / "compose.yaml").read_text()
-    given = dict(line.split("=", 1) for line in (stack / "env").read_text().splitlines())
-    assert set(re.findall(r"(?<!\$)\$\{([A-Z0-9_]+)", text)) == set(given)
-    assert all(given.values())
-    for name, entry in yaml.safe_load(text)["secrets"].items():
+    document = yaml.safe_load(text)
+    named = set(re.findall(r"(?<!\$)\$\{([A-Z0-9_]+)", text))
+    # Without a value in the file, a variable of a container has that of the stack, or none.
+    passed = {
+        key
+        for s in document["services"].values()
+        for key, value in (s.get("environment") or {}).items()
+        if value is None
+    }
+    assert named <= set(given)
+    assert all(given[name] for name in named - {"MIGRATE_OPTIONS"})
+    assert set(given) - named == (passed | {"COMPOSE_PROFILES"} if size == "full" else set())
+    for name, entry in document["secrets"].items():
         assert (tmp_path / entry["file"]).read_text(), name
     identities = json.loads((stack / "secrets" / "s3.json").read_text())["identities"]
     assert identities[0]["credentials"] == [{"accessKey": given["S3_ACCESS_KEY"], "secretKey": given["S3_SECRET_KEY"]}]
-    subprocess.run([script], check=True)
-    assert given == dict(line.split("=", 1) for line in (stack / "env").read_text().splitlines())
+    assert prepare(tmp_path) == given, "size and secrets stay"
+
+
+@pytest.mark.parametrize("size", compose.SIZES)
+def test_the_stack_fits_its_size(tmp_path: Path, size: str) -> None:
+    given = prepare(tmp_path, size)
+    profiles, room = compose.SIZES[size]
+    assert given.get("COMPOSE_PROFILES", "") == ",".join(profiles)
+    document = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    assert compose.memory(document, profiles, given) <= room
+    assert int(given["RISINGWAVE_COMPUTE_BYTES"]) < amount(given["RISINGWAVE_MEMORY"].removesuffix("m") + "Mi")
+
+
+def test_a_size_is_small_or_full(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        prepare(tmp_path, "medium")

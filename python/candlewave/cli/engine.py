@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from candlewave.cli import doctor, sql
+from candlewave.cli import doctor, sql, stack
 from candlewave.cli.common import embedded_settings, fail
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command()(restore)
     app.command()(upgrade)
     app.add_typer(doctor.app, name="doctor")
+    app.add_typer(stack.app, name="stack")
 
 
 def up(
