@@ -140,14 +140,14 @@ def _exchange_config(settings: "Settings", source: TradeSource) -> dict[str, str
     It names a copy of candlewave.toml in the data directory, with three markets of that exchange.
     """
     from candlewave.core.config import load_config
-    from candlewave.core.paths import project_root
+    from candlewave.core.paths import config_path
 
     if source.value in load_config(settings.config_file).exchanges:
         return {}
     symbols = ", ".join(f'"{base}/{_QUOTES.get(source, "USDT")}"' for base in ("BTC", "ETH", "SOL"))
     kept: list[str] = []
     skipping = False
-    shipped = settings.config_file or project_root() / "candlewave.toml"
+    shipped = settings.config_file or config_path()
     for line in shipped.read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             skipping = line.startswith(("[exchanges]", "[exchanges."))

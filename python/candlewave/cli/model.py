@@ -74,12 +74,15 @@ def render(
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print passwords, not ***.")] = False,
 ) -> None:
     """Print the SQL that an engine gets for the objects of sql/, in dependency order."""
+    from candlewave.core.paths import own_root
     from candlewave.sqlproject.render import render_objects
     from candlewave.sqlproject.rendered import terminated, write_rendered
 
     if write:
         if objects or out or engine is not Engine.RISINGWAVE:
             fail("--write renders every object for RisingWave; give it no other option")
+        if own_root() is not None:
+            fail("--write is about candlewave's own sql/rendered; for a project's SQL use --out FOLDER")
         changed = write_rendered()
         typer.echo("\n".join(changed) or "sql/rendered is up to date")
         return

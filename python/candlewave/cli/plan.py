@@ -227,21 +227,20 @@ def _compare(
     root = project_root() / "sql"
     if from_ is None:
         from_ = root / "rendered"
-    before = _state(from_, config, root)
-    after = _state(to, config, root) if to else ordered(render_objects(config, root))
+    before = _state(from_, config)
+    after = _state(to, config) if to else ordered(render_objects(config))
     recorded = {name: Recorded(name, o.kind, fingerprint(o), o.text) for name, o in before.items()}
     made = make_plan(recorded, after, readers_follow_names=by_name, mode=mode)
     label = "sql/rendered" if from_ == root / "rendered" else str(from_)
     return made, label, str(to) if to else "sql/"
 
 
-def _state(path: Path, config: "Config", root: Path) -> "State":
+def _state(path: Path, config: "Config") -> "State":
     """Return the objects that a path stands for.
 
     Args:
         path: a ``candlewave.toml``, a folder of rendered SQL, or a checkout or its ``sql`` folder.
         config: fills the templates of a checkout.
-        root: the ``sql`` folder that a ``candlewave.toml`` fills.
     """
     from candlewave.core.config import load_config
     from candlewave.engine.migrate.state import ordered
@@ -249,7 +248,7 @@ def _state(path: Path, config: "Config", root: Path) -> "State":
     from candlewave.sqlproject.rendered import read_rendered
 
     if path.is_file():
-        return ordered(render_objects(load_config(path), root))
+        return ordered(render_objects(load_config(path)))
     if any(path.glob("*.sql")):
         return read_rendered(path)
     folder = path / "sql" if (path / "sql").is_dir() else path

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from candlewave.core.errors import CandlewaveError, in_words
 from candlewave.core.markets import Market, normalise_symbol
-from candlewave.core.paths import project_root
+from candlewave.core.paths import config_path
 
 TIMEFRAME_SECONDS: dict[str, int] = {
     "1m": 60,
@@ -190,9 +190,20 @@ class RetentionConfig(_Table):
         return None if self.trades is None else int(self.trades.split()[0]) * 86400
 
 
+class ProjectConfig(_Table):
+    """Marks the folder of ``candlewave.toml`` as a project of one's own.
+
+    Attributes:
+        name: what people call it.
+    """
+
+    name: str = Field(min_length=1, max_length=100)
+
+
 class Config(_Table):
     """The whole of ``candlewave.toml``; table ``monitor`` is read by :func:`candlewave.rules.monitor_config`."""
 
+    project: ProjectConfig | None = None
     default_exchange: str = "kraken"
     exchanges: dict[str, ExchangeConfig] = {}
     candles: CandlesConfig = CandlesConfig()
@@ -240,12 +251,12 @@ def load_config(path: Path | None = None) -> Config:
     """Read ``candlewave.toml``.
 
     Args:
-        path: the file; the shipped defaults when None.
+        path: the file; that of the project around the working directory when None, outside of one the shipped defaults.
 
     Raises:
         ConfigError: the file is missing, not TOML, or holds an unknown or impossible value.
     """
-    path = path or project_root() / "candlewave.toml"
+    path = path or config_path()
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -9,6 +9,8 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from candlewave.core.paths import own_root
+
 _SECRETS = Path("/run/secrets")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _PLACEHOLDERS = {"changeme", "change-me", "secret", "password", "placeholder", "example", "todo", "xxx"}
@@ -25,26 +27,36 @@ class Environment(StrEnum):
 class EnvironmentSettings(BaseSettings):
     """Settings whose fields are environment variables of the names given as aliases.
 
-    Secrets may also come as files named like the variable in lower case, in the folder ``/run/secrets``.
+    Secrets may also come as files named like the variable in lower case, in the folder ``/run/secrets``. In a project
+    of one's own all may stand in its file ``.env``; the environment wins.
     """
 
     model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True, hide_input_in_errors=True)
 
     @classmethod
     def load(cls) -> Self:
-        """Read the environment and ``/run/secrets``.
+        """Read the environment, a project's ``.env``, and ``/run/secrets``.
 
         Raises:
             pydantic.ValidationError: a setting is wrong.
         """
-        return cls(_secrets_dir=_SECRETS if _SECRETS.is_dir() else None)  # type: ignore[call-arg]
+        own = own_root()
+        return cls(  # type: ignore[call-arg]
+            _secrets_dir=_SECRETS if _SECRETS.is_dir() else None, _env_file=own / ".env" if own else None
+        )
+
+
+def _data_dir() -> Path:
+    """Return where data are by default: in a project the same place from each of its folders."""
+    own = own_root()
+    return own / ".candlewave" if own else Path(".candlewave")
 
 
 class Settings(EnvironmentSettings):
     """Settings shared by every command and service."""
 
     environment: Environment = Field(Environment.DEVELOPMENT, alias="CANDLEWAVE_ENV")
-    data_dir: Path = Field(Path(".candlewave"), alias="CANDLEWAVE_DATA_DIR")
+    data_dir: Path = Field(default_factory=_data_dir, alias="CANDLEWAVE_DATA_DIR")
     config_file: Path | None = Field(None, alias="CANDLEWAVE_CONFIG")
 
     risingwave_url: SecretStr | None = Field(None, alias="RISINGWAVE_URL")

@@ -1,17 +1,18 @@
 """Render the templates of ``sql/`` with ``candlewave.toml``: the text that RisingWave gets, in dependency order."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from candlewave.core.config import TIMEFRAME_SECONDS, Config
 from candlewave.core.errors import CandlewaveError
-from candlewave.core.paths import project_root
+from candlewave.core.paths import sql_folders
 from candlewave.sqlproject.catalog.constants import Layer
 from candlewave.sqlproject.catalog.features import FeatureCatalog
 from candlewave.sqlproject.ddl import DdlError, Kind, Statement, parse_statement
@@ -31,6 +32,9 @@ class SqlObject:
     Attributes:
         path: template, relative to ``sql/``.
         text: header and statement as sent to RisingWave, with ``${...}`` deploy-time parameters still in it.
+        file: the template; None when it was read back from its text.
+        own: it belongs to a project on top of candlewave's own ``sql/``.
+        replaces: there it takes the place of candlewave's object of the same name.
     """
 
     name: str
@@ -38,6 +42,9 @@ class SqlObject:
     text: str
     header: Header
     statement: Statement
+    file: Path | None = None
+    own: bool = False
+    replaces: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -86,36 +93,55 @@ def relations(query: str) -> frozenset[str]:
     return frozenset(names - ctes)
 
 
-def render_objects(config: Config, root: Path | None = None) -> list[SqlObject]:
+def render_objects(config: Config, *folders: Path) -> list[SqlObject]:
     """Render every object, each after all it reads; equal ranks in order of name.
 
     Args:
         config: candles, indicators and the rest of ``candlewave.toml``.
-        root: the ``sql`` folder; the project's own when None.
+        folders: ``sql`` folders. Objects of the second are a project's own: they are added to those of the first, and
+            take the place of those of the same name. When left out, candlewave's, and that of the project around the
+            working directory.
 
     Raises:
-        RenderError: a template fails, names are doubled, or dependencies form a circle.
+        RenderError: a template fails, names are doubled, dependencies form a circle, or a project declares a table.
     """
-    root = root or project_root() / "sql"
-    environment = Environment(
-        loader=FileSystemLoader(root),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-        autoescape=False,
-    )
-    environment.globals.update(_context(config))
+    folders = folders or sql_folders()
     objects: dict[str, SqlObject] = {}
-    for file in sorted(root.rglob(f"*{_SUFFIX}")):
-        path = file.relative_to(root).as_posix()
-        if path.startswith("macros/"):
-            continue
-        sql_object = _render(environment, path)
-        if sql_object.name in objects:
-            raise RenderError(f"{path}: {sql_object.name} is also made by {objects[sql_object.name].path}")
-        objects[sql_object.name] = sql_object
+    for number, folder in enumerate(folders):
+        # Macros of those below can be imported; a macro file of the same name changes nothing below.
+        environment = _environment(config, folders[number::-1])
+        found: dict[str, SqlObject] = {}
+        for file in sorted(folder.rglob(f"*{_SUFFIX}")):
+            path = file.relative_to(folder).as_posix()
+            if path.startswith("macros/"):
+                continue
+            sql_object = _render(environment, path, file)
+            if sql_object.name in found:
+                raise RenderError(f"{path}: {sql_object.name} is also made by {found[sql_object.name].path}")
+            if number:
+                sql_object = _as_own(sql_object, objects.get(sql_object.name))
+            found[sql_object.name] = sql_object
+        objects |= found
     return in_dependency_order(objects)
+
+
+def _as_own(sql_object: SqlObject, shipped: SqlObject | None) -> SqlObject:
+    """Return an object as one of a project's own.
+
+    Raises:
+        RenderError: it is a table, or takes the place of one. Rows of tables need revisions, which projects lack.
+    """
+    if sql_object.kind is Kind.TABLE:
+        raise RenderError(
+            f"sql/{sql_object.path}: a project declares views, materialized views and sinks, not tables; what arrives"
+            " comes through candlewave's own tables"
+        )
+    if shipped is not None and shipped.kind is Kind.TABLE:
+        raise RenderError(
+            f"sql/{sql_object.path}: {shipped.name} is a table of candlewave, whose rows cannot be computed again;"
+            " choose another name"
+        )
+    return replace(sql_object, own=True, replaces=shipped is not None)
 
 
 @lru_cache(maxsize=1024)
@@ -157,6 +183,19 @@ def downstream(objects: list[SqlObject], names: set[str]) -> set[str]:
     return reached
 
 
+def _environment(config: Config, folders: Sequence[Path]) -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        autoescape=False,
+    )
+    environment.globals.update(_context(config))
+    return environment
+
+
 def _context(config: Config) -> dict[str, object]:
     return {
         "config": config,
@@ -166,7 +205,7 @@ def _context(config: Config) -> dict[str, object]:
     }
 
 
-def _render(environment: Environment, path: str) -> SqlObject:
+def _render(environment: Environment, path: str, file: Path) -> SqlObject:
     name = Path(path).name.removesuffix(_SUFFIX)
     try:
         text = environment.get_template(path).render().strip() + "\n"
@@ -177,4 +216,4 @@ def _render(environment: Environment, path: str) -> SqlObject:
         raise RenderError(f"sql/{path}: {error}") from error
     if statement.name != name:
         raise RenderError(f"sql/{path}: makes {statement.name}, the file name says {name}")
-    return SqlObject(name, path, text, header, statement)
+    return SqlObject(name, path, text, header, statement, file)

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 
 from candlewave.core.config import load_config
-from candlewave.core.paths import project_root
+from candlewave.core.paths import config_path, sql_folders
 from candlewave.core.settings import get_settings
 from candlewave.engine.connect import is_risingwave
 from candlewave.engine.migrate.optional import left_out
@@ -34,8 +34,9 @@ def deviations(
     """
     settings = get_settings()
     if declared is None:
-        path = settings.config_file or project_root() / "candlewave.toml"
-        declared = _declared(path, path.stat().st_mtime_ns if path.exists() else 0)
+        path = settings.config_file or config_path()
+        files = [path, *(file for folder in sql_folders()[1:] for file in sorted(folder.rglob("*.sql.j2")))]
+        declared = _declared(path, tuple((file, file.stat().st_mtime_ns) for file in files if file.exists()))
     target = RisingWaveTarget(conn) if is_risingwave(conn) else EmbeddedTarget(conn)
     absent = left_out(declared, lambda text: fill(text, settings)) - target.existing().keys()
     asked = list(declared if names is None else names)
@@ -44,7 +45,7 @@ def deviations(
 
 
 @lru_cache(maxsize=1)
-def _declared(config_file: Path, _changed_at: int) -> State:
+def _declared(config_file: Path, _changed_at: tuple[tuple[Path, int], ...]) -> State:
     """Return what ``sql/`` renders to; services ask each minute."""
     return ordered(render_objects(load_config(config_file)))
 

@@ -61,7 +61,7 @@ class Migrator:
         Raises:
             RenderError: a template cannot be rendered or read.
         """
-        return ordered(render_objects(self.config, self.revisions.root / "sql"))
+        return ordered(render_objects(self.config, *self.revisions.folders))
 
     def plan(self, mode: Mode = Mode.BESIDE) -> Plan:
         """Return what :meth:`upgrade` would do. Nothing is changed.

@@ -248,6 +248,7 @@ class _Planner:
         record = self._recorded.get(name)
         if record is not None and not is_store(sql_object):
             self._replaced.add(name)
+        reason += "; replaces candlewave's own" if sql_object.replaces else ""
         resends: bool | None = None
         if sql_object.kind is Kind.SINK:  # in place nobody hears of what changes while it is missing
             resends = values_differ or not _is_keyed(sql_object) or self._mode is Mode.IN_PLACE

@@ -20,7 +20,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 
 from candlewave.core.config import Config
-from candlewave.core.paths import project_root
+from candlewave.core.paths import project_root, sql_folders
 from candlewave.engine.migrate import MigrationError
 from candlewave.engine.migrate.tables import OPTION, DeclaredTables, Tables
 from candlewave.sqlproject.ddl import Kind, Statement
@@ -47,15 +47,22 @@ class Revisions:
     """The revisions of a project.
 
     Attributes:
-        root: folder that holds ``migrations/``.
+        root: folder that holds ``migrations/``, and ``sql/``.
+        own: ``sql`` folder of a project on top, which declares no tables.
     """
 
     root: Path
+    own: Path | None = None
 
     @classmethod
     def of_project(cls) -> "Revisions":
-        """Return the revisions of this installation."""
-        return cls(project_root())
+        """Return the revisions of this installation, with the project around the working directory."""
+        return cls(project_root(), *sql_folders()[1:])
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The ``sql`` folders, as :func:`~candlewave.sqlproject.render.render_objects` takes them."""
+        return (self.root / "sql", *([self.own] if self.own else []))
 
     @cached_property
     def all(self) -> tuple[Revision, ...]:

@@ -1,13 +1,13 @@
 """Lint of SQL models: ``candlewave lint``. Each rule is a small class; its docstring is the reason."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sqlglot import exp
 
 from candlewave.core.config import TIMEFRAME_SECONDS, Config
-from candlewave.core.paths import project_root
+from candlewave.core.paths import sql_folders
 from candlewave.sqlproject.header import HeaderError
 from candlewave.sqlproject.lint import engine, headers, meanings, queries, units, windows
 from candlewave.sqlproject.lint.model import Finding, Model, Project, excerpt
@@ -69,24 +69,24 @@ RULES: dict[str, type[Rule]] = {rule.code: rule for rule in sorted(_ALL, key=lam
 """Every rule, by code."""
 
 
-def lint(config: Config, folder: Path | None = None) -> list[Finding]:
+def lint(config: Config, *folders: Path) -> list[Finding]:
     """Check every model.
 
     Args:
         config: what the templates are rendered with.
-        folder: the ``sql`` folder; the project's own when None.
+        folders: ``sql`` folders, as for :func:`~candlewave.sqlproject.render.render_objects`.
 
     Returns:
         Findings by file and line. When a model cannot be rendered or its header not be read, that alone: the others
         could not be judged without it.
     """
-    folder = folder or project_root() / "sql"
+    folders = folders or sql_folders()
     try:
-        objects = {o.name: o for o in render_objects(config, folder)}
+        objects = {o.name: o for o in render_objects(config, *folders)}
     except RenderError as error:
-        return [_unreadable(error, folder)]
+        return [_unreadable(error, folders)]
     seconds = {name: TIMEFRAME_SECONDS[name] for name in config.candles.timeframes}
-    project = Project(objects, folder, seconds)
+    project = Project(objects, seconds)
     found = {finding for model in project.models for finding in _check(model)}
     return sorted(found, key=lambda finding: (finding.path, finding.line or 0, finding.code, finding.text))
 
@@ -104,7 +104,7 @@ def _check(model: Model) -> Iterator[Finding]:
                 yield from other().check(model)
 
 
-def _unreadable(error: RenderError, folder: Path) -> Finding:
+def _unreadable(error: RenderError, folders: Sequence[Path]) -> Finding:
     """Turn a failure to render into a finding of the rule that it is about."""
     path, _, text = str(error).partition(": ")
     if not path.startswith("sql/"):
@@ -115,6 +115,12 @@ def _unreadable(error: RenderError, folder: Path) -> Finding:
         code = headers.HeaderSaysSomething.code
     elif "EMIT ON WINDOW CLOSE" in text:
         code = engine.NoWatermark.code
-    elif refused := engine.PlainTypes.REFUSED.search((folder / path.removeprefix("sql/")).read_text(encoding="utf-8")):
+    elif refused := engine.PlainTypes.REFUSED.search(_template(path.removeprefix("sql/"), folders)):
         code, text = engine.PlainTypes.code, f"RisingWave has no type {refused[0]}"
     return Finding(path, int(line[1]) if line else None, code, text)
+
+
+def _template(path: str, folders: Sequence[Path]) -> str:
+    """Return a template's text, of the folder on top."""
+    files = [folder / path for folder in reversed(folders) if (folder / path).is_file()]
+    return files[0].read_text(encoding="utf-8") if files else ""

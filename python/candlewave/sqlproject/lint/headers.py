@@ -87,8 +87,8 @@ def _columns(model: Model) -> tuple[str, ...]:
 class ReadersAreReal(Rule):
     """The readers that a header names exist and read the object, and every object that reads it is named.
 
-    Before changing an object, look there for the readers to ask.
-
+    Before changing an object, look there for the readers to ask. What a project of its own adds or replaces is not
+    candlewave's to name: its objects may read, or no longer read, whatever candlewave ships.
     """
 
     code = "CW022"
@@ -98,13 +98,14 @@ class ReadersAreReal(Rule):
         objects = model.project.objects
         named = set(model.sql_object.header.readers)
         reading = {o.name for o in objects.values() if model.name in o.inputs}
-        for reader in sorted(named):
+        foreign = set() if model.sql_object.own else {o.name for o in objects.values() if o.own}
+        for reader in sorted(named - foreign):
             if reader in objects and reader not in reading:
                 yield model.finding(type(self), f"{reader} does not read it", "-- readers:")
             elif reader not in objects and reader not in KNOWN_READERS:
                 text = f"reader {reader} is neither an object nor a known service"
                 yield model.finding(type(self), text, "-- readers:")
-        for reader in sorted(reading - named):
+        for reader in sorted(reading - named - foreign):
             yield model.finding(type(self), f"{reader} reads it, but the header does not name it", "-- readers:")
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from sqlglot import exp, parse_one
 
@@ -39,12 +38,10 @@ class Project:
     """All rendered objects.
 
     Attributes:
-        folder: the ``sql`` folder.
         timeframe_seconds: length of a bar of each configured timeframe.
     """
 
     objects: Mapping[str, SqlObject]
-    folder: Path
     timeframe_seconds: Mapping[str, int]
 
     @cached_property
@@ -116,7 +113,8 @@ class Model:
             rendered = query.splitlines()[lines[0] - 1] if lines and lines[0] <= query.count("\n") + 1 else ""
         else:
             rendered = next((line for line in self.sql_object.text.splitlines() if at in line), "")
-        source = (self.project.folder / self.sql_object.path).read_text(encoding="utf-8").splitlines()
+        file = self.sql_object.file
+        source = file.read_text(encoding="utf-8").splitlines() if file else []
         wanted = rendered.strip()
         return next((number for number, line in enumerate(source, 1) if wanted and line.strip() == wanted), None)
 

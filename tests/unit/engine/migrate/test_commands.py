@@ -43,7 +43,6 @@ class Commands:
 def commands(project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> Iterator[Commands]:
     """Commands on the small project, without an engine or a configuration of the user's own."""
     monkeypatch.setattr("candlewave.engine.migrate.revisions.project_root", lambda: project.root)
-    monkeypatch.setattr("candlewave.core.config.project_root", lambda: project.root)
     monkeypatch.setattr("candlewave.core.paths.project_root", lambda: project.root)
     monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(project.root / "data"))
     for name in ("CANDLEWAVE_CONFIG", "RISINGWAVE_URL"):
