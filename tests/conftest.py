@@ -18,13 +18,11 @@ from candlewave.core.config import Config
 from candlewave.core.settings import Settings, get_settings
 from candlewave.engine.embedded import server as embedded
 from candlewave.engine.embedded.server import EmbeddedServer
+from candlewave.engine.golden.engines import FAST
 
 hypothesis.settings.register_profile("candlewave", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("candlewave")
 """An example may take long on a busy machine; on CI the same examples are drawn in every run."""
-
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
-"""PostgreSQL settings for servers whose data need not survive the machine."""
 
 _SETTINGS = [str(field.alias) for field in Settings.model_fields.values()]
 

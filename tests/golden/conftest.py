@@ -7,12 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
-from tests.harness.case import find_cases
-from tests.harness.engines import EmbeddedEngine, Engine, RisingWaveEngine
 
 from candlewave.core.settings import get_settings
 from candlewave.engine.connect import connect_url
 from candlewave.engine.embedded.server import EmbeddedServer
+from candlewave.engine.golden.case import find_cases
+from candlewave.engine.golden.engines import EmbeddedEngine, Engine, RisingWaveEngine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.harness.case import load_case
-from tests.harness.engines import Engine
-from tests.harness.run import MismatchError, run_case
-from tests.harness.table import CaseError
+
+from candlewave.engine.golden.case import load_case
+from candlewave.engine.golden.engines import Engine
+from candlewave.engine.golden.run import MismatchError, run_case
+from candlewave.engine.golden.table import CaseError
 
 
 @pytest.mark.golden

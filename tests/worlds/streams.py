@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.harness.table import Row
-
+from candlewave.engine.golden.table import Row
 from candlewave.services.ingest.simulator import Disturbances, SimulatedSymbol, Simulator, multiples
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

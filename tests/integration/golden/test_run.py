@@ -4,12 +4,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.harness.case import load_case
-from tests.harness.engines import EmbeddedEngine
-from tests.harness.run import MismatchError, objects_between, run_case
-from tests.harness.table import CaseError
 
 from candlewave.core.config import load_config
+from candlewave.engine.golden.case import load_case
+from candlewave.engine.golden.engines import EmbeddedEngine
+from candlewave.engine.golden.run import MismatchError, objects_between, run_case
+from candlewave.engine.golden.table import CaseError
 from candlewave.sqlproject.render import render_objects
 
 TRADES = "exchange,symbol,trade_id,kind,seq,ts,side,price,quantity,origin,ingest_ts\n"

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.harness.case import find_cases, load_case
-from tests.harness.table import CaseError
+
+from candlewave.engine.golden.case import find_cases, load_case
+from candlewave.engine.golden.table import CaseError
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -25,8 +26,8 @@ def test_files_become_steps_in_order(tmp_path: Path) -> None:
     assert case.given == {"trades"}
 
 
-def test_cases_are_found_by_folder_without_the_harness(tmp_path: Path) -> None:
-    for name in ("b/two", "a/one", "harness/no", ".hidden/no"):
+def test_cases_are_found_by_folder(tmp_path: Path) -> None:
+    for name in ("b/two", "a/one", "__pycache__/no", ".hidden/no"):
         make(tmp_path / name)
     assert [f"{f.parent.name}/{f.name}" for f in find_cases(tmp_path)] == ["a/one", "b/two"]
 

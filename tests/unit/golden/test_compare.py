@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.harness.compare import Answer, differences, updated
-from tests.harness.table import CaseError, Table
+
+from candlewave.engine.golden.compare import Answer, differences, updated
+from candlewave.engine.golden.table import CaseError, Table
 
 TYPES = {
     "symbol": "character varying",

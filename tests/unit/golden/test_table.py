@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.harness.table import CaseError, Table, read_table, write_table
+
+from candlewave.engine.golden.table import CaseError, Table, read_table, write_table
 
 
 def table_of(tmp_path: Path, text: str) -> Table:

@@ -7,11 +7,11 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from tests.harness.engines import EmbeddedEngine, RisingWaveEngine
 from tests.integration.engine.risingwave.pair import Pair
 
 from candlewave.engine.connect import connect_url
 from candlewave.engine.embedded.server import EmbeddedServer
+from candlewave.engine.golden.engines import EmbeddedEngine, RisingWaveEngine
 
 
 @pytest.fixture

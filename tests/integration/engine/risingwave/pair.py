@@ -10,10 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from psycopg.rows import dict_row
-from tests.harness.engines import EmbeddedEngine, Engine, RisingWaveEngine
-from tests.harness.table import Row
 
 from candlewave.core.config import load_config
+from candlewave.engine.golden.engines import EmbeddedEngine, Engine, RisingWaveEngine
+from candlewave.engine.golden.table import Row
 from candlewave.services.api.sql import Statement
 from candlewave.sqlproject.catalog.indicators import Unit, catalog
 from candlewave.sqlproject.ddl import Kind, plain_table

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.harness.table import Row
 from tests.integration.engine.risingwave.api import statements
 from tests.integration.engine.risingwave.pair import Pair
 from tests.worlds.streams import (
@@ -21,6 +20,7 @@ from tests.worlds.streams import (
 )
 
 from candlewave.core.paths import project_root
+from candlewave.engine.golden.table import Row
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
 

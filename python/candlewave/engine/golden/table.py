@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from candlewave.core.errors import CandlewaveError
+
 Row = dict[str, str | None]
 
 
-class CaseError(Exception):
+class CaseError(CandlewaveError):
     """A case cannot be used; the text names the file, what was found and what was expected."""
 
 

@@ -1,16 +1,22 @@
 """The engines a golden case runs on. Each case has a schema of its own; the session's search path leads to it."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
-from tests.harness.compare import Answer
-from tests.harness.table import Row
 
-from candlewave.engine.embedded import catalog
+from candlewave.engine.connect import connect_url
+from candlewave.engine.embedded import catalog, server
 from candlewave.engine.embedded.refresh import Refresher, differences
+from candlewave.engine.golden.compare import Answer
+from candlewave.engine.golden.table import Row
 from candlewave.sqlproject.ddl import Statement, parse_statement, plain_table
 from candlewave.sqlproject.header import split_header
 
@@ -159,3 +165,18 @@ class RisingWaveEngine(_Sql):
     def settle(self) -> list[str]:
         self._conn.execute("FLUSH")
         return []
+
+
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "'64MB'"}
+"""PostgreSQL settings for servers whose data need not survive the machine."""
+
+
+@contextmanager
+def embedded_engine() -> Iterator[Engine]:
+    """Yield an embedded engine of the caller's own, which is gone afterwards with all its data."""
+    folder = Path(tempfile.mkdtemp(prefix="candlewave-golden-"))
+    try:
+        with server.start(folder / "data", conf=FAST) as running, connect_url(running.url) as conn:
+            yield EmbeddedEngine(conn)
+    finally:
+        shutil.rmtree(folder)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tests.harness.table import CaseError, Row, Table
+from candlewave.engine.golden.table import CaseError, Row, Table
 
 TOLERANCE = 1e-9
 

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from tests.harness.table import CaseError
-
 from candlewave.core.config import Config, load_config
+from candlewave.engine.golden.table import CaseError
 
 _FILE = re.compile(r"(?P<step>\d\d)-(?P<relation>[a-z0-9_]+)\.csv")
 _OTHERS = {"README.md", "candlewave.toml"}
-_NO_VIEWS = {"harness", "__pycache__"}
 
 
 @dataclass(frozen=True)
@@ -51,14 +49,14 @@ class Case:
         return frozenset(name for step in self.steps for name in step.inputs)
 
     def config(self) -> Config:
-        """Return the shipped configuration, or the case's own; what that leaves out has its default."""
+        """Return the configuration of the project, or the case's own; what that leaves out has its default."""
         own = self.folder / "candlewave.toml"
         return load_config(own if own.exists() else None)
 
 
 def find_cases(root: Path) -> list[Path]:
     """Return the case folders below a folder, in order of name."""
-    views = [v for v in sorted(root.iterdir()) if v.is_dir() and v.name not in _NO_VIEWS and v.name[0] != "."]
+    views = [v for v in sorted(root.iterdir()) if v.is_dir() and v.name[0] not in "._"]
     return [case for view in views for case in sorted(view.iterdir()) if case.is_dir() and case.name[0] not in "._"]
 
 

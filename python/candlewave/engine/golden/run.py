@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Mapping
 from functools import lru_cache
 
-from tests.harness.case import Case, Step
-from tests.harness.compare import differences, updated
-from tests.harness.engines import Engine
-from tests.harness.table import CaseError, Table, read_table, write_table
-
 from candlewave.core.config import Config
+from candlewave.core.errors import CandlewaveError
+from candlewave.engine.golden.case import Case, Step
+from candlewave.engine.golden.compare import differences, updated
+from candlewave.engine.golden.engines import Engine
+from candlewave.engine.golden.table import CaseError, Table, read_table, write_table
 from candlewave.sqlproject.ddl import Column, Kind, Statement, plain_table
 from candlewave.sqlproject.render import SqlObject, render_objects
 
@@ -19,7 +19,7 @@ DEADLINE_SECONDS = 60.0
 """How long an engine whose results are eventual may take to show the expected rows of a step."""
 
 
-class MismatchError(AssertionError):
+class MismatchError(CandlewaveError):
     """The engine's rows differ from the expected ones; the text is a table of the differences."""
 
 

@@ -1,0 +1,1 @@
+"""Golden cases: rows that arrive, and the rows that a view must show afterwards; docs/golden-tests.md."""
