@@ -115,6 +115,32 @@ def feature_catalog() -> Call[schemas.FeatureCatalog]:
     return Call("features/catalog", schemas.FeatureCatalog)
 
 
+def views() -> Call[schemas.Views]:
+    """Views of the project that the API runs in."""
+    return Call("views", schemas.Views)
+
+
+def view(
+    name: str,
+    symbol: str | None = None,
+    exchange: str | None = None,
+    *,
+    timeframe: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 200,
+) -> Call[schemas.ViewRows]:
+    """Rows of a view of the project, newest first."""
+    return _call(
+        f"views/{name}",
+        schemas.ViewRows,
+        _page(since, until, limit),
+        symbol=symbol,
+        exchange=exchange,
+        timeframe=timeframe,
+    )
+
+
 def latest(
     symbol: str | None = None, exchange: str | None = None, *, horizon_minutes: int | None = None
 ) -> Call[schemas.LatestForecasts]:

@@ -181,6 +181,37 @@ class IndicatorCatalog(Document):
     data: list[IndicatorDefinition]
 
 
+class ViewColumn(Document):
+    """A column of a view."""
+
+    name: str
+    meaning: Annotated[str | None, Field(description="Null when its name says it")]
+
+
+class View(Document):
+    """A view of the project that the API runs in."""
+
+    name: str
+    purpose: str
+    grain: Annotated[str, Field(description="What a row is")]
+    keys: Annotated[list[str], Field(description="Columns that identify a row")]
+    event_time: Annotated[str | None, Field(description="The column by which `from` and `to` select, if there is one")]
+    columns: list[ViewColumn]
+
+
+class Views(Document):
+    """Every view of the project that is served."""
+
+    data: list[View]
+
+
+class ViewRows(Page):
+    """Rows of a view, by column."""
+
+    name: str
+    data: list[dict[str, Any]]
+
+
 class FeatureRow(Document):
     """What models see of a closed minute."""
 

@@ -2,7 +2,7 @@
 
 import functools
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib import import_module
@@ -31,6 +31,7 @@ from candlewave.services.api.settings import ApiSettings
 from candlewave.services.api.stream import endpoint
 from candlewave.services.api.stream.feed import Feed
 from candlewave.services.api.stream.hub import Hub
+from candlewave.sqlproject.served import ServedView
 
 _ABOUT = """Forecasts of crypto prices with honest intervals, and how good they were; candles, indicators, features,
 news sentiment and alerts behind them. Times are UTC; prices in the quote currency; returns are natural logarithms."""
@@ -50,6 +51,7 @@ def create_app(
     history: Callable[[Reader], History] = SqlHistory,
     model_name: str = "candlewave",
     ask_training: Callable[[TrainingRequest], None] = _no_bus,
+    views: Callable[[], Mapping[str, ServedView]] = dict,
     clock: Callable[[], datetime] = utc_now,
 ) -> "Application":
     """Return the application.
@@ -63,6 +65,7 @@ def create_app(
         history: where past forecasts are read.
         model_name: the registered model.
         ask_training: stores a wish for a training; it may block, and raises BusError.
+        views: returns the views of the project that the API runs in; it may take a moment.
         clock: now, in UTC; tests give their own.
     """
     settings = settings or ApiSettings.load()
@@ -77,6 +80,7 @@ def create_app(
         anonymous=anonymous,
         model_name=model_name,
         ask_training=ask_training,
+        views=views,
         clock=clock,
     )
     hub = Hub(settings.stream_queue, settings.stream_clients)

@@ -1,6 +1,6 @@
 """What the routes work with: the engine, memory, configuration, and the markets that exist."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, cast
 
@@ -19,6 +19,7 @@ from candlewave.services.api.problems import ProblemError, bad_parameter, neares
 from candlewave.services.api.reader import Reader, Row
 from candlewave.services.api.settings import ApiSettings
 from candlewave.services.api.sql import Order, Position, Statement, statement
+from candlewave.sqlproject.served import ServedView
 
 _MARKETS_SECONDS = 1.0
 MARKETS = statement(
@@ -39,6 +40,7 @@ class Context:
         memory: finished answers, for a moment.
         model_name: the registered model.
         ask_training: stores a wish for a training; it may block, and raises BusError.
+        views: returns the views of the project that the API runs in; it may take a moment.
         clock: now, in UTC; tests give their own.
     """
 
@@ -53,10 +55,12 @@ class Context:
         anonymous: bool,
         model_name: str,
         ask_training: Callable[[TrainingRequest], None],
+        views: Callable[[], Mapping[str, ServedView]] = dict,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.config, self.settings, self.reader, self.history, self.cursors = config, settings, reader, history, cursors
         self.anonymous, self.model_name, self.ask_training, self.clock = anonymous, model_name, ask_training, clock
+        self.views = views
         self.shared = SingleFlight()
         self.memory = Memory()
 

@@ -22,6 +22,7 @@ from candlewave.services.api.reader import Reader
 from candlewave.services.api.security.pepper import read_pepper
 from candlewave.services.api.settings import ApiSettings
 from candlewave.services.frame import Service
+from candlewave.sqlproject.served import OwnViews
 
 _BACKLOG = 2_048
 _LOOK_SECONDS = 0.5
@@ -86,6 +87,7 @@ def make_app(settings: Settings, config: Config, api_settings: ApiSettings, mode
         history=_history(settings),
         model_name=model_name,
         ask_training=ask_training,
+        views=OwnViews(config).read,
     )
 
 

@@ -14,8 +14,12 @@ from candlewave.core.config import load_config
 from candlewave.services.api.app import Application, create_app
 from candlewave.services.api.security import keys
 from candlewave.services.api.settings import ApiSettings
+from candlewave.sqlproject.render import render_objects
+from candlewave.sqlproject.served import served_views
 
 CONFIG = load_config()
+SERVED = served_views(render_objects(CONFIG), ["signals", "market_clock"])
+"""Candlewave's own in place of a project's: with a market and a time, and with neither."""
 PEPPER = b"a pepper of sixteen"
 NOW = datetime.now(UTC)
 MARKET = {"exchange": "simulated", "symbol": "BTC-USD"}
@@ -42,7 +46,7 @@ def make_app(world: World) -> Callable[..., Application]:
 
     def make(url: Callable[[], str] = lambda: world.url, **options: Any) -> Application:
         given = {"API_RATE_LIMIT": "100000/second", **options.pop("settings", {})}
-        return create_app(url, CONFIG, ApiSettings(**given), pepper=PEPPER, **options)
+        return create_app(url, CONFIG, ApiSettings(**given), pepper=PEPPER, **{"views": lambda: SERVED, **options})
 
     return make
 

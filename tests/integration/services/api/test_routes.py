@@ -12,6 +12,7 @@ from tests.integration.services.api.conftest import MARKET, Serve
 from tests.worlds.site import World
 
 from candlewave.contracts import api as schemas
+from candlewave.sqlproject.served import ServedView
 
 HISTORY = {**MARKET, "horizon_minutes": "5"}
 
@@ -42,6 +43,9 @@ def get(api: httpx.Client, path: str, **parameters: str) -> dict[str, Any]:
         ("sentiment", {"asset": "BTC"}, schemas.Sentiment, 1),
         ("sentiment/headlines", {"asset": "BTC"}, schemas.Headlines, 3),
         ("alerts", {}, schemas.Alerts, 1),
+        ("views", {}, schemas.Views, 2),
+        ("views/signals", {**MARKET, "timeframe": "5m", "limit": "3"}, schemas.ViewRows, 3),
+        ("views/market_clock", {}, schemas.ViewRows, 1),
     ],
 )
 def test_answers_have_the_documented_form_and_are_not_empty(
@@ -128,6 +132,48 @@ def test_open_bars_are_marked_and_know_no_more_than_they_can(api: httpx.Client) 
     first, second = get(api, "candles", **MARKET, timeframe="1h", limit="2")["data"]
     assert (first["is_open"], first["is_filled"], first["feed_state"]) == (True, None, None)
     assert second["is_open"] is False
+
+
+def test_pages_of_a_view_bring_every_row_once_newest_first(api: httpx.Client, world: World) -> None:
+    wanted = {"timeframe": "15m", "limit": "7"}
+    found: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = get(api, "views/signals", **wanted, **cursor)
+        found += page["data"]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    rows = world.market.conn.execute(
+        "SELECT exchange, symbol, open_time, signal FROM signals WHERE timeframe = '15m'"
+        " ORDER BY open_time DESC, exchange DESC, symbol DESC"
+    ).fetchall()
+    assert len(rows) > 20
+    seen = [(r["exchange"], r["symbol"], datetime.fromisoformat(r["open_time"]), r["signal"]) for r in found]
+    assert seen == rows
+
+
+def test_a_view_is_narrowed_by_what_it_has(api: httpx.Client, serve: Serve) -> None:
+    newest = get(api, "views/signals", **MARKET, timeframe="5m", limit="1")["data"][0]
+    assert (newest["symbol"], newest["timeframe"]) == ("BTC/USD", "5m")
+    before = get(api, "views/signals", **MARKET, timeframe="5m", limit="1", to=newest["open_time"])["data"][0]
+    assert before["open_time"] < newest["open_time"]
+    for path, parameters, status, words in (
+        ("market_clock", {"timeframe": "5m"}, 400, "market_clock has no column timeframe"),
+        ("market_clock", {"from": "2024-01-01T00:00:00Z"}, 400, "market_clock has no event time"),
+        ("signal", {}, 404, "Nearest: signals"),
+        ("trades", {}, 404, "There is no view trades"),
+    ):
+        answer = api.get(f"/v1/views/{path}", params=parameters)
+        assert (answer.status_code, words in answer.json()["detail"]) == (status, True), answer.text
+    none = serve(views=dict)
+    assert get(none, "views") == {"data": []}
+
+
+def test_a_view_that_is_not_migrated_yet_says_so(serve: Serve) -> None:
+    missing = {"later": ServedView("later", "", "", ("exchange",), None, {"exchange": None})}
+    answer = serve(views=lambda: missing).get("/v1/views/later")
+    assert (answer.status_code, "candlewave migrate" in answer.json()["detail"]) == (503, True)
 
 
 def test_times_bound_a_page(api: httpx.Client) -> None:
