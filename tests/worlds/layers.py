@@ -20,6 +20,7 @@ from candlewave.core.config import (
     IndicatorsConfig,
     KeltnerConfig,
     MacdConfig,
+    OwnFeature,
     PeersConfig,
     PredictionsConfig,
     StochasticConfig,
@@ -39,7 +40,10 @@ SYMBOLS = ("A/B", "C/D")
 CONFIG = Config(
     exchanges={"x": ExchangeConfig(symbols=list(SYMBOLS))},
     candles=CandlesConfig(timeframes=["1m", "5m", "15m"], max_fill_minutes=4),
-    features=FeaturesConfig(peers=PeersConfig(markets=["x A/B"])),
+    features=FeaturesConfig(
+        peers=PeersConfig(markets=["x A/B"]),
+        own=[OwnFeature(name="own", sql="(close - ema_2) / nullif(atr_2, 0)", neutral=0, range="-20..20", longer=True)],
+    ),
     predictions=PredictionsConfig(horizons_minutes=[1, 5, 15]),
     indicators=IndicatorsConfig(
         sma=[3],

@@ -11,7 +11,7 @@ import typer
 from candlewave.cli.common import fail
 
 if TYPE_CHECKING:
-    from candlewave.core.config import Config
+    from candlewave.core.config import Config, OwnFeature
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _FILES = {"README.md": "README.md", ".env.example": "env.example", ".gitignore": "gitignore"}
@@ -68,14 +68,61 @@ def indicator(
     _write(name, "indicator.sql.j2", bars=bars)
 
 
-def _write(name: str, template: str, bars: int) -> None:
-    from candlewave.core.config import load_config
+@new_app.command()
+def feature(
+    name: Annotated[str, typer.Argument(help="Name of the feature: lower case, digits, _.")],
+    sql: Annotated[
+        str,
+        typer.Option(help="Expression over a closed bar and its indicators, without a unit."),
+    ] = "(close - open) / nullif(high - low, 0)",
+    range_: Annotated[str, typer.Option("--range", help="Where values lie, such as -20..20.")] = "-1..1",
+    neutral: Annotated[float | None, typer.Option(help="What stands for NULL once there are enough bars.")] = None,
+    longer: Annotated[bool, typer.Option("--longer", help="Also of the latest bar of each longer timeframe.")] = False,
+) -> None:
+    """A feature that models learn from: an entry of candlewave.toml."""
+    import json
+
+    from candlewave.core.config import Config, FeaturesConfig, OwnFeature, load_config
+    from candlewave.core.paths import CONFIG_NAME
+    from candlewave.sqlproject.catalog.features import FeatureCatalog
+
+    root = _own_root()
+    given = {"name": name, "sql": sql, "range": range_, "neutral": neutral, "longer": longer}
+    entry = OwnFeature.model_validate(given)
+    config = load_config()
+    own = FeaturesConfig(peers=config.features.peers, own=[*config.features.own, entry])
+    config = Config.model_validate({**config.model_dump(), "features": own.model_dump()})
+    *_, made = FeatureCatalog(config).of_bars  # refuses names that are taken, and what is no such expression
+    said = [f"{key} = {json.dumps(value)}" for key, value in given.items() if value is not None]
+    case = root / "golden" / "bar_features" / name
+    case.mkdir(parents=True)
+    with (root / CONFIG_NAME).open("a", encoding="utf-8") as file:
+        file.write("\n".join(["", "[[features.own]]", *said]) + "\n")
+    _write_feature_case(case, entry, made.needs, config)
+    typer.echo(
+        f"Added {name} to {_shown(root / CONFIG_NAME)}, and wrote {_shown(case)}/.\n\n"
+        f"  1. Work out by hand what {_shown(case)}/01-expected.csv must hold, and write it there.\n"
+        f"  2. candlewave golden bar_features/{name}      until it agrees\n"
+        "  3. candlewave lint      refuses what has a unit, such as a price\n"
+        "  4. candlewave plan, candlewave migrate\n"
+        "  5. candlewave train     no model knows the feature before; the baseline forecasts meanwhile"
+    )
+
+
+def _own_root() -> Path:
     from candlewave.core.paths import own_root
-    from candlewave.sqlproject.render import render_objects
 
     root = own_root()
     if root is None:
         fail("this is not inside a project; make one with `candlewave init FOLDER`")
+    return root
+
+
+def _write(name: str, template: str, bars: int) -> None:
+    from candlewave.core.config import load_config
+    from candlewave.sqlproject.render import render_objects
+
+    root = _own_root()
     if _NAME.fullmatch(name) is None:
         fail(f"{name!r} is not a name for a view: lower-case letters, digits and _, beginning with a letter")
     config = load_config()
@@ -120,6 +167,35 @@ def _write_case(case: Path, name: str, bars: int, config: "Config") -> None:
         f"# {bars + 1} bars in a row\n\n"
         "TODO what happens in 01-candles.csv, and why 01-expected.csv is right; an empty cell is NULL. Work it out by\n"
         "hand, before you look at what the engine says.\n",
+        encoding="utf-8",
+    )
+
+
+def _write_feature_case(case: Path, entry: "OwnFeature", needs: int, config: "Config") -> None:
+    """Write two bars, one too early for a value, and an expected file whose second value is still to be worked out."""
+    from candlewave.sqlproject.catalog.indicators import Unit, catalog
+    from candlewave.sqlproject.catalog.own_features import columns_of
+
+    known = {indicator.name: indicator for indicator in catalog(config.indicators)}
+    used = [column for column in columns_of(entry, known) if column in known]
+    numbers = ["100" if known[column].unit is Unit.PRICE else "2" for column in used]
+    keys = "exchange,symbol,timeframe,open_time"
+    candles = [f"{keys},close_time,open,high,low,close,volume,trades,buy_volume,is_whole,is_filled"]
+    indicators = [",".join([keys, "close_time,close,volume,log_return,warm_bars", *used])]
+    expected = [f"{keys},{entry.name}"]
+    for number, warm_bars in enumerate((needs - 1, needs)):
+        begin, end = (f"{_START + timedelta(minutes=number + k):%Y-%m-%dT%H:%M:%SZ}" for k in (0, 1))
+        bar = f"kraken,BTC/USD,1m,{begin}"
+        candles.append(f"{bar},{end},101,104,100,103,20,10,8,true,false")
+        indicators.append(",".join([bar, end, f"103,20,0.02,{warm_bars}", *numbers]))
+        expected.append(f"{bar},")
+    for name, lines in (("01-candles.csv", candles), ("01-indicators.csv", indicators), ("01-expected.csv", expected)):
+        (case / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (case / "README.md").write_text(
+        f"# {entry.name}: a bar too early, and one with a value\n\n"
+        f"`{entry.sql}`. Of {needs} bars that it needs the first row has {needs - 1}, so it is NULL, an empty cell.\n"
+        "TODO say why the second has the value that 01-expected.csv holds; choose other numbers in\n"
+        "01-candles.csv and 01-indicators.csv if they show more.\n",
         encoding="utf-8",
     )
 

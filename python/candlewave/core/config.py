@@ -166,10 +166,42 @@ class PeersConfig(_Table):
     max_markets: Annotated[int, Field(ge=0, le=20)] = 6
 
 
+class OwnFeature(_Table):
+    """A feature of one's own: a number that a closed bar and its indicators give.
+
+    Attributes:
+        name: column; in view ``features`` the timeframe follows.
+        sql: expression over the bar's columns and those of its indicators.
+        neutral: what stands for NULL once there are enough bars; None where NULL is to stay.
+        range: where values lie, such as ``-20..20``.
+        meaning: one line for people; the SQL when left out.
+        needs: bars without a hole before there is a value; as the indicators need when None.
+        longer: also of the latest closed bar of each longer timeframe.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,54}$")]
+    sql: Annotated[str, Field(min_length=1, max_length=2000)]
+    neutral: float | None = None
+    range: Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?\.\.-?\d+(\.\d+)?$")]
+    meaning: str | None = None
+    needs: Annotated[int, Field(ge=1, le=5000)] | None = None
+    longer: bool = False
+
+    @model_validator(mode="after")
+    def _neutral_in_range(self) -> Self:
+        low, high = map(float, self.range.split(".."))
+        if low >= high:
+            raise ValueError(f"range {self.range!r} begins above its end")
+        if self.neutral is not None and not low <= self.neutral <= high:
+            raise ValueError(f"neutral {self.neutral} is not in the range {self.range}")
+        return self
+
+
 class FeaturesConfig(_Table):
     """What models learn from."""
 
     peers: PeersConfig = PeersConfig()
+    own: list[OwnFeature] = []
 
 
 class RetentionConfig(_Table):

@@ -104,6 +104,7 @@ def render_objects(config: Config, *folders: Path) -> list[SqlObject]:
 
     Raises:
         RenderError: a template fails, names are doubled, dependencies form a circle, or a project declares a table.
+        OwnFeatureError: a feature of the configuration's own cannot be used.
     """
     folders = folders or sql_folders()
     objects: dict[str, SqlObject] = {}
@@ -197,11 +198,13 @@ def _environment(config: Config, folders: Sequence[Path]) -> Environment:
 
 
 def _context(config: Config) -> dict[str, object]:
+    features = FeatureCatalog(config)
+    features.of_bars  # noqa: B018 (what is wrong with the configuration's own is said before a template is)
     return {
         "config": config,
         "timeframes": [{"name": name, "seconds": TIMEFRAME_SECONDS[name]} for name in config.candles.timeframes],
         "layer": Layer(config),
-        "features": FeatureCatalog(config),
+        "features": features,
     }
 
 

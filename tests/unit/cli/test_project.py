@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from candlewave.cli import app
-from candlewave.core.config import load_config
+from candlewave.core.config import Config, load_config
 from candlewave.core.paths import own_root, sql_folders
+from candlewave.sqlproject.catalog.features import FeatureCatalog
 from candlewave.sqlproject.lint import lint
 
 runner = CliRunner()
@@ -52,6 +53,48 @@ def test_new_refuses_names_that_are_taken_or_none(desk: Path) -> None:
     again = runner.invoke(app, ["new", "indicator", "spread"])
     assert "your project has an object spread already (sql/views/spread.sql.j2)" in again.output
     assert [path.name for path in (desk / "golden").iterdir() if path.is_dir()] == ["spread"]
+
+
+def test_a_new_feature_is_an_entry_that_models_get(desk: Path) -> None:
+    given = ["--sql", "(close - ema_12) / nullif(atr_14, 0)", "--range=-20..20", "--neutral", "0", "--longer"]
+    result = runner.invoke(app, ["new", "feature", "trend", *given])
+    assert result.exit_code == 0, result.output
+    before = {feature.name for feature in FeatureCatalog(Config()).columns}
+    made = {feature.name: feature for feature in FeatureCatalog(load_config()).columns}
+    assert {"trend_1m", "trend_5m", "trend_15m", "trend_1h"} < made.keys() - before
+    assert (made["trend_1m"].needs, made["trend_1m"].neutral, made["trend_1m"].range) == (42, 0, "-20 to 20")
+    assert lint(load_config(), *sql_folders()) == []
+    assert (desk / "golden" / "bar_features" / "trend" / "01-expected.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "sql", "problem"),
+    [
+        ("body", "close / nullif(open, 0)", "body: there is such a column already"),
+        ("ahead", "lead(close) over (partition by symbol order by open_time)", "looks further than one bar"),
+        ("mean", "avg(close)", "looks further than one bar"),
+        ("hidden", "(SELECT max(close) FROM candles)", "looks further than one bar"),
+        ("two", "open, close", "is not one expression"),
+        ("all", "close FROM candles", "is not one expression"),
+        ("unknown", "close / nullif(vwap_7, 0)", "reads vwap_7, which is neither"),
+        ("broken", "close / (", "cannot be read"),
+    ],
+)
+def test_a_feature_that_is_more_than_a_number_of_a_bar_is_refused(
+    desk: Path, name: str, sql: str, problem: str
+) -> None:
+    before = (desk / "candlewave.toml").read_text()
+    result = runner.invoke(app, ["new", "feature", name, "--sql", sql])
+    assert (result.exit_code, problem in result.output) == (1, True), result.output
+    assert (desk / "candlewave.toml").read_text() == before
+    assert not (desk / "golden" / "bar_features").exists()
+
+
+@pytest.mark.parametrize(("sql", "code"), [("close", "CW027"), ("close / open", "CW013"), ("now()", "CW010")])
+def test_lint_judges_features_as_ours(desk: Path, sql: str, code: str) -> None:
+    with (desk / "candlewave.toml").open("a") as file:
+        file.write(f'[[features.own]]\nname = "mine"\nsql = "{sql}"\nrange = "0..1"\n')
+    assert code in {finding.code for finding in lint(load_config(), *sql_folders())}
 
 
 def test_new_needs_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

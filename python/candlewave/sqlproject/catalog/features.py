@@ -13,6 +13,8 @@ from functools import cached_property
 
 from candlewave.core.config import Config
 from candlewave.core.markets import Market
+from candlewave.sqlproject.catalog.indicators import catalog
+from candlewave.sqlproject.catalog.own_features import TAKEN, OwnFeatureError, needs_of
 
 RETURN_BARS = (5, 15, 60)
 """Bars that returns look back."""
@@ -88,7 +90,11 @@ class FeatureCatalog:
 
     @cached_property
     def of_bars(self) -> tuple[Feature, ...]:
-        """Columns of ``bar_features``."""
+        """Columns of ``bar_features``.
+
+        Raises:
+            OwnFeatureError: one of the configuration's own cannot be used.
+        """
         groups = (
             self._returns,
             self._variances,
@@ -99,7 +105,8 @@ class FeatureCatalog:
             self._shape,
             self._gaps,
         )
-        return tuple(feature for group in groups for feature in group())
+        shipped = tuple(feature for group in groups for feature in group())
+        return shipped + tuple(self._own({feature.name for feature in shipped}))
 
     @cached_property
     def of_longer_bars(self) -> tuple[Feature, ...]:
@@ -294,6 +301,24 @@ class FeatureCatalog:
             needs, value = 3 * max(n, c.atr), self._in_atr(f"close - ema_{n}")
             meaning = f"close less its exponential average of {n} bars, in average true ranges"
             yield Feature(f"ema_{n}_gap", needs, 0, "about -20 to 20", value, meaning, longer=place in (0, 2))
+
+    def _own(self, shipped: set[str]) -> Iterator[Feature]:
+        """Yield the configuration's own.
+
+        Args:
+            shipped: names that candlewave's own have.
+        """
+        indicators = {indicator.name: indicator for indicator in catalog(self.config.indicators)}
+        taken = shipped | TAKEN
+        for own in self.config.features.own:
+            if own.name in taken:
+                raise OwnFeatureError(f"candlewave.toml: features.own {own.name}: there is such a column already")
+            taken.add(own.name)
+            value = f"({own.sql})::double precision"
+            meaning = own.meaning or own.sql
+            reach = own.range.replace("..", " to ")
+            needs = needs_of(own, indicators)
+            yield Feature(own.name, needs, own.neutral, reach, value, meaning, longer=own.longer)
 
     def _in_atr(self, difference: str) -> str:
         return _ratio(difference, f"atr_{self.config.indicators.atr}")
