@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -32,9 +33,17 @@ _MAGIC = (
     (b"Rar!", "RAR"),
     (b"PAR1", "Parquet"),
     (b"ARROW1", "Arrow"),
+    (b"\x04\x22\x4d\x18", "LZ4"),
+    (b"\xff\x06\x00\x00sNaPpY", "Snappy"),
+    (b"\x1f\x9d", "compress"),
+    (b"SQLite format 3\x00", "SQLite"),
+    (b"%PDF", "PDF"),
     (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )
+_BEGIN = 512
+_TAR = slice(257, 262)
+_UNMARKED_UTF_16 = re.compile(rb"(?:[\t\n\r -~]\x00){2}|(?:\x00[\t\n\r -~]){2}").match
 _READABLE = ("plain text in UTF-8", "gzip", "bzip2", "xz", "zip")
 _SUFFIXES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".lzma": "xz", ".zip": "zip"}
 
@@ -132,12 +141,12 @@ class Lines:
 
     def streams(self) -> Iterator[Stream]:
         """Yield the files to read, for what is not made of lines."""
-        magic = self._file.read(8)
+        begin = self._file.read(_BEGIN)
         self._file.seek(0)
-        format_ = next((name for begin, name in _MAGIC if magic.startswith(begin)), None)
+        format_ = _format_of(begin)
         expected = _SUFFIXES.get(self._path.suffix.lower())
         if expected is not None and format_ != expected:
-            raise FileFormatError(f"{self._path}: not a {expected} file, it begins with {magic[:4]!r}")
+            raise FileFormatError(f"{self._path}: not a {expected} file, it begins with {begin[:4]!r}")
         if format_ == "zip":
             yield from self._zipped()
             return
@@ -148,6 +157,8 @@ class Lines:
         if format_ is None:
             yield Stream(self._file, self._path.name, "text")
         else:
+            _refuse_inner(lambda: _OPENERS[format_](self._file), self._path.name, format_)
+            self._file.seek(0)
             with _OPENERS[format_](self._file) as stream:
                 yield Stream(stream, self._path.name, format_)
 
@@ -165,6 +176,7 @@ class Lines:
         for name in self._select(list(members)) if self._select is not None else members:
             source = f"{self._path.name}/{name}"
             try:
+                _refuse_inner(lambda member=members[name]: archive.open(member), source, "zip")  # type: ignore[misc]
                 stream = archive.open(members[name])
             except NotImplementedError:
                 method = zipfile.compressor_names.get(members[name].compress_type, "an unknown method")  # type: ignore[attr-defined]
@@ -179,6 +191,25 @@ class Lines:
                 yield Stream(stream, source, "zip")
 
 
+def _format_of(begin: bytes) -> str | None:
+    """Return the format of a file by its first bytes, None for text in UTF-8."""
+    if begin[_TAR] == b"ustar":
+        return "tar"
+    found = next((name for magic, name in _MAGIC if begin.startswith(magic)), None)
+    return "UTF-16" if found is None and _UNMARKED_UTF_16(begin) else found
+
+
+def _refuse_inner(open_: Callable[[], Any], source: str, format_: str) -> None:
+    """Refuse what is packed in a file and no text itself: another archive, as a rule."""
+    with open_() as stream:
+        try:
+            inner = _format_of(stream.read(_BEGIN))
+        except DAMAGED:
+            return  # reading it says so, and where
+    if inner is not None:
+        raise FileFormatError(f"{source}: a {inner} file inside the {format_} file; unpack it, or save it as UTF-8")
+
+
 def _lines(stream: IO[bytes] | Any, source: str, format_: str) -> Iterator[Line]:
     number = 0
     while True:
@@ -187,8 +218,6 @@ def _lines(stream: IO[bytes] | Any, source: str, format_: str) -> Iterator[Line]
             raw = stream.readline(MAX_LINE + 1)
             if not raw:
                 return
-            if number == 1 and raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise FileFormatError(f"{source}: UTF-16 text; save it as UTF-8")
             if len(raw) > MAX_LINE and not raw.endswith(b"\n"):
                 _skip_line(stream)
                 yield Line(source, number, raw[:MAX_LINE], f"the line is longer than {MAX_LINE} bytes")

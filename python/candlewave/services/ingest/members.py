@@ -20,9 +20,12 @@ _COINS = "SOL ADA DOT LTC LINK AVAX MATIC POL ATOM UNI XLM XMR BCH ETC NEAR SHIB
 _COMMON, _RARE = frozenset(_COMMON_QUOTES.split()), frozenset(_RARE_QUOTES.split())
 _LEGACY = {"X": "BTC XBT ETH XRP LTC XDG XLM XMR ZEC ETC REP MLN".split(), "Z": ["USD", "EUR"]}  # noqa: SIM905
 _TOKEN = re.compile(r"[\W_]+")
+_NUMBER = re.compile(r"([0-9]+)")
+_EXPIRY = re.compile(r"[A-Za-z]_([0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))(?![0-9])")
 _SUFFIXES = frozenset(
     {".csv", ".gz", ".zip", ".txt", ".bz2", ".xz", ".lzma", ".jsonl", ".json", ".feather", ".parquet"}
 )
+_BESIDE = frozenset({".checksum", ".md5", ".sha1", ".sha256", ".sha512", ".asc", ".sig"})
 _SHOWN = 10
 
 
@@ -33,7 +36,8 @@ class WrongMarketError(FileFormatError):
 def files_of_market(names: Sequence[str], exchange: str, symbol: str) -> list[str]:
     """Return those of some files that are about a market.
 
-    A single file is taken unless its name says another market. Of several, those are taken whose names say this one.
+    A single file is taken unless its name says another market. Of several, those are taken whose names say this one,
+    in the order of their names: Kraken's trades are numbered by their order in time, which a zip need not keep.
 
     Args:
         names: paths as in an archive.
@@ -43,12 +47,13 @@ def files_of_market(names: Sequence[str], exchange: str, symbol: str) -> list[st
     Raises:
         WrongMarketError: none is, by its name.
     """
-    named = {name: names_market(name, exchange, symbol) for name in names}
+    several = len(names) > 1
+    named = {name: names_market(name, exchange, symbol) for name in names if not (several and _is_beside(name))}
     chosen = [name for name, same in named.items() if same]
     if chosen:
-        return chosen
-    if len(names) == 1 and named[names[0]] is None:
-        return list(names)
+        return sorted(chosen, key=_natural)
+    if len(named) == 1 and None in named.values():
+        return list(named)
     listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     if len(names) == 1:
         raise WrongMarketError(f"{listed}: by its name not a file of {symbol}; rename it if it is")
@@ -61,10 +66,10 @@ def names_market(name: str, exchange: str, symbol: str) -> bool | None:
     base, _, quote = symbol.partition(":")[0].upper().partition("/")
     bases, quotes = _spellings(exchange, base), _spellings(exchange, quote)
     pairs = list(pairwise(tokens))
-    if any(first in bases and second in quotes for first, second in pairs):
-        return True
-    if any(first + second in tokens for first in bases for second in quotes):
-        return True
+    if any(first in bases and second in quotes for first, second in pairs) or any(
+        first + second in tokens for first in bases for second in quotes
+    ):
+        return not exchange.startswith("binance") or _expiry(name) == (symbol.partition("-")[2][:6] or None)
     known = _known(exchange)
     joined = any(_is_pair(token, known) for token in tokens)
     apart = any(first in known and second in _COMMON | _RARE for first, second in pairs)
@@ -77,6 +82,23 @@ def stem(name: str) -> str:
     while path.suffix.lower() in _SUFFIXES:
         path = path.with_suffix("")
     return path.name
+
+
+def _is_beside(name: str) -> bool:
+    """Tell whether a file goes with data but has none: a checksum, a signature, a Mac's or an editor's hidden file."""
+    path = PurePosixPath(name)
+    return path.name.startswith(".") or path.suffix.lower() in _BESIDE
+
+
+def _natural(name: str) -> list[str]:
+    """Return a key by which names are ordered, their numbers by value."""
+    return [part.zfill(12) if part.isdigit() else part for part in _NUMBER.split(name)]
+
+
+def _expiry(name: str) -> str | None:
+    """Return the day that Binance adds to a contract's name, as in BTCUSD_261225; None where there is none."""
+    found = _EXPIRY.search(stem(name))
+    return found[1] if found else None
 
 
 def is_quote(word: str) -> bool:
@@ -93,8 +115,14 @@ def _is_pair(token: str, known: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=256)
 def _spellings(exchange: str, currency: str) -> frozenset[str]:
-    """Return how an exchange writes a currency, and how its other files do."""
-    names = {currency, *(raw for raw, unified in _aliases(exchange).items() if unified == currency)}
+    """Return how an exchange writes a currency, and how its other files do.
+
+    A name that the exchange gives to another currency is not among them: Kraken's LUNA is LUNC, its LUNA2 is LUNA.
+    """
+    aliases = _aliases(exchange)
+    names = {raw for raw, unified in aliases.items() if unified == currency}
+    if aliases.get(currency, currency) == currency:
+        names.add(currency)
     names |= {letter + name for letter, known in _LEGACY.items() for name in known if name in names}
     return frozenset(name.upper() for name in names)
 

@@ -72,5 +72,7 @@ def _quoted(raw: bytes) -> list[str] | None:
     except csv.Error as error:
         if "unexpected end of data" in str(error):
             return None
-        rows = [text.split(",")]  # a quote inside a field, as in 5"
+        # A quote inside a field, as in 5", or a space behind one: a reader that is not strict leaves it there.
+        rows = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True))
+        rows = rows if len(rows) == 1 else [text.split(",")]
     return [value.strip() for value in rows[0]]

@@ -168,7 +168,11 @@ def test_a_wrong_checksum_is_told_at_the_end(tmp_path: Path) -> None:
         (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
         (b"Rar!\x1a\x07", "RAR"),
         (b"PAR1", "Parquet"),
+        (b"\x04\x22\x4d\x18", "LZ4"),
+        (b"XBTUSD.csv".ljust(257, b"\x00") + b"ustar", "tar"),
         ("a,b".encode("utf-16"), "UTF-16"),
+        ("1,2".encode("utf-16-le"), "UTF-16"),
+        ("1,2".encode("utf-16-be"), "UTF-16"),
     ],
 )
 def test_other_formats_are_named(tmp_path: Path, begin: bytes, format_: str) -> None:
@@ -178,10 +182,30 @@ def test_other_formats_are_named(tmp_path: Path, begin: bytes, format_: str) -> 
         list(lines)
 
 
-def test_utf_16_inside_a_compressed_file_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv.gz"
-    path.write_bytes(gzip.compress("a,b\n".encode("utf-16")))
-    with Lines(path) as lines, pytest.raises(FileFormatError, match="UTF-16 text; save it as UTF-8"):
+def _packed(packing: str, inner: bytes) -> bytes:
+    if packing != "zip":
+        return PACKERS[packing](inner)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("XBTUSD.csv", inner)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("packing", ["zip", *PACKERS])
+@pytest.mark.parametrize(
+    ("inner", "format_"),
+    [
+        ("a,b\n".encode("utf-16"), "UTF-16"),
+        (gzip.compress(b"1,2,3\n"), "gzip"),
+        (_packed("zip", b"1,2,3\n"), "zip"),
+        (b"XBTUSD.csv".ljust(257, b"\x00") + b"ustar\x00" + b"1,2,3\n1,2,3\n", "tar"),
+    ],
+    ids=["utf-16", "gzip", "zip", "tar"],
+)
+def test_what_is_packed_twice_is_named(tmp_path: Path, packing: str, inner: bytes, format_: str) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(_packed(packing, inner))
+    with Lines(path) as lines, pytest.raises(FileFormatError, match=f"a {format_} file inside the [a-z0-9]+ file"):
         list(lines)
 
 

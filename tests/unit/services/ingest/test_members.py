@@ -26,6 +26,16 @@ from candlewave.services.ingest.members import WrongMarketError, files_of_market
         ("BTCUSDT-trades-2021-01.csv", "binance", "BTC/USDT:USDT", True),
         ("币安人生USDT-aggTrades-2025-10.zip", "binance", "币安人生/USDT", True),
         ("币安人生USDT-aggTrades-2025-10.zip", "binance", "BTC/USDT", False),
+        ("LUNAUSD.csv", "kraken", "LUNC/USD", True),
+        ("LUNAUSD.csv", "kraken", "LUNA/USD", False),
+        ("LUNA2USD.csv", "kraken", "LUNA/USD", True),
+        ("LUNAUSDT-aggTrades-2026-01.csv", "binance", "LUNA/USDT", True),
+        ("BTCUSD_PERP-aggTrades-2023-05.csv", "binance", "BTC/USD:BTC", True),
+        ("BTCUSD_231229-aggTrades-2023-05.csv", "binance", "BTC/USD:BTC", False),
+        ("BTCUSDT_231229-trades-2023-05-01.csv", "binance", "BTC/USDT", False),
+        ("BTCUSD_231229-aggTrades-2023-05.csv", "binance", "BTC/USD:BTC-231229", True),
+        ("BTCUSD_PERP-aggTrades-2023-05.csv", "binance", "BTC/USD:BTC-231229", False),
+        ("trades.csv", "binance", "BTC/USD:BTC-231229", None),
         ("history-trades.csv", "kraken", "BTC/USD", None),
         ("registry.csv", "kraken", "BTC/USD", None),
         ("2021-01.csv", "kraken", "BTC/USD", None),
@@ -37,6 +47,22 @@ def test_names(name: str, exchange: str, symbol: str, same: bool | None) -> None
 
 def test_of_several_files_those_of_the_market_are_taken() -> None:
     assert files_of_market(["XBTUSD.csv", "ETHUSD.csv", "notes.txt"], "kraken", "BTC/USD") == ["XBTUSD.csv"]
+
+
+def test_files_beside_the_data_are_left_out() -> None:
+    names = ["BTCUSDT-1m-2026-01.zip.CHECKSUM", "BTCUSDT-1m-2026-01.csv", "._BTCUSDT-1m-2026-01.csv"]
+    assert files_of_market(names, "binance", "BTC/USDT") == ["BTCUSDT-1m-2026-01.csv"]
+    assert files_of_market(["a.csv", ".DS_Store"], "binance", "BTC/USDT") == ["a.csv"]
+
+
+def test_files_of_a_market_are_in_the_order_of_their_names() -> None:
+    names = ["2025/Q2/XBTUSD.csv", "XBTUSD-10.csv", "2025/Q1/XBTUSD.csv", "XBTUSD-9.csv"]
+    assert files_of_market(names, "kraken", "BTC/USD") == [
+        "2025/Q1/XBTUSD.csv",
+        "2025/Q2/XBTUSD.csv",
+        "XBTUSD-9.csv",
+        "XBTUSD-10.csv",
+    ]
 
 
 def test_a_single_file_without_a_market_in_its_name_is_taken() -> None:

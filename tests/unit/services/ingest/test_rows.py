@@ -26,6 +26,7 @@ def rows(tmp_path: Path, text: str) -> list[Row]:
         ("a, b ,c\r\n", [["a", "b", "c"]]),
         ('a, "b, c",d\n', [["a", "b, c", "d"]]),
         ('"a\nb",c\nd,e\n', [["a\nb", "c"], ["d", "e"]]),
+        ('"a, b" , c\n', [["a, b", "c"]]),
         ('5",a\nb,c\n', [['5"', "a"], ["b", "c"]]),
         ("a,b\n\n\nc,d", [["a", "b"], ["c", "d"]]),
         ('"say ""hi""",b\n', [['say "hi"', "b"]]),
