@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -15,16 +15,16 @@ _TRACKING = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
-_FILLER_WORDS = "a an the of to in on at for and or is are was as by with from its it s after amid"
+_FILLER_WORDS = "a an the of to in on at for and or is are was as with from its it s after amid"
 _FILLER = frozenset(_FILLER_WORDS.split())
 _SAME_TITLE = 0.75
 _MIN_WORDS = 3
 _ENDING = re.compile(r"(?:ing|ed|es|s|e)$")
 _SHORT = 4
 _TURNING_WORDS = """
-    not no never without against despite unlikely t deny deni denie refus reject fail halt stop end delay postpon cancel
-    cancell false fake hoax rumor rumour unconfirm retract withdraw withdrawn suspend ban block overturn revers drop
-    lose lost dismiss
+    not no never by without against despite unlikely t deny deni denie refus reject fail halt stop end delay
+    postpon cancel cancell false fake hoax rumor rumour unconfirm retract withdraw withdrawn suspend ban block
+    overturn revers drop lose lost dismiss
 """
 _TURNING = frozenset(_TURNING_WORDS.split())
 """Words, without endings, that turn a statement around when they are added to it."""
@@ -53,36 +53,39 @@ def article_id(url: str, source: str, title: str, published_at: datetime | None)
     return hashlib.sha256(base.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def title_words(title: str) -> frozenset[str]:
-    """Return what a title is compared by: its words without fillers; numbers stay."""
-    return frozenset(word for word in _WORD.findall(title.lower()) if word not in _FILLER)
+def title_words(title: str) -> tuple[str, ...]:
+    """Return what a title is compared by: its words in their order without fillers; numbers stay."""
+    return tuple(word for word in _WORD.findall(title.lower()) if word not in _FILLER)
 
 
-def same_story(one: frozenset[str], other: frozenset[str]) -> bool:
+def same_story(one: Sequence[str], other: Sequence[str]) -> bool:
     """Return whether two titles are nearly the same.
 
     Different numbers make different news, and so does a word that each title has in the place of the other's: nothing
     here knows whether "approves" and "clears" or "approves" and "rejects" mean the same. Titles are the same story when
-    one says what the other does and perhaps a little more, without turning it around ("not", "denies").
+    one says what the other does in the same order and perhaps a little more, without turning it around ("not",
+    "denies", "by").
     """
-    if min(len(one), len(other)) < _MIN_WORDS or _numbers(one) != _numbers(other):
+    if min(len(set(one)), len(set(other))) < _MIN_WORDS or _numbers(one) != _numbers(other):
         return False
-    stems, others = _stems(one), _stems(other)
-    fewer, more = sorted((stems, others), key=len)
-    if not fewer <= more or more - fewer & _TURNING:
+    fewer, more = sorted((_stems(one), _stems(other)), key=lambda stems: len(set(stems)))
+    if not set(fewer) <= set(more) or (set(more) - set(fewer)) & _TURNING:
         return False
-    return len(fewer) >= _SAME_TITLE * len(more)
+    if len(set(fewer)) < _SAME_TITLE * len(set(more)):
+        return False
+    common = set(fewer)
+    return list(dict.fromkeys(fewer)) == list(dict.fromkeys(stem for stem in more if stem in common))
 
 
-def _numbers(words: frozenset[str]) -> frozenset[str]:
+def _numbers(words: Iterable[str]) -> frozenset[str]:
     return frozenset(word for word in words if any(character.isdigit() for character in word))
 
 
-def _stems(words: frozenset[str]) -> frozenset[str]:
+def _stems(words: Iterable[str]) -> list[str]:
     """Return words without the endings of plural and tense."""
-    return frozenset(_ENDING.sub("", word) if len(word) > _SHORT else word for word in words)
+    return [_ENDING.sub("", word) if len(word) > _SHORT else word for word in words]
 
 
-def known_story(words: frozenset[str], known: Iterable[frozenset[str]]) -> bool:
+def known_story(words: Sequence[str], known: Iterable[Sequence[str]]) -> bool:
     """Return whether a title is nearly the same as one of those known."""
     return any(same_story(words, other) for other in known)

@@ -77,7 +77,7 @@ class ArticleStore:
 
     def accept(self, source: str, articles: Sequence[Article], state: SourceState, now: datetime) -> Accepted:
         """Keep new articles until they are published, and remember the source's state, both or neither."""
-        new: list[tuple[Article, frozenset[str]]] = []
+        new: list[tuple[Article, tuple[str, ...]]] = []
         repeated = same = 0
         with self._lock:
             while self._stories and self._stories[0][0] < now - _STORY_WINDOW:

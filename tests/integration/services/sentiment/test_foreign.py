@@ -8,14 +8,13 @@ import feedparser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.worlds.cases import shared_case
 
 from candlewave.contracts.records import Article
-from candlewave.core.paths import project_root
 from candlewave.services.sentiment.sources.base import BadItem, SourceConfig, SourceState
 from candlewave.services.sentiment.sources.feed import read_feed
 from candlewave.services.sentiment.sources.folder import Folder
 
-CASES = project_root().parent / "shared" / "cases"
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 MEDIA = 'xmlns:media="http://search.yahoo.com/mrss/" xmlns:atom="http://www.w3.org/2005/Atom"'
 
@@ -93,6 +92,13 @@ def test_a_date_that_cannot_be_read_is_unknown_and_the_article_is_kept() -> None
     assert not bad
 
 
+def test_an_element_left_open_takes_in_no_neighbour() -> None:
+    open_title = "<item><title>One<link>https://e.example/1</link></item>"
+    articles, bad = read(rss(open_title, item("Two", "https://e.example/2"), item("Three", "https://e.example/3")))
+    assert {"Two", "Three"} <= {a.title for a in articles}
+    assert len(articles) + len(bad) == 3
+
+
 class _ParserBugError(Exception):
     pass
 
@@ -144,6 +150,26 @@ def test_csv_with_quoted_newlines_and_tags_in_one_text(tmp_path: Path) -> None:
     assert (article.title, article.summary, article.tags, bad) == ("One story", "a b", ("BTC", "ETH"), [])
 
 
+@pytest.mark.parametrize(
+    "tags", ["BTC;ETH", "BTC|ETH", "BTC ETH", "$BTC #ETH", "['BTC', 'ETH']", '[""BTC"", ""ETH""]', "BTC,,ETH,"]
+)
+def test_tags_in_one_text_are_split(tmp_path: Path, tags: str) -> None:
+    [article], _ = _folder(tmp_path, "a.csv", f'title,tags\nStory,"{tags}"\n')
+    assert article.tags == ("BTC", "ETH")
+
+
+def test_names_of_columns_in_any_case(tmp_path: Path) -> None:
+    [article], bad = _folder(tmp_path, "a.csv", "Title, Published_At ,URL\nStory,2026-11-29,https://e.example/1\n")
+    assert (article.url, article.published_at, bad) == ("https://e.example/1", NOW.replace(hour=0), [])
+
+
+def test_a_quote_that_stays_open_takes_in_no_other_row(tmp_path: Path) -> None:
+    rows = 'title,summary\n"One\nstory",a\n"Broken,b\n5" screen,c\n"Two",d\n'
+    articles, bad = _folder(tmp_path, "a.csv", rows)
+    assert sorted(a.title for a in articles) == ['5" screen', "One story", "Two"]
+    assert [b.reason for b in bad] == ["row has a quoted field from line 4 on that does not end"]
+
+
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
 def test_json_lines_end_at_line_feeds_only(tmp_path: Path, separator: str) -> None:
     lines = [f'{{"title": "A{separator}b"}}', '{"title": "C d"}', "{broken", '{"title": "E f"}']
@@ -159,7 +185,6 @@ def test_utf_16_is_read_and_other_encodings_are_named(tmp_path: Path) -> None:
     assert [b.reason.startswith("b.csv: not utf-8") for b in bad] == [True]
 
 
-@pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not here")
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
@@ -182,14 +207,13 @@ def test_utf_16_is_read_and_other_encodings_are_named(tmp_path: Path) -> None:
 )
 def test_feeds_of_public_reports(name: str, wanted: list[tuple[str, str, str | None]]) -> None:
     late = datetime(2026, 11, 30, tzinfo=UTC)
-    articles, bad = read_feed((CASES / name).read_bytes(), "paper", late, "https://e.org/feed")
+    articles, bad = read_feed(shared_case(name).read_bytes(), "paper", late, "https://e.org/feed")
     times = [(t, u, d and datetime.fromisoformat(d)) for t, u, d in wanted]
     assert [(a.title, a.url, a.published_at) for a in articles] == times
     assert {a.lang for a in articles} == {"en"}
     assert not bad
 
 
-@pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not here")
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
@@ -206,7 +230,7 @@ def test_feeds_of_public_reports(name: str, wanted: list[tuple[str, str, str | N
     ],
 )
 def test_files_of_public_reports(name: str, wanted: list[tuple[str, str]]) -> None:
-    batch = Folder(SourceConfig(name="files", kind="files", path=CASES / name)).poll(
+    batch = Folder(SourceConfig(name="files", kind="files", path=shared_case(name))).poll(
         SourceState(), NOW + timedelta(days=1)
     )
     found = sorted((a.title, a.published_at) for a in batch.articles)

@@ -4,7 +4,7 @@ import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,6 +18,9 @@ from candlewave.services.sentiment.plain import language, strip_markup
 
 MAX_ITEMS = 500
 """Maximum number of articles in one answer; real feeds have fewer."""
+
+MAX_AHEAD = timedelta(days=1)
+"""How far a date may lie in the future and still be one, of a clock or zone that is ahead."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the beginning of this one
@@ -176,7 +179,8 @@ def make_article(
     """Clean the parts of an article and give it its id.
 
     Args:
-        published: None when the source does not say it, or not readably; a time in the future is cut to ``now``.
+        published: None when the source does not say it, or not readably; up to a day in the future is cut to
+            ``now``, later is unknown.
 
     Raises:
         ValueError: it has no title.
@@ -186,8 +190,9 @@ def make_article(
         raise ValueError("no title")
     text = strip_markup(summary, MAX_SUMMARY)
     address = canonical_url(url)
-    # What lies in the future was published with a wrong clock; it cannot be newer than now.
-    when = min(published, now).astimezone(UTC) if published is not None else None
+    # A clock or zone may be hours ahead; what lies further in the future is no date.
+    known = published is not None and published <= now + MAX_AHEAD
+    when = min(published, now).astimezone(UTC) if published is not None and known else None
     return Article(
         article_id=article_id(address, source, clean, when),
         url=address,

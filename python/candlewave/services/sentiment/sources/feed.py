@@ -76,6 +76,10 @@ def read_feed(
         entries = [(f"item {number}", entry) for number, entry in enumerate(parsed.entries, 1)]
     except Exception:  # noqa: BLE001 (the parser has fallen over one item: find it and keep the others)
         parsed, entries, bad = _parse_one_by_one(body, headers)
+    else:
+        if parsed.bozo and len(entries) < len(_ITEM.findall(body)):  # an element left open takes the next items in
+            apart = _parse_one_by_one(body, headers)
+            parsed, entries, bad = apart if len(apart[1]) > len(entries) else (parsed, entries, [])
     if not parsed.version and not entries and not bad:
         reason = "malformed" if parsed.bozo else "not_a_feed"
         raise FetchRefusedError(reason, f"neither RSS nor Atom: {_cause(parsed)}")

@@ -28,7 +28,9 @@ from candlewave.services.sentiment.sources.feed import read_feed
 
 _SUFFIXES = frozenset({".xml", ".rss", ".atom", ".json", ".jsonl", ".csv"})
 _MAX_BYTES = 200_000_000
+_MAX_ROW_LINES = 1_000
 _SEPARATORS = re.compile(r"[,;|\s]+")
+_AROUND_TAGS = "[](){}'\" $#"
 
 
 class Folder(Source):
@@ -145,15 +147,37 @@ def _rows(path: Path, text: str) -> Iterator[Any]:
 
 
 def _csv_rows(text: str) -> Iterator[Any]:
+    """Yield rows by the names of the header, in lower case; a quoted field that never ends takes in no other row."""
     csv.field_size_limit(_MAX_BYTES)
-    reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield _Unreadable("", f"a fault in line {reader.line_num}: {error}")
+    lines = io.StringIO(text, newline="").readlines()
+    names: list[str] = []
+    at = 0
+    while at < len(lines):
+        values, taken = _csv_row(lines, at)
+        if values is None:
+            yield _Unreadable(lines[at], f"a quoted field from line {at + 1} on that does not end")
+        elif values and not names:
+            names = [name.strip().lower() for name in values]
+        elif values:
+            yield dict(zip(names, values, strict=False))
+        at += taken
+
+
+def _csv_row(lines: list[str], at: int) -> tuple[list[str] | None, int]:
+    """Return the fields of the row that begins with a line, and how many lines it has; None if a quote stays open."""
+
+    def reader(*, strict: bool) -> Any:
+        rest = (lines[i] for i in range(at, min(at + _MAX_ROW_LINES, len(lines))))
+        return csv.reader(rest, skipinitialspace=True, strict=strict)
+
+    rows = reader(strict=True)
+    try:
+        return next(rows), rows.line_num
+    except csv.Error as error:
+        if rows.line_num > 1 or "unexpected end" in str(error):
+            return None, 1  # it ends nowhere, or at the quote of another row
+    # A quote inside a field, as in 5", may stay where it is.
+    return next(reader(strict=False)), 1
 
 
 def _json(text: str) -> Any:
@@ -164,10 +188,14 @@ def _json(text: str) -> Any:
 
 
 def _tags(value: Any) -> Sequence[str]:
-    """Return tags from a list of texts, or from one text that separates them by commas, semicolons, bars or spaces."""
+    """Return tags from a list of texts, or from one text that separates them by commas, semicolons, bars or spaces.
+
+    Such a text may be a list as JSON or Python writes it: ``["BTC"]``, ``['BTC']``.
+    """
     if isinstance(value, str):
         listed = _json(value) if value.lstrip().startswith("[") else None
         value = listed if isinstance(listed, list) else _SEPARATORS.split(value)
     if not isinstance(value, list):
         return ()
-    return [tag.strip() for tag in value if isinstance(tag, str) and tag.strip()]
+    tags = [tag.strip(_AROUND_TAGS) for tag in value if isinstance(tag, str)]
+    return [tag for tag in tags if tag]
