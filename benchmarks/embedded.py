@@ -5,7 +5,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -234,4 +234,8 @@ def memory_of(server_pid: int) -> tuple[str, str]:
 def proportional(server_pid: int) -> float:
     """Return the memory of a PostgreSQL server in MB, with shared pages once."""
     server = psutil.Process(server_pid)
-    return float(sum(process.memory_full_info().pss for process in [server, *server.children()])) / 2**20
+    size = 0.0
+    for process in [server, *server.children()]:
+        with suppress(psutil.NoSuchProcess):  # a worker that has just ended
+            size += process.memory_full_info().pss
+    return size / 2**20
