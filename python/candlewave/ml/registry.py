@@ -350,8 +350,13 @@ def open_registry(settings: Settings, name: str | None = None) -> Registry:
     if settings.mlflow_tracking_uri is not None:
         uri = settings.mlflow_tracking_uri.get_secret_value()
     else:
-        uri = f"sqlite:///{_database(data / 'mlflow')}"
+        uri = _address(_database(data / "mlflow"))
     return Registry(uri, name or TrainSettings.load().model_name, data / "models")
+
+
+def _address(database: Path) -> str:
+    """Return the URL of an SQLite file whatever its name holds; SQLAlchemy ends a plain path at a question mark."""
+    return f"sqlite:///{database.as_uri()}?uri=true"
 
 
 def _database(folder: Path) -> Path:
@@ -371,7 +376,7 @@ def _database(folder: Path) -> Path:
             logging.getLogger("mlflow.store.db.utils").setLevel(logging.ERROR)
             partial = folder / f"mlflow.{os.getpid()}.partial"
             partial.unlink(missing_ok=True)
-            uri = f"sqlite:///{partial}"
+            uri = _address(partial)
             MlflowClient(uri, uri).search_registered_models(max_results=1)
             partial.rename(path)
     return path
