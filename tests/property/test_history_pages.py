@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fakes.binance import FakeBinance
+from tests.fakes.coinbase import FakeCoinbaseTrades
 from tests.fakes.kraken import FakeKraken
 
 from candlewave.services.ingest.exchange import Exchange
@@ -87,6 +88,43 @@ def test_binance_fills_a_hole_between_two_ids(market: tuple[list[int], int], dat
         exchange.page = page
         try:
             return await ids(exchange, "BTC/USDT", times[after], times[after] + 1, after_id=after, before_id=before)
+        finally:
+            await exchange.close()
+
+    assert asyncio.run(load()) == Counter(range(after + 1, before))
+
+
+@settings(max_examples=150, deadline=None)
+@given(market=markets(), data=st.data())
+def test_coinbase_gives_each_trade_once(market: tuple[list[int], int], data: st.DataObject) -> None:
+    times, page = market
+    begin, end = edges(data, times)
+
+    async def load() -> Counter[int]:
+        exchange = Exchange("coinbase", IngestSettings(**FAST))  # type: ignore[arg-type]
+        FakeCoinbaseTrades([MS0 + ms for ms in times], page, first_id=17).attach(exchange.client)
+        exchange.page = page
+        try:
+            return await ids(exchange, "BTC/USD", begin, end)
+        finally:
+            await exchange.close()
+
+    assert asyncio.run(load()) == wanted(times, begin, end, 17)
+
+
+@settings(max_examples=60, deadline=None)
+@given(market=markets(), data=st.data())
+def test_coinbase_fills_a_hole_between_two_ids(market: tuple[list[int], int], data: st.DataObject) -> None:
+    times, page = market
+    after = data.draw(st.integers(1, len(times)))
+    before = data.draw(st.integers(after + 1, len(times) + 1))
+
+    async def load() -> Counter[int]:
+        exchange = Exchange("coinbase", IngestSettings(**FAST))  # type: ignore[arg-type]
+        FakeCoinbaseTrades([MS0 + ms for ms in times], page).attach(exchange.client)
+        exchange.page = page
+        try:
+            return await ids(exchange, "BTC/USD", 0, 1, after_id=after, before_id=before)
         finally:
             await exchange.close()
 
