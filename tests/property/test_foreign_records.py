@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import psycopg
@@ -54,6 +55,14 @@ RECORDS: dict[str, tuple[str, dict[str, Any]]] = {
     "model_events": ("event_id", {
         "event_id": "0", "model_name": "m", "model_version": "1", "event": "promoted", "reason": "r", "occurred_at": AT,
     }),
+    "loaded_candles": ("symbol", {
+        **MARKET, "open_time": AT, "open": "10", "high": "11", "low": "9", "close": "10", "volume": "1",
+        "turnover": "10", "trades": 2, "buy_volume": "0.5", "source": "rest", "loaded_at": AT,
+    }),
+    "baseline_spreads": ("baseline_version", {
+        **MARKET, "baseline_version": "0", "horizon_minutes": 1, "volatility": "realised_volatility_60_1m", "low": -1.1,
+        "high": 1.1, "trained_until": AT,
+    }),
     "alerts": ("fingerprint", {
         "fingerprint": "0", "rule": "r", "severity": "warning", "labels": {}, "value": 1.0, "status": "firing",
         "occurred_at": AT,
@@ -65,7 +74,7 @@ JUNK = [
     "[]", "{}", "[null]", "[[1]]", "[1e308]", "[1e999]", '{"rsi_14_1m": 1e308}', '{"rsi_14_1m": "x"}',
     '{"no_news": [1]}', '"0000-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"', '"294276-12-31T23:59:59Z"',
     '"9999-12-31T23:59:59.999999Z"', '"4714-11-24T00:00:00Z"', '"2026-03-02T12:00:60Z"', '"infinity"',
-    f'"{"x" * 70_000}"',
+    f'"{"x" * 70_000}"', f'"{Random(1).randbytes(4_000).hex()}"',
 ]  # fmt: skip
 
 

@@ -127,17 +127,24 @@ class PostgresBus(Closing):
         """Publish within the caller's open transaction: stored when that commits, gone when it rolls back.
 
         Until then it holds up other publishers of the same partitions. Publish to several topics in
-        alphabetical order: two transactions in opposite orders are a deadlock.
+        alphabetical order: two transactions in opposite orders are a deadlock. What PostgreSQL cannot hold is looked
+        for before, as an error would end the caller's transaction; it goes to the topic's dead-letter topic instead.
 
         Returns:
-            the number of messages. Metrics count them now.
+            the number of messages stored. Metrics count them now.
         """
         remaining = iter(messages)
+        refused: list[Refused] = []
         total = 0
         while batch := list(itertools.islice(remaining, BATCH)):
-            with metrics.publishing(topic, len(batch)):
-                self._append(conn, topic, batch)
-            total += len(batch)
+            if unstorable := [Refused(m, reason) for m in batch if (reason := _unstorable(m)) is not None]:
+                refused += unstorable
+                batch = [m for m in batch if _unstorable(m) is None]
+            if batch:
+                with metrics.publishing(topic, len(batch)):
+                    self._append(conn, topic, batch)
+                total += len(batch)
+        set_aside(topic, refused, utc_now(), lambda letters, made: self.publish_in(conn, letters, made))
         return total
 
     def subscribe(

@@ -464,8 +464,13 @@ def dead_letter(
         topic=topic.removesuffix(DEAD_LETTER_SUFFIX),
         id=dead_letter_id(source, position, payload),
         payload_base64=base64.b64encode(payload[:MAX_DEAD_PAYLOAD]).decode("ascii"),
-        reason=reason,
-        source=source,
-        position=position,
+        reason=_storable(reason),
+        source=_storable(source),
+        position=_storable(position),
         occurred_at=occurred_at.astimezone(UTC),
     )
+
+
+def _storable(text: str) -> str:
+    """Return text that JSON in UTF-8 and PostgreSQL can hold: foreign text may have NUL and half surrogate pairs."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

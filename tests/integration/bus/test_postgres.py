@@ -199,6 +199,20 @@ def test_what_postgres_cannot_store_is_set_aside_and_the_rest_is_stored(postgres
     assert sum(bus.end_offsets(topic).values()) == 2
 
 
+@pytest.mark.parametrize(
+    "bad", [Message(b"x", "key with \0"), Message(b"x", "\ud800"), Message(b"x", "k", {"h": "\0"})]
+)
+def test_what_postgres_cannot_store_leaves_the_callers_transaction_whole(postgres: PostgresStage, bad: Message) -> None:
+    bus = postgres.bus()
+    bus.ensure_topics([TOPICS["trades"], TOPICS["trades.dlq"]])
+    before = {topic: sum(bus.end_offsets(topic).values()) for topic in ("trades", "trades.dlq")}
+    with psycopg.connect(postgres.url) as conn:
+        assert bus.publish_in(conn, "trades", [Message(b"good", "k"), bad, Message(b"good", "k")]) == 2
+        assert bus.publish_in(conn, "trades", [bad]) == 0
+    after = {topic: sum(bus.end_offsets(topic).values()) - before[topic] for topic in before}
+    assert after == {"trades": 2, "trades.dlq": 2}
+
+
 def test_installing_and_creating_topics_at_once_from_many_processes_is_safe(postgres: PostgresStage) -> None:
     def start(_: int) -> int:
         with PostgresBus(postgres.url) as bus:

@@ -20,8 +20,8 @@ from candlewave.engine.embedded.catalog import StoredObject, group_of
 from candlewave.engine.embedded.connectors import spans
 from candlewave.telemetry.logs import get_logger
 
-BREAKAGE = (psycopg.DataError, psycopg.IntegrityError, errors.CardinalityViolation)
-"""What PostgreSQL raises about values that a query cannot compute with."""
+BREAKAGE = (psycopg.DataError, psycopg.IntegrityError, errors.CardinalityViolation, errors.ProgramLimitExceeded)
+"""What PostgreSQL raises about values that a query cannot compute with, or that are too long for a key."""
 
 _log = get_logger(__name__)
 
