@@ -158,7 +158,7 @@ def _backfill_trades(
     with _connected(settings) as (bus, conn), _span_progress(f"Backfill {market}", span, "trades") as bar:
         connection = None if span is None else Exchange(market.exchange)
         conflicts = Publisher(bus, "backfill")
-        stored = StoredTrades(conn, on_differing=conflicts.id_used_before)
+        stored = StoredTrades(conn, on_differing=conflicts.id_used_before, on_renumbered=conflicts.trade)
         done = _Counter(bar)
         loader = replace(
             _trade_loader(bus, conn, config, market, rejects),
@@ -179,6 +179,8 @@ def _backfill_trades(
             report_loaded(f"{market.exchange} API", loaded)
         conflicts.flush()
     rejects.summary()
+    if note := stored.note():
+        typer.echo(f"note: {note}", err=True)
     if problem := stored.problem():
         fail(f"{market}: {problem}")
 
@@ -202,7 +204,7 @@ def _backfill_candles(
     rejects = _Rejects("loaded_candles.dlq")
     with _connected(settings) as (bus, conn):
         stored, conflicts = StoredCandles(conn), Publisher(bus, "backfill")
-        stored_trades = StoredTrades(conn, on_differing=conflicts.id_used_before)
+        stored_trades = StoredTrades(conn, on_differing=conflicts.id_used_before, on_renumbered=conflicts.trade)
         with _span_progress(f"Backfill candles of {market}", span, "candles") as bar:
             done = _Counter(bar)
             loader = CandleLoader(
@@ -319,10 +321,12 @@ def replay(
             raise typer.Exit(1)
         wait_until_visible(conn, result.markets, timeout)
         conflicts = Publisher(bus, "replay")
-        stored = StoredTrades(conn, timeout, on_differing=conflicts.id_used_before)
+        stored = StoredTrades(conn, timeout, on_differing=conflicts.id_used_before, on_renumbered=conflicts.trade)
         with Lines(file) as lines:
             stored.check(record for record in TradeReader(lines, exchange, known) if isinstance(record, Trade))
         conflicts.flush()
+        if note := stored.note():
+            typer.echo(f"note: {note}", err=True)
         if problem := stored.problem():
             fail(f"{file.name}: {problem}")
         typer.echo("The views show them.")

@@ -8,7 +8,7 @@ topics themselves are in :mod:`candlewave.contracts.topics`.
 import base64
 import hashlib
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -406,6 +406,30 @@ def heartbeat(exchange: str, symbol: str, ts: datetime, origin: Origin = "live")
 
 USED_ID = "used:"
 """Begins the ids of conflicts; no trade's id may begin so."""
+
+RENUMBERED_ID = "r:"
+"""Begins the ids of trades whose market counts anew."""
+
+RENUMBERED_AFTER = timedelta(days=1)
+"""Trades of one id that are so far apart belong to two numberings: a market that was listed again, or two archives."""
+
+
+def renumbered(trade: Trade, stored_ts: object) -> Trade | None:
+    """Return a trade under the id that it gets where its own is used by a trade of another numbering.
+
+    That id is ``r:<time>:<id>``, so the same trade always gets the same one, wherever it comes from. The embedded
+    engine makes it in SQL.
+
+    Args:
+        trade: a trade whose id belongs to another trade.
+        stored_ts: the time of that one.
+
+    Returns:
+        None when both are of one numbering by their times, and the trade is a conflict.
+    """
+    if not isinstance(stored_ts, datetime) or abs(trade.ts - stored_ts) < RENUMBERED_AFTER:
+        return None
+    return msgspec.structs.replace(trade, trade_id=f"{RENUMBERED_ID}{format_time(trade.ts)}:{trade.trade_id}")
 
 
 def conflict(trade: Trade) -> Conflict:

@@ -3,8 +3,9 @@
 Decoding follows RisingWave: a value of the wrong type becomes NULL, a message that is not a JSON object or lacks a key
 column is skipped and counted. So is one with a text that PostgreSQL cannot hold, such as one with NUL in it.
 
-One thing RisingWave cannot do: a trade whose id another trade used before is kept as a conflict, see
-:func:`candlewave.contracts.records.conflict`; there, publishers must find it.
+One thing RisingWave cannot do: a trade whose id another trade used before is kept as a conflict, or under an id of its
+own where the market counts anew, see :func:`candlewave.contracts.records.conflict` and ``renumbered``; there,
+publishers must find it.
 """
 
 import json
@@ -18,7 +19,7 @@ from psycopg.rows import tuple_row
 
 from candlewave.bus.metrics import REFUSED
 from candlewave.bus.protocol import Message
-from candlewave.contracts.records import USED_ID
+from candlewave.contracts.records import RENUMBERED_AFTER, RENUMBERED_ID, USED_ID
 from candlewave.contracts.topics import TRADES
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject, group_of
 from candlewave.sqlproject.ddl import Column
@@ -140,10 +141,15 @@ def _move(
 def _keep_conflicts(
     conn: psycopg.Connection, table: StoredObject, schema: str, relation: str, span: tuple[int, int, int]
 ) -> int:
-    """Keep the trades of a span whose id belongs to another trade; return how many."""
+    """Keep the trades of a span whose id belongs to another trade, as conflicts or renumbered; return how many."""
     names = [c.name for c in table.statement.columns]
     listed = ", ".join(f'"{name}"' for name in names)
-    values = ", ".join({"trade_id": _CONFLICT_ID, "kind": "'conflict'"}.get(name, f'd."{name}"') for name in names)
+    anew = f"d.kind = 'trade' AND k.kind = 'trade' AND greatest(d.ts - k.ts, k.ts - d.ts) >= {_RENUMBERED_AFTER}"
+    replaced = {
+        "trade_id": f"CASE WHEN {anew} THEN {_RENUMBERED_ID} ELSE {_CONFLICT_ID} END",
+        "kind": f"CASE WHEN {anew} THEN d.kind ELSE 'conflict' END",
+    }
+    values = ", ".join(replaced.get(name, f'd."{name}"') for name in names)
     query = (
         f"{_decode(table, relation, checked=True)} INSERT INTO "
         f'"{schema}"."{table.name}" ({listed}) SELECT {values} FROM decoded AS d JOIN "{schema}"."{table.name}" AS k'
@@ -154,6 +160,12 @@ def _keep_conflicts(
     )
     return conn.execute(_query(query), span).rowcount
 
+
+_RENUMBERED_AFTER = f"INTERVAL '{RENUMBERED_AFTER.total_seconds():.0f} seconds'"
+_RENUMBERED_ID = (
+    f"'{RENUMBERED_ID}' || to_char(d.ts AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') || ':' || d.trade_id"
+)
+"""As :func:`candlewave.contracts.records.renumbered` makes it."""
 
 _CONFLICT_ID = (
     f"'{USED_ID}' || d.trade_id || ':' || left(encode(sha256("

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from candlewave.contracts.records import Conflict, Trade, conflict
+from candlewave.contracts.records import Conflict, Trade, conflict, renumbered
 from candlewave.services.ingest.verify import content
 from candlewave.telemetry import get_logger
 
@@ -30,7 +30,7 @@ class Doubts:
 
     Args:
         look: asks the engine; it waits while the engine is away.
-        publish: takes conflicts, and trades that turned out not to be stored.
+        publish: takes conflicts, trades that turned out not to be stored, and those of a market that counts anew.
     """
 
     def __init__(self, look: Look, publish: Callable[[Trade | Conflict], Awaitable[None]], limit: int = _LIMIT) -> None:
@@ -76,6 +76,8 @@ class Doubts:
             self._waiting.append(_Doubt(trade, now + _PAUSES[doubt.looks], doubt.looks + 1))
         elif stored is None:
             await self._publish(trade)
+        elif stored != content(trade) and (anew := renumbered(trade, stored[0])) is not None:
+            await self._publish(anew)
         elif stored != content(trade):
             _log.warning("id used before", exchange=trade.exchange, symbol=trade.symbol, trade_id=trade.trade_id)
             await self._publish(conflict(trade))

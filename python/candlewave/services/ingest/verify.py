@@ -12,7 +12,7 @@ from itertools import islice
 import psycopg
 from psycopg.rows import tuple_row
 
-from candlewave.contracts.records import Trade
+from candlewave.contracts.records import Trade, renumbered
 
 _BATCH = 5_000
 _SHOWN = 5
@@ -25,11 +25,13 @@ class StoredTrades:
         conn: connection in autocommit mode.
         timeout: seconds to wait for trades that the engine has not taken in yet.
         on_differing: called with each trade whose id belongs to another one.
+        on_renumbered: called with each trade, under an id of its own, whose id belongs to one of another numbering.
 
     Attributes:
         checked: trades looked up.
         missing: trades of which no row has the id, after the timeout.
         differing: trades whose id belongs to a row with another time, price, quantity or side.
+        renumbered: trades whose id belongs to one of another numbering, and that got one of their own.
         examples: the first few of both, in words.
     """
 
@@ -39,15 +41,17 @@ class StoredTrades:
         timeout: float = 60.0,
         *,
         on_differing: Callable[[Trade], None] = lambda _: None,
+        on_renumbered: Callable[[Trade], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._conn = conn
         self._on_differing = on_differing
+        self._on_renumbered = on_renumbered
         self._timeout = timeout
         self._clock = clock
         self._sleep = sleep
-        self.checked = self.missing = self.differing = 0
+        self.checked = self.missing = self.differing = self.renumbered = 0
         self.examples: list[str] = []
 
     def check(self, trades: Iterable[Trade]) -> None:
@@ -70,6 +74,14 @@ class StoredTrades:
         if self.missing:
             parts.append(f"{self.missing:,} are not stored after {self._timeout:g} s")
         return f"of {self.checked:,} trades {' and '.join(parts)}: {'; '.join(self.examples)}"
+
+    def note(self) -> str | None:
+        """Return what the user should know though nothing is wrong."""
+        if not self.renumbered:
+            return None
+        return (
+            f"{self.renumbered:,} trades have ids that others used a day or more before or after: theirs begin with r:"
+        )
 
     def _check_batch(self, batch: list[Trade]) -> None:
         self.checked += len(batch)
@@ -94,7 +106,12 @@ class StoredTrades:
             self._show(f"{trade.trade_id} is absent")
 
     def _compare(self, trade: Trade, stored: tuple[object, ...]) -> None:
-        if stored != content(trade):
+        if stored == content(trade):
+            return
+        if (anew := renumbered(trade, stored[0])) is not None:
+            self.renumbered += 1
+            self._on_renumbered(anew)
+        else:
             self.differing += 1
             self._on_differing(trade)
             self._show(f"{trade.trade_id} was published as {_words(content(trade))}, stored is {_words(stored)}")

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from candlewave.bus.messages import to_message
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
-from candlewave.contracts.records import Trade, conflict, heartbeat
+from candlewave.contracts.records import Trade, conflict, heartbeat, renumbered
 from candlewave.contracts.topics import TOPICS
 from candlewave.core.config import load_config
+from candlewave.core.times import format_time
 from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.sqlproject.render import render_objects
@@ -162,6 +164,23 @@ def test_a_trade_whose_id_another_one_used_is_kept_as_a_conflict(conn: psycopg.C
     assert rows(conn, "SELECT price, trades FROM trades JOIN candles_1m_live USING (symbol) WHERE trade_id = '1'") == [
         (10.5, 1)
     ]
+
+
+def test_a_market_that_counts_anew_loses_no_trade(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    """Listed again a day later or more, or an archive's trade ids and the aggregate ids of a later time."""
+    first = [Trade("x", "A/B", str(n), n, AT + timedelta(seconds=n), "10.5", "2", "buy") for n in range(3)]
+    again = [replace(t, ts=t.ts + timedelta(days=1), price="11") for t in first]
+    soon = replace(first[0], ts=AT + timedelta(hours=23))
+    for order in (first, [*again, soon], [*again, *first], [made for t in again if (made := renumbered(t, AT))]):
+        bus.publish("trades", map(to_message, order))
+        Refresher(conn).run_until_idle()
+    kept = rows(conn, "SELECT trade_id, ts, price FROM trades WHERE kind = 'trade' ORDER BY ts")
+    assert kept == [
+        *((t.trade_id, t.ts, 10.5) for t in first),
+        *((f"r:{format_time(t.ts)}:{t.trade_id}", t.ts, 11.0) for t in again),
+    ]
+    assert rows(conn, "SELECT ts, reason FROM trades_rejected") == [(soon.ts, "id used before")]
+    assert rows(conn, "SELECT sum(trades)::int FROM candles_1m_live") == [(6,)]
 
 
 def test_a_conflict_without_readable_values_is_kept_too(conn: psycopg.Connection, bus: PostgresBus) -> None:

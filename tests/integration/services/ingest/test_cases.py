@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.fakes.binance import FakeBinance
 from tests.integration.services.ingest.conftest import Engine
 from tests.worlds.cases import shared_case
 
+from candlewave.bus.messages import to_message
 from candlewave.services.ingest.archive import Format
-from candlewave.services.ingest.backfill import Loaded, Loader
+from candlewave.services.ingest.backfill import Loaded, Loader, archived_trades
 from candlewave.services.ingest.exchange import Exchange
 from candlewave.services.ingest.ledger import Ledger
 from candlewave.services.ingest.members import WrongMarketError
@@ -43,7 +45,8 @@ def test_a_file_whose_name_says_another_market(engine: Engine, tmp_path: Path) -
     assert engine.value("SELECT count(*) FROM symbols") == 0
 
 
-def test_binance_trades_archive_and_aggtrades_answer(engine: Engine) -> None:
+@pytest.mark.parametrize("prefixed", [True, False], ids=["loaded now", "loaded before ids had a prefix"])
+def test_binance_trades_archive_and_aggtrades_answer(engine: Engine, prefixed: bool) -> None:
     archive = shared_case("binance-trades-archive.csv")
     rows = json.loads(shared_case("binance-aggtrades-answer.json").read_text())
     fake = FakeBinance([row["T"] for row in rows], first_id=rows[0]["a"])
@@ -59,7 +62,12 @@ def test_binance_trades_archive_and_aggtrades_answer(engine: Engine) -> None:
         finally:
             await exchange.close()
 
-    assert loader(engine).load_archive(archive, Format.BINANCE, "binance", "BTC/USDT").trades == 10
+    if prefixed:
+        assert loader(engine).load_archive(archive, Format.BINANCE, "binance", "BTC/USDT").trades == 10
+    else:
+        trades = archived_trades(archive, Format.BINANCE, "binance", "BTC/USDT")
+        plain = [structs.replace(trade, trade_id=trade.trade_id.removeprefix("t:")) for trade in trades]
+        engine.bus.publish("trades", map(to_message, plain))
     assert asyncio.run(load()).trades == 12
     engine.refresh()
     assert engine.value("SELECT count(*) FROM trades WHERE kind = 'trade'") == 22

@@ -273,6 +273,21 @@ def test_an_id_that_another_trade_used_before_is_reported_and_kept(
     assert repeated.exit_code == 0, "the same trade again is no conflict"
 
 
+def test_a_market_that_is_listed_again_loses_no_trade(command: Command, running: Engine, tmp_path: Path) -> None:
+    first = write(tmp_path / "a.csv", "BTC-USD,1,2026-01-05T00:00:10Z,buy,100,1")
+    again = write(
+        tmp_path / "b.csv", "BTC-USD,1,2026-03-05T00:05:10Z,sell,101,1", "BTC-USD,2,2026-03-05T00:05:11Z,buy,101,1"
+    )
+    for path, note in ((first, False), (again, True), (first, False), (again, True)):
+        result = command("replay", path, "--exchange", "testex")
+        assert result.exit_code == 0, result.output
+        assert ("1 trades have ids that others used a day or more before" in result.output) is note
+    running.refresh()
+    kept = running.rows("SELECT trade_id FROM trades WHERE kind = 'trade' ORDER BY ts")
+    assert [row[0] for row in kept] == ["1", "r:2026-03-05T00:05:10.000000Z:1", "2"]
+    assert running.value("SELECT count(*) FROM trades_rejected") == 0
+
+
 def _candles(path: Path, count: int, begin: int = 1767571200) -> Path:
     path.write_text("".join(f"{begin + 60 * i},100,101,99,{100 + i % 2},2.5,7\n" for i in range(count)))
     return path
