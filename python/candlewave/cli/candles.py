@@ -12,6 +12,7 @@ import typer
 
 from candlewave.cli.common import fail
 from candlewave.core.markets import Market
+from candlewave.core.times import floor_to_minute
 
 if TYPE_CHECKING:
     from candlewave.services.ingest.backfill import Loaded, Loader
@@ -152,12 +153,31 @@ def report_loaded(what: str, loaded: "Loaded | CandlesLoaded") -> None:
 
 def finish(market: Market, candles: "StoredCandles", trades: "StoredTrades") -> None:
     """Compare what was published with what is stored, and say which candles trades outrank."""
-    shadowed = sum(candles.shadowed().values())
+    shadowed, repeated = sum(candles.shadowed().values()), candles.repeated()
     candles.check()
+    if repeated:
+        typer.echo(f"{repeated:,} of {candles.checked:,} minutes had been loaded before; the newer load counts")
     if shadowed:
         typer.echo(f"{shadowed:,} of {candles.checked:,} loaded minutes are known from trades, which count instead")
     if problems := [problem for problem in (trades.problem(), candles.problem()) if problem]:
         fail(f"{market}: {'; '.join(problems)}")
+
+
+def say_how_far(conn: Any, market: Market) -> None:
+    """Wait until what was ever loaded of a market has gone through all views, and say up to when."""
+    from candlewave.services.ingest.ledger import Ledger, State
+    from candlewave.services.ingest.store import closed_up_to
+
+    ends = [entry.end for entry in Ledger(conn).ranges(*market) if entry.state is State.DONE]
+    if not ends:
+        return
+    end = floor_to_minute(max(ends))
+    until = closed_up_to(conn, market.exchange, end)
+    if until is not None and until >= end:
+        typer.echo(f"{market}: the views show everything up to {end:%Y-%m-%d %H:%MZ}")
+    else:
+        shown = "nothing yet" if until is None else f"it up to {until:%Y-%m-%d %H:%MZ}"
+        typer.echo(f"note: it is stored, but the views show {shown}; they go on by themselves", err=True)
 
 
 def _say_when_it_begins(exchange: str, symbol: str, begin: datetime, loaded: "CandlesLoaded") -> None:

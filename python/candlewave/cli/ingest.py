@@ -142,7 +142,7 @@ def _backfill_trades(
 ) -> None:
     import asyncio
 
-    from candlewave.cli.candles import report_loaded
+    from candlewave.cli.candles import report_loaded, say_how_far
     from candlewave.services.ingest.archive import Format
     from candlewave.services.ingest.backfill import archived_trades
     from candlewave.services.ingest.exchange import Exchange
@@ -178,11 +178,12 @@ def _backfill_trades(
             done.set(_minutes(*span))
             report_loaded(f"{market.exchange} API", loaded)
         conflicts.flush()
-    rejects.summary()
-    if note := stored.note():
-        typer.echo(f"note: {note}", err=True)
-    if problem := stored.problem():
-        fail(f"{market}: {problem}")
+        rejects.summary()
+        if note := stored.note():
+            typer.echo(f"note: {note}", err=True)
+        if problem := stored.problem():
+            fail(f"{market}: {problem}")
+        say_how_far(conn, market)
 
 
 def _backfill_candles(
@@ -193,7 +194,7 @@ def _backfill_candles(
     archive: list[Path],
     options: "CandleOptions",
 ) -> None:
-    from candlewave.cli.candles import finish, load_files, load_rest
+    from candlewave.cli.candles import finish, load_files, load_rest, say_how_far
     from candlewave.services.ingest.candle_load import CandleLoader
     from candlewave.services.ingest.candle_verify import StoredCandles
     from candlewave.services.ingest.exchange import Exchange
@@ -231,6 +232,7 @@ def _backfill_candles(
             conflicts.flush()
         rejects.summary()
         finish(market, stored, stored_trades)
+        say_how_far(conn, market)
 
 
 def _trade_loader(bus: Any, conn: Any, config: "Config", market: Market, rejects: "_Rejects") -> "Loader":

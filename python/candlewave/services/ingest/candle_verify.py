@@ -77,6 +77,17 @@ class StoredCandles:
                 found[market] = found.get(market, 0) + len(traded & batch.rows.keys())
         return found
 
+    def repeated(self) -> int:
+        """Return how many published minutes an earlier load had stored; they are there twice, and the newer counts.
+
+        Call it before :meth:`check`, which forgets them.
+        """
+        count = 0
+        for (market, loaded_at), candles in self._published.items():
+            for batch in candles.batches():
+                count += len(self._before(market, loaded_at, batch.first, batch.last) & batch.rows.keys())
+        return count
+
     def problem(self) -> str | None:
         """Return what is wrong in one sentence, None when everything is stored as it was published."""
         if not self.missing and not self.differing:
@@ -122,6 +133,15 @@ class StoredCandles:
                 [*market, loaded_at, from_us(first), from_us(last)],
             )
             return {to_us(row[0]): tuple(_UNKNOWN if v is None else float(v) for v in row[1:]) for row in cursor}
+
+    def _before(self, market: Market, loaded_at: datetime, first: int, last: int) -> set[int]:
+        with self._conn.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(
+                "SELECT DISTINCT open_time FROM loaded_candles WHERE exchange = %s AND symbol = %s"
+                " AND loaded_at < %s AND open_time >= %s AND open_time <= %s",
+                [*market, loaded_at, from_us(first), from_us(last)],
+            )
+            return {to_us(row[0]) for row in cursor}
 
     def _traded(self, market: Market, first: int, last: int) -> set[int]:
         with self._conn.cursor(row_factory=tuple_row) as cursor:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -152,6 +153,30 @@ def wait_until_visible(
             )
         sleep(pause)
         pause = min(pause * 1.5, 0.5)
+
+
+def closed_up_to(
+    conn: psycopg.Connection,
+    exchange: str,
+    end: datetime,
+    timeout: float = 60.0,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> datetime | None:
+    """Wait until an exchange's candles are closed up to ``end``; return up to where they are, None when nowhere.
+
+    After ``timeout`` seconds that is less than ``end``: the engine is behind, or a load ended in the present minute.
+    """
+    deadline = clock() + timeout
+    pause = 0.05
+    while True:
+        row = conn.execute("SELECT closed_until FROM market_clock WHERE exchange = %s", [exchange]).fetchone()
+        until: datetime | None = row[0] if row else None
+        if (until is not None and until >= end) or clock() > deadline:
+            return until
+        sleep(pause)
+        pause = min(pause * 1.5, 1.0)
 
 
 def _visible(conn: psycopg.Connection, market: MarketEnd) -> bool:

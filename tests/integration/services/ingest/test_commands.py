@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import candlewave.engine.connect
 from candlewave.cli import app
 from candlewave.core.settings import get_settings
+from candlewave.core.times import utc_now
 
 HEADER = "product_id,trade_id,ts,side,price,quantity"
 Command = Callable[..., Result]
@@ -308,6 +309,21 @@ def test_files_with_candles_are_loaded_by_command(command: Command, running: Eng
     running.wait(lambda: running.value("SELECT count(*) FROM loaded_candles_dlq") == 2)
     assert running.rows("SELECT exchange, symbol FROM symbols") == [("kraken", "BTC/USD")]
     assert "already loaded" in command(*arguments).stdout
+
+
+def test_a_load_ends_when_the_views_show_it_whole_without_a_live_feed(
+    command: Command, running: Engine, tmp_path: Path
+) -> None:
+    """To the last minute, however new it is; what an earlier load stored as well is counted."""
+    newest = int(utc_now().timestamp()) // 60 * 60 - 120
+    for count, earlier in ((30, 0), (45, 30)):
+        path = _candles(tmp_path / f"XBTUSD_{count}_1m.csv", count, newest - 60 * 44)
+        result = command("backfill", "--candles", "--exchange", "kraken", "--symbol", "BTC/USD", "--archive", path)
+        assert result.exit_code == 0, result.output
+        assert "the views show everything up to" in result.stdout
+        assert (f"{earlier} of 45 minutes had been loaded before" in result.stdout) is bool(earlier)
+        assert running.value("SELECT count(*) FROM candles WHERE timeframe = '1m'") == count
+    assert running.value("SELECT count(*) FROM candles WHERE timeframe = '5m'") > 7  # type: ignore[operator]
 
 
 def test_minutes_known_from_trades_are_counted(command: Command, tmp_path: Path) -> None:
