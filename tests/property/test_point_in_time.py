@@ -14,7 +14,19 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.worlds import layers
 from tests.worlds.engine import install
-from tests.worlds.layers import CONFIG, GRACE, MINUTE, MINUTES, START, Facts, Score, features_only, histories, state
+from tests.worlds.layers import (
+    CONFIG,
+    GRACE,
+    MINUTE,
+    MINUTES,
+    START,
+    Facts,
+    Score,
+    features_only,
+    histories,
+    state,
+    with_candles,
+)
 from tests.worlds.trades import Made, arrive
 
 from candlewave.core.config import Config
@@ -50,6 +62,16 @@ LEFT JOIN candles AS b
     ON m.exchange = b.exchange AND m.symbol = b.symbol AND b.timeframe = '5m'
     AND date_bin(INTERVAL '5 minutes', m.open_time, '1970-01-01 00:00:00+00'::timestamptz) = b.open_time
 WHERE m.timeframe = '1m'
+""",
+    "the candle that is loaded of the next minute": HEADER.format(
+        what="history that was loaded.", inputs="--   loaded_candles: full\n"
+    )
+    + """SELECT m.exchange, m.symbol, m.open_time, m.close_time, max(l.close) / nullif(max(m.close), 0) AS value
+FROM candles AS m
+LEFT JOIN loaded_candles AS l
+    ON m.exchange = l.exchange AND m.symbol = l.symbol AND m.open_time + INTERVAL '1 minute' = l.open_time
+WHERE m.timeframe = '1m'
+GROUP BY m.exchange, m.symbol, m.open_time, m.close_time
 """,
     "the next minute's return": HEADER.format(what="a label as a feature.", inputs="--   labels: full\n")
     + """SELECT m.exchange, m.symbol, m.open_time, m.close_time, l.realised_return AS value
@@ -147,7 +169,7 @@ def run(conn: psycopg.Connection, facts: Facts) -> None:
 
 
 @PROPERTY
-@given(histories, moments)
+@given(histories | with_candles, moments)
 def test_the_past_does_not_depend_on_the_future(conn: psycopg.Connection, facts: Facts, until: datetime) -> None:
     assert prefix_violations(conn, facts, until, ("bar_features", "features", "labels", "prediction_outcomes")) == []
 
@@ -156,7 +178,8 @@ def test_the_past_does_not_depend_on_the_future(conn: psycopg.Connection, facts:
 def test_a_view_that_looks_ahead_is_caught(database: str, leak: str) -> None:
     with psycopg.connect(database, autocommit=True) as conn:
         install(conn, CONFIG, extra=[LEAKS[leak]])
-        wrong = prefix_violations(conn, plain_history(), START + timedelta(minutes=33), ("features", "labels", "leaky"))
+        facts = plain_history().with_candles([("A/B", 20, 30, False), ("C/D", 40, 20, True)])
+        wrong = prefix_violations(conn, facts, START + timedelta(minutes=33), ("features", "labels", "leaky"))
         assert wrong
         assert {line.split()[0] for line in wrong} == {"leaky"}
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -26,6 +26,7 @@ from candlewave.core.config import (
     StochasticConfig,
     StochRsiConfig,
 )
+from candlewave.core.times import floor_to_minute
 from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.ml.feature_set import KEYS, feature_names, feature_set
@@ -88,21 +89,38 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A made-up candle of history: known from ``ts`` on, the end of its minute."""
+
+    symbol: str
+    open_time: datetime
+    prices: tuple[float, float, float, float]
+    volume: float
+
+    @property
+    def ts(self) -> datetime:
+        """When its minute was over."""
+        return self.open_time + MINUTE
+
+
+@dataclass(frozen=True)
 class Facts:
     """What happened outside, in order of event time."""
 
     trades: tuple[Made, ...]
     scores: tuple[Score, ...] = ()
+    candles: tuple[Loaded, ...] = ()
 
     def __repr__(self) -> str:
         """Say how much it is: whole histories would drown a report that names what they were made from."""
-        return f"<{len(self.trades)} trades, {len(self.scores)} scores>"
+        return f"<{len(self.trades)} trades, {len(self.scores)} scores, {len(self.candles)} candles>"
 
     def before(self, moment: datetime) -> "Facts":
         """Return what had happened by then."""
         return Facts(
             tuple(t for t in self.trades if t.ts < moment),
             tuple(s for s in self.scores if s.ts < moment),
+            tuple(c for c in self.candles if c.ts < moment),
         )
 
     def since(self, moment: datetime) -> "Facts":
@@ -110,7 +128,31 @@ class Facts:
         return Facts(
             tuple(t for t in self.trades if t.ts >= moment),
             tuple(s for s in self.scores if s.ts >= moment),
+            tuple(c for c in self.candles if c.ts >= moment),
         )
+
+    def with_candles(self, spans: list[tuple[str, int, int, bool]]) -> "Facts":
+        """Return the same with some minutes loaded as candles: (market, first minute, minutes, whether trades stay)."""
+        minutes: dict[tuple[str, datetime], bool] = {}
+        for symbol, first, length, trades_stay in spans:
+            begin = START + first * MINUTE
+            minutes |= {(symbol, begin + n * MINUTE): trades_stay for n in range(length)}
+        traded: dict[tuple[str, datetime], list[Made]] = {}
+        for made in self.trades:
+            traded.setdefault((made.symbol, floor_to_minute(made.ts)), []).append(made)
+        loaded = [candle_of(minute, traded[minute]) for minute in minutes if minute in traded]
+        return replace(
+            self,
+            trades=tuple(t for t in self.trades if minutes.get((t.symbol, floor_to_minute(t.ts)), True)),
+            candles=tuple(sorted(loaded, key=lambda c: c.open_time)),
+        )
+
+
+def candle_of(minute: tuple[str, datetime], made: list[Made]) -> Loaded:
+    """Return the candle of a minute's trades."""
+    prices = [t.price for t in sorted(made, key=lambda t: (t.ts, t.number))]
+    ohlc = (prices[0], max(prices), min(prices), prices[-1])
+    return Loaded(*minute, ohlc, sum(t.quantity for t in made))
 
 
 scores = st.builds(
@@ -160,6 +202,15 @@ histories = st.builds(
 )
 
 
+spans = st.lists(
+    st.tuples(st.sampled_from(SYMBOLS), st.integers(0, MINUTES), st.integers(1, MINUTES), st.booleans()),
+    min_size=1,
+    max_size=3,
+)
+with_candles = st.builds(Facts.with_candles, histories, spans)
+"""Histories of which some minutes are known as candles, with or without their trades."""
+
+
 def _walk(walk: random.Random) -> Iterable[tuple[float, float, float, str]]:
     price = 100.0
     for minute in range(MINUTES):
@@ -178,8 +229,19 @@ def empty(conn: psycopg.Connection) -> None:
 
 def happen(conn: psycopg.Connection, facts: Facts) -> None:
     """Let facts arrive, in their order."""
+    load(conn, facts.candles)
     arrive(conn, facts.trades)
     score(conn, facts.scores)
+
+
+def load(conn: psycopg.Connection, candles: Iterable[Loaded]) -> None:
+    """Let candles arrive, as of one load after all of them."""
+    for c in candles:
+        conn.execute(
+            "INSERT INTO loaded_candles (exchange, symbol, open_time, open, high, low, close, volume, source,"
+            " loaded_at, ingest_ts) VALUES ('x', %s, %s, %s, %s, %s, %s, %s, 'test', %s, %s)",
+            [c.symbol, c.open_time, *c.prices, c.volume, START + 2 * MINUTES * MINUTE, START + 2 * MINUTES * MINUTE],
+        )
 
 
 def score(conn: psycopg.Connection, found: Iterable[Score]) -> None:
