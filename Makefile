@@ -7,7 +7,7 @@ SOURCE ?= simulate
 FILE ?=
 SIZE ?=
 
-.PHONY: help setup tools wheel demo mlflow stack-up stack-doctor stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup tools wheel demo mlflow docs docs-lock stack-up stack-doctor stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,20 @@ topics: tools ## Write Kafka manifests and the table in docs/contracts.md from t
 client: tools ## Write the synchronous Python client from the asynchronous one
 	@$(BIN)/python -m scripts.sync_client
 
+.venv-docs/.ready: docs/requirements.lock | setup
+	@echo "Making .venv-docs from docs/requirements.lock, once: about 130 MB"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-docs
+	@$(BIN)/uv pip install -q --python .venv-docs/bin/python --require-hashes -r docs/requirements.lock
+	@touch $@
+
+docs: setup .venv-docs/.ready ## Write the documentation site to build/site; fails on a broken link or anchor
+	@$(BIN)/python -m scripts.docs_site
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --clean 2>&1 | grep -vE "^INFO" ; exit $${PIPESTATUS[0]}
+	@echo "build/site/index.html"
+
+docs-lock: setup ## Resolve docs/requirements.lock again
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header docs/requirements.in -o docs/requirements.lock
+
 docs-rules: tools ## Write the list of rules in docs/monitoring.md from the rules
 	@$(BIN)/python -m scripts.monitor_rules
 
@@ -128,4 +142,4 @@ k8s-lock: setup ## Resolve k8s/validate.lock and k8s/kubectl.lock again
 	done
 
 clean: ## Remove .venv and caches (not your data)
-	rm -rf $(VENV) .venv-k8s .venv-kubectl .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-k8s .venv-kubectl .venv-docs build .mypy_cache .ruff_cache .pytest_cache

@@ -91,3 +91,36 @@ def test_the_commands_of_candlewave_exist() -> None:
     table = README[README.index("| for | commands |") : README.index("`make test` needs nothing")]
     named = {command for row in table.splitlines() for command in re.findall(r"`([a-z-]+)`", row)}
     assert named <= known, named - known
+
+
+PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [
+        (page, number)
+        for page in ("exporting.md", "own-model.md")
+        for number in range(len(PYTHON_BLOCK.findall((project_root() / "docs" / page).read_text(encoding="utf-8"))))
+    ],
+)
+def test_the_python_of_a_page_runs_as_printed(page: str, number: int, demo: tuple[Demo, Path]) -> None:
+    block = PYTHON_BLOCK.findall((project_root() / "docs" / page).read_text(encoding="utf-8"))[number]
+    environment = {**os.environ, "CANDLEWAVE_DATA_DIR": str(demo[1] / "data")}
+    done = subprocess.run(
+        [sys.executable, "-c", block],
+        env=environment,
+        cwd=demo[1],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "False" not in done.stdout
+    if "bus.publish" in block:
+        stored = "SELECT count(*) FROM predictions WHERE model_name = 'mymodel'"
+        demo[0].wait(
+            "forecast of the own model", lambda: "\n1\n" in run(f'{PROGRAM} sql --csv -c "{stored}"', *demo).stdout
+        )

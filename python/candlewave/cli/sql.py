@@ -19,6 +19,9 @@ def sql(
     ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="With -c: comma-separated values with a header line.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With -c: one JSON array of objects per result.")] = False,
+    url: Annotated[
+        bool, typer.Option("--url", help="Print the engine's URL, password included, as SQLAlchemy takes it, and end.")
+    ] = False,
 ) -> None:
     """Query the engine: RISINGWAVE_URL when set, otherwise the embedded one.
 
@@ -26,6 +29,9 @@ def sql(
     With -c the results are a table, CSV or JSON on standard output; all times are UTC. Errors go to standard error,
     with exit code 1.
     """
+    if url:
+        _print_url()
+        return
     if csv and json:
         fail("choose one of --csv and --json")
     if command is None:
@@ -47,6 +53,13 @@ def sql(
                     typer.echo(cursor.statusmessage or "", err=True)
                 if not cursor.nextset():
                     break
+
+
+def _print_url() -> None:
+    """Name the driver: without it SQLAlchemy looks for psycopg2, which is not what candlewave brings."""
+    from candlewave.engine.connect import engine_url
+
+    typer.echo(f"postgresql+psycopg://{engine_url(load_settings()).split('://', 1)[1]}")
 
 
 def _prompt() -> None:
