@@ -7,7 +7,7 @@ SOURCE ?= simulate
 FILE ?=
 SIZE ?=
 
-.PHONY: help setup tools wheel demo mlflow docs docs-lock stack-up stack-doctor stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup tools wheel demo image mlflow docs docs-lock stack-up stack-doctor stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +35,15 @@ setup: $(VENV)/.ready ## Make .venv with what runs (the targets that need it do 
 
 tools: $(VENV)/.tools ## Add what tests and lints (the targets that need it do this first)
 
-wheel: setup ## Build dist/candlewave-*.whl, which works without this checkout
+wheel: setup ## Build dist/candlewave-*.whl, which works without this checkout; the same commit gives the same file
 	@$(BIN)/python -m hatchling build -t wheel -d dist
 
 demo: setup ## Live candles, forecasts and their errors in the browser; SOURCE=simulate|kraken|coinbase|binance|binanceus|bybit|file FILE=trades.csv.gz
 	@$(BIN)/candlewave demo --source $(SOURCE) $(if $(FILE),--file $(FILE))
+
+image: ## Build the image candlewave:<version> with the times of the last commit (needs Docker; not tried yet)
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) docker buildx build --output type=docker,rewrite-timestamp=true \
+	  --tag candlewave:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
 
 mlflow: setup ## MLflow's page of the demo's trainings, at http://127.0.0.1:5000
 	@$(BIN)/candlewave mlflow

@@ -165,3 +165,15 @@ def test_servers_are_of_the_version_that_our_clients_are() -> None:
         client = version[1].split(".")[:parts]
         servers = {tuple(tag.split(".")[:parts]) for tag in re.findall(rf"{image}([\d.]+)", text)}
         assert servers == {tuple(client)}, package
+
+
+def test_a_release_is_attested_before_it_is_published() -> None:
+    release = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yaml").read_text())["jobs"]
+    built = [step.get("uses", "").split("@")[0] for step in release["wheel"]["steps"]]
+    assert built.index("actions/attest-build-provenance") < built.index("actions/upload-artifact")
+    assert release["publish"]["needs"] == "wheel"
+    pushed = workflow()["jobs"]["image"]["steps"]
+    [attested] = [step for step in pushed if step.get("uses", "").startswith("actions/attest-build-provenance@")]
+    [push] = [step for step in pushed if step.get("with", {}).get("push") is True]
+    assert pushed.index(attested) > pushed.index(push)
+    assert attested["with"]["subject-digest"] == f"${{{{ steps.{push['id']}.outputs.digest }}}}"
