@@ -275,7 +275,7 @@ class Config(_Table):
         known = {str(market) for market in self.markets}
         for name in self.features.peers.markets or ():
             if name not in known:
-                raise ValueError(f"features.peers.markets: {name!r} is none of the markets {', '.join(sorted(known))}")
+                raise ValueError(f"features.peers.markets: {name!r} is not one of {', '.join(sorted(known))}")
         return self
 
 

@@ -284,7 +284,7 @@ class WebhookRelay:
                 malformed.append((message, f"not an alert: {error}"))
                 continue
             except Exception as error:  # noqa: BLE001 (whatever a foreign record breaks, it is this record's)
-                malformed.append((message, f"not an alert that can be told: {type(error).__name__}: {error}"))
+                malformed.append((message, f"not a valid alert: {type(error).__name__}: {error}"))
                 continue
             if self._clock() - alert.occurred_at > self._max_age:
                 metrics.NOTIFICATIONS.labels(self._poster.name, "expired").inc()

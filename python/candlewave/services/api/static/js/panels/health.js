@@ -54,7 +54,7 @@ export function showAlerts(host, alerts) {
   const rank = (/** @type {Alert} */ { status, severity }) => (status === "firing" ? 0 : 2) + (severity === "critical" ? 0 : 1);
   const sorted = [...alerts].sort((a, b) => rank(a) - rank(b) || b.time - a.time);
   if (!sorted.length) {
-    update(host, make("p", { className: "empty" }, "Nothing fires. ", make("code", {}, "candlewave model-error-monitor"), " watches errors, drift and freshness."));
+    update(host, make("p", { className: "empty" }, "No alert is firing. ", make("code", {}, "candlewave model-error-monitor"), " watches errors, drift and freshness."));
     return;
   }
   const hidden = sorted.slice(MOST).filter(({ status }) => status === "firing").length;
