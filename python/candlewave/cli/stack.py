@@ -62,7 +62,8 @@ def doctor(
     healthy = True
     for finding in _examine(settings, services):
         healthy = healthy and finding.problem is None
-        typer.echo(f"{'ok ' if finding.problem is None else 'BAD'} {finding.part}: {finding.problem or finding.detail}")
+        text = " ".join((finding.problem or finding.detail).split())
+        typer.echo(f"{'ok ' if finding.problem is None else 'BAD'} {finding.part}: {text}")
     if not healthy:
         raise typer.Exit(1)
 

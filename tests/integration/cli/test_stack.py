@@ -104,6 +104,11 @@ def test_an_engine_without_objects_says_what_to_do(stack: Doctor, engine: str) -
     assert "candlewave migrate" in done.output
 
 
+def test_each_part_has_one_line(stack: Doctor, readiness: Readiness) -> None:
+    readiness.add("engine", lambda: "connection refused\n\tIs the server running?")
+    assert_bad(stack(), "BAD price-predictor: engine: connection refused Is the server running?")
+
+
 def test_missing_topics_are_named(stack: Doctor, engine: str) -> None:
     with psycopg.connect(engine, autocommit=True) as conn:
         conn.execute("DELETE FROM bus.partitions WHERE topic = 'predictions'")
