@@ -52,6 +52,7 @@ class Replica:
         except Exception as error:  # noqa: BLE001 (shown by the test)
             self.error = error
         finally:
+            self.service.stop.set()  # as the frame of a service does, or its threads would go on for ever
             self.service.close()
 
 
@@ -111,4 +112,5 @@ def test_a_symbol_the_exchange_does_not_trade_ends_the_service(markets: Config) 
     wrong = markets.model_copy(update={"exchanges": {"kraken": ExchangeConfig(symbols=["NO/USD"])}})
     replica = Replica("wrong", wrong)
     replica._thread.join(60)
+    assert not replica._thread.is_alive()
     assert "kraken does not trade NO/USD" in str(replica.error)
