@@ -36,3 +36,8 @@ def test_references_name_every_command_and_path() -> None:
         assert f"\n## {name}\n" in text
     assert "| `--signal" in text
     assert "\n## GET /v1/candles\n" in rest()
+
+
+def test_every_page_of_docs_is_in_the_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [page.name for page in DOCS.glob("*.md") if f" {page.name}\n" not in menu] == []
