@@ -7,6 +7,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pyarrow import parquet
 from tests.worlds.commands import UNSET, command
 
 from candlewave.core.paths import project_root
@@ -45,8 +47,15 @@ class Desk:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run a command to its end; return its exit code and what it said."""
+        return self._end_of(command(*arguments))
+
+    def python(self, program: str) -> tuple[int, str]:
+        """Run a program to its end."""
+        return self._end_of([sys.executable, "-c", program + "\nassert len(frame) and len(bars)"])
+
+    def _end_of(self, arguments: list[str]) -> tuple[int, str]:
         done = subprocess.run(
-            command(*arguments), cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+            arguments, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=TIMEOUT, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
@@ -132,6 +141,11 @@ def test_the_page_leads_from_an_empty_folder_to_a_served_indicator(desk: Desk) -
                 )
                 assert said.splitlines() == ["?column?", *["t"] * (said.count("\n") - 1)], said
                 assert said.count("\nt") >= 1
+            if arguments[0] == "export":
+                bars = parquet.read_table(desk.folder / "candles.parquet")
+                assert bars["close"].to_pylist() == [float(100 + 5 * number + 4) for number in range(8)]
+                code, said = desk.python(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)[0])
+                assert code == 0, said
             if arguments[0] == "sql":
                 assert "(5 rows)" in said
 
