@@ -13,13 +13,14 @@ import numpy as np
 from benchmarks.real_candles import JANUARY, MARCH, CandleFile, load
 from benchmarks.report import Row
 from benchmarks.training import make_dataset
+from candlewave.ml.candidates.catalog import SHIPPED
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.folds import Fold
 from candlewave.ml.judge import OutOfSample, Verdict, judge
 from candlewave.ml.scores import Interval
 from candlewave.ml.settings import TrainSettings
-from candlewave.ml.walk import CANDIDATES, chosen_by_then, walk
+from candlewave.ml.walk import chosen_by_then, walk
 from candlewave.telemetry.progress import progress
 
 HORIZONS = (1, 5, 15, 60)
@@ -86,7 +87,7 @@ def forecasts(
 ) -> tuple[dict[int, OutOfSample], dict[int, list[str]]]:
     """Return each horizon's forecasts of the whole walk, and the candidate of each day."""
     settings = TrainSettings.load()
-    candidates = names or CANDIDATES
+    candidates = names or SHIPPED
     parts: dict[int, list[dict[str, OutOfSample]]] = {h: [] for h in HORIZONS}
     with progress(title, len(list(journey.days))) as bar:
         for moment, until in journey.days:

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from benchmarks.report import Row
 from candlewave.ml.baseline import fit_baseline
+from candlewave.ml.candidates.catalog import SHIPPED
+from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.folds import walk_forward
 from candlewave.ml.judge import judge
-from candlewave.ml.model import BoostingParameters, fit_horizon
+from candlewave.ml.model import fit_horizon
 from candlewave.ml.scores import coverage, pinball
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import walk
@@ -31,6 +33,7 @@ COLUMNS = 92
 SIGNAL = 0.3
 _TRADES_PER_MINUTE = 60
 _LARGER = 10
+_ALONE = "boosted"
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Cost:
     Attributes:
         seconds, cpu_seconds: wall clock and processor.
         megabytes: peak of the process.
-        fits: LightGBM models fitted.
+        fits: candidates and LightGBM models fitted.
         losses: mean pinball loss per horizon, by that of the baseline.
         skill: share of the mean absolute error of the last price that the median saves, at the shortest horizon.
         verdicts: per horizon, in words.
@@ -150,16 +153,22 @@ def run(
 
     begin, cpu = time.perf_counter(), time.process_time()
     cut = walk_forward(data.open_time, folds, embargo, 2)
-    more = {} if whole else {"candidates": ("pooled",), "point_baselines": False}
-    walked = walk(data, HORIZONS, cut, parameters, DEFAULT_VOLATILITY, on_fit=count, **more)  # type: ignore[arg-type]
+    walked = walk(
+        data,
+        HORIZONS,
+        cut,
+        parameters,
+        DEFAULT_VOLATILITY,
+        candidates=SHIPPED if whole else (_ALONE,),
+        point_baselines=whole,
+        on_fit=count,
+    )
     if whole:
         baseline = fit_baseline(HORIZONS, data.values[:, data.names.index(DEFAULT_VOLATILITY)], data.labels)
         for horizon in HORIZONS:
-            fit_horizon(
-                data, horizon, baseline, parameters, per_market=walked[horizon].best == "per_market", on_fit=count
-            )
+            fit_horizon(data, horizon, baseline, parameters, (walked[horizon].best,), on_fit=count)
     seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    found = {h: walked[h].candidates["pooled"] for h in HORIZONS}
+    found = {h: walked[h].candidates[walked[h].best] for h in HORIZONS}
     shortest = found[HORIZONS[0]]
     return Cost(
         seconds,
@@ -168,7 +177,7 @@ def run(
         fits[0],
         {
             h: float(pinball(o.quantiles, o.realised).sum() / pinball(o.baseline, o.realised).sum())
-            for h, o in found.items()
+            for h, o in ((h, walked[h].candidates[_ALONE]) for h in HORIZONS)
         },
         1 - float(np.abs(shortest.realised - shortest.quantiles[:, 1]).sum() / np.abs(shortest.realised).sum()),
         {h: judge(o).text for h, o in found.items()},

@@ -1,6 +1,6 @@
 """The walk: at each training time of production fit on what was known, forecast until the next training, judge all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -10,11 +10,13 @@ import psycopg
 from candlewave.backtest.report import Backtest
 from candlewave.backtest.strategy import Costs, run_strategy
 from candlewave.core.config import Config
+from candlewave.ml.candidates.catalog import SHIPPED
+from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset, FeatureSource, read_dataset
 from candlewave.ml.feature_set import require_volatility, volatility_feature
 from candlewave.ml.folds import Fold
 from candlewave.ml.judge import OutOfSample, judge
-from candlewave.ml.model import BoostingParameters, TooLittleDataError
+from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import chosen_by_then, walk
 
@@ -79,6 +81,7 @@ def backtest(
     costs: Costs,
     *,
     command: str,
+    candidates: Sequence[str] = SHIPPED,
     source: FeatureSource = "features",
     on_step: Callable[[], None] = lambda: None,
 ) -> Backtest:
@@ -93,6 +96,7 @@ def backtest(
         parameters: of LightGBM.
         costs: of the toy strategy.
         command: makes the report again.
+        candidates: those that production would try.
         source: which vectors to train on and to forecast from.
         on_step: called after each training and its forecasts.
 
@@ -105,7 +109,7 @@ def backtest(
     found = _Collected({horizon: [] for horizon in horizons})
     for moment, until, window in _windows(conn, horizons, steps, source):
         require_volatility(config, window.names)
-        _step(found, window, moment, until, steps, horizons, parameters, volatility)
+        _step(found, window, moment, until, steps, horizons, parameters, volatility, candidates)
         on_step()
     if not found.trainings:
         raise TooLittleDataError(
@@ -164,6 +168,7 @@ def _step(
     horizons: tuple[int, ...],
     parameters: BoostingParameters,
     volatility: str,
+    candidates: Sequence[str],
 ) -> None:
     markets = window.markets
     history = window.open_time < _time(moment)
@@ -177,7 +182,8 @@ def _step(
     fold = Fold(_time(moment - steps.grace), _time(moment), _time(until))
     if not usable or not (data.open_time >= fold.test_begin).any():
         return
-    walked = walk(data, horizons, [fold], parameters, volatility, point_baselines=False)
+    # The same names in every step, whatever markets it has: the choice goes by all steps before.
+    walked = walk(data, horizons, [fold], parameters, volatility, candidates=candidates, point_baselines=False)
     found.trainings += 1
     for horizon in horizons:
         found.parts[horizon].append(walked[horizon].candidates)

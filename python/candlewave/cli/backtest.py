@@ -105,6 +105,7 @@ def _run(
                 train_settings.boosting,
                 Costs(fee_bps, slippage_bps),
                 command=shlex.join(command),
+                candidates=train_settings.candidate_names,
                 source=source,
                 on_step=bar.advance,
             )

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from candlewave.core.config import Config
     from candlewave.core.settings import Settings
+    from candlewave.ml.candidates.parameters import BoostingParameters
     from candlewave.ml.dataset import Dataset
     from candlewave.ml.judge import Verdict
-    from candlewave.ml.model import BoostingParameters
     from candlewave.ml.registry import ModelVersion
     from candlewave.ml.scores import Interval
     from candlewave.ml.settings import TrainSettings

@@ -6,7 +6,8 @@ from pydantic import Field, field_validator
 
 from candlewave.contracts.records import BASELINE
 from candlewave.core.settings import EnvironmentSettings
-from candlewave.ml.model import BoostingParameters
+from candlewave.ml.candidates.catalog import SHIPPED, UnknownCandidateError, candidate
+from candlewave.ml.candidates.parameters import BoostingParameters
 
 
 class TrainSettings(EnvironmentSettings):
@@ -19,6 +20,7 @@ class TrainSettings(EnvironmentSettings):
         min_history_minutes: minimum history of a market for a training.
         folds: walk-forward folds.
         embargo_minutes: further pause between the end of training and the first forecast of a fold, beyond the purge.
+        candidates: names of the candidates to try, by comma: shipped ones, and modules of your own.
         trees, learning_rate, leaves, min_rows_per_leaf, bins, feature_share: of LightGBM.
         threads: of LightGBM; 0 for all cores.
         seed: of everything that draws.
@@ -33,6 +35,7 @@ class TrainSettings(EnvironmentSettings):
     min_history_minutes: int = Field(1_500, alias="TRAIN_MIN_HISTORY_MINUTES", ge=600)
     folds: int = Field(5, alias="TRAIN_FOLDS", ge=2, le=50)
     embargo_minutes: int = Field(10, alias="TRAIN_EMBARGO_MINUTES", ge=0)
+    candidates: str = Field(",".join(SHIPPED), alias="TRAIN_CANDIDATES", min_length=1)
     trees: int = Field(60, alias="TRAIN_TREES", ge=1, le=10_000)
     learning_rate: float = Field(0.08, alias="TRAIN_LEARNING_RATE", gt=0, le=1)
     leaves: int = Field(15, alias="TRAIN_LEAVES", ge=2, le=1_024)
@@ -52,6 +55,21 @@ class TrainSettings(EnvironmentSettings):
             raise ValueError(f"{BASELINE!r} is the name of the last-price baseline; choose another")
         return value
 
+    @field_validator("candidates")
+    @classmethod
+    def _are_there(cls, value: str) -> str:
+        for name in _names(value):
+            try:
+                candidate(name)
+            except UnknownCandidateError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    @property
+    def candidate_names(self) -> tuple[str, ...]:
+        """See ``candidates``."""
+        return _names(self.candidates)
+
     @property
     def every(self) -> timedelta:
         """See ``every_hours``."""
@@ -70,3 +88,7 @@ class TrainSettings(EnvironmentSettings):
             self.threads,
             self.seed,
         )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from candlewave.ml import plots
+from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.examined import Examined
 from candlewave.ml.forecaster import QUANTILES
 from candlewave.ml.judge import judge
-from candlewave.ml.model import BoostingParameters, QuantileModel
+from candlewave.ml.model import QuantileModel
 from candlewave.ml.promote import Decision
 from candlewave.ml.registry import Registry, RegistryError, in_a_line, write_checksums
 from candlewave.ml.scores import coverage, pinball

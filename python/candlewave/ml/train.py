@@ -15,6 +15,8 @@ from candlewave.core.config import Config
 from candlewave.core.times import MINUTE, utc_now
 from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
+from candlewave.ml.candidates.catalog import boosters, tried
+from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset, FeatureSource, known_labels, read_dataset
 from candlewave.ml.examined import Examined
 from candlewave.ml.feature_set import require_volatility, volatility_feature
@@ -22,12 +24,12 @@ from candlewave.ml.folds import walk_forward
 from candlewave.ml.forecaster import FeatureMismatchError, require_features
 from candlewave.ml.judge import OutOfSample, Verdict, judge
 from candlewave.ml.messages import event_message, reference_messages, spread_messages
-from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon
+from candlewave.ml.model import ModelFormatError, QuantileModel, TooLittleDataError, fit_horizon
 from candlewave.ml.promote import Decision, against, decide
 from candlewave.ml.registry import CHALLENGER, CHAMPION, FEATURES_TAG, PREVIOUS, ModelVersion, Registry, RegistryError
 from candlewave.ml.scores import Interval
 from candlewave.ml.settings import TrainSettings
-from candlewave.ml.walk import CANDIDATES, walk
+from candlewave.ml.walk import walk
 from candlewave.telemetry import get_logger
 
 _log = get_logger(__name__)
@@ -105,7 +107,6 @@ def examine(
     parameters: BoostingParameters,
     warnings: Sequence[str] = (),
     *,
-    candidates: Sequence[str] = CANDIDATES,
     on_fit: Callable[[], None] = lambda: None,
 ) -> Examined:
     """Walk forward with every candidate, choose one per horizon, and judge it.
@@ -118,8 +119,7 @@ def examine(
         folds = walk_forward(data.open_time, settings.folds, settings.embargo_minutes, config.candles.grace_seconds)
     except ValueError as error:
         raise TooLittleDataError(str(error)) from None
-    if len(np.unique(data.markets)) == 1:
-        candidates = [name for name in candidates if name != "per_market"]
+    candidates = tried(settings.candidate_names, len(np.unique(data.markets)))
     walked = walk(data, horizons, folds, parameters, volatility_feature(config), candidates=candidates, on_fit=on_fit)
     chosen = {horizon: found.best for horizon, found in walked.items()}
     outcomes = [walked[horizon].candidates[chosen[horizon]] for horizon in horizons]
@@ -127,9 +127,9 @@ def examine(
 
 
 def fits(config: Config, settings: TrainSettings, markets: int, *, final: bool = True) -> int:
-    """Return about how many boosters a training fits; ``final`` counts those of the model of all data."""
-    per_fold = 3 * (1 if markets == 1 else 1 + markets)
-    return len(config.predictions.horizons_minutes) * (settings.folds * per_fold + 3 * final)
+    """Return about how many fits a training reports; ``final`` counts those of the model of all data."""
+    each = [2 * boosters(name, markets) + 1 for name in tried(settings.candidate_names, markets)]
+    return len(config.predictions.horizons_minutes) * (settings.folds * sum(each) + max(each) * final)
 
 
 def fit_final(
@@ -154,8 +154,8 @@ def fit_final(
         markets=tuple(np.unique(data.markets).tolist()),
         baseline=baseline,
         models={
-            h: fit_horizon(data, h, baseline, parameters, per_market=examined.chosen[h] == "per_market", on_fit=on_fit)
-            for h in horizons
+            h: fit_horizon(data, h, baseline, parameters, (name,), on_fit=on_fit)[name]
+            for h, name in examined.chosen.items()
         },
     )
 
@@ -278,7 +278,10 @@ def _decide(registry: Registry, champion: ModelVersion | None, examined: Examine
     """Decide about the candidate; a champion trained on other features or horizons is ignored."""
     if champion is None:
         return decide(examined.verdicts, None, None, 0)
-    present = registry.load_version(champion)
+    try:
+        present = registry.load_version(champion)
+    except ModelFormatError as error:
+        return _without(champion, str(error), examined)
     common = [o for o in examined.outcomes if o.horizon_minutes in present.horizons_minutes]
     try:
         require_features(present.feature_names, examined.data.names)
@@ -287,6 +290,11 @@ def _decide(registry: Registry, champion: ModelVersion | None, examined: Examine
         useless = str(error)
     if useless is None:
         return decide(examined.verdicts, present, *_compare(present, champion, common, examined))
+    return _without(champion, useless, examined)
+
+
+def _without(champion: ModelVersion, useless: str, examined: Examined) -> Decision:
+    """Decide as if there were no champion, and say why."""
     decision = decide(examined.verdicts, None, None, 0)
     return replace(
         decision, reason=f"{decision.reason}; version {champion.version} could not be compared with: {useless}"

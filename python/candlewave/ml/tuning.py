@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from candlewave.core.config import Config
+from candlewave.ml.candidates.catalog import tried
+from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import volatility_feature
 from candlewave.ml.folds import trainable, walk_forward
-from candlewave.ml.model import BoostingParameters, TooLittleDataError
+from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.scores import pinball
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import walk
@@ -28,7 +30,7 @@ class Found:
 
     Attributes:
         parameters: the best.
-        loss: their pinball loss by that of the baseline, the mean over horizons.
+        loss: pinball loss of the best candidate with them by that of the baseline, the mean over horizons.
         shipped_loss: the same of the parameters the search began with.
         trials: how many were tried within the budget.
     """
@@ -76,6 +78,7 @@ def search(
         raise TooLittleDataError(f"search: {error}") from None
 
     begun, trials = clock(), list[float]()
+    candidates = tried(settings.candidate_names, len(np.unique(early.markets)))
 
     def fitted() -> None:
         on_fit()
@@ -90,11 +93,11 @@ def search(
             folds,
             parameters,
             volatility_feature(config),
-            candidates=("pooled",),
+            candidates=candidates,
             point_baselines=False,
             on_fit=fitted,
         )
-        found = (walked[horizon].candidates["pooled"] for horizon in config.predictions.horizons_minutes)
+        found = [of.candidates[of.best] for of in walked.values()]
         trials.append(
             float(
                 np.mean([pinball(o.quantiles, o.realised).sum() / pinball(o.baseline, o.realised).sum() for o in found])

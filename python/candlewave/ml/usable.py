@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from candlewave.ml.model import ModelFormatError
 from candlewave.ml.registry import CHAMPION, Registry
 
 _SHOWN = 5
@@ -21,7 +22,10 @@ def champion_problem(registry: Registry, names: Sequence[str], feature_set: str)
     version = registry.metadata(CHAMPION)
     if version is None:
         return None
-    trained_on = registry.load_version(version).feature_names
+    try:
+        trained_on = registry.load_version(version).feature_names
+    except ModelFormatError as error:
+        return f"version {version.version} is of another version of candlewave: {error}"
     gone = [name for name in trained_on if name not in names]
     new = [name for name in names if name not in trained_on]
     if gone or new:

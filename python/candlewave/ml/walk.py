@@ -7,16 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candlewave.ml.baseline import LastPriceBaseline, drift, fit_baseline, ridge, seasonal_mean
+from candlewave.ml.candidates.catalog import SHIPPED
+from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import Fold, tested, trainable
 from candlewave.ml.judge import OutOfSample, joined
-from candlewave.ml.model import BoostingParameters, HorizonModel, QuantileModel, fit_horizon
+from candlewave.ml.model import HorizonModel, QuantileModel, fit_horizon
 from candlewave.ml.scores import pinball
 
-CANDIDATES = ("pooled", "per_market")
-"""One model for all markets, or one for each."""
-
-POINT_BASELINES = ("drift", "seasonal_mean", "ridge")
+POINT_BASELINES = ("drift", "seasonal_mean", "plain_ridge")
 """Baselines without intervals, compared in addition to the last price."""
 
 
@@ -51,7 +50,7 @@ def walk(
     parameters: BoostingParameters,
     volatility: str,
     *,
-    candidates: Sequence[str] = CANDIDATES,
+    candidates: Sequence[str] = SHIPPED,
     point_baselines: bool = True,
     on_fit: Callable[[], None] = lambda: None,
 ) -> dict[int, Walked]:
@@ -63,7 +62,7 @@ def walk(
         folds: see :func:`candlewave.ml.folds.walk_forward`.
         parameters: of the learned candidates.
         volatility: feature that scales returns.
-        candidates: which to try.
+        candidates: names of those to try.
         point_baselines: whether to compare with those, too.
         on_fit: called after each booster.
 
@@ -127,22 +126,14 @@ def _walk_horizon(
         rows_of.append(rows)
         answers["baseline"].append(baseline.quantiles(scale[rows], markets[rows])[:, 0])
         test = data.rows(rows)
-        for name in candidates:
-            fitted = fit_horizon(
-                data,
-                horizon,
-                baseline,
-                parameters,
-                per_market=name == "per_market",
-                train_end=fold.train_end,
-                on_fit=on_fit,
-            )
-            answers[name].append(single(data, horizon, baseline, fitted).predict(test.matrix())[:, 0])
+        fitted = fit_horizon(data, horizon, baseline, parameters, candidates, train_end=fold.train_end, on_fit=on_fit)
+        for name, model in fitted.items():
+            answers[name].append(single(data, horizon, baseline, model).predict(test.matrix())[:, 0])
         if point_baselines:
             trained = np.flatnonzero(train & np.isfinite(label))
             points["drift"].append(drift(label[trained], len(rows)))
             points["seasonal_mean"].append(seasonal_mean(data.open_time[trained], label[trained], data.open_time[rows]))
-            points["ridge"].append(ridge(data.values[trained], label[trained], data.values[rows]))
+            points["plain_ridge"].append(ridge(data.values[trained], label[trained], data.values[rows]))
     every = np.concatenate(rows_of)
     realised = label[every]
     whole = {name: np.concatenate(parts) for name, parts in answers.items()}

@@ -15,8 +15,9 @@ from candlewave.backtest.run import Timetable, backtest
 from candlewave.backtest.strategy import Costs
 from candlewave.cli import app
 from candlewave.core.config import Config
+from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import read_dataset
-from candlewave.ml.model import BoostingParameters, TooLittleDataError
+from candlewave.ml.model import TooLittleDataError
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -17,10 +17,10 @@ from candlewave.bus.protocol import BusUnavailableError
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
 from candlewave.ml.baseline import LastPriceBaseline, fit_baseline
+from candlewave.ml.candidates.catalog import SHIPPED
 from candlewave.ml.dataset import Dataset, known_labels
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError, artifact_root, open_registry
 from candlewave.ml.train import Trained, train
-from candlewave.ml.walk import CANDIDATES
 from candlewave.services.predictor.forecast import select
 from candlewave.services.predictor.reading import read_baseline
 
@@ -102,9 +102,9 @@ def test_the_run_keeps_parameters_metrics_per_fold_plots_and_a_signature(
     assert found.info.status == "FINISHED"
     assert found.data.params["trees"] == "15"
     assert found.data.params["fingerprint"] == planted(MINUTES, 0.5).fingerprint()
-    assert [m.step for m in client.get_metric_history(trained.run_id, "fold_pooled_pinball_1m")] == [0, 1, 2]
+    assert [m.step for m in client.get_metric_history(trained.run_id, "fold_boosted_pinball_1m")] == [0, 1, 2]
     metrics = found.data.metrics
-    by_candidate = {n: metrics[f"{n}_mae_1m"] for n in CANDIDATES if f"{n}_mae_1m" in metrics}
+    by_candidate = {n: metrics[f"{n}_mae_1m"] for n in SHIPPED if f"{n}_mae_1m" in metrics}
     [first] = [v for v in trained.verdicts if v.horizon_minutes == 1]
     # What the page shows is of the same rows: the chosen candidate's error and the last price's make the skill.
     assert by_candidate[found.data.params["candidate_1m"]] == pytest.approx(first.mae)
@@ -113,7 +113,7 @@ def test_the_run_keeps_parameters_metrics_per_fold_plots_and_a_signature(
     assert note.startswith("**Promoted**: " if trained.decision.promoted else "**Not promoted**: ")
     assert f"| 1m | {found.data.params['candidate_1m']} | {first.mae * 1e4:.3f} |" in note
     assert "- feature x is constant" in note
-    assert found.data.metrics["ridge_mae_1m"] < found.data.metrics["last_price_mae_1m"]
+    assert found.data.metrics["plain_ridge_mae_1m"] < found.data.metrics["last_price_mae_1m"]
     names = {f.path for f in client.list_artifacts(trained.run_id, "plots")}
     assert names == {f"plots/{n}.png" for n in ("importance", "calibration", "error_by_hour", "forecast_vs_actual")}
     assert "warnings.json" in {f.path for f in client.list_artifacts(trained.run_id)}
@@ -367,6 +367,6 @@ def test_a_model_that_is_damaged_in_the_registry_is_refused(
     registry: Registry, trained: Trained, elsewhere: Path
 ) -> None:
     source = registry.client.get_run(trained.run_id).info.artifact_uri.removeprefix("file://")
-    (Path(source) / "model" / "h1-0-q50.txt").write_text("tree")
+    next((Path(source) / "model" / "1m").iterdir()).write_text("tree")
     with pytest.raises(RegistryError, match=r"version 1 of .* is damaged"):
         Registry(registry.tracking_uri, registry.name, elsewhere).load(CHAMPION)

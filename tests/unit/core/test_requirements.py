@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from candlewave.cli import app
 from candlewave.core.requirements import missing_requirements
-from candlewave.ml.model import MissingLibraryError, load_lightgbm
+from candlewave.ml.candidates.library import MissingLibraryError, load_lightgbm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="libraries have other names elsewhere")
 

@@ -8,36 +8,38 @@ import pytest
 from tests.worlds.processes import bound, planted
 
 from candlewave.ml.baseline import fit_baseline
+from candlewave.ml.candidates.catalog import SHIPPED
+from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.folds import trainable
 from candlewave.ml.forecaster import FeatureMismatchError
-from candlewave.ml.model import BoostingParameters, QuantileModel, TooLittleDataError, fit_horizon, load_model
+from candlewave.ml.model import ModelFormatError, QuantileModel, TooLittleDataError, fit_horizon, load_model
 from candlewave.ml.walk import single
 
 SMALL = BoostingParameters(trees=30, learning_rate=0.1, leaves=7, min_rows_per_leaf=50, threads=1)
 HALF = 3_000
 
 
-def fit(data: Dataset, horizon: int = 1, *, per_market: bool = False) -> QuantileModel:
+def fit(data: Dataset, horizon: int = 1, *, name: str = "boosted") -> QuantileModel:
     """Fit on the first half of the time."""
     end = data.open_time[0] + np.timedelta64(HALF, "m")
     train = trainable(data.open_time, horizon, end)
     scale = np.where(train, data.values[:, 0], np.nan)
     baseline = fit_baseline((horizon,), scale, {horizon: np.where(train, data.labels[horizon], np.nan)})
-    fitted = fit_horizon(data, horizon, baseline, SMALL, per_market=per_market, train_end=end)
-    return single(data, horizon, baseline, fitted)
+    fitted = fit_horizon(data, horizon, baseline, SMALL, (name,), train_end=end)
+    return single(data, horizon, baseline, fitted[name])
 
 
 def later(data: Dataset) -> Dataset:
     return data.rows((data.open_time >= data.open_time[0] + np.timedelta64(HALF, "m")) & np.isfinite(data.labels[1]))
 
 
-@pytest.mark.parametrize("per_market", [False, True])
-def test_a_planted_signal_is_found(per_market: bool) -> None:
+@pytest.mark.parametrize("name", ["boosted", "boosted_per_market", "ridge"])
+def test_a_planted_signal_is_found(name: str) -> None:
     data = planted(2 * HALF, 0.5)
     test = later(data)
-    answers = fit(data, per_market=per_market).predict(test.matrix())[:, 0]
+    answers = fit(data, name=name).predict(test.matrix())[:, 0]
     realised = test.labels[1]
     skill = 1 - np.abs(realised - answers[:, 1]).mean() / np.abs(realised).mean()
     assert 0.75 * bound(0.5) < skill < 1.1 * bound(0.5)
@@ -66,9 +68,10 @@ def test_quantiles_never_cross() -> None:
     assert (np.diff(answers, axis=2) >= 0).all()
 
 
-def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SHIPPED)
+def test_saved_and_loaded_it_says_the_same(name: str, tmp_path: Path) -> None:
     data = planted(2 * HALF, 0.5)
-    model = fit(data, per_market=True)
+    model = fit(data, name=name)
     model.save(tmp_path / "model")
     again = load_model(tmp_path / "model", version="7", served=[1])
     assert (again.model_version, again.served_horizons) == ("7", (1,))
@@ -78,8 +81,8 @@ def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     fit(planted(2 * HALF, 0.5)).save(tmp_path / "model")
     path = tmp_path / "model" / "model.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
-    with pytest.raises(ValueError, match="format 9, this version of candlewave reads 1"):
+    path.write_text(path.read_text().replace('"format": 2', '"format": 9'))
+    with pytest.raises(ModelFormatError, match="format 9, this version of candlewave reads 2"):
         load_model(tmp_path / "model")
 
 
@@ -96,8 +99,8 @@ def test_other_features_are_refused_by_name() -> None:
 def test_markets_it_was_not_trained_on_are_forecast_too() -> None:
     data = planted(2 * HALF, 0.5)
     other = planted(2 * HALF, 0.5, symbols=("NEW/USD",), seed=9)
-    for per_market in (False, True):
-        answers = fit(data, per_market=per_market).predict(other.matrix())[:, 0]
+    for name in ("boosted", "boosted_per_market", "ridge"):
+        answers = fit(data, name=name).predict(other.matrix())[:, 0]
         known = np.isfinite(other.labels[1])
         skill = 1 - np.abs(other.labels[1] - answers[:, 1])[known].mean() / np.abs(other.labels[1])[known].mean()
         assert skill > 0.5 * bound(0.5)
@@ -117,16 +120,16 @@ def test_too_little_is_said_with_numbers() -> None:
     data = planted(200, 0.5)
     baseline = fit_baseline((1,), data.values[:, 0], data.labels)
     with pytest.raises(TooLittleDataError, match="200 rows have a label of 1 minutes and a volatility, 300 are needed"):
-        fit_horizon(data.rows(np.arange(200)), 1, baseline, SMALL)
+        fit_horizon(data.rows(np.arange(200)), 1, baseline, SMALL, SHIPPED)
 
 
 def test_too_few_rows_that_do_not_overlap_are_said_with_numbers() -> None:
     """Of an hour's horizon every twelfth minute is fitted: of four hours too little remains."""
     data = planted(360, 0.5, horizons=(60,), symbols=("A/USD",))
     baseline = fit_baseline((60,), data.values[:, 0], data.labels)
-    wanted = "of 300 rows with a label of 60 minutes 17 are left to fit .*, 20 are needed"
+    wanted = "of 300 rows with a label of 60 minutes 14 are left to fit .*, 20 are needed"
     with pytest.raises(TooLittleDataError, match=wanted):
-        fit_horizon(data, 60, baseline, SMALL)
+        fit_horizon(data, 60, baseline, SMALL, SHIPPED)
 
 
 def test_few_outcomes_that_do_not_overlap_leave_the_baseline_as_it_is() -> None:

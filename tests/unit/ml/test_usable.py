@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 from tests.fakes.forecasters import FakeForecaster, FakeVersion
 
+from candlewave.ml.model import ModelFormatError
 from candlewave.ml.registry import Registry
 from candlewave.ml.usable import champion_problem
 
@@ -16,6 +17,7 @@ class OneChampion:
     """A registry with one version, or none."""
 
     champion: FakeVersion | None
+    unreadable: bool = False
 
     def metadata(self, alias: str) -> FakeVersion | None:
         assert alias == "champion"
@@ -23,6 +25,8 @@ class OneChampion:
 
     def load_version(self, version: FakeVersion) -> FakeForecaster:
         assert version is self.champion
+        if self.unreadable:
+            raise ModelFormatError("format 1, this version of candlewave reads 2")
         return FakeForecaster(version.version, feature_names=("a", "b"))
 
 
@@ -48,6 +52,12 @@ def test_what_differs_is_named(names: list[str], feature_set: str, said: str | N
 
 def test_a_version_of_which_the_set_was_not_noted_is_judged_by_names() -> None:
     assert problem(["a", "b"], "set-2", trained_on=None) is None
+
+
+def test_a_champion_that_an_older_version_of_candlewave_saved_is_named_as_such() -> None:
+    registry = cast(Registry, OneChampion(FakeVersion("3", (1,)), unreadable=True))
+    said = champion_problem(registry, ["a"], "set-1")
+    assert said == "version 3 is of another version of candlewave: format 1, this version of candlewave reads 2"
 
 
 def test_without_a_champion_there_is_nothing_to_lose() -> None:

@@ -1,0 +1,65 @@
+"""The price stays, within the empirical quantiles of returns scaled by a regression of volatility."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from candlewave.ml.candidates import files
+from candlewave.ml.candidates.protocol import Floats, Inputs, Training
+from candlewave.ml.candidates.scale import HarScale, fit_scale, of_market, residual_quantiles
+from candlewave.ml.forecaster import QUANTILES
+
+OUTER = (QUANTILES[0], QUANTILES[-1])
+SHRINK_OUTCOMES = 100
+"""Outcomes that do not overlap at which a market's own quantiles count as much as those of all markets together."""
+
+
+@dataclass(frozen=True)
+class Har:
+    """Fitted.
+
+    Attributes:
+        scale: how far the price may go.
+        spreads: outer quantiles of the return by the scale, by market; of all together under "".
+    """
+
+    scale: HarScale
+    spreads: Mapping[str, tuple[float, float]]
+
+    def forecast(self, inputs: Inputs) -> Floats:
+        """See :class:`~candlewave.ml.candidates.protocol.Fitted`."""
+        spreads = of_market(self.spreads, inputs.markets)
+        answers = np.stack((spreads[:, 0], np.zeros(len(spreads)), spreads[:, 1]), axis=1)
+        return answers * self.scale.scale(inputs)[:, None]
+
+    def importance(self) -> dict[str, float]:
+        """See :class:`~candlewave.ml.candidates.protocol.Fitted`."""
+        return self.scale.importance()
+
+    def save(self, folder: Path) -> None:
+        """See :class:`~candlewave.ml.candidates.protocol.Fitted`."""
+        files.write(folder / "har.json", self)
+
+
+class HarCandidate:
+    """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""
+
+    name = "har"
+
+    def fit(self, training: Training) -> Har:
+        """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""
+        scale = training.once(fit_scale)
+        inputs = training.inputs.rows(training.rows)
+        scaled = training.data.labels[training.horizon][training.rows] / scale.scale(inputs)
+        shrink = SHRINK_OUTCOMES * training.rows_per_outcome
+        low_high = residual_quantiles(scaled, inputs.markets, OUTER, shrink)
+        return Har(scale, {market: (low, high) for market, (low, high) in low_high.items()})
+
+    def load(self, folder: Path) -> Har:
+        """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""
+        return files.read(folder / "har.json", Har)
+
+
+CANDIDATE = HarCandidate()

@@ -1,0 +1,98 @@
+"""Where a price goes: a regression of the return on recent returns, order flow and gaps, its own and its peers'.
+
+Each peer's are terms by its own name; one that is missing counts as its mean. Returns are in units of the last hour's
+volatility. Least absolute deviations by iterated weights, since the median is what is judged, shrunk by a penalty
+(Hoerl, Kennard 1970). Each market has coefficients of its own: its peers are other markets.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from candlewave.ml.candidates.protocol import Floats, Inputs, Training
+from candlewave.ml.candidates.terms import Standard, fit_standard, linear, sizes
+
+_DIRECTED = re.compile(r"(return_1(_lag_\d)?|return_\d+|order_flow_\d+|ema_\d+_gap)_1m|peer_\w+")
+_OUTLIER = 4.0
+_MAX_WEIGHT = 5.0
+_ROUNDS = 2
+_SMALL = 0.3
+"""Residuals below so many standard deviations weigh as this one."""
+_PENALTY = 0.02
+_MIN_ROWS = 300
+
+
+@dataclass(frozen=True)
+class RidgeLocation:
+    """A fitted regression.
+
+    Attributes:
+        volatility, horizon: the unit of a return.
+        names: features that are terms.
+        standard: of them.
+        coefficients: the constant first, by market; of all together under "".
+    """
+
+    volatility: str
+    horizon: int
+    names: tuple[str, ...]
+    standard: Standard
+    coefficients: Mapping[str, tuple[float, ...]]
+
+    def scaled(self, inputs: Inputs) -> Floats:
+        """Return (n,) medians in units of volatility · √horizon."""
+        return linear(self.standard.apply(_terms(inputs, self.names)), inputs.markets, self.coefficients)
+
+    def location(self, inputs: Inputs) -> Floats:
+        """Return (n,) medians of the log return; NaN where the volatility is missing."""
+        return self.scaled(inputs) * inputs.column(self.volatility) * math.sqrt(self.horizon)
+
+    def importance(self) -> dict[str, float]:
+        """Return the size of each feature's coefficient."""
+        return sizes(self.names, self.coefficients)
+
+
+def fit_location(training: Training) -> RidgeLocation:
+    """Fit on the rows of a training."""
+    inputs = training.inputs.rows(training.rows)
+    names = tuple(name for name in inputs.names if _DIRECTED.fullmatch(name)) or tuple(
+        name for name in inputs.names if name != training.volatility
+    )
+    terms = _terms(inputs, names)
+    standard = fit_standard(terms)
+    x = standard.apply(terms)
+    y, weight = scaled_returns(training)
+    coefficients = {"": _regression(x, y, weight)}
+    for market in np.unique(inputs.markets).tolist():
+        own = inputs.markets == market
+        if own.sum() >= _MIN_ROWS:
+            coefficients[market] = _regression(x[own], y[own], weight[own])
+    return RidgeLocation(training.volatility, training.horizon, names, standard, coefficients)
+
+
+def scaled_returns(training: Training) -> tuple[Floats, Floats]:
+    """Return the returns in units of volatility · √horizon without outliers, and the weights that undo the unit.
+
+    Errors are judged in returns: a wild minute counts as much more as its moves are larger.
+    """
+    rows = training.rows
+    volatility = training.inputs.rows(rows).column(training.volatility)
+    y = training.data.labels[training.horizon][rows] / (volatility * math.sqrt(training.horizon))
+    return np.clip(y, -_OUTLIER, _OUTLIER), np.minimum(volatility / volatility.mean(), _MAX_WEIGHT)
+
+
+def _terms(inputs: Inputs, names: tuple[str, ...]) -> Floats:
+    return inputs.values[:, [inputs.names.index(name) for name in names]].astype(np.float64)
+
+
+def _regression(x: Floats, y: Floats, weight: Floats) -> tuple[float, ...]:
+    now = weight
+    found = np.zeros(x.shape[1])
+    for _ in range(_ROUNDS + 1):
+        gram = (x * now[:, None]).T @ x + _PENALTY * now.sum() * np.eye(x.shape[1])
+        found = np.linalg.solve(gram, x.T @ (now * y))
+        now = weight / np.maximum(np.abs(y - x @ found), _SMALL)
+    return (0.0, *found.tolist())
