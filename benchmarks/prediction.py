@@ -21,7 +21,7 @@ from candlewave.engine.embedded import catalog
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import feature_names
-from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, require_features
+from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Part, require_features
 from candlewave.services.ingest.simulate import to_messages
 from candlewave.services.ingest.simulator import Simulator, make_symbols
 from candlewave.services.predictor.models import Models
@@ -177,6 +177,7 @@ class _Boosted:
 
         self.feature_names = names
         self.horizons_minutes = self.served_horizons = horizons
+        self.served_parts: dict[int, Part] = {}
         rng = np.random.default_rng(1)
         x = rng.standard_normal((5_000, len(names)))
         y = rng.standard_normal(5_000) * 1e-3

@@ -3,6 +3,9 @@
 -- keys: exchange, symbol, horizon_minutes
 -- event time: none
 -- late data: follows latest_predictions
+-- columns:
+--   median_by, interval_by: model whose median (q50) and whose outer quantiles these are: of a champion, only what has
+--     beaten the baseline is its own; a champion without an opinion of the direction says the baseline's, too
 -- footprint:
 --   latest_predictions by exchange, symbol: all
 -- readers: model-error-monitor, predictions-api, people
@@ -16,9 +19,27 @@ WITH numbered AS (
         ) AS place
     FROM latest_predictions
     WHERE role IN ('champion', 'baseline')
+),
+compared AS (
+    SELECT
+        n.*,
+        b.model_name AS baseline,
+        b.q10 AS baseline_q10,
+        b.q50 AS baseline_q50,
+        b.q90 AS baseline_q90
+    FROM numbered AS n
+    LEFT JOIN latest_predictions AS b
+        ON
+            n.exchange = b.exchange
+            AND n.symbol = b.symbol
+            AND n.horizon_minutes = b.horizon_minutes
+            AND n.feature_time = b.feature_time
+            AND b.role = 'baseline'
 )
 SELECT
     exchange, symbol, horizon_minutes, feature_time, target_time, model_name, model_version, role, q10, q50,
-    q90, price_q10, price_q50, price_q90, reference_price, made_at
-FROM numbered
+    q90, price_q10, price_q50, price_q90, reference_price, made_at,
+    CASE WHEN q50 = baseline_q50 THEN baseline ELSE model_name END AS median_by,
+    CASE WHEN q10 = baseline_q10 AND q90 = baseline_q90 THEN baseline ELSE model_name END AS interval_by
+FROM compared
 WHERE place = 1;

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, require_features
+from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Part, require_features
 
 
 @dataclass
@@ -18,6 +18,7 @@ class FakeForecaster:
     feature_names: tuple[str, ...] = ("a", "b")
     horizons_minutes: tuple[int, ...] = (1, 5)
     served_horizons: tuple[int, ...] = (1, 5)
+    served_parts: dict[int, Part] = field(default_factory=dict)
     model_name: str = "candlewave"
     width: float = 0.01
     answer: Callable[[FeatureMatrix], NDArray[np.float64]] | None = None
@@ -44,6 +45,7 @@ class FakeVersion:
     served_horizons: tuple[int, ...]
     train_end: datetime | None = None
     feature_set: str | None = None
+    served_parts: dict[int, Part] = field(default_factory=dict)
 
 
 @dataclass
@@ -64,7 +66,12 @@ class FakeRegistry:
         return (
             None
             if model is None
-            else FakeVersion(model.model_version, model.served_horizons, self.train_ends.get(model.model_version))
+            else FakeVersion(
+                model.model_version,
+                model.served_horizons,
+                self.train_ends.get(model.model_version),
+                served_parts=model.served_parts,
+            )
         )
 
     def load(self, alias: str) -> FakeForecaster | None:

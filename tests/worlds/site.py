@@ -2,9 +2,9 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,7 +17,7 @@ from candlewave.contracts.records import Article, AssetScore
 from candlewave.core.config import Config
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.feature_set import feature_names, volatility_feature
-from candlewave.ml.forecaster import FeatureMatrix
+from candlewave.ml.forecaster import FeatureMatrix, Part
 from candlewave.rules.base import fingerprint
 from candlewave.services.api.app import Application
 from candlewave.services.api.service import make_server
@@ -135,6 +135,7 @@ class _Champion:
     feature_names: tuple[str, ...]
     horizons_minutes: tuple[int, ...]
     served_horizons: tuple[int, ...] = (1, 5)
+    served_parts: Mapping[int, Part] = field(default_factory=dict)
     model_name: str = "candlewave"
     model_version: str = "7"
 

@@ -166,7 +166,9 @@ def _serves(version: "ModelVersion", problem: str | None) -> str:
     """Return the horizons that users get from a version."""
     if "champion" not in version.aliases:
         return ""
-    return "nothing" if problem else ", ".join(f"{horizon}m" for horizon in version.served_horizons)
+    parts = version.served_parts
+    named = (f"{h}m ({parts[h]})" if h in parts else f"{h}m" for h in version.served_horizons)
+    return "nothing" if problem else ", ".join(named)
 
 
 def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_events.")] = "by hand") -> None:
@@ -186,7 +188,7 @@ def rollback(reason: Annotated[str, typer.Option(help="Why; noted in model_event
         if present is None or before is None:
             fail("there is no champion before the present one")
         text = f"version {before.version} instead of {present.version}: {reason}"
-        registry.promote(before.version, before.served_horizons)
+        registry.promote(before.version, before.served_horizons, before.served_parts)
         event = event_message(model_name, before.version, "rolled_back", text, utc_now())
         bus.publish(MODEL_EVENTS.name, [event])
     typer.echo(f"Version {before.version} is the champion again; predictors follow within seconds.")

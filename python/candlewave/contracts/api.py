@@ -269,6 +269,8 @@ class Forecast(Document):
 class LatestForecast(Forecast):
     """The forecast that is served now, and how it stands."""
 
+    median_by: Annotated[str, Field(description="Model whose median it is; the baseline's is the last price")]
+    interval_by: Annotated[str, Field(description="Model whose outer quantiles these are")]
     age_seconds: Annotated[float, Field(description="Since the candle closed")]
     latest_price: Price | None
     error_so_far: Annotated[float | None, Field(description="q50 less the log return up to latest_price")]

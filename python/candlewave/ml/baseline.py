@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from candlewave.contracts.records import BASELINE
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
-from candlewave.ml.forecaster import FeatureMatrix, require_features
+from candlewave.ml.forecaster import FeatureMatrix, Part, require_features
 
 DEFAULT_SPREAD = (-1.1, 1.1)
 """Outer quantiles of a return in units of volatility · √horizon.
@@ -56,6 +56,11 @@ class LastPriceBaseline:
     def served_horizons(self) -> tuple[int, ...]:
         """All: it is there when nothing better is."""
         return self.horizons_minutes
+
+    @property
+    def served_parts(self) -> Mapping[int, Part]:
+        """None: it serves whole."""
+        return {}
 
     def predict(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
         """See :class:`candlewave.ml.forecaster.Forecaster`; NaN where the volatility is missing."""

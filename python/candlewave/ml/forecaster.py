@@ -1,7 +1,8 @@
 """What every forecaster takes and gives, learned or not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from candlewave.core.markets import market_key
 
 QUANTILES = (0.1, 0.5, 0.9)
 """Levels of every forecast; the outer two bound the 80 % interval."""
+
+Part = Literal["median", "interval"]
+"""What of a model's forecast is served where its other part has not earned it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Forecaster(Protocol):
         feature_names: the features it needs, in its order.
         horizons_minutes: horizons it forecasts, ascending.
         served_horizons: those on which it beat the baseline when it was promoted; the baseline serves the others.
+        served_parts: of these, the ones where only its median or its interval did; the other part is the baseline's.
     """
 
     @property
@@ -63,6 +68,8 @@ class Forecaster(Protocol):
     def horizons_minutes(self) -> tuple[int, ...]: ...
     @property
     def served_horizons(self) -> tuple[int, ...]: ...
+    @property
+    def served_parts(self) -> Mapping[int, Part]: ...
 
     def predict(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
         """Forecast log returns over each horizon.
@@ -96,3 +103,20 @@ def require_features(wanted: tuple[str, ...], found: tuple[str, ...]) -> None:
         f"the features stand in another order: column {place + 1} is {found[place]!r}, the model expects"
         f" {wanted[place]!r}"
     )
+
+
+def served_quantiles(
+    quantiles: NDArray[np.float64], baseline: NDArray[np.float64], part: Part | None
+) -> NDArray[np.float64]:
+    """Return what users get at a horizon where a model serves: its part, and the rest of the baseline.
+
+    Args:
+        quantiles: (n, 3) of the model.
+        baseline: (n, 3) of the baseline.
+        part: the one that the model serves; None for both.
+    """
+    if part is None:
+        return quantiles
+    median, ends = (quantiles, baseline) if part == "median" else (baseline, quantiles)
+    low, high = ends[:, 0], ends[:, 2]
+    return np.stack((low, np.clip(median[:, 1], low, high), high), axis=1)

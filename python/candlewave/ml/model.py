@@ -21,7 +21,7 @@ from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.candidates.protocol import Fitted, Floats, Inputs, Training
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import trainable
-from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, require_features
+from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Part, require_features
 
 FORMAT = 2
 """Of the files that :meth:`QuantileModel.save` writes."""
@@ -76,6 +76,7 @@ class QuantileModel:
     markets: tuple[str, ...]
     baseline: LastPriceBaseline
     models: dict[int, HorizonModel] = field(repr=False)
+    served_parts: Mapping[int, Part] = field(default_factory=dict)
 
     def predict(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
         """See :class:`candlewave.ml.forecaster.Forecaster`; NaN where the volatility is missing."""
@@ -120,13 +121,20 @@ class QuantileModel:
             model.fitted.save(_folder(folder, horizon))
 
 
-def load_model(folder: Path, *, version: str | None = None, served: Sequence[int] | None = None) -> QuantileModel:
+def load_model(
+    folder: Path,
+    *,
+    version: str | None = None,
+    served: Sequence[int] | None = None,
+    parts: Mapping[int, Part] | None = None,
+) -> QuantileModel:
     """Read a model from the folder that :meth:`QuantileModel.save` wrote.
 
     Args:
         folder: where.
         version: as the registry numbers it.
         served: the horizons it was promoted for.
+        parts: those of them where it serves a part only.
 
     Raises:
         ModelFormatError: it is of a format that this version of candlewave does not know.
@@ -158,6 +166,7 @@ def load_model(folder: Path, *, version: str | None = None, served: Sequence[int
             )
             for h, m in about["models"].items()
         },
+        served_parts=parts or {},
     )
 
 

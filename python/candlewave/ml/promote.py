@@ -1,13 +1,15 @@
 """Whether a new model may serve, and on which horizons; the reasons in words."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
+from candlewave.ml.forecaster import Part
 from candlewave.ml.judge import OutOfSample, Verdict
 from candlewave.ml.model import QuantileModel
-from candlewave.ml.scores import Interval, skill
+from candlewave.ml.scores import Floats, Interval, interval_loss, skill
 
 _MIN_MINUTES, _MIN_BLOCKS = 1_200, 8
 """Twenty hours, and enough blocks of twice the longest horizon: on less the bootstrap is too sure and chance promotes.
@@ -16,17 +18,22 @@ Not a whole day: of the day between two daily trainings, outcomes of the last mi
 """
 
 
+_COVERAGE, _LOW, _HIGH = 0.8, 0.78, 0.82
+"""What an 80 % interval should hold, and may."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """What becomes of a new version.
 
     Attributes:
         promoted: it becomes the champion.
-        served: horizons on which it beat the last price.
+        served: horizons on which its median beat the last price or its interval the baseline's.
         reason: in words, for people and the log of model events.
         confirms_champion: the present champion was compared with this one, and stays.
         against_champion: share of the champion's error that the new one saves, on data after the champion's training;
             None without a champion.
+        parts: of the served horizons, those where only one of the two did.
     """
 
     promoted: bool
@@ -34,80 +41,146 @@ class Decision:
     reason: str
     against_champion: Interval | None = None
     confirms_champion: bool = False
+    parts: Mapping[int, Part] = field(default_factory=dict)
 
 
-def decide(
-    verdicts: Sequence[Verdict], champion: QuantileModel | None, compared: Interval | None, compared_minutes: int
-) -> Decision:
-    """Promote only what is better than the last price for certain, and than the present champion on unseen data.
+@dataclass(frozen=True)
+class Compared:
+    """A candidate against the champion, as users would get and got them, on data that both had not seen.
+
+    Attributes:
+        point: share of the champion's absolute error that the candidate saves.
+        interval: the same of the outer quantiles' pinball loss.
+        minutes: what this rests on.
+    """
+
+    point: Interval | None
+    interval: Interval | None
+    minutes: int
+
+    @property
+    def is_better(self) -> bool:
+        """Whether one of the two is better for certain, and the other not worse for certain."""
+        known = [found for found in (self.point, self.interval) if found is not None]
+        return any(found.low > 0 for found in known) and not any(found.high < 0 for found in known)
+
+    @property
+    def text(self) -> str:
+        """The figures in words."""
+        named = (("median", self.point), ("interval", self.interval))
+        return ", ".join(f"{name} {_figure(found)}" for name, found in named if found is not None)
+
+
+def holds_its_share(coverage: Interval) -> bool:
+    """Return whether an 80 % interval held 78 to 82 % of the outcomes, or, of few, as many as 80 % may be by chance."""
+    return _LOW <= coverage.value <= _HIGH or coverage.low <= _COVERAGE <= coverage.high
+
+
+def decide(verdicts: Sequence[Verdict], champion: QuantileModel | None, compared: Compared | None) -> Decision:
+    """Promote only what is better than the baseline for certain, and than the present champion on unseen data.
+
+    Each horizon has two gates: the median's, against the last price, and the interval's, against the baseline's.
 
     Args:
         verdicts: of the new version, per horizon, over all folds.
         champion: the present one.
-        compared: skill of the new one's median against the champion's (:func:`against`); None without a champion.
-        compared_minutes: minutes that this rests on.
+        compared: the new one against the champion (:func:`against`); None without a champion.
     """
-    served = tuple(v.horizon_minutes for v in verdicts if v.skill.low > 0)
-    figures = ", ".join(
-        f"{v.horizon_minutes}m {100 * v.skill.value:+.2f} % [{100 * v.skill.low:+.2f}, {100 * v.skill.high:+.2f}]"
-        for v in verdicts
+    points = tuple(v.horizon_minutes for v in verdicts if v.skill.low > 0)
+    intervals = tuple(v.horizon_minutes for v in verdicts if v.interval_skill.low > 0 and holds_its_share(v.coverage))
+    served = tuple(v.horizon_minutes for v in verdicts if v.horizon_minutes in {*points, *intervals})
+    parts: dict[int, Part] = {
+        h: "median" if h in points else "interval" for h in served if (h in points) != (h in intervals)
+    }
+    figures = (
+        ", ".join(f"{v.horizon_minutes}m {_figure(v.skill)}" for v in verdicts)
+        + "; intervals: "
+        + ", ".join(f"{v.horizon_minutes}m {_figure(v.interval_skill)}, {_inside(v)}" for v in verdicts)
     )
+    against_champion = None if compared is None else compared.point
     if not served:
-        return Decision(
-            False, (), f"no skill against the last price on any horizon, the baseline serves: {figures}", compared
-        )
-    horizons = ", ".join(f"{h}m" for h in served)
+        text = f"no skill against the last price on any horizon, the baseline serves: {figures}"
+        return Decision(False, (), text, against_champion)
+    better = " and ".join(
+        f"{words} on {', '.join(f'{h}m' for h in horizons)}"
+        for words, horizons in (("beats the last price", points), ("has better intervals than the baseline", intervals))
+        if horizons
+    )
     if champion is None:
-        return Decision(True, served, f"beats the last price on {horizons}: {figures}")
+        return Decision(True, served, f"{better}: {figures}", parts=parts)
     needed = max(_MIN_MINUTES, *(2 * _MIN_BLOCKS * v.horizon_minutes for v in verdicts))
-    if compared is None or compared_minutes < needed:
+    minutes = 0 if compared is None else compared.minutes
+    if compared is None or minutes < needed:
         return Decision(
             False,
             served,
-            f"beats the last price on {horizons}, but only {compared_minutes} minutes lie after the training of"
+            f"{better}, but only {minutes} minutes lie after the training of"
             f" version {champion.model_version}, {needed} are needed to compare the two",
-            compared,
+            against_champion,
+            parts=parts,
         )
-    against_text = f"{100 * compared.value:+.2f} % [{100 * compared.low:+.2f}, {100 * compared.high:+.2f}]"
-    if compared.low > 0:
+    if compared.is_better:
         return Decision(
             True,
             served,
-            f"better than version {champion.model_version} on data that both had not seen ({against_text}), and than"
-            f" the last price on {horizons}: {figures}",
-            compared,
+            f"better than version {champion.model_version} on data that both had not seen ({compared.text}), and"
+            f" {better}: {figures}",
+            against_champion,
+            parts=parts,
         )
     return Decision(
         False,
         served,
-        f"not better than version {champion.model_version} on data that both had not seen ({against_text});"
-        f" beats the last price on {horizons}: {figures}",
-        compared,
+        f"not better than version {champion.model_version} on data that both had not seen ({compared.text});"
+        f" {better}: {figures}",
+        against_champion,
         confirms_champion=True,
+        parts=parts,
     )
 
 
-def against(candidates: Sequence[OutOfSample], champions: Sequence[OutOfSample]) -> tuple[Interval | None, int]:
-    """Compare medians on the same rows, horizons together, each error in units of the horizon's last-price error.
+def _figure(found: Interval) -> str:
+    return f"{100 * found.value:+.2f} % [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
 
-    Both have the same rows, horizon by horizon. A horizon that the champion does not serve counts as the last price:
-    that is what users got.
 
-    Returns:
-        Skill of the candidate with its interval, None without rows; and the number of minutes it rests on.
+def _inside(verdict: Verdict) -> str:
+    return f"{100 * verdict.coverage.value:.1f} % inside"
+
+
+def against(candidates: Sequence[OutOfSample], champions: Sequence[OutOfSample]) -> Compared:
+    """Compare forecasts of the same rows, horizons together, each loss in units of the horizon's last-price error.
+
+    Both have the same rows, horizon by horizon, and hold what users would get and got: what does not serve counts as
+    the baseline.
     """
-    losses, references, times = [], [], []
+    errors, losses = _Pairs(), _Pairs()
+    times = []
     longest = 1
     for mine, theirs in zip(candidates, champions, strict=True):
-        scale = float(np.abs(mine.realised).mean()) if len(mine.realised) else 0.0
+        realised = mine.realised
+        scale = float(np.abs(realised).mean()) if len(realised) else 0.0
         if scale == 0:
             continue
-        losses.append(np.abs(mine.realised - mine.quantiles[:, 1]) / scale)
-        references.append(np.abs(theirs.realised - theirs.quantiles[:, 1]) / scale)
+        errors.add(*(np.abs(realised - of.quantiles[:, 1]) / scale for of in (mine, theirs)))
+        losses.add(*(interval_loss(of.quantiles, realised) / scale for of in (mine, theirs)))
         times.append(mine.open_time)
         longest = max(longest, mine.horizon_minutes)
-    if not losses:
-        return None, 0
+    if not times:
+        return Compared(None, None, 0)
     time = np.concatenate(times)
-    found = skill(np.concatenate(losses), np.concatenate(references), time, longest)
-    return found, len(np.unique(time))
+    return Compared(errors.skill(time, longest), losses.skill(time, longest), len(np.unique(time)))
+
+
+class _Pairs:
+    """Losses of the candidate and of the champion, horizon after horizon."""
+
+    def __init__(self) -> None:
+        self._mine: list[Floats] = []
+        self._theirs: list[Floats] = []
+
+    def add(self, mine: Floats, theirs: Floats) -> None:
+        self._mine.append(mine)
+        self._theirs.append(theirs)
+
+    def skill(self, time: NDArray[np.datetime64], longest: int) -> Interval:
+        return skill(np.concatenate(self._mine), np.concatenate(self._theirs), time, longest)

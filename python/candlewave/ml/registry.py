@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
+from candlewave.ml.forecaster import Part
 from candlewave.ml.model import QuantileModel, load_model
 from candlewave.telemetry import get_logger
 
@@ -37,6 +38,7 @@ FEATURES_TAG = "features"
 _ARTIFACT = "model"
 _SUMS = "checksums.json"
 _SERVED = "served_horizons"
+_PARTS = "served_parts"
 _COMPLETE = "complete"
 _log = get_logger(__name__)
 
@@ -67,6 +69,11 @@ class ModelVersion:
     def served_horizons(self) -> tuple[int, ...]:
         """The horizons on which it beat the baseline."""
         return tuple(json.loads(self.tags.get(_SERVED, "[]")))
+
+    @property
+    def served_parts(self) -> Mapping[int, Part]:
+        """Of these, the horizons on which only its median or its interval did."""
+        return {int(horizon): part for horizon, part in json.loads(self.tags.get(_PARTS, "{}")).items()}
 
     @property
     def is_complete(self) -> bool:
@@ -144,12 +151,12 @@ class Registry:
             folder = self._cache / self.name / kept.version
             if not _is_whole(folder):
                 raise
-            return load_model(folder, version=kept.version, served=kept.served_horizons)
+            return load_model(folder, version=kept.version, served=kept.served_horizons, parts=kept.served_parts)
         if found is None:
             self._remember(alias, None)
             return None
         model = self.load_version(found)
-        self._remember(alias, _Kept(found.version, found.served_horizons))
+        self._remember(alias, _Kept(found.version, found.served_horizons, found.served_parts))
         return model
 
     def load_version(self, found: ModelVersion) -> QuantileModel:
@@ -161,7 +168,7 @@ class Registry:
         folder = self._cache / self.name / found.version
         if not _is_whole(folder):
             self._download(found, folder)
-        return load_model(folder, version=found.version, served=found.served_horizons)
+        return load_model(folder, version=found.version, served=found.served_horizons, parts=found.served_parts)
 
     def metadata(self, alias: str) -> ModelVersion | None:
         """Return what the registry says of the version under an alias, None when there is none.
@@ -210,8 +217,14 @@ class Registry:
                     raise
             return _version(client.create_model_version(self.name, source, run_id, tags=dict(tags)), ())
 
-    def set_alias(self, alias: str, version: str | None, served: Sequence[int] | None = None) -> None:
-        """Point an alias at a version, or at none; ``served`` are the horizons it may serve.
+    def set_alias(
+        self,
+        alias: str,
+        version: str | None,
+        served: Sequence[int] | None = None,
+        parts: Mapping[int, Part] | None = None,
+    ) -> None:
+        """Point an alias at a version, or at none; ``served`` are the horizons it may serve, ``parts`` where not whole.
 
         Raises:
             RegistryError: the registry refused or is down.
@@ -222,9 +235,10 @@ class Registry:
                 return
             if served is not None:
                 client.set_model_version_tag(self.name, version, _SERVED, json.dumps(list(served)))
+                client.set_model_version_tag(self.name, version, _PARTS, json.dumps(dict(parts or {})))
             client.set_registered_model_alias(self.name, alias, version)
 
-    def promote(self, version: str, served: Sequence[int]) -> None:
+    def promote(self, version: str, served: Sequence[int], parts: Mapping[int, Part] | None = None) -> None:
         """Make a version the champion; the one before stays as ``previous``, and there is no challenger.
 
         Raises:
@@ -233,7 +247,7 @@ class Registry:
         before = self.metadata(CHAMPION)
         if before is not None and before.version != version:
             self.set_alias(PREVIOUS, before.version)
-        self.set_alias(CHAMPION, version, served)
+        self.set_alias(CHAMPION, version, served, parts)
         if self.metadata(CHALLENGER) is not None:
             self.set_alias(CHALLENGER, None)
 
@@ -300,7 +314,14 @@ class Registry:
     def _last(self) -> dict[str, "_Kept"]:
         try:
             found = json.loads((self._cache / self.name / "aliases.json").read_text(encoding="utf-8"))
-            return {alias: _Kept(kept["version"], tuple(kept["served_horizons"])) for alias, kept in found.items()}
+            return {
+                alias: _Kept(
+                    kept["version"],
+                    tuple(kept["served_horizons"]),
+                    {int(horizon): part for horizon, part in kept.get("served_parts", {}).items()},
+                )
+                for alias, kept in found.items()
+            }
         except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
@@ -320,6 +341,7 @@ class _Kept:
 
     version: str
     served_horizons: tuple[int, ...]
+    served_parts: Mapping[int, Part]
 
 
 class _Asking:

@@ -21,13 +21,12 @@ from candlewave.ml.dataset import Dataset, FeatureSource, known_labels, read_dat
 from candlewave.ml.examined import Examined
 from candlewave.ml.feature_set import require_volatility, volatility_feature
 from candlewave.ml.folds import walk_forward
-from candlewave.ml.forecaster import FeatureMismatchError, require_features
+from candlewave.ml.forecaster import FeatureMismatchError, Part, require_features, served_quantiles
 from candlewave.ml.judge import OutOfSample, Verdict, judge
 from candlewave.ml.messages import event_message, reference_messages, spread_messages
 from candlewave.ml.model import ModelFormatError, QuantileModel, TooLittleDataError, fit_horizon
-from candlewave.ml.promote import Decision, against, decide
+from candlewave.ml.promote import Compared, Decision, against, decide
 from candlewave.ml.registry import CHALLENGER, CHAMPION, FEATURES_TAG, PREVIOUS, ModelVersion, Registry, RegistryError
-from candlewave.ml.scores import Interval
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import walk
 from candlewave.telemetry import get_logger
@@ -227,9 +226,9 @@ def train(
     became: ModelEventKind = "promoted" if decision.promoted else "rejected"
     try:
         if decision.promoted:
-            registry.promote(version.version, decision.served)
+            registry.promote(version.version, decision.served, decision.parts)
         else:
-            registry.set_alias(CHALLENGER, version.version, decision.served)
+            registry.set_alias(CHALLENGER, version.version, decision.served, decision.parts)
         why = f"{reason}; {_trained_on(data)}"
         events = [
             event_message(settings.model_name, version.version, "registered", why, decided_at),
@@ -277,7 +276,7 @@ def _undo(registry: Registry, before: Mapping[str, ModelVersion | None], version
 def _decide(registry: Registry, champion: ModelVersion | None, examined: Examined) -> Decision:
     """Decide about the candidate; a champion trained on other features or horizons is ignored."""
     if champion is None:
-        return decide(examined.verdicts, None, None, 0)
+        return decide(examined.verdicts, None, None)
     try:
         present = registry.load_version(champion)
     except ModelFormatError as error:
@@ -289,13 +288,13 @@ def _decide(registry: Registry, champion: ModelVersion | None, examined: Examine
     except FeatureMismatchError as error:
         useless = str(error)
     if useless is None:
-        return decide(examined.verdicts, present, *_compare(present, champion, common, examined))
+        return decide(examined.verdicts, present, _compare(present, champion, common, examined))
     return _without(champion, useless, examined)
 
 
 def _without(champion: ModelVersion, useless: str, examined: Examined) -> Decision:
     """Decide as if there were no champion, and say why."""
-    decision = decide(examined.verdicts, None, None, 0)
+    decision = decide(examined.verdicts, None, None)
     return replace(
         decision, reason=f"{decision.reason}; version {champion.version} could not be compared with: {useless}"
     )
@@ -303,29 +302,34 @@ def _without(champion: ModelVersion, useless: str, examined: Examined) -> Decisi
 
 def _compare(
     present: QuantileModel, champion: ModelVersion, outcomes: Sequence[OutOfSample], examined: Examined
-) -> tuple[Interval | None, int]:
-    """Return the candidate's skill against the champion on test rows after both trainings, and their minutes."""
+) -> Compared:
+    """Compare what users would get with what they got, on test rows after both trainings."""
     since = np.datetime64((champion.train_end or datetime.min.replace(tzinfo=UTC)).replace(tzinfo=None), "us")
+    candidate = decide(examined.verdicts, None, None)
     mine, theirs = [], []
     for outcome in outcomes:
-        rows = examined.walked[outcome.horizon_minutes].rows
+        horizon = outcome.horizon_minutes
+        rows = examined.walked[horizon].rows
         later = examined.data.open_time[rows] >= since
         if not later.any():
             continue
-        answers = _answers(present, examined.data.rows(rows[later]), outcome.horizon_minutes)
+        answers = present.predict(examined.data.rows(rows[later]).matrix())[:, present.horizons_minutes.index(horizon)]
         usable = np.isfinite(answers).all(axis=1)
-        kept = np.flatnonzero(later)[usable]
-        mine.append(outcome.rows(kept))
-        theirs.append(replace(mine[-1], quantiles=answers[usable]))
+        kept = outcome.rows(np.flatnonzero(later)[usable])
+        mine.append(replace(kept, quantiles=_served(kept.quantiles, kept, candidate.served, candidate.parts)))
+        quantiles = _served(answers[usable], kept, present.served_horizons, present.served_parts)
+        theirs.append(replace(kept, quantiles=quantiles))
     return against(mine, theirs)
 
 
-def _answers(model: QuantileModel, data: Dataset, horizon: int) -> NDArray[np.float64]:
-    """Return (n, 3) of what users got: the champion's quantiles, or the last price where it does not serve."""
-    answers = model.predict(data.matrix())[:, model.horizons_minutes.index(horizon)]
-    if horizon not in model.served_horizons:
-        answers = np.where(np.isfinite(answers), answers - answers[:, 1:2], np.nan)
-    return answers
+def _served(
+    quantiles: NDArray[np.float64], outcome: OutOfSample, served: Sequence[int], parts: Mapping[int, Part]
+) -> NDArray[np.float64]:
+    """Return what users get of a model at a horizon: the baseline where it does not serve."""
+    horizon = outcome.horizon_minutes
+    if horizon not in served:
+        return outcome.baseline
+    return served_quantiles(quantiles, outcome.baseline, parts.get(horizon))
 
 
 def _mean_importance(model: QuantileModel) -> dict[str, float]:

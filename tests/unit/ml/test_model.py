@@ -73,8 +73,8 @@ def test_saved_and_loaded_it_says_the_same(name: str, tmp_path: Path) -> None:
     data = planted(2 * HALF, 0.5)
     model = fit(data, name=name)
     model.save(tmp_path / "model")
-    again = load_model(tmp_path / "model", version="7", served=[1])
-    assert (again.model_version, again.served_horizons) == ("7", (1,))
+    again = load_model(tmp_path / "model", version="7", served=[1], parts={1: "interval"})
+    assert (again.model_version, again.served_horizons, again.served_parts) == ("7", (1,), {1: "interval"})
     np.testing.assert_array_equal(again.predict(data.matrix()), model.predict(data.matrix()))
 
 

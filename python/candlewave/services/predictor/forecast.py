@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from candlewave.contracts.records import Role
 from candlewave.core.times import MINUTE
 from candlewave.ml.feature_set import NoFeaturesError
-from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, FeatureMismatchError, Forecaster
+from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, FeatureMismatchError, Forecaster, served_quantiles
 from candlewave.services.predictor import metrics
 from candlewave.services.predictor.models import Models, roles
 from candlewave.telemetry import get_logger
@@ -58,6 +58,7 @@ class Forecasting:
             Exception: any error of the baseline.
         """
         by_row: list[list[Forecast]] = [[] for _ in range(len(matrix))]
+        reference = self._ask(models.baseline, matrix, is_last_resort=True)
         times = [moment.replace(tzinfo=UTC) for moment in matrix.open_time.astype("datetime64[us]").tolist()]
         for model, wanted in roles(models, self._horizons):
             if not wanted:
@@ -67,9 +68,11 @@ class Forecasting:
                 text = f"it was trained on the set of features {trained_on}, now there is {feature_set}"
                 self._fall_back((model.model_name, model.model_version), "feature_mismatch", text)
                 continue
-            quantiles = self._ask(model, matrix, is_last_resort=model is models.baseline)
-            if quantiles is None:
+            quantiles = reference if model is models.baseline else self._ask(model, matrix, is_last_resort=False)
+            if quantiles is None or reference is None:
                 continue
+            if model is models.champion:
+                quantiles = _as_served(model, quantiles, models.baseline, reference)
             for place, forecast in _forecasts(model, wanted, matrix, times, quantiles):
                 by_row[place].append(forecast)
         return [forecast for row in by_row for forecast in row]
@@ -107,6 +110,19 @@ class Forecasting:
         if self._said.get(identity) != reason:
             self._said[identity] = reason
             _log.warning("model cannot be used, the baseline serves", model=" ".join(identity), why=reason, error=text)
+
+
+def _as_served(
+    model: Forecaster, quantiles: NDArray[np.float64], baseline: Forecaster, reference: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the champion's answers as users get them: the baseline's median or interval where its own did not pass."""
+    found = quantiles.copy()
+    for horizon, part in model.served_parts.items():
+        if horizon in model.horizons_minutes and horizon in baseline.horizons_minutes:
+            place = model.horizons_minutes.index(horizon)
+            given = reference[:, baseline.horizons_minutes.index(horizon)]
+            found[:, place] = served_quantiles(quantiles[:, place], given, part)
+    return found
 
 
 def select(matrix: FeatureMatrix, names: tuple[str, ...]) -> FeatureMatrix:

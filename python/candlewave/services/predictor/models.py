@@ -10,12 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from candlewave.contracts.records import Role
-from candlewave.ml.forecaster import Forecaster
+from candlewave.ml.forecaster import Forecaster, Part
 from candlewave.services.predictor import metrics
 from candlewave.telemetry import get_logger
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
+
+_Wanted = tuple[str, tuple[int, ...], dict[int, Part]]
+"""What an alias asks for: a version, the horizons it serves, and those of which it serves a part."""
 
 _log = get_logger(__name__)
 
@@ -27,6 +30,8 @@ class Version(Protocol):
     def version(self) -> str: ...
     @property
     def served_horizons(self) -> tuple[int, ...]: ...
+    @property
+    def served_parts(self) -> Mapping[int, Part]: ...
     @property
     def feature_set(self) -> str | None: ...
 
@@ -75,7 +80,7 @@ class ModelWatch:
         self._lock = threading.Lock()
         self._challenger: Forecaster | None = None
         self._feature_sets: dict[str, str] = {}
-        self._loaded: dict[str, tuple[str, tuple[int, ...]] | None] = {CHAMPION: None, CHALLENGER: None}
+        self._loaded: dict[str, _Wanted | None] = {CHAMPION: None, CHALLENGER: None}
         self._problems: dict[str, str] = {}
         self._exported: set[tuple[str, str, str]] = set()
         self._export()
@@ -120,7 +125,7 @@ class ModelWatch:
         problem: tuple[str, str] | None = None
         try:
             found = self._registry.metadata(alias)
-            wanted = None if found is None else (found.version, found.served_horizons)
+            wanted = None if found is None else (found.version, found.served_horizons, dict(found.served_parts))
             if found is not None and found.feature_set is not None:
                 self._feature_sets[found.version] = found.feature_set
         except Exception as error:  # noqa: BLE001 (it is down, or a version's tags are unreadable)

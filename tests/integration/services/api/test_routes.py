@@ -192,6 +192,8 @@ def test_served_forecasts_are_the_champions_where_it_serves(api: httpx.Client) -
         60: "baseline",
     }
     for row in data:
+        # This champion says what the baseline says: no part of it is its own.
+        assert (row["median_by"], row["interval_by"]) == ("baseline", "baseline")
         assert row["price_q10"] <= row["price_q50"] <= row["price_q90"]
         assert _time(row["target_time"]) - _time(row["feature_time"]) == timedelta(minutes=row["horizon_minutes"] + 1)
         assert row["is_due"] == (_time(row["target_time"]) <= datetime.now(_time(row["target_time"]).tzinfo))

@@ -53,7 +53,7 @@ def make(market: Market, champion: FakeForecaster | None) -> Predictor:
 def test_models_get_the_views_own_numbers_and_users_what_they_said(market: Market) -> None:
     names = feature_names(market.conn)
     horizons = tuple(CONFIG.predictions.horizons_minutes)
-    champion = FakeForecaster("7", names, horizons, (1, 5), answer=constant)
+    champion = FakeForecaster("7", names, horizons, (1, 5), {5: "median"}, answer=constant)
     predictor = make(market, champion)
     for minute in range(121, 130):
         market.advance(START + minute * MINUTE)
@@ -88,6 +88,11 @@ def test_models_get_the_views_own_numbers_and_users_what_they_said(market: Marke
         for symbol in ("S000/USD", "S001/USD")
         for horizon in horizons
     ]
+    made_by = market.conn.execute(
+        "SELECT DISTINCT horizon_minutes, median_by, interval_by FROM served_predictions ORDER BY 1"
+    ).fetchall()
+    own = "candlewave"
+    assert made_by == [(1, own, own), (5, own, "baseline"), (15, "baseline", "baseline"), (60, "baseline", "baseline")]
     judged = market.conn.execute(
         "SELECT horizon_minutes, count(*) FROM prediction_outcomes WHERE model_version = '7' GROUP BY 1 ORDER BY 1"
     ).fetchall()

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from tests.fakes.forecasters import FakeForecaster
 
 from candlewave.ml.feature_set import NoFeaturesError
-from candlewave.ml.forecaster import FeatureMatrix
+from candlewave.ml.forecaster import FeatureMatrix, Part
 from candlewave.services.predictor.forecast import Forecast, Forecasting, select
 from candlewave.services.predictor.models import Models
 
@@ -52,6 +52,33 @@ def test_every_market_horizon_and_model_from_one_call_each() -> None:
     assert five.quantiles == pytest.approx((0.0, 0.01, 0.02))
     assert five.prices == pytest.approx((200.0, 200 * exp(0.01), 200 * exp(0.02)))
     assert five.reference_price == 200.0
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [("median", (-0.01, 0.01, 0.01)), ("interval", (-0.02, 0.0, 0.04)), (None, (-0.02, 0.01, 0.04))],
+)
+def test_what_of_the_champion_did_not_pass_is_the_baselines(
+    part: Part | None, expected: tuple[float, float, float]
+) -> None:
+    """At the champion's horizon only: in the shadow a model is judged whole."""
+    champion = FakeForecaster(
+        "7",
+        served_horizons=(5,),
+        served_parts={} if part is None else {5: part},
+        answer=lambda m: np.tile([-0.02, 0.01, 0.04], (len(m), 2, 1)),
+    )
+    baseline = FakeForecaster(
+        model_name="baseline",
+        model_version="b1",
+        feature_names=("b",),
+        answer=lambda m: np.tile([-0.01, 0.0, 0.01], (len(m), 2, 1)),
+    )
+    made = Forecasting((1, 5)).forecast(Models(baseline, champion), matrix(1))
+    found = {(f.role, f.horizon_minutes): f.quantiles for f in made}
+    assert found["champion", 5] == expected
+    assert found["challenger", 1] == (-0.02, 0.01, 0.04)
+    assert found["baseline", 5] == (-0.01, 0.0, 0.01)
 
 
 def test_a_model_of_features_that_mean_something_else_is_left_out() -> None:

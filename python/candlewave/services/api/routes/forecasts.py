@@ -16,9 +16,12 @@ from candlewave.services.api.reader import Row
 from candlewave.services.api.routes.common import answers, router
 from candlewave.services.api.sql import Position, columns, statement
 
+MADE_BY = ("median_by", "interval_by")
+"""Whose parts a served forecast has: a champion serves what of it has beaten the baseline."""
+
 SERVED = statement(
     SQL(
-        "SELECT {}, c.close AS latest_price FROM served_predictions AS p"
+        "SELECT {}, p.median_by, p.interval_by, c.close AS latest_price FROM served_predictions AS p"
         " LEFT JOIN feed_clock AS f ON f.exchange = p.exchange AND f.symbol = p.symbol"
         " LEFT JOIN candles_1m_live AS c ON c.exchange = f.exchange AND c.symbol = f.symbol"
         "  AND c.open_time = date_trunc('minute', f.last_trade_ts, 'UTC')"
@@ -45,7 +48,7 @@ async def latest(ctx: Ctx, wanted: Annotated[LatestQuery, Query()]) -> Answer:
     if wanted.horizon_minutes is not None:
         rows = [row for row in rows if row["horizon_minutes"] == wanted.horizon_minutes]
     # Ages change by themselves; a forecast or a price that changes is a change.
-    tagged = [[row[name] for name in (*FORECAST, "latest_price")] for row in rows]
+    tagged = [[row[name] for name in (*FORECAST, *MADE_BY, "latest_price")] for row in rows]
     return ctx.answer({"data": [standing(ctx, row) for row in rows]}, tagged=tagged)
 
 
@@ -82,7 +85,7 @@ def standing(ctx: Context, row: Row) -> dict[str, Any]:
     so_far = math.log(price / reference) if price and reference else None
     now = ctx.clock()
     return {
-        **{name: row[name] for name in FORECAST},
+        **{name: row[name] for name in (*FORECAST, *MADE_BY)},
         "age_seconds": (now - row["feature_time"] - MINUTE).total_seconds(),
         "latest_price": price,
         "error_so_far": None if so_far is None else row["q50"] - so_far,

@@ -357,6 +357,8 @@ export function toForecast(row) {
     role: row.role,
     model: row.model_name,
     version: row.model_version,
+    medianBy: row.median_by,
+    bandBy: row.interval_by,
   };
 }
 

@@ -17,7 +17,7 @@
  *   trades: number | null, isOpen: boolean, isFilled: boolean, values: Record<string, number | null>}} Bar
  *   time: when it opens; values: indicators by name and warm_bars, none while it is open
  * @typedef {{horizon: number, targetTime: number, madeAt: number, reference: number, low: number, middle: number,
- *   high: number, role: string, model: string, version: string}} Forecast
+ *   high: number, role: string, model: string, version: string, medianBy: string, bandBy: string}} Forecast
  *   horizon in minutes; low, middle and high: 10 %, 50 % and 90 % quantile of the price at targetTime
  * @typedef {Forecast & {realised: number | null, isCovered: boolean | null}} Outcome
  * @typedef {{horizon: number, model: string, version: string, span: string, hour: number, forecasts: number,

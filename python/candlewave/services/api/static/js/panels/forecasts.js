@@ -117,7 +117,19 @@ export function forecastNote(forecasts, now) {
   const models = [...new Set(forecasts.map(modelName))];
   const isLate = now - newest > LATE;
   const age = `made ${duration(now - newest)} ago`;
-  return [make("span", {}, `${models.join(", ")} · `), make("span", { className: isLate ? "late" : "" }, isLate ? `${age}, late` : age)];
+  return [make("span", {}, `${models.join(", ")} · ${partsNote(forecasts)}`), make("span", { className: isLate ? "late" : "" }, isLate ? `${age}, late` : age)];
+}
+
+/**
+ * Where only the median or only the band of a model is served.
+ * @param {Forecast[]} forecasts
+ */
+function partsNote(forecasts) {
+  const at = (/** @type {(of: Forecast) => boolean} */ isSo) =>
+    forecasts.filter((of) => of.model !== "baseline" && isSo(of)).map((of) => horizon(of.horizon)).join(", ");
+  const still = at(({ medianBy }) => medianBy === "baseline");
+  const wide = at(({ bandBy }) => bandBy === "baseline");
+  return (still ? `last price as median at ${still} · ` : "") + (wide ? `baseline's band at ${wide} · ` : "");
 }
 
 /** @param {{model: string, version: string}} of */
