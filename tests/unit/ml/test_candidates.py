@@ -95,7 +95,7 @@ def test_the_location_of_each_market_is_of_its_own_terms() -> None:
     turned = data.markets == "simulated|B/USD"
     data = replace(data, labels={1: np.where(turned, -1, 1) * data.labels[1]})
     given = training(data)
-    found = fit_location(given).location(given.inputs)
+    found = fit_location(given).location(given.inputs, given.once(fit_scale))
     for own, sign in ((~turned, 1), (turned, -1)):
         assert sign * np.corrcoef(found[own], data.values[own, 1])[0, 1] > 0.95
 

@@ -1,12 +1,11 @@
 """LightGBM on top of the linear parts: trees correct the linear median, and shape the quantiles of what is left.
 
-Location: a ridge regression, and trees that go on from it with least absolute deviations; the mean of the two. Scale: a
-regression of volatility. Shape: trees for the outer quantiles of what is left, divided by the scale. Trees are of all
-markets together, the market a category, or of each market by itself.
+Location: a ridge regression, and trees that go on from it with least absolute deviations. Scale: a regression of
+volatility. Shape: trees for the outer quantiles of what is left, divided by the scale. Trees are of all markets
+together, the market a category, or of each market by itself.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from candlewave.ml.candidates import files
 from candlewave.ml.candidates.har import OUTER
 from candlewave.ml.candidates.library import load_lightgbm
-from candlewave.ml.candidates.location import RidgeLocation, fit_location, scaled_returns
+from candlewave.ml.candidates.location import RidgeLocation, fit_location, scaled_returns, unit
 from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.candidates.protocol import Floats, Inputs, Training
 from candlewave.ml.candidates.scale import HarScale, fit_scale
@@ -51,8 +50,7 @@ class Boosted:
         """See :class:`~candlewave.ml.candidates.protocol.Fitted`."""
         design = _design(inputs, self.known)
         location, low, high = self._answers(design, inputs.markets)
-        unit = inputs.column(self.location.volatility) * math.sqrt(self.location.horizon)
-        centre = (self.location.scaled(inputs) + 0.5 * location) * unit
+        centre = (self.location.scaled(inputs) + location) * unit(inputs, self.scale)
         scale = self.scale.scale(inputs)
         return np.stack((centre + low * scale, centre, centre + high * scale), axis=1)
 
@@ -108,14 +106,14 @@ class BoostedCandidate:
         known = tuple(np.unique(markets).tolist())
         design, linear = _design(inputs, known), location.scaled(inputs)
         y, weight = scaled_returns(training)
-        left = training.data.labels[training.horizon][training.rows] - location.location(inputs)
+        left = training.data.labels[training.horizon][training.rows] - location.location(inputs, scale)
         shape = np.clip(left / scale.scale(inputs), -_MAX_RESIDUAL, _MAX_RESIDUAL)
 
         def grow(chosen: NDArray[Any]) -> Trees:
             binned = _binned(design[chosen], shape[chosen], training.parameters)
             low, high = (_trees(binned, level, training) for level in OUTER)
             binned.set_label(y[chosen]).set_weight(weight[chosen]).set_init_score(linear[chosen])
-            return _trees(binned, 0.5, training), low, high
+            return _trees(binned, 0.5, training, **_calm(training.parameters)), low, high
 
         trees: dict[str, Trees] = {}
         if self._per_market:
@@ -159,15 +157,23 @@ def _design(inputs: Inputs, known: tuple[str, ...]) -> NDArray[np.float32]:
 def _binned(design: NDArray[np.float32], target: Floats, parameters: BoostingParameters) -> Any:
     market = design.shape[1] - 1
     settings = _settings(parameters, len(target))
-    return (
-        load_lightgbm()
-        .Dataset(design, target, categorical_feature=[market], params=settings, free_raw_data=False)
-        .construct()
-    )
+    lightgbm = load_lightgbm()
+    return lightgbm.Dataset(
+        design, target, categorical_feature=[market], params=settings, free_raw_data=False
+    ).construct()
 
 
-def _trees(binned: Any, level: float, training: Training) -> Any:
-    settings = {**_settings(training.parameters, binned.num_data()), "alpha": level}
+def _calm(parameters: BoostingParameters) -> dict[str, Any]:
+    """Return what is set otherwise for the location: it has little to find, and chance has much to offer."""
+    return {
+        "num_leaves": max(2, parameters.leaves // 2),
+        "learning_rate": 0.6 * parameters.learning_rate,
+        "lambda_l2": 10.0,
+    }
+
+
+def _trees(binned: Any, level: float, training: Training, **more: Any) -> Any:
+    settings = {**_settings(training.parameters, binned.num_data()), "alpha": level, **more}
     fitted = load_lightgbm().train(settings, binned, num_boost_round=training.parameters.trees)
     training.on_fit()
     return fitted

@@ -1,8 +1,9 @@
 """Where a price goes: a regression of the return on recent returns, order flow and gaps, its own and its peers'.
 
-Each peer's are terms by its own name; one that is missing counts as its mean. Returns are in units of the last hour's
-volatility. Least absolute deviations by iterated weights, since the median is what is judged, shrunk by a penalty
-(Hoerl, Kennard 1970). Each market has coefficients of its own: its peers are other markets.
+Each peer's are terms by its own name; one that is missing counts as its mean. Returns are in a unit between the last
+hour's volatility, which terms are in, and the scale, which knows how active the market is. Least absolute deviations
+by iterated weights, since the median is what is judged, shrunk by a penalty (Hoerl, Kennard 1970). Each market has
+coefficients of its own: its peers are other markets.
 """
 
 import math
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from candlewave.ml.candidates.protocol import Floats, Inputs, Training
+from candlewave.ml.candidates.scale import HarScale, fit_scale
 from candlewave.ml.candidates.terms import Standard, fit_standard, linear, sizes
 
 _DIRECTED = re.compile(r"(return_1(_lag_\d)?|return_\d+|order_flow_\d+|ema_\d+_gap)_1m|peer_\w+")
@@ -30,25 +32,22 @@ class RidgeLocation:
     """A fitted regression.
 
     Attributes:
-        volatility, horizon: the unit of a return.
         names: features that are terms.
         standard: of them.
         coefficients: the constant first, by market; of all together under "".
     """
 
-    volatility: str
-    horizon: int
     names: tuple[str, ...]
     standard: Standard
     coefficients: Mapping[str, tuple[float, ...]]
 
     def scaled(self, inputs: Inputs) -> Floats:
-        """Return (n,) medians in units of volatility · √horizon."""
+        """Return (n,) medians in :func:`unit`."""
         return linear(self.standard.apply(_terms(inputs, self.names)), inputs.markets, self.coefficients)
 
-    def location(self, inputs: Inputs) -> Floats:
+    def location(self, inputs: Inputs, scale: HarScale) -> Floats:
         """Return (n,) medians of the log return; NaN where the volatility is missing."""
-        return self.scaled(inputs) * inputs.column(self.volatility) * math.sqrt(self.horizon)
+        return self.scaled(inputs) * unit(inputs, scale)
 
     def importance(self) -> dict[str, float]:
         """Return the size of each feature's coefficient."""
@@ -70,18 +69,22 @@ def fit_location(training: Training) -> RidgeLocation:
         own = inputs.markets == market
         if own.sum() >= _MIN_ROWS:
             coefficients[market] = _regression(x[own], y[own], weight[own])
-    return RidgeLocation(training.volatility, training.horizon, names, standard, coefficients)
+    return RidgeLocation(names, standard, coefficients)
+
+
+def unit(inputs: Inputs, scale: HarScale) -> Floats:
+    """Return (n,) the unit of returns: the geometric mean of the scale and volatility · √horizon."""
+    return np.sqrt(scale.scale(inputs) * inputs.column(scale.volatility) * math.sqrt(scale.horizon))
 
 
 def scaled_returns(training: Training) -> tuple[Floats, Floats]:
-    """Return the returns in units of volatility · √horizon without outliers, and the weights that undo the unit.
+    """Return the returns in their unit without outliers, and the weights that undo the unit.
 
     Errors are judged in returns: a wild minute counts as much more as its moves are larger.
     """
-    rows = training.rows
-    volatility = training.inputs.rows(rows).column(training.volatility)
-    y = training.data.labels[training.horizon][rows] / (volatility * math.sqrt(training.horizon))
-    return np.clip(y, -_OUTLIER, _OUTLIER), np.minimum(volatility / volatility.mean(), _MAX_WEIGHT)
+    size = unit(training.inputs.rows(training.rows), training.once(fit_scale))
+    y = training.data.labels[training.horizon][training.rows] / size
+    return np.clip(y, -_OUTLIER, _OUTLIER), np.minimum(size / size.mean(), _MAX_WEIGHT)
 
 
 def _terms(inputs: Inputs, names: tuple[str, ...]) -> Floats:

@@ -33,7 +33,7 @@ class Ridge:
     def forecast(self, inputs: Inputs) -> Floats:
         """See :class:`~candlewave.ml.candidates.protocol.Fitted`."""
         spreads = of_market(self.spreads, inputs.markets) * self.scale.scale(inputs)[:, None]
-        centre = self.location.location(inputs)
+        centre = self.location.location(inputs, self.scale)
         return np.stack((centre + spreads[:, 0], centre, centre + spreads[:, 1]), axis=1)
 
     def importance(self) -> dict[str, float]:
@@ -54,7 +54,7 @@ class RidgeCandidate:
         """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""
         location, scale = training.once(fit_location), training.once(fit_scale)
         inputs = training.inputs.rows(training.rows)
-        left = training.data.labels[training.horizon][training.rows] - location.location(inputs)
+        left = training.data.labels[training.horizon][training.rows] - location.location(inputs, scale)
         shrink = SHRINK_OUTCOMES * training.rows_per_outcome
         low_high = residual_quantiles(left / scale.scale(inputs), inputs.markets, OUTER, shrink)
         return Ridge(location, scale, {market: (low, high) for market, (low, high) in low_high.items()})
