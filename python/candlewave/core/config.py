@@ -5,6 +5,7 @@ Connections and secrets are in :mod:`candlewave.core.settings`; they never chang
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -16,14 +17,18 @@ from candlewave.core.paths import config_path
 
 TIMEFRAME_SECONDS: dict[str, int] = {
     "1m": 60,
+    "3m": 180,
     "5m": 300,
     "15m": 900,
     "30m": 1800,
     "1h": 3600,
+    "2h": 7200,
     "4h": 14400,
+    "6h": 21600,
+    "12h": 43200,
     "1d": 86400,
 }
-"""Length of a bar of each known timeframe, in seconds. Each divides every longer one."""
+"""Length of a bar of each known timeframe, in seconds."""
 
 Period = Annotated[int, Field(ge=2, le=500)]
 
@@ -69,6 +74,9 @@ class CandlesConfig(_Table):
             raise ValueError(f"unknown timeframe {unknown[0]!r}; known are {', '.join(TIMEFRAME_SECONDS)}")
         if timeframes[:1] != ["1m"] or sorted(set(timeframes), key=TIMEFRAME_SECONDS.__getitem__) != timeframes:
             raise ValueError(f"timeframes {timeframes} must start with 1m, grow, and not repeat")
+        for shorter, longer in pairwise(timeframes):
+            if TIMEFRAME_SECONDS[longer] % TIMEFRAME_SECONDS[shorter]:
+                raise ValueError(f"bars of {longer} are not made of whole bars of {shorter}: leave one of them out")
         return timeframes
 
 

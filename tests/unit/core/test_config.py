@@ -53,6 +53,8 @@ def test_symbols_keep_the_order_of_the_file(tmp_path: Path) -> None:
         ('[candles]\ntimeframes = ["5m"]', "must start with 1m, grow, and not repeat"),
         ('[candles]\ntimeframes = ["1m", "1h", "5m"]', "must start with 1m, grow, and not repeat"),
         ('[candles]\ntimeframes = ["1m", "5m", "5m"]', "must start with 1m, grow, and not repeat"),
+        ('[candles]\ntimeframes = ["1m", "3m", "5m"]', "bars of 5m are not made of whole bars of 3m"),
+        ('[candles]\ntimeframes = ["1m", "4h", "6h"]', "bars of 6h are not made of whole bars of 4h"),
         ("[candles]\ngrace_seconds = 60", "candles.grace_seconds: Input should be less than or equal to 59 (found 60)"),
         ("[candles]\nmax_fill_minutes = 0", "candles.max_fill_minutes: Input should be greater than or equal to 1"),
         ("[indicators]\nema = [12, 1]", "indicators.ema.1: Input should be greater than or equal to 2 (found 1)"),
@@ -83,7 +85,6 @@ def test_retention_is_in_seconds(tmp_path: Path) -> None:
     assert load_config(file).retention.trades_seconds == 30 * 86400
 
 
-def test_each_timeframe_divides_every_longer_one() -> None:
-    lengths = list(TIMEFRAME_SECONDS.values())
-    assert lengths == sorted(lengths)
-    assert [b % a for i, a in enumerate(lengths) for b in lengths[i:]] == [0] * (len(lengths) * (len(lengths) + 1) // 2)
+def test_bars_of_every_timeframe_begin_anew_with_each_day() -> None:
+    assert all(86400 % seconds == 0 and seconds % 60 == 0 for seconds in TIMEFRAME_SECONDS.values())
+    assert list(TIMEFRAME_SECONDS.values()) == sorted(TIMEFRAME_SECONDS.values())
