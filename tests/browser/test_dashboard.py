@@ -601,6 +601,26 @@ def test_indicators_can_be_chosen(watched: Watched, site: Site) -> None:
     expect(page.locator("#legend")).to_contain_text(re.compile(r"MACD −?[0-9]"))
 
 
+def test_a_model_that_was_just_promoted_is_not_called_unproven(watched: Watched, site: Site, world: World) -> None:
+    def baseline(rows: list[dict[str, Any]]) -> None:
+        rows[:] = [row for row in rows if row["model_name"] == "baseline"]
+
+    def promoted(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["model_name"] == "candlewave":
+                row.update(promoted_at=f"{world.market.now:%Y-%m-%dT%H:%M:%SZ}", newest_forecast=None, is_silent=False)
+
+    alter(watched.page, "**/v1/performance?*", baseline)
+    alter(watched.page, "**/v1/models", promoted)
+    alter(
+        watched.page,
+        "**/v1/predictions/latest?*",
+        lambda rows: [row.update(model_name="baseline", model_version="1", role="baseline") for row in rows],
+    )
+    page = show(watched, site)
+    expect(page.locator(".verdict")).to_contain_text("candlewave 7 was promoted and forecasts from the next minute on.")
+
+
 def test_a_running_training_is_shown_with_its_start_and_progress(watched: Watched, site: Site, world: World) -> None:
     page = watched.page
     since = world.market.now

@@ -256,7 +256,8 @@ export async function readModels(signal) {
     if (found) trained.set(name(row), found);
   }
   const training = told && { isRunning: told.state === "running", reason: told.reason, since: time(told.since), fitted: told.fitted ?? 0, total: told.total ?? 0 };
-  return { silent: silent ? name(silent) : null, trained, training };
+  const coming = data.find((/** @type {Json} */ row) => row.promoted_at && !row.newest_forecast && !row.is_silent);
+  return { silent: silent ? name(silent) : null, coming: coming ? name(coming) : null, trained, training };
 }
 
 /** News are read of some assets only. @param {unknown} error @returns {Json} */

@@ -59,7 +59,7 @@ const seen = {
   /** @type {import("./types.js").Score[] | null} */
   scores: null,
   /** @type {import("./types.js").ModelNotes} */
-  notes: { silent: null, trained: new Map(), training: null },
+  notes: { silent: null, coming: null, trained: new Map(), training: null },
   /** @type {import("./types.js").Headline[]} */
   headlines: [],
   /** @type {import("./types.js").Freshness | null} */

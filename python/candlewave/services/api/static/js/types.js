@@ -5,8 +5,8 @@
  * @typedef {Market & {base: string, quote: string, isSynthetic: boolean, lastPrice: number | null,
  *   lastTrade: number | null, state: "live" | "silent" | "history" | "waiting", lastEvent: number | null, loading: {from: number, to: number, records: number} | null}} ListedMarket
  *   loading: history that is being loaded; state: data arrive; they have stopped; it was replayed and only has a past; none has ever arrived
- * @typedef {{silent: string | null, trained: Map<string, string>, training: Training | null}} ModelNotes
- *   silent: a champion that does not forecast any more; trained: what each model was trained on, by name and version;
+ * @typedef {{silent: string | null, coming: string | null, trained: Map<string, string>, training: Training | null}} ModelNotes
+ *   silent: a champion that does not forecast any more; coming: one that was promoted and has not forecast yet; trained: what each model was trained on, by name and version;
  *   training: that runs, or failed last
  * @typedef {{isRunning: boolean, reason: string, since: number | null, fitted: number, total: number}} Training
  *   since: when it began; fitted: boosters of the total

@@ -31,7 +31,7 @@ const OLD = 36e5 * 3;
  * @param {string} span
  * @param {import("../types.js").ModelNotes} notes
  */
-export function showScore(host, scores, forecasts, span, { silent, trained }) {
+export function showScore(host, scores, forecasts, span, { silent, coming, trained }) {
   const newest = Math.max(0, ...scores.map(({ hour }) => hour));
   const shown = scores.filter((score) => score.span === span && score.hour >= newest - OLD);
   if (!shown.length) {
@@ -47,7 +47,7 @@ export function showScore(host, scores, forecasts, span, { silent, trained }) {
   const isOpen = host.querySelector("details")?.open ?? false;
   update(
     host,
-    verdict(main, span, silent, trained.size > 0),
+    verdict(main, span, silent, coming, trained.size > 0),
     ...(main.length ? [scroll(table("What is served", main), "What is served")] : []),
     ...(rest.length
       ? [make("details", { className: "fold", open: isOpen }, make("summary", {}, "Compared with"), scroll(table("Not served", rest), "Not served"))]
@@ -130,9 +130,10 @@ const isSkilled = (score) => counts(score, score.skill);
  * @param {Score[]} served
  * @param {string} span
  * @param {string | null} silent
+ * @param {string | null} coming
  * @param {boolean} hasTrained whether any model was ever trained
  */
-function verdict(served, span, silent, hasTrained) {
+function verdict(served, span, silent, coming, hasTrained) {
   const skilled = served.filter(isSkilled);
   const models = served.filter(({ model }) => model !== "baseline");
   const time = `the last ${spanWords(span)}`;
@@ -152,6 +153,9 @@ function verdict(served, span, silent, hasTrained) {
   } else if (!models.length && silent) {
     title = "Model switched off";
     text = `${silent} was promoted and no longer forecasts: its features have changed, or it fails (candlewave models list says which). The last price is served until a new model is trained.`;
+  } else if (!models.length && coming) {
+    title = "Too early to tell";
+    text = `${coming} was promoted and forecasts from the next minute on.`;
   } else if (!models.length) {
     title = !hasTrained ? "No model yet" : judged ? "No skill" : "Too early to tell";
     text = hasTrained
