@@ -65,7 +65,8 @@ class Backtest:
         if not good:
             return "No skill: on no horizon is the median forecast better than the last price with 95 % confidence."
         rest = f"; no skill on {', '.join(none)}" if none else ""
-        return f"The median forecast beats the last price on {', '.join(good)} with 95 % confidence{rest}."
+        certainty = "with 95 % confidence over all horizons together"
+        return f"The median forecast beats the last price on {', '.join(good)} {certainty}{rest}."
 
 
 def write_report(backtest: Backtest, path: Path) -> None:
@@ -147,7 +148,7 @@ def _bars(axis: "Axes", labels: list[str], intervals: list[Interval]) -> None:
 def _skill(axis: "Axes", verdicts: list[Verdict]) -> None:
     _bars(axis, [f"{v.horizon_minutes}m" for v in verdicts], [v.skill for v in verdicts])
     axis.axhline(0, color="black", linewidth=0.8)
-    axis.set_title("Skill of the median against the last price, 95 % interval")
+    axis.set_title("Skill of the median against the last price, 95 % over all horizons together")
     axis.set_ylabel("% less absolute error")
     axis.set_xlabel("horizon")
 

@@ -15,7 +15,7 @@ from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset, FeatureSource, read_dataset
 from candlewave.ml.feature_set import require_volatility, volatility_feature
 from candlewave.ml.folds import Fold
-from candlewave.ml.judge import OutOfSample, judge
+from candlewave.ml.judge import OutOfSample, judge_together
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import chosen_by_then, walk
@@ -131,7 +131,7 @@ def backtest(
         synthetic=any(name.startswith(f"{_SYNTHETIC}|") for name in markets),
         command=command,
         data=data,
-        verdicts=[judge(one) for one in data],
+        verdicts=judge_together(data),
         strategy=[
             run_strategy(one.symbol, one.open_time, one.quantiles[:, 1], one.realised, one.horizon_minutes, costs)
             for one in data

@@ -283,7 +283,8 @@ def verdict_table(verdicts: "Sequence[Verdict]") -> "Table":
     """Return what out-of-sample forecasts are worth, horizon by horizon."""
     from rich.table import Table
 
-    table = Table(title="Forecasts of data the model had not seen, against the last price; 95 % intervals")
+    title = "Forecasts of unseen data against the last price; skills at 95 % over all horizons together"
+    table = Table(title=title)
     for heading in ("ahead", "verdict", "skill", "interval skill", "coverage of 80 %", "direction", "forecasts"):
         table.add_column(heading, justify="left" if heading == "verdict" else "right")
     for v in verdicts:

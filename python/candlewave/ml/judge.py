@@ -97,8 +97,21 @@ class Verdict:
         return "no skill"
 
 
-def judge(data: OutOfSample) -> Verdict:
-    """Return what forecasts are worth, from outcomes they had not seen."""
+def judge_together(data: Sequence[OutOfSample]) -> list[Verdict]:
+    """Return verdicts whose skills hold at 95 % over all horizons together (Bonferroni).
+
+    Each of four skills that are zero has one chance in forty to look better; that one of them does has one in ten.
+    """
+    return [judge(one, level=1 - 0.05 / len(data)) for one in data]
+
+
+def judge(data: OutOfSample, *, level: float = 0.95) -> Verdict:
+    """Return what forecasts are worth, from outcomes they had not seen.
+
+    Args:
+        data: forecasts of one horizon.
+        level: confidence of both skills; coverage and direction have 95 %.
+    """
     time, horizon = data.open_time, data.horizon_minutes
     error = np.abs(data.realised - data.quantiles[:, 1])
     still = np.abs(data.realised)
@@ -112,12 +125,13 @@ def judge(data: OutOfSample) -> Verdict:
         independent=scores.non_overlapping(time, data.symbol, horizon),
         mae=float(error.mean()) if len(error) else float("nan"),
         last_price_mae=float(still.mean()) if len(still) else float("nan"),
-        skill=scores.skill(error, still, time, horizon),
+        skill=scores.skill(error, still, time, horizon, level=level),
         interval_skill=scores.skill(
             scores.interval_loss(data.quantiles, data.realised),
             scores.interval_loss(data.baseline, data.realised),
             time,
             horizon,
+            level=level,
         ),
         coverage=scores.ratio_interval(hits, np.ones_like(hits), time, horizon),
         direction=scores.ratio_interval(right, counted, time, horizon) if enough else _UNKNOWN,

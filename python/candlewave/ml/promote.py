@@ -60,7 +60,7 @@ class Compared:
 
     @property
     def is_better(self) -> bool:
-        """Whether one of the two is better for certain, and the other not worse for certain."""
+        """Whether one of the two is better at 95 %, and the other not worse."""
         known = [found for found in (self.point, self.interval) if found is not None]
         return any(found.low > 0 for found in known) and not any(found.high < 0 for found in known)
 
@@ -77,9 +77,10 @@ def holds_its_share(coverage: Interval) -> bool:
 
 
 def decide(verdicts: Sequence[Verdict], champion: QuantileModel | None, compared: Compared | None) -> Decision:
-    """Promote only what is better than the baseline for certain, and than the present champion on unseen data.
+    """Promote only what is better than the baseline, and than the present champion, on unseen data.
 
-    Each horizon has two gates: the median's, against the last price, and the interval's, against the baseline's.
+    Each horizon has two gates: the median's, against the last price, and the interval's, against the baseline's. Both
+    are at 95 % over all horizons together (``judge_together``), the comparison with the champion is at 95 %.
 
     Args:
         verdicts: of the new version, per horizon, over all folds.

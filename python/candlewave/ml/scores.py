@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from candlewave.ml.forecaster import QUANTILES
 
 Floats = NDArray[np.float64]
-_SAMPLES = 1_000
+_SAMPLES = 2_000
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % confidence interval."""
+    """An estimate with its confidence interval, of 95 % where nothing else is said."""
 
     value: float
     low: float
@@ -107,10 +107,16 @@ def ratio_interval(
 
 
 def skill(
-    loss: Floats, reference: Floats, time: NDArray[np.datetime64], horizon_minutes: int, *, seed: int = 0
+    loss: Floats,
+    reference: Floats,
+    time: NDArray[np.datetime64],
+    horizon_minutes: int,
+    *,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> Interval:
-    """Return 1 − loss / reference with its 95 % interval; positive means better than the reference."""
-    found = ratio_interval(loss, reference, time, horizon_minutes, seed=seed)
+    """Return 1 − loss / reference with its interval; positive means better than the reference."""
+    found = ratio_interval(loss, reference, time, horizon_minutes, seed=seed, level=level)
     return Interval(1 - found.value, 1 - found.high, 1 - found.low)
 
 

@@ -161,7 +161,7 @@ def describe(examined: Examined, decision: Decision, reason: str) -> str:
         "",
         f"Trained because: {reason}. Errors are mean absolute errors in basis points, on data the folds had not seen.",
         "",
-        "| ahead | candidate | error | last price | skill, 95 % interval | forecasts |",
+        "| ahead | candidate | error | last price | skill, 95 % over all horizons together | forecasts |",
         "|---|---|---|---|---|---|",
     ]
     for v in examined.verdicts:

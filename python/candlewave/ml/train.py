@@ -22,7 +22,7 @@ from candlewave.ml.examined import Examined
 from candlewave.ml.feature_set import require_volatility, volatility_feature
 from candlewave.ml.folds import walk_forward
 from candlewave.ml.forecaster import FeatureMismatchError, Part, require_features, served_quantiles
-from candlewave.ml.judge import OutOfSample, Verdict, judge
+from candlewave.ml.judge import OutOfSample, Verdict, judge_together
 from candlewave.ml.messages import event_message, reference_messages, spread_messages
 from candlewave.ml.model import ModelFormatError, QuantileModel, TooLittleDataError, fit_horizon
 from candlewave.ml.promote import Compared, Decision, against, decide
@@ -122,7 +122,7 @@ def examine(
     walked = walk(data, horizons, folds, parameters, volatility_feature(config), candidates=candidates, on_fit=on_fit)
     chosen = {horizon: found.best for horizon, found in walked.items()}
     outcomes = [walked[horizon].candidates[chosen[horizon]] for horizon in horizons]
-    return Examined(data, folds, walked, chosen, outcomes, [judge(o) for o in outcomes], list(warnings))
+    return Examined(data, folds, walked, chosen, outcomes, judge_together(outcomes), list(warnings))
 
 
 def fits(config: Config, settings: TrainSettings, markets: int, *, final: bool = True) -> int:

@@ -62,10 +62,14 @@ def backtest(*verdicts: Verdict, synthetic: bool = True) -> Backtest:
         ([verdict(1, -0.03, -0.01)], "No skill: on no horizon", "worse than the last price"),
         (
             [verdict(1, 0.01, 0.03), verdict(5, 0.0, 0.1)],
-            "beats the last price on 1m with 95 % confidence; no skill on 5m",
+            "beats the last price on 1m with 95 % confidence over all horizons together; no skill on 5m",
             "beats",
         ),
-        ([verdict(1, 0.01, 0.03)], "beats the last price on 1m with 95 % confidence.", "beats"),
+        (
+            [verdict(1, 0.01, 0.03)],
+            "beats the last price on 1m with 95 % confidence over all horizons together.",
+            "beats",
+        ),
     ],
 )
 def test_the_statement_follows_the_confidence_interval(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from candlewave.ml.judge import OutOfSample, judge
+from candlewave.ml.judge import OutOfSample, judge, judge_together
 
 
 def forecasts(medians: np.ndarray, realised: np.ndarray, horizon: int = 1) -> OutOfSample:
@@ -55,3 +55,17 @@ def test_the_verdict_in_words(share: float, words: str) -> None:
     """A median that is always the last price has a skill of exactly zero, and that is none."""
     realised = np.tile([0.4, -0.4, 0.8, -0.2], 100)
     assert judge(forecasts(share * realised, realised)).text == words
+
+
+def test_four_horizons_without_skill_rarely_show_any() -> None:
+    """With a move of half the median and noise, both errors have one distribution: the skill is zero."""
+    random = np.random.default_rng(1)
+    alone = together = 0
+    for _ in range(120):
+        worlds = []
+        for _ in range(4):
+            medians, noise = random.normal(size=(2, 1_000))
+            worlds.append(forecasts(medians, medians / 2 + noise))
+        alone += any(judge(one).skill.low > 0 for one in worlds)
+        together += any(verdict.skill.low > 0 for verdict in judge_together(worlds))
+    assert together <= 6 < alone
