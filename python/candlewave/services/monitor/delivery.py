@@ -272,7 +272,7 @@ class WebhookRelay:
         self._poster.close()
 
     def _readable(self, received: Sequence[Received]) -> list[tuple[Received, Alert]]:
-        """Return the alerts to post; what is no alert is rejected, what is too old passed over."""
+        """Return the alerts to post; what is not a valid alert is rejected, what is too old passed over."""
         alerts, malformed = [], []
         for message in received:
             if message.position in self._settled:
@@ -281,7 +281,7 @@ class WebhookRelay:
                 alert = Alert.of(decode(AlertRecord, message.value))
                 self._body([alert])
             except MalformedMessageError as error:
-                malformed.append((message, f"not an alert: {error}"))
+                malformed.append((message, f"not a valid alert: {error}"))
                 continue
             except Exception as error:  # noqa: BLE001 (whatever a foreign record breaks, it is this record's)
                 malformed.append((message, f"not a valid alert: {type(error).__name__}: {error}"))

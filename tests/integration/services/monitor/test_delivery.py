@@ -337,7 +337,7 @@ class TestWebhook:
         relay.close()
         assert [_told(body) for body in bodies(web)] == [["60"]]
         (letter,) = _letters(bus, "test")
-        assert letter.reason.startswith("not an alert")
+        assert letter.reason.startswith("not a valid alert")
 
     def test_the_relay_goes_on_after_any_error_of_the_bus(
         self, bus: PostgresBus, web: Web, clock: Clock, monkeypatch: pytest.MonkeyPatch
