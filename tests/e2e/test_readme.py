@@ -6,13 +6,14 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.test_demo import Demo, started
+from tests.e2e.test_demo import Demo, running
 
 from candlewave.core.paths import project_root
 
@@ -45,9 +46,9 @@ SHAPES = {
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Demo, Path]]:
     folder = tmp_path_factory.mktemp("readme")
-    with started(folder, "--days", "0.5") as running:
-        running.wait("forecasts of all markets", lambda: len(running.get("predictions/latest")["data"]) == 3 * 4)
-        yield running, folder
+    with running(folder, signal.SIGINT) as demo:
+        demo.wait("forecasts of all markets", lambda: len(demo.get("predictions/latest")["data"]) == 3 * 4)
+        yield demo, folder
 
 
 def run(command: str, demo: Demo, folder: Path) -> subprocess.CompletedProcess[str]:
