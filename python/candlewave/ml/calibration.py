@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from candlewave.ml.candidates.har import OUTER
 from candlewave.ml.candidates.protocol import Floats
-from candlewave.ml.candidates.scale import of_market
+from candlewave.ml.candidates.scale import OUTER, of_market
 from candlewave.ml.scores import interval_loss
 
 _SHARES = (0.25, 0.5, 0.75, 1.0)

@@ -18,7 +18,7 @@ from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.calibration import Calibration, fit_calibration
 from candlewave.ml.candidates.catalog import candidate
 from candlewave.ml.candidates.parameters import BoostingParameters
-from candlewave.ml.candidates.protocol import Fitted, Floats, Inputs, Training
+from candlewave.ml.candidates.protocol import ROWS_PER_OUTCOME, Fitted, Floats, Inputs, Training
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import trainable
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Part, require_features
@@ -29,7 +29,6 @@ FORMAT = 2
 _CALIBRATION_SHARE = 0.25
 _MIN_ROWS = 300
 _MIN_FITTED = 15
-_ROWS_PER_OUTCOME = 5
 
 
 class TooLittleDataError(CandlewaveError):
@@ -241,5 +240,5 @@ def fit_horizon(
 def _apart(data: Dataset, rows: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
     """Leave out rows of a long horizon: labels of neighbouring minutes overlap, each says little the other did not."""
     minute = data.open_time[rows].astype("datetime64[m]").astype(np.int64)
-    apart: NDArray[np.int64] = rows[minute % max(1, horizon // _ROWS_PER_OUTCOME) == 0]
+    apart: NDArray[np.int64] = rows[minute % max(1, horizon // ROWS_PER_OUTCOME) == 0]
     return apart

@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from candlewave.ml.candidates import files
-from candlewave.ml.candidates.har import OUTER
 from candlewave.ml.candidates.library import load_lightgbm
 from candlewave.ml.candidates.location import RidgeLocation, fit_location, scaled_returns, unit
 from candlewave.ml.candidates.parameters import BoostingParameters
-from candlewave.ml.candidates.protocol import Floats, Inputs, Training
-from candlewave.ml.candidates.scale import HarScale, fit_scale
+from candlewave.ml.candidates.protocol import MIN_MARKET_ROWS, Floats, Inputs, Training
+from candlewave.ml.candidates.scale import OUTER, HarScale, fit_scale
 
 PARTS = ("location", "low", "high")
-_MIN_ROWS = 300
 _MAX_RESIDUAL = 12.0
 Trees = tuple[Any, Any, Any]
 
@@ -118,7 +116,7 @@ class BoostedCandidate:
         trees: dict[str, Trees] = {}
         if self._per_market:
             own = {market: markets == market for market in known}
-            trees = {market: grow(chosen) for market, chosen in own.items() if chosen.sum() >= _MIN_ROWS}
+            trees = {market: grow(chosen) for market, chosen in own.items() if chosen.sum() >= MIN_MARKET_ROWS}
         if len(trees) < (len(known) if self._per_market else 1):
             trees[""] = grow(np.ones(len(design), bool))
         return Boosted(location, scale, known, (*inputs.names, "market"), trees)

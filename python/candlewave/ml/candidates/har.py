@@ -8,12 +8,7 @@ import numpy as np
 
 from candlewave.ml.candidates import files
 from candlewave.ml.candidates.protocol import Floats, Inputs, Training
-from candlewave.ml.candidates.scale import HarScale, fit_scale, of_market, residual_quantiles
-from candlewave.ml.forecaster import QUANTILES
-
-OUTER = (QUANTILES[0], QUANTILES[-1])
-SHRINK_OUTCOMES = 100
-"""Outcomes that do not overlap at which a market's own quantiles count as much as those of all markets together."""
+from candlewave.ml.candidates.scale import HarScale, fit_scale, fit_spreads, of_market
 
 
 @dataclass(frozen=True)
@@ -53,9 +48,7 @@ class HarCandidate:
         scale = training.once(fit_scale)
         inputs = training.inputs.rows(training.rows)
         scaled = training.data.labels[training.horizon][training.rows] / scale.scale(inputs)
-        shrink = SHRINK_OUTCOMES * training.rows_per_outcome
-        low_high = residual_quantiles(scaled, inputs.markets, OUTER, shrink)
-        return Har(scale, {market: (low, high) for market, (low, high) in low_high.items()})
+        return Har(scale, fit_spreads(training, scaled))
 
     def load(self, folder: Path) -> Har:
         """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""

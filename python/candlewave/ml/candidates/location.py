@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from candlewave.ml.candidates.protocol import Floats, Inputs, Training
+from candlewave.ml.candidates.protocol import MIN_MARKET_ROWS, Floats, Inputs, Training
 from candlewave.ml.candidates.scale import HarScale, fit_scale
 from candlewave.ml.candidates.terms import Standard, fit_standard, linear, sizes
 
@@ -24,7 +24,6 @@ _ROUNDS = 2
 _SMALL = 0.3
 """Residuals below so many standard deviations weigh as this one."""
 _PENALTY = 0.02
-_MIN_ROWS = 300
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def fit_location(training: Training) -> RidgeLocation:
     coefficients = {"": _regression(x, y, weight)}
     for market in np.unique(inputs.markets).tolist():
         own = inputs.markets == market
-        if own.sum() >= _MIN_ROWS:
+        if own.sum() >= MIN_MARKET_ROWS:
             coefficients[market] = _regression(x[own], y[own], weight[own])
     return RidgeLocation(names, standard, coefficients)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +14,12 @@ from candlewave.ml.dataset import Dataset
 
 Floats = NDArray[np.float64]
 _Part = TypeVar("_Part")
+
+ROWS_PER_OUTCOME = 5
+"""Rows of a training that share an outcome at the most: labels of neighbouring minutes overlap."""
+
+MIN_MARKET_ROWS = 300
+"""Rows of a market that are enough for a part of its own; of fewer, that of all markets together serves."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +77,9 @@ class Training:
     @property
     def rows_per_outcome(self) -> int:
         """How many neighbouring rows share an outcome: of a long horizon not every minute is a row."""
-        return min(self.horizon, 5)
+        return min(self.horizon, ROWS_PER_OUTCOME)
 
-    @property
+    @cached_property
     def inputs(self) -> Inputs:
         """The features of all rows of ``data``."""
         return Inputs(self.data.names, self.data.values, self.data.markets)

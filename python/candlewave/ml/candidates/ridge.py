@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from candlewave.ml.candidates import files
-from candlewave.ml.candidates.har import OUTER, SHRINK_OUTCOMES
 from candlewave.ml.candidates.location import RidgeLocation, fit_location
 from candlewave.ml.candidates.protocol import Floats, Inputs, Training
-from candlewave.ml.candidates.scale import HarScale, fit_scale, of_market, residual_quantiles
+from candlewave.ml.candidates.scale import HarScale, fit_scale, fit_spreads, of_market
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,7 @@ class RidgeCandidate:
         location, scale = training.once(fit_location), training.once(fit_scale)
         inputs = training.inputs.rows(training.rows)
         left = training.data.labels[training.horizon][training.rows] - location.location(inputs, scale)
-        shrink = SHRINK_OUTCOMES * training.rows_per_outcome
-        low_high = residual_quantiles(left / scale.scale(inputs), inputs.markets, OUTER, shrink)
-        return Ridge(location, scale, {market: (low, high) for market, (low, high) in low_high.items()})
+        return Ridge(location, scale, fit_spreads(training, left / scale.scale(inputs)))
 
     def load(self, folder: Path) -> Ridge:
         """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""

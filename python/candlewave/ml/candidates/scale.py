@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 
 from candlewave.ml.candidates.protocol import Floats, Inputs, Training
 from candlewave.ml.candidates.terms import Standard, fit_standard, linear, sizes
+from candlewave.ml.forecaster import QUANTILES
+
+OUTER = (QUANTILES[0], QUANTILES[-1])
+"""Levels of the ends of the interval."""
 
 _BAR = "log_variance_1_1m"
 _STILL = 0.05
@@ -29,6 +33,7 @@ _ROUNDS = 12
 _PENALTY = 1e-3
 _SHRINK_MINUTES = 1_000
 """Minutes that do not overlap at which a market's own coefficients count as much as those of all markets."""
+_SHRINK_OUTCOMES = 100
 _MAX_MOVE = 8.0
 _MIN_MOVE = 0.1
 _VARIANCE = re.compile(r"log_variance_\d+_\w+")
@@ -157,16 +162,20 @@ def _regression(x: Floats, moves: Floats, towards: Floats | None, weight: float)
     return found
 
 
-def residual_quantiles(
-    residuals: Floats, markets: NDArray[Any], levels: Sequence[float], shrink: float
-) -> dict[str, tuple[float, ...]]:
-    """Return quantiles of scaled residuals, of all markets under "" and of each drawn to these by n/(n + shrink)."""
-    pooled = np.quantile(residuals, levels)
-    found = {"": tuple(pooled.tolist())}
+def fit_spreads(training: Training, residuals: Floats) -> dict[str, tuple[float, float]]:
+    """Return the outer quantiles of scaled residuals of the training's rows, by market; of all together under "".
+
+    A market's own are drawn to those of all by n/(n + 100) for n outcomes that do not overlap.
+    """
+    markets = training.inputs.markets[training.rows]
+    shrink = _SHRINK_OUTCOMES * training.rows_per_outcome
+    pooled = np.quantile(residuals, OUTER)
+    found = {"": (float(pooled[0]), float(pooled[1]))}
     for market in np.unique(markets).tolist():
         own = residuals[markets == market]
         weight = len(own) / (len(own) + shrink)
-        found[market] = tuple((weight * np.quantile(own, levels) + (1 - weight) * pooled).tolist())
+        low, high = (weight * np.quantile(own, OUTER) + (1 - weight) * pooled).tolist()
+        found[market] = (low, high)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from candlewave.ml.candidates.protocol import Floats
 
 _CLIP = 8.0
 _MIN_SPREAD = 1e-9
