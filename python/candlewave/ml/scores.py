@@ -106,6 +106,12 @@ def ratio_interval(
     return Interval(value, float(low), float(high))
 
 
+def saved(loss: Floats, reference: Floats) -> float:
+    """Return 1 − loss / reference alone, as :func:`skill` does with an interval; NaN without a reference."""
+    whole = float(reference.sum())
+    return 1 - float(loss.sum()) / whole if whole else float("nan")
+
+
 def skill(
     loss: Floats,
     reference: Floats,

@@ -13,11 +13,10 @@ from candlewave.ml import plots
 from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.examined import Examined
 from candlewave.ml.forecaster import QUANTILES
-from candlewave.ml.judge import judge
 from candlewave.ml.model import QuantileModel
 from candlewave.ml.promote import Decision
 from candlewave.ml.registry import Registry, RegistryError, in_a_line, write_checksums
-from candlewave.ml.scores import coverage, pinball
+from candlewave.ml.scores import coverage, interval_loss, pinball, saved
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -147,9 +146,9 @@ def _metrics(client: "MlflowClient", run_id: str, examined: Examined) -> None:
                     chosen = walked.fold == fold
                     if chosen.any():  # else a hole in the history: nothing of that time has a label
                         client.log_metric(run_id, f"fold_{label}", float(values[chosen].mean()), step=fold)
-            verdict = judge(outcome)
-            client.log_metric(run_id, f"{name}_skill_{horizon}m", verdict.skill.value)
-            client.log_metric(run_id, f"{name}_interval_skill_{horizon}m", verdict.interval_skill.value)
+            ends = (interval_loss(of, outcome.realised) for of in (outcome.quantiles, outcome.baseline))
+            client.log_metric(run_id, f"{name}_skill_{horizon}m", saved(figures["mae"], figures["last_price_mae"]))
+            client.log_metric(run_id, f"{name}_interval_skill_{horizon}m", saved(*ends))
         for name, error in walked.errors.items():
             client.log_metric(run_id, f"{name}_mae_{horizon}m", error)
 
