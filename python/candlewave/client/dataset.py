@@ -79,12 +79,12 @@ def dataset(
         columns=columns,
         labels=labels,
     )
-    with connect_url(url) if url else connect(get_settings()) as conn:
-        table = Rows(conn, wanted).table()
-    if frame == "arrow":
-        return table
-    try:
-        library = import_module(frame)
+    try:  # before the rows are read, which may take minutes
+        library = None if frame == "arrow" else import_module(frame)
     except ModuleNotFoundError:
         raise ExtractError(f"frame={frame!r} needs {frame}: pip install {frame}") from None
+    with connect_url(url) if url else connect(get_settings()) as conn:
+        table = Rows(conn, wanted).table()
+    if library is None:
+        return table
     return library.from_arrow(table) if frame == "polars" else table.to_pandas()

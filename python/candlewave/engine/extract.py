@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -76,7 +77,6 @@ class Rows:
 
     Attributes:
         schema: names and Arrow types of the columns.
-        count: number of rows.
 
     Args:
         conn: in autocommit mode, in UTC.
@@ -95,15 +95,19 @@ class Rows:
         chosen = list(wanted.columns or types)
         fields = [pa.field(column, _TYPES.get(types[column], pa.string())) for column in chosen]
         self.schema = pa.schema([*fields, *(pa.field(f"label_{h}", pa.float64()) for h in wanted.labels)])
-        source = self._source(wanted)
-        row = conn.execute(sql.SQL("SELECT count(*) {}").format(source)).fetchone()
-        self.count = int(row[0]) if row else 0
+        self._from = self._source(wanted)
         labels = [sql.SQL("{}.realised_return").format(sql.Identifier(f"label_{h}")) for h in wanted.labels]
         self._query = sql.SQL("SELECT {} {} ORDER BY {}").format(
             sql.SQL(", ").join([*(_read(column, types[column]) for column in chosen), *labels]),
-            source,
+            self._from,
             sql.SQL(", ").join(sql.Identifier("t", key) for key in wanted.sql_object.header.keys),
         )
+
+    @cached_property
+    def count(self) -> int:
+        """Number of rows; the engine counts when it is first asked for."""
+        row = self._conn.execute(sql.SQL("SELECT count(*) {}").format(self._from)).fetchone()
+        return int(row[0]) if row else 0
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in the order of their keys, as of one moment."""
