@@ -108,12 +108,12 @@ class PostgresBus(Closing):
             try:
                 self._publish(topic, batch)
             except PublishError:
-                unstorable = [Refused(m, reason) for m in batch if (reason := _unstorable(m)) is not None]
+                storable, unstorable = _parted(batch)
                 if not unstorable:
                     raise
                 refused += unstorable
-                if len(unstorable) < len(batch):
-                    self._publish(topic, [m for m in batch if _unstorable(m) is None])
+                if storable:
+                    self._publish(topic, storable)
         set_aside(topic, refused, utc_now(), self._publish)
 
     def _publish(self, topic: str, messages: Iterable[Message]) -> None:
@@ -137,13 +137,12 @@ class PostgresBus(Closing):
         refused: list[Refused] = []
         total = 0
         while batch := list(itertools.islice(remaining, BATCH)):
-            if unstorable := [Refused(m, reason) for m in batch if (reason := _unstorable(m)) is not None]:
-                refused += unstorable
-                batch = [m for m in batch if _unstorable(m) is None]
-            if batch:
-                with metrics.publishing(topic, len(batch)):
-                    self._append(conn, topic, batch)
-                total += len(batch)
+            storable, unstorable = _parted(batch)
+            refused += unstorable
+            if storable:
+                with metrics.publishing(topic, len(storable)):
+                    self._append(conn, topic, storable)
+                total += len(storable)
         set_aside(topic, refused, utc_now(), lambda letters, made: self.publish_in(conn, letters, made))
         return total
 
@@ -295,6 +294,19 @@ def _database_time(conn: psycopg.Connection) -> datetime:
     assert row is not None
     now: datetime = row[0]
     return now
+
+
+def _parted(batch: Iterable[Message]) -> tuple[list[Message], list[Refused]]:
+    """Return the messages that PostgreSQL can hold, and the others."""
+    storable: list[Message] = []
+    refused: list[Refused] = []
+    for message in batch:
+        reason = _unstorable(message)
+        if reason is None:
+            storable.append(message)
+        else:
+            refused.append(Refused(message, reason))
+    return storable, refused
 
 
 def _unstorable(message: Message) -> str | None:
