@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from candlewave.cli.common import fail, load_settings
+from candlewave.contracts.services import SERVICES
 from candlewave.core.times import utc_now
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Look after a deployment: engine, bus, stores and services together.")
 
-_SERVICES = (
-    "trade-to-ohlc", "technical-indicators", "sentiment-extractor", "model-trainer", "price-predictor",
-    "model-error-monitor", "predictions-api",
-)  # fmt: skip
 _PATIENCE_SECONDS = 5.0
 _OLD = timedelta(minutes=3)
 """Candles that were closed longer ago are no live candles."""
@@ -58,7 +55,7 @@ def doctor(
     is unhealthy.
     """
     settings = load_settings()
-    services = _addresses(service) if service else {name: f"http://{name}:9100" for name in _SERVICES}
+    services = _addresses(service) if service else {name: f"http://{name}:9100" for name in SERVICES}
     healthy = True
     for finding in _examine(settings, services):
         healthy = healthy and finding.problem is None

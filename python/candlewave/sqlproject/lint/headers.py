@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from candlewave.contracts.services import SERVICES
 from candlewave.sqlproject.ddl import Kind
 from candlewave.sqlproject.header import Footprint, Reach
 from candlewave.sqlproject.lint.frames import Frames
@@ -15,9 +16,7 @@ from candlewave.sqlproject.lint.zones import Analysis, Zone, required_reach
 
 KNOWN_READERS = frozenset(
     {
-        # services
-        "trade-to-ohlc", "technical-indicators", "sentiment-extractor", "model-trainer", "price-predictor",
-        "predictions-api", "model-error-monitor",
+        *SERVICES,
         # commands, parts of services, and those outside
         "backfill", "replay", "plan", "doctor", "telemetry", "dashboard", "people", "any Kafka consumer",
     }
