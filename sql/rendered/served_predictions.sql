@@ -20,26 +20,23 @@ WITH numbered AS (
     FROM latest_predictions
     WHERE role IN ('champion', 'baseline')
 ),
-compared AS (
+newest AS (
     SELECT
-        n.*,
-        b.model_name AS baseline,
-        b.q10 AS baseline_q10,
-        b.q50 AS baseline_q50,
-        b.q90 AS baseline_q90
-    FROM numbered AS n
-    LEFT JOIN latest_predictions AS b
-        ON
-            n.exchange = b.exchange
-            AND n.symbol = b.symbol
-            AND n.horizon_minutes = b.horizon_minutes
-            AND n.feature_time = b.feature_time
-            AND b.role = 'baseline'
+        exchange, symbol, horizon_minutes, feature_time, target_time, model_name, model_version, role, q10, q50,
+        q90, price_q10, price_q50, price_q90, reference_price, made_at
+    FROM numbered
+    WHERE place = 1
 )
 SELECT
-    exchange, symbol, horizon_minutes, feature_time, target_time, model_name, model_version, role, q10, q50,
-    q90, price_q10, price_q50, price_q90, reference_price, made_at,
-    CASE WHEN q50 = baseline_q50 THEN baseline ELSE model_name END AS median_by,
-    CASE WHEN q10 = baseline_q10 AND q90 = baseline_q90 THEN baseline ELSE model_name END AS interval_by
-FROM compared
-WHERE place = 1;
+    n.exchange, n.symbol, n.horizon_minutes, n.feature_time, n.target_time, n.model_name, n.model_version, n.role,
+    n.q10, n.q50, n.q90, n.price_q10, n.price_q50, n.price_q90, n.reference_price, n.made_at,
+    CASE WHEN n.q50 = b.q50 THEN b.model_name ELSE n.model_name END AS median_by,
+    CASE WHEN n.q10 = b.q10 AND n.q90 = b.q90 THEN b.model_name ELSE n.model_name END AS interval_by
+FROM newest AS n
+LEFT JOIN latest_predictions AS b
+    ON
+        n.exchange = b.exchange
+        AND n.symbol = b.symbol
+        AND n.horizon_minutes = b.horizon_minutes
+        AND n.feature_time = b.feature_time
+        AND b.role = 'baseline';
