@@ -145,13 +145,7 @@ class Fetcher:
         where = _shown(parts)
         connection = self._connect(parts, allow_private)
         # One timer bounds the whole exchange: a server that sends a byte now and then never exceeds a socket timeout.
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            connection.abort()
-
-        timer = threading.Timer(max(0.0, deadline - time.monotonic()), expire)
+        timer = threading.Timer(max(0.0, deadline - time.monotonic()), connection.abort)
         timer.daemon = True
         timer.start()
         try:
@@ -164,7 +158,8 @@ class Fetcher:
                 return Response(answer.status, names, b""), names["location"]
             content = self._read(answer, names, where) if answer.status != 304 else b""
         except (OSError, http.client.HTTPException, ValueError, FetchError) as error:
-            if expired.is_set():
+            # The clock decides, not the timer: the socket's own timeout may come first.
+            if time.monotonic() >= deadline:
                 raise FetchError(f"{where} did not answer within {self._timeout:g} s") from None
             if isinstance(error, FetchError):
                 raise

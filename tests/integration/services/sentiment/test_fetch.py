@@ -1,6 +1,8 @@
 """Fetching from servers that are not trusted."""
 
 import gzip
+import threading
+from collections.abc import Callable
 
 import pytest
 from tests.worlds.web import Reply, Web
@@ -63,6 +65,17 @@ def test_truncated_answer_fails(web: Web, encoding: str) -> None:
 @pytest.mark.parametrize("reply", [Reply(body=b"x", hang=True), Reply(body=b"x" * 3000, drip=True)])
 def test_slow_answer_fails_after_the_time_for_the_whole(web: Web, reply: Reply) -> None:
     web.reply("/", reply)
+    with pytest.raises(FetchError, match="did not answer within"):
+        fetcher(timeout=0.4).get(web.url("/"), allow_private=True)
+
+
+def test_slow_answer_is_told_alike_when_the_socket_notices_first(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    class LateTimer(threading.Timer):
+        def __init__(self, interval: float, function: Callable[[], None]) -> None:
+            super().__init__(interval + 60, function)
+
+    monkeypatch.setattr(threading, "Timer", LateTimer)
+    web.reply("/", Reply(body=b"x", hang=True))
     with pytest.raises(FetchError, match="did not answer within"):
         fetcher(timeout=0.4).get(web.url("/"), allow_private=True)
 
