@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 _QUIET_SECONDS = 60.0
 
 _ANSWER_SECONDS = 10.0
+_PING_SECONDS = 5.0
 _LOOK_SECONDS = 0.1
 
 BATCH = 50_000
@@ -259,6 +260,15 @@ class KafkaBus(Closing):
                 TopicPartition(topic, p): _watermarks(consumer, self._prefix + topic, p)[1]
                 for p in range(self.partitions(topic))
             }
+
+    def ping(self) -> None:
+        """Return when a broker answers.
+
+        Raises:
+            BusUnavailableError: none does.
+        """
+        with self._errors.reaching("ask for topics"):
+            self._producer.list_topics(timeout=_PING_SECONDS)
 
     def lag(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
         """Return how many messages the group has not committed yet, per partition, and set the lag metric."""

@@ -196,6 +196,15 @@ class PostgresBus(Closing):
             ).fetchall()
         return {TopicPartition(topic, partition): offset for partition, offset in rows}
 
+    def ping(self) -> None:
+        """Return when the database answers.
+
+        Raises:
+            BusUnavailableError: it does not.
+        """
+        with self._lock, reaching("ask the bus"):
+            self._connection.get().execute("SELECT 1")
+
     def lag(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
         """Return how many messages the group has not committed yet, per partition, and set the lag metric."""
         with self._lock, reaching("read lag"):

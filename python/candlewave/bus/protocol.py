@@ -162,6 +162,13 @@ class Bus(Protocol):
     def end_offsets(self, topic: str) -> dict[TopicPartition, int]:
         """Return the offset the next message of each partition will get."""
 
+    def ping(self) -> None:
+        """Return when the bus answers.
+
+        Raises:
+            BusError: it does not, or not as it should.
+        """
+
     def lag(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
         """Return how many messages the group has not committed yet, per partition, and set the lag metric."""
 

@@ -377,12 +377,8 @@ def open_registry(settings: Settings, name: str | None = None) -> Registry:
 
 
 def _address(database: Path) -> str:
-    """Return the URL of an SQLite file whatever its name holds.
-
-    SQLAlchemy ends a plain path at a question mark. The driver is named because MLflow takes what follows
-    ``sqlite:///`` for a path and would make a folder ``file:`` where the process runs.
-    """
-    return f"sqlite+pysqlite:///{database.as_uri()}?uri=true"
+    """Return the URL of an SQLite file whatever its name holds; SQLAlchemy ends a plain path at a question mark."""
+    return f"sqlite:///{database.as_uri()}?uri=true"
 
 
 def _database(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from candlewave.core.backoff import doubled
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.settings import Settings
 from candlewave.engine.connect import explain
+from candlewave.services.watch import Watch
 from candlewave.telemetry.admin import Status
 from candlewave.telemetry.process import Process, run_process
 
@@ -32,14 +33,21 @@ class Service(Process):
 
     @cached_property
     def bus(self) -> Bus:
-        """The bus, opened at first use and closed at the end.
+        """The bus, opened at first use and closed at the end; while it does not answer, the service is not ready.
 
         Raises:
             BusError: it cannot be reached.
         """
         bus = open_bus(self.settings)
         self.on_close("bus", bus.close)
+        self.watch("bus", bus.ping)
         return bus
+
+    def watch(self, name: str, ask: Callable[[], object]) -> None:
+        """Be unready while a dependency does not answer; see :class:`candlewave.services.watch.Watch`."""
+        watch = Watch(name, ask)
+        self.readiness.add(name, watch.problem)
+        self.thread(f"{name}-watch", watch.run)
 
     def lease(self, singleton: str) -> Lease:
         """Take part, until the end, in the choice of the one active replica; see :class:`candlewave.bus.shards.Lease`.

@@ -54,6 +54,7 @@ def main(service: Service, config: Config, settings: MonitorSettings) -> None:
                     _evaluate(service, monitor, lease, monitor_config(config).interval_seconds, status)
                 else:
                     withdraw(senders)
+                    conn.execute("SELECT 1")  # whoever may take over any moment is ready only with an engine
                     status.problem = None
                     service.stop.wait(_STANDBY_SECONDS)
 

@@ -59,7 +59,7 @@ def main(service: Service, config: Config, news: NewsConfig, settings: Sentiment
         owns=lambda name: shards.owns(f"news|{name}"),
     )
     service.supervise(
-        "bus",
+        f"topic {NEWS.name}",
         lambda status: _collect(service, collector, status),
         retry=(BusUnavailableError, PublishError),
         pause_seconds=_PAUSE_SECONDS,

@@ -1,5 +1,6 @@
 """The service ``model-trainer``: of several replicas one trains, the others stand by."""
 
+import math
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ _log = get_logger(__name__)
 GROUP = "model-trainer"
 _STANDBY_SECONDS = 1.0
 _PAUSE_SECONDS = 5.0
+_LOOK_SECONDS = 15.0
 
 
 class StoppedError(Exception):
@@ -180,23 +182,43 @@ def main(service: Service, config: Config, settings: TrainSettings) -> None:
     )
     lease = service.lease("trainer")
     registry = open_registry(service.settings, settings.model_name)
+    look = _now_and_then(lambda: registry.metadata(CHAMPION))
 
     def work(status: Status) -> None:
         while not service.stop.is_set():
+            look()
             status.problem = None
             if not lease.held:
                 service.stop.wait(_STANDBY_SECONDS)
                 continue
             try:
-                _train_while_held(service, config, settings, registry, lease)
+                _train_while_held(service, config, settings, registry, lease, look)
             except StoppedError:
                 service.log.info("training was interrupted; nothing was registered")
 
     service.supervise("registry", work, retry=(BusError, RegistryError), pause_seconds=_PAUSE_SECONDS)
 
 
+def _now_and_then(ask: Callable[[], object]) -> Callable[[], None]:
+    """Return what asks at its first call, and again when the last answer is old."""
+    answered = -math.inf
+
+    def look() -> None:
+        nonlocal answered
+        if time.monotonic() - answered > _LOOK_SECONDS:
+            ask()
+            answered = time.monotonic()
+
+    return look
+
+
 def _train_while_held(
-    service: Service, config: Config, settings: TrainSettings, registry: Registry, lease: Lease
+    service: Service,
+    config: Config,
+    settings: TrainSettings,
+    registry: Registry,
+    lease: Lease,
+    look: Callable[[], None],
 ) -> None:
     bus = service.bus
 
@@ -210,6 +232,7 @@ def _train_while_held(
     trainer = Trainer(bus, registry, run, settings, clock=utc_now)
     with bus.subscribe(GROUP, [TRAINING_REQUESTS.name]) as requests:
         while not service.stop.is_set() and lease.held:
+            look()
             try:
                 trainer.step(requests)
             except CommitRefusedError:

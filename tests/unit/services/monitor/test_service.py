@@ -57,7 +57,7 @@ def away(_: object) -> Any:
 @pytest.mark.parametrize("connect", [reached, away])
 def test_who_lost_the_lease_repeats_nothing(connect: object, monkeypatch: pytest.MonkeyPatch) -> None:
     sender = _Sender()
-    bus = SimpleNamespace(close=lambda: None, ensure_topics=lambda _: None)
+    bus = SimpleNamespace(close=lambda: None, ensure_topics=lambda _: None, ping=lambda: None)
     service = Service("model-error-monitor", Settings(), threading.Event(), Readiness(), get_logger("test"), 0)
     monkeypatch.setattr(frame, "open_bus", lambda _: bus)
     monkeypatch.setattr(frame, "Lease", _LostLease)
