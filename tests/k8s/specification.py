@@ -17,7 +17,7 @@ from tests.k8s.cluster import Cluster, Document, Pod, is_our_image, labels_of, n
 from typer.main import get_command
 
 from candlewave.cli import app
-from candlewave.services.ingest.exchange import PROFILES
+from candlewave.services.ingest.exchanges.profiles import PROFILES
 
 PRIVATE = {"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
 _ONE_ACTIVE = ("technical-indicators", "model-error-monitor", "model-trainer")

@@ -11,7 +11,7 @@ from tests.fakes.coinbase import FakeCoinbaseCandles
 
 from candlewave.services.ingest.candle_pages import candle_pages
 from candlewave.services.ingest.candles import RawCandle
-from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
 from candlewave.services.ingest.settings import IngestSettings
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)

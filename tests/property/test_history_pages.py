@@ -14,7 +14,7 @@ from tests.fakes.binance import FakeBinance
 from tests.fakes.coinbase import FakeCoinbaseTrades
 from tests.fakes.kraken import FakeKraken
 
-from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
 from candlewave.services.ingest.records import RawTrade
 from candlewave.services.ingest.settings import IngestSettings, Mirror
 

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from candlewave.contracts.records import Trade
-from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
 from candlewave.services.ingest.holes import Hole
-from candlewave.services.ingest.live import ExchangeFeed, PublishQueue, TradeSequence
+from candlewave.services.ingest.live.feed import ExchangeFeed
+from candlewave.services.ingest.live.publish_queue import PublishQueue
+from candlewave.services.ingest.live.sequence import TradeSequence
 from candlewave.services.ingest.records import RawTrade
 from candlewave.services.ingest.settings import IngestSettings
 

@@ -145,7 +145,7 @@ def _backfill_trades(
     from candlewave.cli.candles import report_loaded, say_how_far
     from candlewave.services.ingest.archive import Format
     from candlewave.services.ingest.backfill import archived_trades
-    from candlewave.services.ingest.exchange import Exchange
+    from candlewave.services.ingest.exchanges.exchange import Exchange
     from candlewave.services.ingest.publish import Publisher
     from candlewave.services.ingest.verify import StoredTrades
 
@@ -197,7 +197,7 @@ def _backfill_candles(
     from candlewave.cli.candles import finish, load_files, load_rest, say_how_far
     from candlewave.services.ingest.candle_load import CandleLoader
     from candlewave.services.ingest.candle_verify import StoredCandles
-    from candlewave.services.ingest.exchange import Exchange
+    from candlewave.services.ingest.exchanges.exchange import Exchange
     from candlewave.services.ingest.ledger import Ledger
     from candlewave.services.ingest.publish import Publisher
     from candlewave.services.ingest.verify import StoredTrades
@@ -467,7 +467,7 @@ def audit(
 async def _audit_exchange(conn: Any, name: str, symbols: list[str], timeframe: str, back: timedelta) -> bool:
     from candlewave.core.config import TIMEFRAME_SECONDS
     from candlewave.services.ingest.audit import compare_with_exchange, stored_candles
-    from candlewave.services.ingest.exchange import Exchange
+    from candlewave.services.ingest.exchanges.exchange import Exchange
 
     if timeframe not in TIMEFRAME_SECONDS:
         raise typer.BadParameter(

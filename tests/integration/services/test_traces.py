@@ -23,7 +23,7 @@ from candlewave.ml.forecaster import FeatureMatrix
 from candlewave.services.api.app import create_app
 from candlewave.services.api.cache import SingleFlight
 from candlewave.services.api.settings import ApiSettings
-from candlewave.services.ingest.live import PublishQueue
+from candlewave.services.ingest.live.publish_queue import PublishQueue
 from candlewave.services.ingest.settings import IngestSettings
 from candlewave.services.ingest.simulate import to_messages
 from candlewave.services.ingest.simulator import Simulator, make_symbols

@@ -20,7 +20,7 @@ from candlewave.services.ingest.records import HistoryUnavailableError
 from candlewave.services.ingest.validate import BadRecord, TradeChecker
 
 if TYPE_CHECKING:
-    from candlewave.services.ingest.exchange import Exchange
+    from candlewave.services.ingest.exchanges.exchange import Exchange
 
 _SAVE_EVERY = 50_000
 """Trades between two notes of progress in the ledger."""

@@ -15,8 +15,9 @@ from typing import Any, Protocol, Self
 from candlewave.core.errors import one_line
 from candlewave.core.times import to_us
 from candlewave.services.ingest.candle_names import candle_members
-from candlewave.services.ingest.candles import RawCandle, payload_bytes
+from candlewave.services.ingest.candles import RawCandle
 from candlewave.services.ingest.files import DAMAGED, MAX_LINE, FileFormatError, Lines, Stream
+from candlewave.services.ingest.records import payload_bytes
 from candlewave.services.ingest.rows import read_rows
 from candlewave.services.ingest.validate import BadRecord, Reject, RejectedTradeError, epoch_us
 

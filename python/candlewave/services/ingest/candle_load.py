@@ -27,7 +27,7 @@ from candlewave.services.ingest.records import HistoryUnavailableError
 from candlewave.services.ingest.validate import BadRecord, Reject
 
 if TYPE_CHECKING:
-    from candlewave.services.ingest.exchange import Exchange
+    from candlewave.services.ingest.exchanges.exchange import Exchange
 
 _SAVE_EVERY = 20_000
 """Candles between two notes of progress in the ledger."""

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from candlewave.core.times import MINUTE, floor_to_minute, from_us, to_us
-from candlewave.services.ingest.candles import RawCandle, extras, payload_bytes
-from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.candles import RawCandle, extras
+from candlewave.services.ingest.exchanges.exchange import Exchange
+from candlewave.services.ingest.records import payload_bytes
 from candlewave.services.ingest.validate import BadRecord, Reject
 
 

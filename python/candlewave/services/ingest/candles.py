@@ -1,6 +1,5 @@
 """One-minute candles of exchanges and files: what a usable one is, and what becomes of the others."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 
 from candlewave.contracts.records import LoadedCandle
 from candlewave.core.times import MINUTE, floor_to_minute, from_us, to_us
+from candlewave.services.ingest.records import payload_bytes
 from candlewave.services.ingest.validate import Reject, RejectedTradeError, amount, positive
 
 MINUTE_US = 60_000_000
@@ -127,13 +127,6 @@ def _usual(raw: RawCandle) -> list[str] | None:
         return None
     open_, high, low, close = map(float, numbers[:4])
     return numbers if 0 < low <= open_ <= high and low <= close <= high else None
-
-
-def payload_bytes(value: object) -> bytes:
-    """Return what a source sent as bytes, as JSON where it is not bytes yet."""
-    if isinstance(value, bytes):
-        return value
-    return json.dumps(value, default=repr, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _prices(raw: RawCandle) -> list[str]:

@@ -16,7 +16,7 @@ from candlewave.core.times import MINUTE, utc_now
 from candlewave.services.ingest.backfill import Loaded, Loader
 from candlewave.services.ingest.candle_load import CandleLoader, CandlesLoaded, oldest_candle, whole_minutes
 from candlewave.services.ingest.candle_verify import StoredCandles
-from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
 from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger
 from candlewave.services.ingest.records import HistoryUnavailableError, UnknownExchangeError
 from candlewave.services.ingest.settings import IngestSettings

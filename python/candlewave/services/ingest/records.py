@@ -1,5 +1,6 @@
 """Records of exchanges before validation, and errors of asking for them."""
 
+import json
 from dataclasses import dataclass
 
 from candlewave.core.errors import CandlewaveError
@@ -43,3 +44,10 @@ class HistoryUnavailableError(CandlewaveError):
 
 class NoSymbolLeftError(CandlewaveError):
     """No exchange trades any of the configured symbols; the text says why for each."""
+
+
+def payload_bytes(value: object) -> bytes:
+    """Return what a source sent as bytes, as JSON where it is not bytes yet."""
+    if isinstance(value, bytes):
+        return value
+    return json.dumps(value, default=repr, ensure_ascii=False).encode("utf-8", "surrogatepass")

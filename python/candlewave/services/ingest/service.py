@@ -14,7 +14,7 @@ from candlewave.core.markets import market_key
 from candlewave.engine.connect import connect
 from candlewave.services.frame import Service
 from candlewave.services.ingest.audit import OBJECTS, OhlcAudit
-from candlewave.services.ingest.live import LiveIngest
+from candlewave.services.ingest.live.ingest import LiveIngest
 from candlewave.services.ingest.settings import IngestSettings
 from candlewave.services.ingest.store import EngineStore
 

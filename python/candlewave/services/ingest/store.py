@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, Protocol, TypeVar
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -29,8 +29,27 @@ class ViewsTimeoutError(CandlewaveError):
     """The views did not show in time what was published; the text says what is missing."""
 
 
+class TradeStore(Protocol):
+    """What live ingest asks of the engine; called from worker threads."""
+
+    def last(self, exchange: str, symbol: str, *, numeric: bool) -> Last | None:
+        """Return the newest stored trade of a market: highest running number, or latest time."""
+
+    def holes(self, exchange: str, symbol: str) -> list[Hole]:
+        """Return the holes of a market that are not filled yet."""
+
+    def record(self, entry: LoadedRange) -> None:
+        """Write a row of the ledger."""
+
+    def register(self, exchange: str, symbols: Collection[str]) -> None:
+        """Add markets that the exchange trades to table ``symbols``."""
+
+    def contents(self, exchange: str, symbol: str, ids: Collection[str]) -> Mapping[str, tuple[object, ...]]:
+        """Return what is stored under trade ids of a market."""
+
+
 class EngineStore:
-    """A :class:`candlewave.services.ingest.live.Store` on the engine; safe for use from several threads.
+    """A :class:`TradeStore` on the engine; safe for use from several threads.
 
     Args:
         connect: opens an autocommit connection; called again after one was lost.

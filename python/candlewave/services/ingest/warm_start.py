@@ -14,7 +14,8 @@ from candlewave.core.errors import one_line
 from candlewave.core.markets import Market
 from candlewave.core.times import MINUTE, floor_to_minute, utc_now
 from candlewave.services.ingest.backfill import Loader
-from candlewave.services.ingest.exchange import PROFILES, Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
+from candlewave.services.ingest.exchanges.profiles import PROFILES
 from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger
 from candlewave.services.ingest.recent import Recent, RecentHistory, Step
 from candlewave.services.ingest.records import HistoryUnavailableError

@@ -13,7 +13,7 @@ from tests.integration.services.ingest.conftest import Engine
 from candlewave.bus.protocol import BusUnavailableError, Message
 from candlewave.services.ingest.archive import Format
 from candlewave.services.ingest.backfill import Loaded, Loader
-from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
 from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, RangeSource, State
 from candlewave.services.ingest.records import HistoryUnavailableError
 from candlewave.services.ingest.settings import IngestSettings, Mirror

@@ -13,7 +13,7 @@ from candlewave.bus.protocol import BusUnavailableError, Message
 from candlewave.core.markets import Market
 from candlewave.services.ingest.candle_load import CandleLoader, CandlesLoaded
 from candlewave.services.ingest.candle_verify import StoredCandles
-from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
 from candlewave.services.ingest.ledger import AlreadyLoadedError, Ledger, LoadedRange, RangeSource, State
 from candlewave.services.ingest.recent import RecentHistory, Step
 from candlewave.services.ingest.records import HistoryUnavailableError

@@ -14,7 +14,7 @@ from tests.worlds.cases import shared_case
 from candlewave.bus.messages import to_message
 from candlewave.services.ingest.archive import Format
 from candlewave.services.ingest.backfill import Loaded, Loader, archived_trades
-from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
 from candlewave.services.ingest.ledger import Ledger
 from candlewave.services.ingest.members import WrongMarketError
 from candlewave.services.ingest.settings import IngestSettings

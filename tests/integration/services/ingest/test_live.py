@@ -18,8 +18,9 @@ from tests.integration.services.ingest.conftest import Engine
 from candlewave.bus.protocol import BusUnavailableError, partition_of
 from candlewave.core.markets import market_key
 from candlewave.services.ingest import metrics
-from candlewave.services.ingest.exchange import Exchange
-from candlewave.services.ingest.live import LiveIngest
+from candlewave.services.ingest.exchanges import kraken as kraken_forms
+from candlewave.services.ingest.exchanges.reception import Reception
+from candlewave.services.ingest.live.ingest import LiveIngest
 from candlewave.services.ingest.records import NoSymbolLeftError
 from candlewave.services.ingest.settings import IngestSettings, Mirror
 from candlewave.services.ingest.store import EngineStore
@@ -449,14 +450,14 @@ def test_the_service_ends_when_no_symbol_is_left(running: Engine, kraken: FakeKr
 def test_one_trade_that_breaks_the_reader_leaves_its_frame_whole(
     running: Engine, kraken: FakeKraken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Exchange._kraken_trade
+    read = kraken_forms.read_trade
 
-    def breaking(self: Exchange, trade: Any, snapshot: bool) -> Any:
+    def breaking(reception: Reception, trade: Any, snapshot: bool) -> Any:
         if trade.get("trade_id") == 2:
             raise ArithmeticError("out of range")
-        return read(self, trade, snapshot)
+        return read(reception, trade, snapshot)
 
-    monkeypatch.setattr(Exchange, "_kraken_trade", breaking)
+    monkeypatch.setattr(kraken_forms, "read_trade", breaking)
     trade = {"symbol": BTC, "side": "buy", "qty": 1.0, "price": 5.0, "ord_type": "limit"}
     with live(running, kraken):
         data = [{**trade, "trade_id": i, "timestamp": now().isoformat().replace("+00:00", "Z")} for i in (1, 2)]

@@ -11,7 +11,8 @@ import ccxt
 import pytest
 
 from candlewave.contracts.records import Trade
-from candlewave.services.ingest.exchange import PROFILES, Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
+from candlewave.services.ingest.exchanges.profiles import PROFILES
 from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, RawTrade, UnknownExchangeError
 from candlewave.services.ingest.settings import IngestSettings, Mirror
 from candlewave.services.ingest.validate import BadRecord, TradeChecker

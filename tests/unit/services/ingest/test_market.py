@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from candlewave.contracts.records import Trade
 from candlewave.services.ingest.holes import Hole, Last
 from candlewave.services.ingest.ledger import State, subtract
-from candlewave.services.ingest.live import TradeSequence
+from candlewave.services.ingest.live.sequence import TradeSequence
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

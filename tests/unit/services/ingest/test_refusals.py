@@ -10,7 +10,7 @@ import ccxt
 import pytest
 from aiohttp import WSMsgType, web
 
-from candlewave.services.ingest.exchange import Exchange
+from candlewave.services.ingest.exchanges.exchange import Exchange
 from candlewave.services.ingest.records import Garbage, RawTrade
 from candlewave.services.ingest.settings import IngestSettings, Mirror
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from candlewave.services.ingest.silence import Silence
+from candlewave.services.ingest.live.silence import Silence
 
 A, B = "A/USD", "B/USD"
 T0 = datetime(2026, 3, 1, tzinfo=UTC)

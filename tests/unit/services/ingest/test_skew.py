@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from candlewave.services.ingest.skew import ExchangeClock
+from candlewave.services.ingest.live.skew import ExchangeClock
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND, MS = timedelta(seconds=1), timedelta(milliseconds=1)

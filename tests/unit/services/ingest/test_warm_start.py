@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from candlewave.ml.settings import TrainSettings
-from candlewave.services.ingest.exchange import PROFILES
+from candlewave.services.ingest.exchanges.profiles import PROFILES
 from candlewave.services.ingest.warm_start import enough
 
 

@@ -1,50 +1,38 @@
-"""Live trades: what exchanges send becomes an unbroken, validated sequence on the bus.
-
-Per exchange one connection is watched; when it breaks, another is made, after pauses that grow. A symbol that the
-exchange refuses is left out alone and tried again ever more rarely. A jump in a market's running trade ids, or a
-reconnect of an exchange without them, is a *hole*: it is written to the ledger before the first trade after it is
-published, and filled over REST. So nothing is lost by a crash at any moment, and what comes twice has the same id.
-"""
+"""One exchange's symbols: watched, connected again, polled when quiet, left out when refused."""
 
 import asyncio
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import ccxt
 import msgspec
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-from candlewave.bus.messages import to_message
-from candlewave.bus.protocol import Bus, BusError
-from candlewave.contracts.records import Conflict, Heartbeat, Trade, heartbeat
-from candlewave.contracts.topics import TRADES, TRADES_DLQ
+from candlewave.contracts.records import Trade, heartbeat
 from candlewave.core.backoff import doubled
 from candlewave.core.times import utc_now
 from candlewave.services.ingest import metrics
-from candlewave.services.ingest.doubts import Doubts
-from candlewave.services.ingest.exchange import CONNECTION_ERRORS, Exchange
-from candlewave.services.ingest.heartbeats import CompleteRange, LiveFeed
-from candlewave.services.ingest.holes import Hole, Last
-from candlewave.services.ingest.ledger import LoadedRange, State
-from candlewave.services.ingest.publish import count_published, to_dead_letter
-from candlewave.services.ingest.records import Garbage, HistoryUnavailableError, NoSymbolLeftError, RawTrade
+from candlewave.services.ingest.exchanges.exchange import CONNECTION_ERRORS, Exchange
+from candlewave.services.ingest.heartbeats import LiveFeed
+from candlewave.services.ingest.holes import Hole
+from candlewave.services.ingest.ledger import LoadedRange
+from candlewave.services.ingest.live.doubts import Doubts
+from candlewave.services.ingest.live.publish_queue import AWAY, PublishQueue
+from candlewave.services.ingest.live.refill import Refill
+from candlewave.services.ingest.live.sequence import TradeSequence
+from candlewave.services.ingest.live.silence import Silence
+from candlewave.services.ingest.live.skew import ExchangeClock
+from candlewave.services.ingest.records import Garbage, RawTrade
 from candlewave.services.ingest.settings import IngestSettings
-from candlewave.services.ingest.silence import Silence
-from candlewave.services.ingest.skew import ExchangeClock
-from candlewave.services.ingest.store import StoreUnavailableError
-from candlewave.services.ingest.traces import MinuteTraces
+from candlewave.services.ingest.store import TradeStore
 from candlewave.services.ingest.validate import BadRecord, Reject, TradeChecker, Validator, check_raw
-from candlewave.services.ingest.verify import content
-from candlewave.telemetry import get_logger, tracing
+from candlewave.telemetry import get_logger
 
 _log = get_logger(__name__)
-_AWAY = (BusError, StoreUnavailableError, OSError)
-_RESET = timedelta(minutes=1)
 _ALIVE_SECONDS = 15.0
 _MAX_EARLY = 1_000
 _TIME_SECONDS = 300.0
@@ -52,230 +40,7 @@ _TIME_SECONDS = 300.0
 _DELIVERY_SECONDS = 5.0
 """How long a trade may be on its way before its subscription is said to have missed it."""
 _HEARTBEAT_CHECK = 0.5
-_BATCH = 500
-_LIMIT = 20_000
 _NOT_A_NUMBER = Reject("bad_trade_id", "trade id is not a number")
-_REMEMBERED = 2_000
-
-
-class TradeStore(Protocol):
-    """What live ingest asks of the engine; called from worker threads."""
-
-    def last(self, exchange: str, symbol: str, *, numeric: bool) -> Last | None:
-        """Return the newest stored trade of a market: highest running number, or latest time."""
-
-    def holes(self, exchange: str, symbol: str) -> list[Hole]:
-        """Return the holes of a market that are not filled yet."""
-
-    def record(self, entry: LoadedRange) -> None:
-        """Write a row of the ledger."""
-
-    def register(self, exchange: str, symbols: Collection[str]) -> None:
-        """Add markets that the exchange trades to table ``symbols``."""
-
-    def contents(self, exchange: str, symbol: str, ids: Collection[str]) -> Mapping[str, tuple[object, ...]]:
-        """Return what is stored under trade ids of a market."""
-
-
-Item = Trade | Heartbeat | Conflict | BadRecord | Hole
-
-
-class PublishQueue:
-    """The bounded queue between feeds and the bus, and the task that empties it.
-
-    Args:
-        bus: where to; called from a thread, so that a slow bus does not stop the feeds.
-        store: takes holes before the trades after them go out.
-        on_hole: called when a hole is on record.
-        limit: maximum number of waiting items.
-        stamp: gives the append time of an exchange's records where this host's clock is wrong, otherwise None.
-    """
-
-    def __init__(
-        self,
-        bus: Bus,
-        store: TradeStore,
-        settings: IngestSettings,
-        on_hole: Callable[[Hole], None],
-        *,
-        limit: int = _LIMIT,
-        clock: Callable[[], datetime] = utc_now,
-        stamp: Callable[[str], datetime | None] = lambda _exchange: None,
-    ) -> None:
-        self._stamp = stamp
-        self._bus = bus
-        self._store = store
-        self._settings = settings
-        self._on_hole = on_hole
-        self._limit = limit
-        self._clock = clock
-        self._items: deque[Item] = deque()
-        self._filled = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self._traces = MinuteTraces()
-        self.failing = False
-
-    @property
-    def full(self) -> bool:
-        """True when the bus is too slow to take more."""
-        return len(self._items) >= self._limit
-
-    def put(self, item: Item) -> None:
-        """Add an item; the caller looks at :attr:`full` first, holes are always taken."""
-        self._items.append(item)
-        metrics.QUEUED.set(len(self._items))
-        self._filled.set()
-        self._empty.clear()
-        if self.full:
-            self._room.clear()
-
-    async def put_waiting(self, item: Item) -> None:
-        """Add an item when there is room."""
-        while self.full:
-            self._room.clear()
-            await self._room.wait()
-        self.put(item)
-
-    async def drain(self) -> None:
-        """Return when everything is published."""
-        await self._empty.wait()
-
-    async def run(self) -> None:
-        """Publish batches until cancelled; a bus or engine that is away is waited for."""
-        while True:
-            await self._filled.wait()
-            batch = [self._items.popleft() for _ in range(min(_BATCH, len(self._items)))]
-            try:
-                await self._persist(batch)
-            except asyncio.CancelledError:
-                self._items.extendleft(reversed(batch))
-                raise
-            metrics.QUEUED.set(len(self._items))
-            if not self.full:
-                self._room.set()
-            if not self._items:
-                self._filled.clear()
-                self._empty.set()
-
-    async def _persist(self, batch: Sequence[Item]) -> None:
-        for hole in [item for item in batch if isinstance(item, Hole)]:
-            await self._insist(lambda hole=hole: self._store.record(hole.entry()))  # type: ignore[misc]
-            self._on_hole(hole)
-        records = [item for item in batch if isinstance(item, Trade | Heartbeat | Conflict)]
-        letters = [to_dead_letter(item, self._clock()) for item in batch if isinstance(item, BadRecord)]
-        if letters:
-            await self._insist(lambda: self._bus.publish(TRADES_DLQ.name, letters))
-        if records:
-            is_traced = tracing.is_on()
-            stamps = {exchange: self._stamp(exchange) for exchange in {r.exchange for r in records}}
-            messages = [
-                to_message(
-                    r,
-                    tracing.minute_headers((r.exchange, r.symbol, r.ts)) if is_traced else None,
-                    append_ts=stamps[r.exchange],
-                )
-                for r in records
-            ]
-            started = self._clock()
-            await self._insist(lambda: self._bus.publish(TRADES.name, messages))
-            self._traces.published(records, started, self._clock())
-            count_published(records)
-
-    async def _insist(self, action: Callable[[], None]) -> None:
-        """Run in a thread, again until it works."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(_AWAY),
-            wait=wait_random_exponential(
-                multiplier=self._settings.retry_first_seconds, max=self._settings.retry_max_seconds
-            ),
-            before_sleep=lambda _: self._set_failing(True),
-        ):
-            with attempt:
-                await asyncio.to_thread(action)
-        self._set_failing(False)
-
-    def _set_failing(self, failing: bool) -> None:
-        self.failing = failing
-
-
-class TradeSequence:
-    """The order of one market's trades: what is new, what was seen, where something is missing."""
-
-    def __init__(self, exchange: str, symbol: str, last: Last | None, *, running_ids: bool) -> None:
-        self.exchange = exchange
-        self.symbol = symbol
-        self.last = last
-        self._running_ids = running_ids
-        self._recent: dict[str, tuple[object, ...]] = {}
-        self._highest = -1 if last is None or last.number is None else last.number
-        self.doubtful = False
-        """Whether the id of the trade just taken may belong to another one: only the engine knows."""
-        # What was stored before this process may have been followed by trades that were missed.
-        self.broken = last is not None
-
-    def take(self, trade: Trade) -> tuple[bool, Hole | None]:
-        """Return whether a trade is new, and what is missing right before it."""
-        here = Last(int(trade.trade_id) if self._running_ids else None, trade.trade_id, trade.ts)
-        previous = self.last
-        known = self._recent.get(trade.trade_id)
-        seen = self._seen(here)
-        if here.number is not None:
-            self.doubtful = known != content(trade) and here.number <= self._highest
-            self._highest = max(self._highest, here.number)
-        else:
-            self.doubtful = seen and known != content(trade)
-        if seen:
-            return False, None
-        self._remember(trade)
-        hole = None
-        if previous is not None:
-            if previous.number is not None and here.number is not None:
-                if here.number > previous.number + 1:
-                    hole = Hole(self.exchange, self.symbol, previous, here)
-            elif self.broken and here.ts > previous.ts:
-                hole = Hole(self.exchange, self.symbol, previous, here)
-        self.broken = False
-        self.last = here
-        return True, hole
-
-    def is_reached_by(self, trades: Collection[Trade]) -> bool:
-        """Return whether a page of the newest trades goes up to what is known, so that it is not out of date."""
-        last = self.last
-        return last is None or any(t.trade_id == last.trade_id or t.ts > last.ts for t in trades)
-
-    def is_joined_by(self, trades: Collection[Trade]) -> bool:
-        """Return whether nothing is missing between what is known and such a page."""
-        last = self.last
-        return last is None or any(t.trade_id == last.trade_id for t in trades)
-
-    def is_unknown(self, trade: Trade, since: datetime) -> bool:
-        """Return whether a trade of such a page comes after what is known; of an unknown market, after ``since``."""
-        last = self.last
-        if last is None:
-            return trade.ts >= since
-        if last.number is not None and trade.trade_id.isdigit():
-            return int(trade.trade_id) > last.number or trade.ts > last.ts + _RESET
-        return trade.trade_id != last.trade_id and trade.trade_id not in self._recent and trade.ts >= last.ts
-
-    def _seen(self, here: Last) -> bool:
-        last = self.last
-        if here.number is not None:
-            if last is None or last.number is None or here.number > last.number:
-                return False
-            # Ids that go back while time advances mean the exchange began to count again; these are not old trades.
-            return here.ts <= last.ts + _RESET
-        if here.trade_id in self._recent or (last is not None and here.trade_id == last.trade_id):
-            return True
-        # Before this process's first trade only the time shows what is stored already.
-        return self.broken and last is not None and here.ts < last.ts
-
-    def _remember(self, trade: Trade) -> None:
-        self._recent[trade.trade_id] = content(trade)
-        if len(self._recent) > _REMEMBERED:
-            del self._recent[next(iter(self._recent))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +97,6 @@ class ExchangeFeed:
         self._clock = self.time.now
         self._validator = Validator(exchange.name, set(symbols), "live")
         self._markets: dict[str, TradeSequence] = {}
-        self._fills: set[asyncio.Task[None]] = set()
         self._heartbeats: LiveFeed | None = None
         self._silence = Silence(
             timedelta(seconds=settings.silence_seconds),
@@ -342,6 +106,7 @@ class ExchangeFeed:
         self._reported: set[str] = set()
         self._bad_rows: dict[str, set[bytes]] = {}
         self._on_dropped = on_dropped
+        self.refill = Refill(exchange, queue, self._record, settings, self._clock)
         self._doubts = Doubts(self._stored_contents, queue.put_waiting)
         self.dropped: dict[str, Dropped] = {}
         self._active = set(self.symbols)
@@ -384,9 +149,9 @@ class ExchangeFeed:
                 tasks.create_task(self._retry_dropped())
                 tasks.create_task(self._doubts.run())
         finally:
-            for task in self._fills | self._retries:
+            for task in self._retries:
                 task.cancel()
-            await asyncio.gather(*self._fills, *self._retries, return_exceptions=True)
+            await asyncio.gather(self.refill.stop(), *self._retries, return_exceptions=True)
             metrics.CONNECTED.labels(self._exchange.name).set(0)
             for symbol in self.dropped:
                 metrics.DROPPED.labels(self._exchange.name, symbol).set(0)
@@ -505,18 +270,6 @@ class ExchangeFeed:
         except Exception as error:  # noqa: BLE001 (a lost connection ends the common watch too, which then takes it in)
             _log.info("symbol waits for the next connection", symbol=symbol, error=str(error))
 
-    def fill(self, hole: Hole) -> None:
-        """Begin to fill a hole."""
-        metrics.HOLES.labels(hole.exchange, hole.symbol).inc()
-        task = asyncio.create_task(self._fill(hole))
-        self._fills.add(task)
-        metrics.OPEN_HOLES.labels(hole.exchange).set(len(self._fills))
-        task.add_done_callback(self._filled)
-
-    def _filled(self, task: asyncio.Task[None]) -> None:
-        self._fills.discard(task)
-        metrics.OPEN_HOLES.labels(self._exchange.name).set(len(self._fills))
-
     async def _load_markets_state(self) -> None:
         name = self._exchange.name
         for symbol in self.symbols:
@@ -526,12 +279,17 @@ class ExchangeFeed:
                     holes = await asyncio.to_thread(self._store.holes, name, symbol)
             self._markets[symbol] = TradeSequence(name, symbol, last, running_ids=self._exchange.running_ids)
             for hole in holes:
-                self.fill(hole)
+                self.refill.begin(hole)
 
     async def _register(self, symbols: Collection[str]) -> None:
         async for attempt in self._attempts("waiting for the engine"):
             with attempt:
                 await asyncio.to_thread(self._store.register, self._exchange.name, sorted(symbols))
+
+    async def _record(self, entry: LoadedRange) -> None:
+        async for attempt in self._attempts("waiting for the engine"):
+            with attempt:
+                await asyncio.to_thread(self._store.record, entry)
 
     async def _stored_contents(self, symbol: str, ids: Collection[str]) -> Mapping[str, tuple[object, ...]]:
         async for attempt in self._attempts("waiting for the engine"):
@@ -542,7 +300,7 @@ class ExchangeFeed:
     def _attempts(self, event: str) -> AsyncRetrying:
         s = self._settings
         return AsyncRetrying(
-            retry=retry_if_exception_type(_AWAY),
+            retry=retry_if_exception_type(AWAY),
             wait=wait_random_exponential(multiplier=s.retry_first_seconds, max=s.retry_max_seconds),
             before_sleep=lambda state: _log.warning(event, exchange=self._exchange.name, attempt=state.attempt_number),
         )
@@ -613,14 +371,16 @@ class ExchangeFeed:
         self._frames += 1
         position = f"{self._started.isoformat()} record {self._frames}"
         if isinstance(record, Garbage):
-            self._reject(BadRecord(f"{name} websocket", position, record.payload, Reject("unreadable", record.reason)))
+            self._queue.reject(
+                BadRecord(f"{name} websocket", position, record.payload, Reject("unreadable", record.reason))
+            )
             return
         checked = check_raw(self._validator, record, now)
         if isinstance(checked, Reject):
             if checked.code == "future_time" and self.time.skew is None and len(self._early) < _MAX_EARLY:
                 self._early.append(record)  # perhaps it is the host's clock that is wrong
                 return
-            self._reject(BadRecord(f"{name} websocket", position, record.payload, checked))
+            self._queue.reject(BadRecord(f"{name} websocket", position, record.payload, checked))
             return
         if record.snapshot:
             checked = msgspec.structs.replace(checked, origin="backfill")
@@ -664,7 +424,7 @@ class ExchangeFeed:
         try:
             new, hole = market.take(checked)
         except ValueError:
-            self._reject(bad)
+            self._queue.reject(bad)
             return False, None
         if checked.symbol in self.dropped:
             self._take_back(checked.symbol)
@@ -680,12 +440,6 @@ class ExchangeFeed:
             self._heartbeats.trade(checked.symbol, checked.ts, self._clock())
         metrics.LAST_TRADE.labels(name, checked.symbol).set(checked.ts.timestamp())
         return True, hole
-
-    def _reject(self, bad: BadRecord) -> None:
-        metrics.REJECTED.labels(bad.reject.code).inc()
-        _log.info("rejected", source=bad.source, position=bad.position, reason=bad.reject.text)
-        if not self._queue.full:
-            self._queue.put(bad)
 
     async def _beat(self) -> None:
         """Send the heartbeats that are due while the feed is alive."""
@@ -734,7 +488,7 @@ class ExchangeFeed:
         checked = [(raw, checker.check(raw)) for raw in page]
         refused = {raw.payload: bad for raw, bad in checked if isinstance(bad, BadRecord)}
         for payload in refused.keys() - self._bad_rows.get(symbol, set()):
-            self._reject(refused[payload])
+            self._queue.reject(refused[payload])
         self._bad_rows[symbol] = set(refused)
         trades = [(raw, trade) for raw, trade in checked if isinstance(trade, Trade)]
         if symbol not in self._active:
@@ -773,55 +527,6 @@ class ExchangeFeed:
             metrics.SILENT.labels(name, symbol).set(0)
         self._reported = set(silent)
 
-    async def _fill(self, hole: Hole) -> None:
-        """Publish the trades of a hole and heartbeats for its empty minutes; keep trying, ever more rarely."""
-        s = self._settings
-        pause = s.retry_max_seconds
-        while True:
-            try:
-                count = await self._fill_once(hole)
-                break
-            except HistoryUnavailableError as error:
-                _log.warning("hole cannot be filled", symbol=hole.symbol, error=str(error))
-                return
-            except Exception as error:  # noqa: BLE001 (whatever the library raises, other holes are filled)
-                _log.warning("hole waits for the exchange", symbol=hole.symbol, error=repr(error))
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, max(s.symbol_retry_first_seconds, s.retry_max_seconds))
-        await self._queue.drain()
-        entry = replace(hole.entry(State.DONE), trades=count)
-        async for attempt in self._attempts("waiting for the engine"):
-            with attempt:
-                await asyncio.to_thread(self._store.record, entry)
-        _log.info("hole filled", exchange=hole.exchange, symbol=hole.symbol, trades=count)
-
-    async def _fill_once(self, hole: Hole) -> int:
-        after, before = hole.after, hole.before
-        checker = TradeChecker(hole.exchange, {hole.symbol}, self._clock)
-        minutes = CompleteRange([hole.symbol], after.ts)
-        minutes.advance(hole.symbol, after.ts)
-        seen: set[str] = {after.trade_id, before.trade_id}
-        end = before.ts + timedelta(milliseconds=1)
-        begin = after.ts - timedelta(milliseconds=1)
-        pages = self._exchange.history(hole.symbol, begin, end, after_id=after.number, before_id=before.number)
-        async for page in pages:
-            for raw in page:
-                record = checker.check(raw)
-                if isinstance(record, BadRecord):
-                    self._reject(record)
-                    continue
-                if record.trade_id in seen or not _inside(record, after, before):
-                    continue
-                seen.add(record.trade_id)
-                for symbol, minute in minutes.advance(hole.symbol, record.ts):
-                    await self._queue.put_waiting(heartbeat(hole.exchange, symbol, minute, "backfill"))
-                await self._queue.put_waiting(record)
-        for symbol, minute in minutes.finish(before.ts):
-            await self._queue.put_waiting(heartbeat(hole.exchange, symbol, minute, "backfill"))
-        filled = len(seen) - 2
-        metrics.FILLED.labels(hole.exchange, hole.symbol).inc(filled)
-        return filled
-
 
 def _moment(ts: object) -> datetime | None:
     """Return an event time that can be read, None for any other."""
@@ -830,166 +535,3 @@ def _moment(ts: object) -> datetime | None:
     except ValueError:
         return None
     return moment if isinstance(moment, datetime) and moment.tzinfo is not None else None
-
-
-def _inside(trade: Trade, after: Last, before: Last) -> bool:
-    if after.number is not None and before.number is not None:
-        return after.number < int(trade.trade_id) < before.number
-    return after.ts <= trade.ts <= before.ts
-
-
-class LiveIngest:
-    """Run the feeds of all exchanges for the symbols that this replica owns.
-
-    Args:
-        bus: where trades go.
-        store: what is stored.
-        markets: configured symbols by exchange.
-        grace: how long after a minute's end its candle closes.
-        settings: addresses and patience.
-        clock, monotonic: this host's clocks.
-    """
-
-    def __init__(
-        self,
-        bus: Bus,
-        store: TradeStore,
-        markets: Mapping[str, Collection[str]],
-        grace: timedelta,
-        settings: IngestSettings,
-        clock: Callable[[], datetime] = utc_now,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._monotonic = monotonic
-        self._store = store
-        self._markets = {exchange: frozenset(symbols) for exchange, symbols in markets.items()}
-        self._grace = grace
-        self._settings = settings
-        self._clock = clock
-        self._owned: dict[str, frozenset[str]] = {}
-        self._feeds: dict[str, tuple[ExchangeFeed, asyncio.Task[None]]] = {}
-        self._queue = PublishQueue(bus, store, settings, self._on_hole, clock=clock, stamp=self._stamp)
-        self._changing = asyncio.Lock()
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def problem(self) -> str | None:
-        """What keeps this replica from doing its work; None when every owned exchange is heard and the bus keeps up."""
-        silent = [e for e in self._owned if e not in self._feeds or not self._feeds[e][0].heard]
-        if silent:
-            return f"not heard: {', '.join(sorted(silent))}"
-        if self._queue.failing or self._queue.full:
-            return "the bus or the engine does not take what comes"
-        return None
-
-    @property
-    def dropped(self) -> str | None:
-        """The symbols that are left out, and why; None when all owned ones are watched."""
-        found = [
-            f"{exchange} {symbol}: {dropped.reason}"
-            for exchange, (feed, _) in sorted(self._feeds.items())
-            for symbol, dropped in sorted(feed.dropped.items())
-        ]
-        return "; ".join(found) or None
-
-    @property
-    def silent(self) -> str | None:
-        """The symbols that are watched and not heard, and what is known about them; None when there are none."""
-        found = [
-            f"{exchange} {symbol}: {reason}"
-            for exchange, (feed, _) in sorted(self._feeds.items())
-            for symbol, reason in sorted(feed.silent.items())
-        ]
-        return "; ".join(found) or None
-
-    @property
-    def clocks(self) -> str | None:
-        """How far this host's clock is from those of exchanges; None when all agree well enough."""
-        found = [feed.time.problem(exchange) for exchange, (feed, _) in sorted(self._feeds.items())]
-        return "; ".join(text for text in found if text) or None
-
-    def _stamp(self, exchange: str) -> datetime | None:
-        """Return the append time of an exchange's records by its own clock; None when the host's will do."""
-        feed, _ = self._feeds.get(exchange, (None, None))
-        return feed.time.now() if feed is not None and feed.time.correction else None
-
-    def _end_when_none_is_left(self) -> None:
-        """End the service when not one configured symbol, of any replica, can still be watched."""
-        dropped = {(exchange, symbol) for exchange, (feed, _) in self._feeds.items() for symbol in feed.dropped}
-        if all((exchange, s) in dropped for exchange, symbols in self._markets.items() for s in symbols):
-            self._fail(NoSymbolLeftError(f"no symbol is left to watch; {self.dropped}"))
-
-    def _fail(self, error: BaseException) -> None:
-        if not self._failed.done():
-            self._failed.set_exception(error)
-
-    async def own(self, owns: Callable[[str, str], bool]) -> None:
-        """Watch exactly the (exchange, symbol) for which ``owns`` holds; return when all others are silent."""
-        async with self._changing:
-            wanted = {e: frozenset(s for s in symbols if owns(e, s)) for e, symbols in self._markets.items()}
-            for exchange, symbols in wanted.items():
-                metrics.OWNED.labels(exchange).set(len(symbols))
-                if symbols != self._owned.get(exchange, frozenset()):
-                    await self._stop_feed(exchange)
-                    if symbols:
-                        self._start_feed(exchange, symbols)
-            self._owned = {e: s for e, s in wanted.items() if s}
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Publish until ``stop``, then stop the feeds and publish what they have given.
-
-        Raises:
-            NoSymbolLeftError: the exchanges trade none of the configured symbols.
-        """
-        publisher = asyncio.create_task(self._queue.run())
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            ends: set[asyncio.Future[Any]] = {stopping, publisher, self._failed}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if publisher.done():
-                publisher.result()
-            if self._failed.done():
-                self._failed.result()
-            await self.own(lambda _exchange, _symbol: False)
-        finally:
-            for exchange in list(self._feeds):
-                await self._stop_feed(exchange)
-            stopping.cancel()
-            publisher.cancel()
-            await asyncio.gather(stopping, publisher, return_exceptions=True)
-
-    def _start_feed(self, exchange: str, symbols: frozenset[str]) -> None:
-        connection = Exchange(exchange, self._settings)
-        feed = ExchangeFeed(
-            connection,
-            symbols,
-            self._queue,
-            self._store,
-            self._grace,
-            self._settings,
-            self._clock,
-            self._end_when_none_is_left,
-            self._monotonic,
-        )
-        task = asyncio.create_task(feed.run())
-        task.add_done_callback(self._feed_ended)
-        self._feeds[exchange] = (feed, task)
-        _log.info("feed started", exchange=exchange, symbols=sorted(symbols))
-
-    async def _stop_feed(self, exchange: str) -> None:
-        """End a feed and publish what it has given, so that its next owner finds it stored."""
-        feed, task = self._feeds.pop(exchange, (None, None))
-        if feed is None or task is None:
-            return
-        task.cancel()
-        await asyncio.wait([task])  # its exception, if any, has ended the service already
-        await self._queue.drain()
-        _log.info("feed stopped", exchange=exchange)
-
-    def _feed_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
-            self._fail(error)
-
-    def _on_hole(self, hole: Hole) -> None:
-        if hole.exchange in self._feeds:
-            self._feeds[hole.exchange][0].fill(hole)
