@@ -14,7 +14,7 @@
 -- footprint:
 --   trades by exchange, symbol: least(ts, ingest_ts) -> open_time [-1 minute, +2 seconds]
 --   loaded_candles by exchange, symbol: open_time -> open_time [-1 minute, 0]
--- readers: candles_1m, candles_live
+-- readers: candles_1m, candles_live, fill_prices
 CREATE MATERIALIZED VIEW candles_1m_live AS
 WITH known AS (
     SELECT

@@ -10,7 +10,7 @@
 --   side: the taker's: buy or sell, NULL where the source does not tell
 --   origin: live, backfill or replay
 --   ingest_ts: when it reached the topic
--- readers: candles_1m_live, clock_minutes, late_trades, trades_rejected
+-- readers: candles_1m_live, clock_minutes, fill_prices, late_trades, trades_rejected
 CREATE TABLE trades (
     exchange VARCHAR,
     symbol VARCHAR,

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import jinja2
 import numpy as np
 
-from candlewave.backtest.strategy import Costs, StrategyRun
+from candlewave.backtest.costs import Terms
+from candlewave.backtest.groups import Group
+from candlewave.backtest.strategy import StrategyRun
 from candlewave.ml.judge import OutOfSample, Verdict
 from candlewave.ml.scores import Interval
 
@@ -38,8 +40,10 @@ class Backtest:
         command: how to make the report again.
         data: out-of-sample forecasts per horizon.
         verdicts: per horizon, in the order of ``data``.
+        groups: per horizon, what the forecasts of each market, hour and volatility are worth.
+        unknown: per horizon, forecasts that are left out because nobody knows what came.
         strategy: toy strategy per horizon.
-        costs: what the strategy paid.
+        terms: what each market costs the strategy.
         notes: what the reader must know besides, such as markets that were left out.
     """
 
@@ -53,8 +57,10 @@ class Backtest:
     command: str
     data: list[OutOfSample]
     verdicts: list[Verdict]
+    groups: list[list[Group]]
+    unknown: list[int]
     strategy: list[StrategyRun]
-    costs: Costs
+    terms: list[Terms]
     notes: list[str]
 
     @property
@@ -74,7 +80,7 @@ def write_report(backtest: Backtest, path: Path) -> None:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=_percent, interval=_interval, minutes=_span)
+    environment.filters.update(percent=_percent, interval=_interval, minutes=_span, bp=basis_points)
     template = environment.from_string((files("candlewave.backtest") / "report.html.j2").read_text(encoding="utf-8"))
     page = template.render(b=backtest, plots=_plots(backtest))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +96,11 @@ def _percent(value: float, digits: int = 1) -> str:
 def _interval(interval: Interval, digits: int = 1) -> str:
     """Return the bounds; an empty text when there are none."""
     return "" if np.isnan(interval.value) else f"{_percent(interval.low, digits)} to {_percent(interval.high, digits)}"
+
+
+def basis_points(value: float) -> str:
+    """Return a fraction in basis points."""
+    return "–" if np.isnan(value) else f"{1e4 * value:.2f} bp"
 
 
 def _span(span: timedelta) -> str:
@@ -121,6 +132,10 @@ def _plots(backtest: Backtest) -> dict[str, str]:
         _calibration(axes[1], backtest.data)
         plots["time"] = _url(drawn)
         drawn, axes = figure(columns=len(backtest.data))
+        for axis, horizon, found in zip(axes, backtest.verdicts, backtest.groups, strict=True):
+            _by_hour(axis, f"{horizon.horizon_minutes}m", [group for group in found if group.kind == "hour"])
+        plots["hours"] = _url(drawn)
+        drawn, axes = figure(columns=len(backtest.data))
         for axis, data in zip(axes, backtest.data, strict=True):
             _forecast_against_actual(axis, data)
         plots["actual"] = _url(drawn)
@@ -135,6 +150,14 @@ def _url(figure: "Figure") -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _by_hour(axis: "Axes", title: str, found: list[Group]) -> None:
+    _bars(axis, [group.name for group in found], [group.skill for group in found])
+    axis.set_xticks(range(0, len(found), 6), [group.name for group in found[::6]])
+    axis.axhline(0, color="black", linewidth=0.8)
+    axis.set_title(f"{title}: skill by hour, UTC")
+    axis.set_ylabel("% less absolute error")
 
 
 def _bars(axis: "Axes", labels: list[str], intervals: list[Interval]) -> None:

@@ -1,26 +1,33 @@
 """The walk: at each training time of production fit on what was known, forecast until the next training, judge all."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import psycopg
 
+from candlewave.backtest.costs import Terms, terms
+from candlewave.backtest.fills import Fills, read_fills
+from candlewave.backtest.groups import groups
 from candlewave.backtest.report import Backtest
-from candlewave.backtest.strategy import Costs, run_strategy
+from candlewave.backtest.strategy import StrategyRun, decided, run_strategy
 from candlewave.core.config import Config
+from candlewave.core.markets import Market
 from candlewave.ml.candidates.catalog import SHIPPED
 from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset, FeatureSource, read_dataset
 from candlewave.ml.feature_set import require_volatility, volatility_feature
-from candlewave.ml.folds import Fold
+from candlewave.ml.folds import Fold, tested
 from candlewave.ml.judge import OutOfSample, judge_together
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import chosen_by_then, walk
 
 _SYNTHETIC = "simulated"
+_MINUTE = np.timedelta64(1, "m")
+_TO_CLOSE = timedelta(days=1)
+"""How long after the last forecast a trade is looked for that closes its position."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,10 @@ class Timetable:
 
 @dataclass
 class _Collected:
-    """Forecasts of every candidate so far, step by step, per horizon."""
+    """Forecasts of every candidate so far, step by step, per horizon, and how many of each have no known outcome."""
 
     parts: dict[int, list[dict[str, OutOfSample]]]
+    unknown: dict[int, int]
     trainings: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -78,9 +86,10 @@ def backtest(
     config: Config,
     steps: Timetable,
     parameters: BoostingParameters,
-    costs: Costs,
     *,
     command: str,
+    fee_bps: float | None = None,
+    spread_bps: float | None = None,
     candidates: Sequence[str] = SHIPPED,
     source: FeatureSource = "features",
     on_step: Callable[[], None] = lambda: None,
@@ -94,8 +103,8 @@ def backtest(
         config: horizons and more.
         steps: when to train and on what.
         parameters: of LightGBM.
-        costs: of the toy strategy.
         command: makes the report again.
+        fee_bps, spread_bps: what the toy strategy pays, in place of each exchange's own.
         candidates: those that production would try.
         source: which vectors to train on and to forecast from.
         on_step: called after each training and its forecasts.
@@ -106,7 +115,7 @@ def backtest(
     """
     horizons = tuple(config.predictions.horizons_minutes)
     volatility = volatility_feature(config)
-    found = _Collected({horizon: [] for horizon in horizons})
+    found = _Collected({horizon: [] for horizon in horizons}, dict.fromkeys(horizons, 0))
     for moment, until, window in _windows(conn, horizons, steps, source):
         require_volatility(config, window.names)
         _step(found, window, moment, until, steps, horizons, parameters, volatility, candidates)
@@ -121,6 +130,7 @@ def backtest(
     if not all(len(one.realised) for one in data):
         raise TooLittleDataError("the history ends before the first forecasts fall due: nothing can be judged")
     markets = sorted({str(name) for one in data for name in np.unique(one.symbol)})
+    traded = {name: terms(_market(name), config, fee_bps=fee_bps, spread_bps=spread_bps) for name in markets}
     return Backtest(
         markets=[name.replace("|", " ") for name in markets],
         begin=_moment(min(one.open_time[0] for one in data)),
@@ -132,16 +142,41 @@ def backtest(
         command=command,
         data=data,
         verdicts=judge_together(data),
-        strategy=[
-            run_strategy(one.symbol, one.open_time, one.quantiles[:, 1], one.realised, one.horizon_minutes, costs)
-            for one in data
-        ],
-        costs=costs,
+        groups=[groups(one) for one in data],
+        unknown=[found.unknown[horizon] for horizon in horizons],
+        strategy=_trade(conn, data, traded, steps),
+        terms=list(traded.values()),
         notes=[
             f"{name.replace('|', ' ')}: left out of {count} of {len(steps.steps)} trainings for too little history."
             for name, count in sorted(found.left_out.items())
         ],
     )
+
+
+def _trade(
+    conn: psycopg.Connection, data: Sequence[OutOfSample], traded: Mapping[str, Terms], steps: Timetable
+) -> list[StrategyRun]:
+    """Let the toy strategy trade every horizon's medians."""
+    markets = {name: found.market for name, found in traded.items() if found.refusal is None}
+    longest = timedelta(minutes=max(one.horizon_minutes for one in data))
+    read = read_fills(conn, list(markets.values()), steps.begin, steps.end + longest + _TO_CLOSE)
+    fills: dict[str, Fills] = {name: read[market] for name, market in markets.items()}
+    runs = []
+    for one in data:
+        close = one.open_time + _MINUTE
+        made_at = close + np.timedelta64(steps.grace)
+        decisions = {
+            name: decided(made_at[rows], close[rows], one.quantiles[rows, 1], one.horizon_minutes)
+            for name in markets
+            if (rows := one.symbol == name).any()
+        }
+        runs.append(run_strategy(one.horizon_minutes, decisions, fills, traded))
+    return runs
+
+
+def _market(name: str) -> Market:
+    exchange, _, symbol = name.partition("|")
+    return Market(exchange, symbol)
 
 
 def _windows(
@@ -185,8 +220,10 @@ def _step(
     # The same names in every step, whatever markets it has: the choice goes by all steps before.
     walked = walk(data, horizons, [fold], parameters, volatility, candidates=candidates, point_baselines=False)
     found.trainings += 1
+    forecast = tested(data.open_time, fold)
     for horizon in horizons:
         found.parts[horizon].append(walked[horizon].candidates)
+        found.unknown[horizon] += int(np.count_nonzero(forecast & ~np.isfinite(data.labels[horizon])))
 
 
 def _time(moment: datetime) -> np.datetime64:

@@ -212,6 +212,20 @@ class FeaturesConfig(_Table):
     own: list[OwnFeature] = []
 
 
+class CostsConfig(_Table):
+    """What trading on one exchange costs, in basis points of the traded value; see :mod:`candlewave.backtest.costs`.
+
+    Attributes:
+        fee_bps: the taker's fee per side; ccxt's of the lowest tier when None.
+        spread_bps: between best bid and ask; each side pays half.
+        funding_bps: what a perpetual contract's holder pays per eight hours; None when unknown.
+    """
+
+    fee_bps: Annotated[float, Field(ge=0, le=1_000)] | None = None
+    spread_bps: Annotated[float, Field(ge=0, le=1_000)] = 2.0
+    funding_bps: Annotated[float, Field(ge=0, le=1_000)] | None = None
+
+
 class RetentionConfig(_Table):
     """How long raw trades stay; candles and everything computed from them stay indefinitely."""
 
@@ -251,6 +265,7 @@ class Config(_Table):
     features: FeaturesConfig = FeaturesConfig()
     predictions: PredictionsConfig = PredictionsConfig()
     monitor: dict[str, Any] = {}
+    costs: dict[str, CostsConfig] = {}
     retention: RetentionConfig = RetentionConfig()
 
     @property

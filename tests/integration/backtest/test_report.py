@@ -6,8 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from candlewave.backtest.costs import Terms
+from candlewave.backtest.fills import Fills
+from candlewave.backtest.groups import groups
 from candlewave.backtest.report import Backtest, write_report
-from candlewave.backtest.strategy import Costs, run_strategy
+from candlewave.backtest.strategy import Decisions, run_strategy
+from candlewave.core.markets import Market
 from candlewave.ml.judge import OutOfSample, Verdict
 from candlewave.ml.scores import Interval
 
@@ -36,6 +40,10 @@ def backtest(*verdicts: Verdict, synthetic: bool = True) -> Backtest:
         )
         for v in verdicts
     ]
+    terms = Terms(Market("kraken", "<BTC/USD>"), 40, "candlewave.toml", 2)
+    perpetual = Terms(Market("bybit", "BTC/USDT:USDT"), 7.5, "ccxt", 2)
+    made = times + np.timedelta64(62, "s")
+    fills = Fills(made + np.timedelta64(1, "s"), 100 * np.exp(np.cumsum(realised)))
     return Backtest(
         markets=["kraken <BTC/USD>"],
         begin=datetime(2026, 1, 1, tzinfo=UTC),
@@ -47,10 +55,13 @@ def backtest(*verdicts: Verdict, synthetic: bool = True) -> Backtest:
         command="candlewave backtest --days 1",
         data=data,
         verdicts=list(verdicts),
+        groups=[groups(d) for d in data],
+        unknown=[1234] * len(data),
         strategy=[
-            run_strategy(d.symbol, d.open_time, d.quantiles[:, 1], d.realised, d.horizon_minutes, Costs()) for d in data
+            run_strategy(d.horizon_minutes, {"a": Decisions(made, d.quantiles[:, 1])}, {"a": fills}, {"a": terms})
+            for d in data
         ],
-        costs=Costs(),
+        terms=[terms, perpetual],
         notes=["One market had too little history."],
     )
 
@@ -85,9 +96,14 @@ def test_the_statement_follows_the_confidence_interval(
 def test_the_page_is_whole_escaped_and_labels_synthetic_data(tmp_path: Path) -> None:
     write_report(backtest(verdict(1, 0.01, 0.03)), tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert page.count('src="data:image/svg+xml;base64,') == 4
+    assert page.count('src="data:image/svg+xml;base64,') == 5
     assert "http" not in page.replace("http-equiv", "")
     assert "kraken &lt;BTC/USD&gt;" in page
+    assert "1,234 without an outcome" in page
+    assert "<td>40 bp</td>" in page
+    assert "not traded: what funding costs is unknown (funding_bps in table [costs.bybit] of candlewave.toml)" in page
+    assert "calm" in page
+    assert "break-even cost per side" in page
     assert "Synthetic data" in page
     assert "One market had too little history." in page
     assert '<td>–<span class="low"></span>' in page, "a share of nothing is no number and has no interval"

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from candlewave.backtest.report import Backtest
 from candlewave.backtest.run import Timetable, backtest
-from candlewave.backtest.strategy import Costs
 from candlewave.cli import app
 from candlewave.core.config import Config
 from candlewave.ml.candidates.parameters import BoostingParameters
@@ -40,6 +39,10 @@ CREATE TABLE labels (
     exchange text, symbol text, horizon_minutes int, open_time timestamptz, target_time timestamptz,
     realised_return float8, PRIMARY KEY (exchange, symbol, horizon_minutes, open_time)
 );
+CREATE TABLE fill_prices (
+    exchange text, symbol text, minute timestamptz, is_after_grace bool, filled_at timestamptz, price float8,
+    PRIMARY KEY (exchange, symbol, minute, is_after_grace)
+);
 """
 
 
@@ -59,6 +62,10 @@ def fill(conn: psycopg.Connection, symbol: str, minutes: int, signal: float, beg
         with cursor.copy("COPY candles FROM STDIN") as copy:
             for n in range(minutes):
                 copy.write_row(("simulated", symbol, "1m", begin + n * MINUTE, price[n], "traded"))
+        with cursor.copy("COPY fill_prices FROM STDIN") as copy:
+            for n in range(minutes - 1):
+                moment = begin + (n + 1) * MINUTE
+                copy.write_row(("simulated", symbol, moment, True, moment + timedelta(seconds=3), price[n]))
         with cursor.copy("COPY labels FROM STDIN") as copy:
             for horizon in (1, 5):
                 for n in range(minutes - horizon):
@@ -82,7 +89,7 @@ def plan(days: float = 1, min_history_minutes: int = 600) -> Timetable:
 
 
 def run(conn: psycopg.Connection, steps: Timetable) -> Backtest:
-    return backtest(conn, CONFIG, steps, SMALL, Costs(), command="candlewave backtest")
+    return backtest(conn, CONFIG, steps, SMALL, command="candlewave backtest", fee_bps=0.5, spread_bps=1)
 
 
 def test_planted_signal_is_found_where_it_is_and_every_forecast_is_judged_once(conn: psycopg.Connection) -> None:
@@ -102,12 +109,46 @@ def test_planted_signal_is_found_where_it_is_and_every_forecast_is_judged_once(c
     assert 0.09 < found.verdicts[0].skill.value < 0.134 + 0.02
     assert found.verdicts[0].text == "beats the last price"
     assert found.statement.startswith("The median forecast beats the last price on 1m")
+    assert found.unknown == [2, 10]
+    assert [g.name for g in found.groups[0] if g.kind == "market"] == ["simulated A/USD", "simulated BB/USD"]
+    # Forecasts have a standard deviation of 5 bp and are filled at the price that they start from. Those of falls are
+    # not traded, the others gain 5 · √(2/π) = 4.0 bp; every second minute trades, as often as every second gains.
+    traded = found.strategy[0]
+    assert traded.break_even.low < 0.0004 < traded.break_even.high
+    assert traded.break_even.high - traded.break_even.low < 0.0002
+    assert traded.break_even_largest.value > traded.break_even.value
+    assert traded.before_costs[-1] > traded.equity[-1] > traded.buy_and_hold[-1]
+    assert [str(terms.market) for terms in found.terms] == ["simulated A/USD", "simulated BB/USD"]
+    assert all(terms.per_side == pytest.approx(0.0001) for terms in found.terms)
+
+
+def test_orders_meet_trades_after_the_forecast_only(conn: psycopg.Connection) -> None:
+    fill(conn, "A/USD", 2 * 1440, signal=0.5)
+    before = run(conn, plan())
+    # A forecast is made two seconds after the close: what trades then is too early, and must not matter.
+    conn.execute(
+        "INSERT INTO fill_prices SELECT exchange, symbol, minute, false, minute + interval '2 seconds', 1"
+        " FROM fill_prices"
+    )
+    after = run(conn, plan())
+    for first, second in zip(before.strategy, after.strategy, strict=True):
+        np.testing.assert_array_equal(first.equity, second.equity)
+        assert first.break_even == second.break_even
+
+
+def test_perpetual_contract_without_a_rate_of_funding_is_judged_and_not_traded(conn: psycopg.Connection) -> None:
+    fill(conn, "A/USD:USD", 2 * 1440, signal=0.5)
+    found = run(conn, plan())
+    assert found.verdicts[0].skill.low > 0
+    assert "funding_bps in table [costs.simulated]" in (found.terms[0].refusal or "")
+    assert [traded.trades for traded in found.strategy] == [0, 0]
 
 
 def test_noise_has_no_skill(conn: psycopg.Connection) -> None:
     fill(conn, "A/USD", 2 * 1440, signal=0.0)
     found = run(conn, plan())
     assert all(verdict.skill.low <= 0 for verdict in found.verdicts)
+    assert all(traded.break_even.low <= 0 for traded in found.strategy)
     assert found.statement.startswith("No skill")
 
 
@@ -170,14 +211,16 @@ def test_command_writes_the_report_and_says_what_it_found(
             [horizon, horizon - 5],
         )
     report = tmp_path / "deep" / "report.html"
-    options = ["--days", "0.25", "--every-hours", "3", "--train-days", "0.7", "--report", str(report)]
+    options = ["--days", "0.25", "--every-hours", "3", "--train-days", "0.7", "--fee-bps", "7", "--report", str(report)]
     result = CliRunner().invoke(app, ["backtest", *options])
     assert result.exit_code == 0, result.output
     assert "1 min" in result.output
+    assert "break-even cost per side" in result.output
+    assert "simulated A/USD 7 bp (--fee-bps) and half of 2 bp of spread" in " ".join(result.output.split())
     assert f"Report: {report}" in result.output.replace("\n", "")
     page = report.read_text(encoding="utf-8")
     assert "trained 2 times, every 3 hours" in page
-    assert "--end 2026-03-03T00:00:00 --train-days 0.7 --every-hours 3" in page
+    assert "--end 2026-03-03T00:00:00 --train-days 0.7 --every-hours 3 --fee-bps 7<" in page
 
 
 @pytest.mark.usefixtures("conn")
