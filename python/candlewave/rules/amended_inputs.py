@@ -1,7 +1,7 @@
-"""Late trades changed the inputs of more than ``amended_share`` of the last day's forecasts after these were made,
-and not by a little: a feature moved by more than 0.05 of its unit, or of itself where it is above one
-(``input_amendments.inputs_amended``). A small late trade moves the averages of an hour by less. Look at the feeds'
-delay, and at ``grace_seconds``.
+"""Late trades changed the inputs of more than ``amended_share`` of the last day's forecasts after these were made, and
+changed them substantially: a feature moved by more than 0.05 of its unit, or of itself if it is above one
+(``input_amendments.inputs_amended``). A small late trade moves an hour's averages by less than that. Check the delay of
+the feeds, and ``grace_seconds``.
 """
 
 from collections.abc import Iterable

@@ -1,9 +1,9 @@
-"""The 80 % interval does not hold between 77 and 83 % of the outcomes, of which a bettor who may look at any time has
-made sure (an e-detector: :mod:`candlewave.rules.evidence`, docs/adr/0041). Forecasts overlap (those an hour ahead
-share 59 minutes with the next), so only those count whose time is a multiple of the horizon, and markets move
-together, so their evidence is averaged, not added. An honest interval raises, with the other rules on skill, at most
-``false_alarms_a_month`` in thirty days; one that is half as wide as it should be is found within two or three hours.
-*Asks for a training*, unless it is the baseline's.
+"""The 80 % interval contains fewer than 77 or more than 83 % of the outcomes, by evidence that stays valid however
+often one looks (an e-detector: ``candlewave.rules.evidence``, docs/adr/0041). Forecasts overlap (those an hour ahead
+share 59 minutes with the next), so only those count whose time is a multiple of the horizon. Markets move together, so
+their evidence is averaged, not added. Honest intervals, together with the other rules on skill, raise at most
+``false_alarms_a_month`` alerts in thirty days; an interval half as wide as it should be is found within two or three
+hours. *Requests a training*, unless the interval is the baseline's.
 """
 
 from collections.abc import Iterable

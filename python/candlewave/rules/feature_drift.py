@@ -1,8 +1,8 @@
-"""The population stability index of a feature compares a day with its training data (``feature_drift``). Half of the
-champion's important features, that is their median, were above ``psi`` in each of the last ``psi_windows`` hours,
-over the mean of all markets. A single feature above 0.2 means little: in a day, a slow one such as the volatility of
-sixty hours visits one or two of its ten buckets; ``candlewave_model_drift_psi{feature}`` has every one, of the market
-where it is largest. *Asks for a training.*
+"""The population stability index of a feature compares a day with the training data (``feature_drift``). In each of the
+last ``psi_windows`` hours, the median index of the champion's important features was above ``psi``, averaged over all
+markets. A single feature above 0.2 means little: within a day, a slow one such as the volatility of sixty hours visits
+only one or two of its ten buckets. ``candlewave_model_drift_psi{feature}`` shows every feature, for the market where it
+drifts most. *Requests a training.*
 """
 
 from collections import defaultdict

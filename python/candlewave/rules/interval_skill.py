@@ -1,6 +1,6 @@
-"""The outer quantiles lose more than the baseline's, of which a bettor who may look at any time has made sure (an
-e-detector: :mod:`candlewave.rules.evidence`, docs/adr/0041), each forecast's difference divided by the most it can be.
-*Asks for a training.*
+"""The outer quantiles lose more than the baseline's, by evidence that stays valid however often one looks (an
+e-detector: ``candlewave.rules.evidence``, docs/adr/0041). Each forecast's difference is divided by the largest value
+that it can take. *Requests a training.*
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""The mean absolute error of each of the last ``error_windows`` hours, in widths of the forecasts' own intervals, is
-more than ``error_ratio`` times that of the last seven days; each market is compared with its own week. A volatile
-day that the forecasts know of is no error: their intervals are wide. *Asks for a training*, unless it is the
-baseline's: no training changes that.
+"""The mean absolute error in each of the last ``error_windows`` hours, measured in widths of the forecasts' own
+intervals, is more than ``error_ratio`` times that of the last seven days; each market is compared with its own week. A
+volatile day that the forecasts anticipate does not count as an error, because their intervals are wide. *Requests a
+training*, unless the forecasts are the baseline's, which no training changes.
 """
 
 from collections.abc import Iterable, Mapping

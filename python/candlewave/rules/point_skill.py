@@ -1,8 +1,8 @@
-"""The median is worse than the last price, of which a bettor who may look at any time has made sure (an e-detector:
-:mod:`candlewave.rules.evidence`, docs/adr/0041). Each forecast counts alike: its loss less that of the last price,
-divided by the most this can be, the size of the median. A median that is honest but of no use raises, with the other
-rules on skill, at most ``false_alarms_a_month`` in thirty days; one whose sign has flipped is found within hours.
-*Asks for a training.*
+"""The median is worse than the last price, by evidence that stays valid however often one looks (an e-detector:
+``candlewave.rules.evidence``, docs/adr/0041). Each forecast has the same weight: the difference between its loss and
+that of the last price, divided by the largest value that this can take, the size of the median. Useless but honest
+medians, together with the other rules on skill, raise at most ``false_alarms_a_month`` alerts in thirty days; a median
+whose sign has flipped is found within hours. *Requests a training.*
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
-"""The champion has not forecast for ``max_champion_silence_minutes`` while the baseline has: it was trained on features
-that a migration has changed, or it fails. Users get the last price meanwhile.
-
-*Asks for a training.*
+"""The champion has made no forecast for ``max_champion_silence_minutes`` while the baseline has: a migration has
+changed the features that it was trained on, or it fails. Meanwhile users get the baseline. *Requests a training.*
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """The champion was promoted, put back by a rollback, or confirmed by a training whose candidate was not better, more
 than ``max_model_age_hours`` ago.
 
-*Asks for a training.*
+*Requests a training.*
 """
 
 from collections.abc import Iterable
