@@ -42,7 +42,7 @@ class CandleOptions:
         """End the command when one of these was given without ``--candles``."""
         given = {"--columns": self.columns, "--zone": self.zone, "--older-from-trades": self.older_from_trades}
         if names := [name for name, value in given.items() if value]:
-            raise typer.BadParameter(f"{', '.join(names)} is about candles: give --candles, too")
+            raise typer.BadParameter(f"{', '.join(names)} applies to candles only: add --candles")
         if self.format == "freqtrade":
             raise typer.BadParameter("freqtrade's files are read with --candles only", param_hint="--format")
 

@@ -305,7 +305,7 @@ class Registry:
             with self._asking(f"download version {found.version}") as client:
                 source = Path(client.download_artifacts(found.run_id, _ARTIFACT, str(partial)))
             if not _is_whole(source):
-                raise RegistryError(f"version {found.version} of {self.name} is damaged: its checksums do not fit")
+                raise RegistryError(f"version {found.version} of {self.name} is damaged: its checksums do not match")
             shutil.rmtree(folder, ignore_errors=True)
             source.rename(folder)
         finally:

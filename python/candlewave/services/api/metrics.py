@@ -19,6 +19,6 @@ REFUSED_CONNECTIONS = Counter(
     "Connections that were ended: malformed, head-too-large, too-slow (a request), idle, stalled (takes no answer)",
     ["reason"],
 )
-RATE_LIMITED = Counter("candlewave_api_rate_limited_requests_total", "Requests refused for being too many")
+RATE_LIMITED = Counter("candlewave_api_rate_limited_requests_total", "Requests refused because there are too many")
 CACHE = Counter("candlewave_api_cache_hits_total", "Look-ups in memory by outcome: hit, shared, miss", ["outcome"])
 REFUSED_KEYS = Counter("candlewave_api_refused_keys_total", "Requests with a key that does not hold", ["reason"])

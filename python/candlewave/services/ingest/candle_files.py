@@ -409,7 +409,9 @@ def _refuse_naive(path: Path, column: Any, zone: tzinfo | None) -> None:
     from pyarrow import types
 
     if types.is_timestamp(column.type) and column.type.tz is None and zone is None:
-        raise FileFormatError(f"{path}: times in column {column.name} state no zone: give it by --zone, such as UTC")
+        raise FileFormatError(
+            f"{path}: times in column {column.name} have no time zone: name it with --zone, such as UTC"
+        )
 
 
 def _batch_rows(batch: Any, columns: Mapping[str, str]) -> Iterator[tuple[Any, ...]]:

@@ -164,7 +164,9 @@ class CandleLoader:
         now = await exchange.now(self.clock())
         begin, end = whole_minutes(begin, min(end, now - self.grace))
         if begin >= end:
-            raise AlreadyLoadedError(f"{begin.isoformat()} to {end.isoformat()} holds no whole minute that is over")
+            raise AlreadyLoadedError(
+                f"{begin.isoformat()} to {end.isoformat()} contains no whole minute that has ended"
+            )
         _refuse_too_old(exchange, begin, now)
         self._accept()
         publisher = self._publisher(exchange.name, symbol)

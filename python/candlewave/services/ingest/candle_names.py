@@ -44,7 +44,7 @@ def candle_members(names: Sequence[str], exchange: str, symbol: str) -> list[str
     listed = ", ".join(mine[:_SHOWN]) + (f" and {len(mine) - _SHOWN} more" if len(mine) > _SHOWN else "")
     found = sorted({interval for interval in intervals.values() if interval is not None})
     what = f"candles of {', '.join(found)}" if found else "no candles"
-    raise FileFormatError(f"by name {what}, not of 1m: {listed}; only 1-minute candles are loaded")
+    raise FileFormatError(f"by their names these are {what}, not of 1m: {listed}; only 1-minute candles are loaded")
 
 
 def interval_of(name: str, exchange: str) -> str | None:
@@ -88,5 +88,5 @@ def _of_market(names: Sequence[str], exchange: str, symbol: str) -> list[str]:
     others = [name for name in names if name not in stated]
     if not others:
         listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-        raise WrongMarketError(f"by name no file of {symbol}: {listed}")
+        raise WrongMarketError(f"no file is named after {symbol}: {listed}")
     return files_of_market(others, exchange, symbol)

@@ -56,8 +56,8 @@ def files_of_market(names: Sequence[str], exchange: str, symbol: str) -> list[st
         return list(named)
     listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     if len(names) == 1:
-        raise WrongMarketError(f"{listed}: by its name not a file of {symbol}; rename it if it is")
-    raise WrongMarketError(f"none of {len(names)} files is {symbol}'s by its name: {listed}")
+        raise WrongMarketError(f"{listed}: not named after {symbol}; rename it if it belongs to that market")
+    raise WrongMarketError(f"none of {len(names)} files is named after {symbol}: {listed}")
 
 
 def names_market(name: str, exchange: str, symbol: str) -> bool | None:

@@ -28,7 +28,7 @@ HOLES = Counter("candlewave_ingest_holes_total", "Holes found in a live feed", [
 OPEN_HOLES = Gauge("candlewave_ingest_open_holes", "Holes that are not filled yet", ["exchange"])
 RATE_LIMITED = Counter(
     "candlewave_ingest_rate_limited_requests_total",
-    "Requests the exchange refused for being too many",
+    "Requests the exchange refused because there are too many",
     ["exchange"],
 )
 QUEUED = Gauge("candlewave_ingest_queued_records", "Records waiting to be published")

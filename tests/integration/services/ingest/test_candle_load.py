@@ -204,7 +204,7 @@ def test_before_its_first_candle_an_exchange_has_nothing_and_a_file_may_have_mor
 
 def test_a_range_without_a_minute_that_is_over_is_refused(engine: Engine) -> None:
     fake = FakeKlines([kline(MS0)], now_ms=MS0 + 61_000)
-    with pytest.raises(AlreadyLoadedError, match="no whole minute that is over"):
+    with pytest.raises(AlreadyLoadedError, match="no whole minute that has ended"):
         binance(loader(engine), fake, T0, at(5))
 
 

@@ -40,7 +40,7 @@ def test_kraken_two_markets(engine: Engine) -> None:
 def test_a_file_whose_name_says_another_market(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "ETHUSD.csv"
     path.write_text("1700000000,2000.1,1\n")
-    with pytest.raises(WrongMarketError, match=r"ETHUSD\.csv: by its name not a file of BTC/USD"):
+    with pytest.raises(WrongMarketError, match=r"ETHUSD\.csv: not named after BTC/USD"):
         loader(engine).load_archive(path, Format.KRAKEN, "kraken", "BTC/USD")
     assert engine.value("SELECT count(*) FROM symbols") == 0
 

@@ -206,7 +206,7 @@ def test_of_an_archive_of_many_markets_one_is_loaded(command: Command, running: 
 @pytest.mark.parametrize(
     ("members", "words"),
     [
-        ({"ETHUSD": "1767571200,5,1\n", "SOLUSD": "1767571200,5,1\n"}, "none of 2 files is BTC/USD's by its name"),
+        ({"ETHUSD": "1767571200,5,1\n", "SOLUSD": "1767571200,5,1\n"}, "none of 2 files is named after BTC/USD"),
         ({"ETHUSD": "1767571200,5,1\n"}, "not a file of BTC/USD"),
         ({"XBTUSD": "a,b\n"}, "2 columns instead of 3"),
         ({"XBTUSD": ",,\n"}, "no usable trade"),
@@ -385,8 +385,8 @@ def test_kraken_gives_candles_and_what_is_older_as_trades(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--columns", "open_time=t", "--archive", "f.csv"], "--columns is about candles"),
-        (["--older-from-trades", "--from", "2026-01-01"], "--older-from-trades is about candles"),
+        (["--columns", "open_time=t", "--archive", "f.csv"], "--columns applies to candles only"),
+        (["--older-from-trades", "--from", "2026-01-01"], "--older-from-trades applies to candles only"),
         (["--format", "freqtrade", "--archive", "f.csv"], "--candles only"),
         (["--candles", "--archive", "f.csv", "--exchange", "okx"], "the layout of f.csv is not known"),
         (["--candles", "--archive", "f.csv", "--columns", "open_time=t"], "no column for open, high, low"),
@@ -407,7 +407,7 @@ def test_backfill_of_candles_explains_what_is_missing(
     ("members", "words"),
     [
         ({"XBTUSD_5": "1767571200,1,1,1,1,1,1\n"}, "candles of 5m, not of 1m"),
-        ({"ETHUSD_1": "1767571200,1,1,1,1,1,1\n", "SOLUSD_1": "1,1\n"}, "none of 2 files is BTC/USD's by its name"),
+        ({"ETHUSD_1": "1767571200,1,1,1,1,1,1\n", "SOLUSD_1": "1,1\n"}, "none of 2 files is named after BTC/USD"),
         ({"XBTUSD_1": "1767571200,1,1\n"}, "load them without --candles"),
         ({"XBTUSD_1": "1767571201,1,1,1,1,1,1\n"}, "no usable candle"),
         (

@@ -221,7 +221,7 @@ def test_times_without_a_zone_need_one(tmp_path: Path) -> None:
     naive = tmp_path / "f.parquet"
     content = table(2).rename_columns(["t", "o", "h", "l", "c", "v"])
     pyarrow.parquet.write_table(content.set_column(0, "t", content["t"].cast(pa.timestamp("us"))), naive)
-    with pytest.raises(FileFormatError, match="times in column t state no zone: give it by --zone, such as UTC"):
+    with pytest.raises(FileFormatError, match="times in column t have no time zone: name it with --zone, such as UTC"):
         read(naive, CandleFormat.COLUMNS, columns=NAMES)
     assert [row[0] for row in candles(read(naive, CandleFormat.COLUMNS, columns=NAMES, zone="UTC"))] == [0, 1]
 
@@ -270,7 +270,7 @@ def test_what_is_no_time(value: object) -> None:
         ("XBTUSD_1.csv", "kraken", "1767571200,100,1", "line 1: 3 columns as of trades; load them without --candles"),
         ("XBTUSD_1.csv", "kraken", "a,b", "line 1: 2 columns instead of 7: time, open"),
         ("XBTUSD_5.csv", "kraken", "", "candles of 5m, not of 1m"),
-        ("ETHUSD_1.csv", "kraken", "", "by its name not a file of BTC/USD"),
+        ("ETHUSD_1.csv", "kraken", "", "not named after BTC/USD"),
         ("k.csv", "binance", "1,2,3,4,5,True", "6 columns as of trades; load them without --candles"),
         ("k.csv", "binance", "1,2,3", "3 columns instead of the 12 of klines"),
         ("k.csv", "binance", f"{S0}000,1,1,1,1,1,{S0 + 299}999,1,1,1,1,0", "a candle of 300 seconds by its close time"),

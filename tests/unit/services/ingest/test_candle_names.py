@@ -67,11 +67,11 @@ def test_the_one_minute_files_of_a_market_are_taken(
     [
         (["XBTUSD_5.csv", "XBTUSD_60.csv", "ETHUSD_1.csv"], "BTC/USD", "candles of 5m, 60m, not of 1m: XBTUSD_5.csv"),
         (["XBTUSD_5.csv"], "BTC/USD", "candles of 5m, not of 1m: XBTUSD_5.csv; only 1-minute candles are loaded"),
-        (["ETHUSD_1.csv"], "BTC/USD", "by its name not a file of BTC/USD"),
-        (["ETHUSD_1.csv", "SOLUSD_1.csv"], "BTC/USD", "none of 2 files is BTC/USD's by its name"),
+        (["ETHUSD_1.csv"], "BTC/USD", "not named after BTC/USD"),
+        (["ETHUSD_1.csv", "SOLUSD_1.csv"], "BTC/USD", "none of 2 files is named after BTC/USD"),
         (["BTC_USD-trades.feather"], "BTC/USD", "no candles"),
-        (["BTC_USDT_USDT-1m-futures.feather"], "BTC/USDT", "by name no file of BTC/USDT: BTC_USDT_USDT-1m-futures"),
-        (["BTC_USDT-1m.feather"], "BTC/USDT:USDT", "by name no file of BTC/USDT:USDT"),
+        (["BTC_USDT_USDT-1m-futures.feather"], "BTC/USDT", "no file is named after BTC/USDT: BTC_USDT_USDT-1m-futures"),
+        (["BTC_USDT-1m.feather"], "BTC/USDT:USDT", "no file is named after BTC/USDT:USDT"),
         (["BTCUSDT-premiumIndex-1m.csv"], "BTC/USDT", "no candles"),
     ],
 )
@@ -89,7 +89,7 @@ def test_folders_are_searched(tmp_path: Path) -> None:
     assert files_in(tmp_path, "binance", "BTC/USDT:USDT") == [tmp_path / FREQTRADE[4]]
     single = tmp_path / "other.csv"
     assert files_in(single, "binance", "BTC/USDT") == [single], "a file is looked at when it is read"
-    with pytest.raises(FileFormatError, match=rf"{tmp_path}: by name no file of ETH/USDT"):
+    with pytest.raises(FileFormatError, match=rf"{tmp_path}: no file is named after ETH/USDT"):
         files_in(tmp_path, "binance", "ETH/USDT")
     empty = tmp_path / "empty"
     empty.mkdir()

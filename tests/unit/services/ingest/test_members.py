@@ -72,8 +72,8 @@ def test_a_single_file_without_a_market_in_its_name_is_taken() -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["ETHUSD.csv"], r"ETHUSD\.csv: by its name not a file of BTC/USD"),
-        (["ETHUSD.csv", "SOLUSD.csv"], r"none of 2 files is BTC/USD's by its name: ETHUSD\.csv, SOLUSD\.csv"),
+        (["ETHUSD.csv"], r"ETHUSD\.csv: not named after BTC/USD"),
+        (["ETHUSD.csv", "SOLUSD.csv"], r"none of 2 files is named after BTC/USD: ETHUSD\.csv, SOLUSD\.csv"),
         (["2021-01.csv", "2021-02.csv"], "none of 2 files"),
         ([f"{i}.csv" for i in range(12)], "and 2 more"),
     ],

@@ -74,7 +74,7 @@ class TradePages:
             "recent": self._recent_page,
         }.get(self._profile.history)
         if pages is None:
-            raise HistoryUnavailableError(f"how {self._name} pages its past trades is not known here, only its candles")
+            raise HistoryUnavailableError(f"past trades of {self._name} cannot be loaded, only its candles")
         return pages(symbol, begin, end, after_id, before_id)
 
     async def newest(self, symbol: str) -> list[RawTrade | Garbage]:
