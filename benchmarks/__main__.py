@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.embedded import latency, plain_postgresql, throughput
 from benchmarks.report import Row
 
-NAMES = ("throughput", "latency", "history", "prediction", "training", "skill", "api", "page")
+NAMES = ("throughput", "latency", "late", "history", "prediction", "training", "skill", "api", "page")
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="candlewave bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; all if left out")
     parser.add_argument("--trades", type=int, default=1_000_000, help="trades of the throughput runs")
-    parser.add_argument("--days", type=int, default=30, help="days of the latency, history and training runs")
+    parser.add_argument("--days", type=int, default=30, help="days of the latency, late, history and training runs")
     parser.add_argument("--long-days", type=int, default=365, help="days of the one market of the history run")
     parser.add_argument("--minutes", type=int, default=200, help="live minutes of the prediction run")
     parser.add_argument("--visits", type=int, default=15, help="visits of the page, with an empty and a filled cache")
@@ -38,6 +38,10 @@ def main() -> int:
         rows += [base, *throughput(options.trades, base)]
     if "latency" in names:
         rows += latency(options.days)
+    if "late" in names:
+        from benchmarks.late import late
+
+        rows += late(options.days)
     if "history" in names:
         from benchmarks.history import history
 

@@ -92,11 +92,11 @@ def throughput(trades: int, base: Row) -> list[Row]:
         (50, ALL, "bus to all timeframes and indicators, 50 symbols", 25_000),
     ):
         with open_engine(layers) as (conn, bus, server_pid):
-            _publish(bus, _simulator(symbols), _until(trades, symbols), what)
+            publish(bus, _simulator(symbols), _until(trades, symbols), what)
             conn.execute("CHECKPOINT")
             refresher = Refresher(conn)
             started = time.perf_counter()
-            total = _drain(refresher, trades, what)
+            total = drain(refresher, trades, what)
             seconds = time.perf_counter() - started
             rate = total.messages / seconds
             right = not differences(conn)
@@ -121,9 +121,9 @@ def latency(days: int) -> list[Row]:
     with open_engine(ALL) as (conn, bus, server_pid):
         simulator = Simulator(make_symbols(symbols, rate=5 / 60), start=START, disturbances=FAULTS)
         end = START + timedelta(days=days)
-        _publish(bus, simulator, end, f"{days} days of history, 3 symbols", finish=False)
+        publish(bus, simulator, end, f"{days} days of history, 3 symbols", finish=False)
         refresher = Refresher(conn)
-        _drain(refresher, 0, "history through all layers")
+        drain(refresher, 0, "history through all layers")
         delays = []
         for minute in range(1, minutes + 1):
             waiting = _messages(simulator, end + timedelta(minutes=minute, seconds=3))
@@ -175,14 +175,16 @@ def _messages(simulator: Simulator, until: datetime) -> list[Message]:
     ]
 
 
-def _publish(bus: PostgresBus, simulator: Simulator, until: datetime, what: str, *, finish: bool = True) -> None:
+def publish(bus: PostgresBus, simulator: Simulator, until: datetime, what: str, *, finish: bool = True) -> None:
+    """Publish a simulator's trades up to a time."""
     with progress(f"publishing: {what}", None) as bar:
         for batch in simulator.batches(until, finish=finish):
             bus.publish("trades", to_messages(batch, "bench.", "live", stamp_arrival=True))
             bar.advance(len(batch))
 
 
-def _drain(refresher: Refresher, expected: int, what: str) -> Stats:
+def drain(refresher: Refresher, expected: int, what: str) -> Stats:
+    """Refresh until nothing is left; return the messages read."""
     total = Stats()
     with progress(what, expected or None) as bar:
         while not (stats := refresher.run_once()).idle:

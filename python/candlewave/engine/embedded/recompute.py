@@ -12,6 +12,7 @@ from psycopg.rows import tuple_row
 from candlewave.core.config import TIMEFRAME_SECONDS
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject
 from candlewave.engine.embedded.connectors import sink_row
+from candlewave.engine.embedded.equality import rows_differ
 from candlewave.engine.embedded.ranges import (
     EVER,
     Key,
@@ -298,7 +299,7 @@ def _replace(view: View) -> str:
     table = quote_name(view.schema, view.name)
     same = " AND ".join(f'f."{c}" = o."{c}"' for c in view.keys)
     others = [c for c in view.columns if c not in view.keys]
-    differs = f"ROW({_list('f', others)}) IS DISTINCT FROM ROW({_list('o', others)})" if others else "false"
+    differs = rows_differ("f", "o", others, view.types)
     assign = ", ".join(f'"{c}" = excluded."{c}"' for c in others)
     conflict = f"DO UPDATE SET {assign}" if others else "DO NOTHING"
     names = ", ".join(f'"{c}"' for c in view.columns)

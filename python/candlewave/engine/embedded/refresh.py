@@ -21,6 +21,7 @@ from candlewave.bus.protocol import Message
 from candlewave.contracts.topics import DOCUMENTS
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject, axis_of, clock_keys, has_bus, load, lock
 from candlewave.engine.embedded.connectors import document_message, pump, sink_row
+from candlewave.engine.embedded.equality import differs
 from candlewave.engine.embedded.quarantine import BREAKAGE, reject, waiting
 from candlewave.engine.embedded.ranges import EVER, Key, Range, Ranges, outputs_of, project, spread, union
 from candlewave.engine.embedded.recompute import PORTION_ROWS, View, recompute
@@ -502,7 +503,7 @@ def _view_differences(conn: psycopg.Connection, view: View, tolerance: float) ->
     assert view.stored.statement.query is not None
     on = " AND ".join(f'f."{c}" = o."{c}"' for c in view.keys)
     checks = [
-        f"""CASE WHEN {_differs(f'f."{c}"', f'o."{c}"', view.types[c], tolerance)}"""
+        f"""CASE WHEN {differs(f'f."{c}"', f'o."{c}"', view.types[c], tolerance)}"""
         f""" THEN format('{c}: kept %%s, computed %%s', o."{c}", f."{c}") END"""
         for c in view.columns
         if c not in view.keys
@@ -521,13 +522,6 @@ def _view_differences(conn: psycopg.Connection, view: View, tolerance: float) ->
     with conn.cursor(row_factory=tuple_row) as cursor:
         cursor.execute(sql.SQL(f"SELECT * FROM ({query}) AS d WHERE what IS NOT NULL"), [])
         return [f"{view.name} [{key}] {what}" for key, what in cursor]
-
-
-def _differs(fresh: str, kept: str, type_: str, tolerance: float) -> str:
-    if type_ == "double precision":
-        close = f"abs({fresh} - {kept}) <= {tolerance} * greatest(abs({fresh}), abs({kept}))"
-        return f"{fresh} IS DISTINCT FROM {kept} AND NOT coalesce({close}, false)"
-    return f"{fresh} IS DISTINCT FROM {kept}"
 
 
 def _read_graph(conn: psycopg.Connection, objects: list[StoredObject], schema: str, version: str) -> _Graph:
