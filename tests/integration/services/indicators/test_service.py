@@ -67,7 +67,7 @@ def test_the_holder_of_the_lease_audits_and_is_ready(service: Service, monkeypat
 
     assert audited == [min(20, audited[0])]
     assert audited[0] > 0
-    assert ready == [{"engine": None}]
+    assert ready == [{"bus": None, "engine": None}]
     assert service.close()
 
 
