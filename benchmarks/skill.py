@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.real_candles import JANUARY, MARCH, CandleFile, load
 from benchmarks.report import Row
 from benchmarks.training import make_dataset
-from candlewave.ml.candidates.catalog import SHIPPED, tried
+from candlewave.ml.candidates.catalog import SHIPPED
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.folds import Fold
@@ -87,7 +87,6 @@ def forecasts(
 ) -> tuple[dict[int, OutOfSample], dict[int, list[str]]]:
     """Return each horizon's forecasts of the whole walk, and the candidate of each day."""
     settings = TrainSettings.load()
-    candidates = tried(names or SHIPPED, len(np.unique(data.markets)))
     parts: dict[int, list[dict[str, OutOfSample]]] = {h: [] for h in HORIZONS}
     with progress(title, len(list(journey.days))) as bar:
         for moment, until in journey.days:
@@ -101,7 +100,7 @@ def forecasts(
                 [fold],
                 settings.boosting,
                 DEFAULT_VOLATILITY,
-                candidates=candidates,
+                candidates=names or SHIPPED,
                 point_baselines=False,
             )
             for horizon in HORIZONS:

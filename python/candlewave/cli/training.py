@@ -238,8 +238,7 @@ def _train(
     for warning in warnings:
         typer.echo(f"note: {warning}", err=True)
     parameters = _search(data, config, train_settings) if train_settings.search_trials else train_settings.boosting
-    markets = len(set(data.markets.tolist()))
-    boosters = fits(config, train_settings, markets, final=not dry_run)
+    boosters = fits(config, train_settings, final=not dry_run)
     if registry is None:
         with progress("Training", boosters, "boosters") as bar:
             examined = examine(data, config, train_settings, parameters, warnings, on_fit=bar.advance)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -49,7 +50,7 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.open_time)
 
-    @property
+    @cached_property
     def markets(self) -> NDArray[Any]:
         """(n,) exchange and symbol as one text."""
         return np.char.add(np.char.add(self.exchange.astype(str), "|"), self.symbol.astype(str))

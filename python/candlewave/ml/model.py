@@ -23,7 +23,7 @@ from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import trainable
 from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Part, require_features
 
-FORMAT = 2
+FORMAT = 3
 """Of the files that :meth:`QuantileModel.save` writes."""
 
 _CALIBRATION_SHARE = 0.25

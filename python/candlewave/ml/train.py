@@ -15,7 +15,7 @@ from candlewave.core.config import Config
 from candlewave.core.times import MINUTE, utc_now
 from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
-from candlewave.ml.candidates.catalog import boosters, tried
+from candlewave.ml.candidates.catalog import boosters
 from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset, FeatureSource, known_labels, read_dataset
 from candlewave.ml.examined import Examined
@@ -118,16 +118,16 @@ def examine(
         folds = walk_forward(data.open_time, settings.folds, settings.embargo_minutes, config.candles.grace_seconds)
     except ValueError as error:
         raise TooLittleDataError(str(error)) from None
-    candidates = tried(settings.candidate_names, len(np.unique(data.markets)))
-    walked = walk(data, horizons, folds, parameters, volatility_feature(config), candidates=candidates, on_fit=on_fit)
+    names = settings.candidate_names
+    walked = walk(data, horizons, folds, parameters, volatility_feature(config), candidates=names, on_fit=on_fit)
     chosen = {horizon: found.best for horizon, found in walked.items()}
     outcomes = [walked[horizon].candidates[chosen[horizon]] for horizon in horizons]
     return Examined(data, folds, walked, chosen, outcomes, judge_together(outcomes), list(warnings))
 
 
-def fits(config: Config, settings: TrainSettings, markets: int, *, final: bool = True) -> int:
+def fits(config: Config, settings: TrainSettings, *, final: bool = True) -> int:
     """Return about how many fits a training reports; ``final`` counts those of the model of all data."""
-    each = [2 * boosters(name, markets) + 1 for name in tried(settings.candidate_names, markets)]
+    each = [2 * boosters(name) + 1 for name in settings.candidate_names]
     return len(config.predictions.horizons_minutes) * (settings.folds * sum(each) + max(each) * final)
 
 

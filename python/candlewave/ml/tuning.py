@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from candlewave.core.config import Config
-from candlewave.ml.candidates.catalog import tried
 from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import volatility_feature
@@ -78,7 +77,6 @@ def search(
         raise TooLittleDataError(f"search: {error}") from None
 
     begun, trials = clock(), list[float]()
-    candidates = tried(settings.candidate_names, len(np.unique(early.markets)))
 
     def fitted() -> None:
         on_fit()
@@ -93,7 +91,7 @@ def search(
             folds,
             parameters,
             volatility_feature(config),
-            candidates=candidates,
+            candidates=settings.candidate_names,
             point_baselines=False,
             on_fit=fitted,
         )

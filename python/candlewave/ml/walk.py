@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from candlewave.ml.baseline import LastPriceBaseline, drift, fit_baseline, ridge, seasonal_mean
+from candlewave.ml.baseline import drift, fit_baseline, ridge, seasonal_mean
 from candlewave.ml.candidates.catalog import SHIPPED
 from candlewave.ml.candidates.parameters import BoostingParameters
+from candlewave.ml.candidates.protocol import Inputs
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import Fold, tested, trainable
 from candlewave.ml.judge import OutOfSample, joined
-from candlewave.ml.model import HorizonModel, QuantileModel, fit_horizon
+from candlewave.ml.model import fit_horizon
 from candlewave.ml.scores import pinball
 
 POINT_BASELINES = ("drift", "seasonal_mean", "plain_ridge")
@@ -125,10 +126,10 @@ def _walk_horizon(
         )
         rows_of.append(rows)
         answers["baseline"].append(baseline.quantiles(scale[rows], markets[rows])[:, 0])
-        test = data.rows(rows)
+        test = Inputs(data.names, data.values[rows], markets[rows])
         fitted = fit_horizon(data, horizon, baseline, parameters, candidates, train_end=fold.train_end, on_fit=on_fit)
         for name, model in fitted.items():
-            answers[name].append(single(data, horizon, baseline, model).predict(test.matrix())[:, 0])
+            answers[name].append(model.quantiles(test, answers["baseline"][-1]))
         if point_baselines:
             trained = np.flatnonzero(train & np.isfinite(label))
             points["drift"].append(drift(label[trained], len(rows)))
@@ -146,18 +147,4 @@ def _walk_horizon(
             for name in candidates
         },
         {name: float(np.abs(realised - np.concatenate(parts)).mean()) for name, parts in points.items()},
-    )
-
-
-def single(data: Dataset, horizon: int, baseline: LastPriceBaseline, fitted: HorizonModel) -> QuantileModel:
-    """Return a forecaster of one horizon."""
-    return QuantileModel(
-        model_name="",
-        model_version="",
-        feature_names=data.names,
-        horizons_minutes=(horizon,),
-        served_horizons=(),
-        markets=tuple(np.unique(data.markets).tolist()),
-        baseline=baseline,
-        models={horizon: fitted},
     )

@@ -11,7 +11,7 @@ import pytest
 from tests.worlds.processes import MINUTE, START, planted
 
 from candlewave.core.config import Config
-from candlewave.ml.candidates.catalog import SHIPPED, UnknownCandidateError, candidate, tried
+from candlewave.ml.candidates.catalog import UnknownCandidateError, candidate
 from candlewave.ml.candidates.location import fit_location
 from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.candidates.protocol import Floats, Inputs, Training
@@ -100,6 +100,27 @@ def test_the_location_of_each_market_is_of_its_own_terms() -> None:
         assert sign * np.corrcoef(found[own], data.values[own, 1])[0, 1] > 0.95
 
 
+def test_trees_say_how_far_a_price_goes_as_far_as_there_is_data_to_learn_it_from() -> None:
+    """A feature that is no term of the scale says the spread: of many outcomes trees find it, of few they may not."""
+    data = planted(2 * COUNT, 0.0, horizons=(1, 60), noise_columns=1)
+    wild = data.values[:, 2] > 0
+    data = replace(data, labels={h: label * np.where(wild, 3, 1) for h, label in data.labels.items()})
+    parameters = BoostingParameters(trees=30, threads=1)
+    ratios = {}
+    for horizon in (1, 60):
+        given = training(data, horizon)
+        # As fit_horizon thins them: five rows of each outcome.
+        given = replace(given, parameters=parameters, rows=given.rows[:: max(1, 2 * horizon // 5)])
+        widths = {}
+        for name in ("ridge", "boosted"):
+            answers = candidate(name).fit(given).forecast(given.inputs)
+            widths[name] = answers[:, 2] - answers[:, 0]
+        ratio = widths["boosted"] / widths["ridge"]
+        ratios[horizon] = np.median(ratio[wild]) / np.median(ratio[~wild])
+    assert ratios[1] > 1.5
+    assert 0.95 < ratios[60] < 1.1
+
+
 def test_what_candidates_have_in_common_is_fitted_once() -> None:
     given = training(planted(COUNT, 0.5))
     assert given.once(fit_location) is given.once(fit_location)
@@ -154,9 +175,3 @@ def test_a_candidate_that_is_not_there_is_refused_with_the_names_there_are(monke
     monkeypatch.setenv("TRAIN_CANDIDATES", "har,no_such_thing")
     with pytest.raises(ValueError, match="no_such_thing"):
         TrainSettings.load()
-
-
-def test_trees_of_one_market_are_not_grown_twice() -> None:
-    assert tried(SHIPPED, 1) == ["boosted", "har", "ridge"]
-    assert tried(("boosted_per_market",), 1) == ["boosted_per_market"]
-    assert tried(SHIPPED, 2) == list(SHIPPED)

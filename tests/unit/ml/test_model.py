@@ -15,7 +15,6 @@ from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.folds import trainable
 from candlewave.ml.forecaster import FeatureMismatchError
 from candlewave.ml.model import ModelFormatError, QuantileModel, TooLittleDataError, fit_horizon, load_model
-from candlewave.ml.walk import single
 
 SMALL = BoostingParameters(trees=30, learning_rate=0.1, leaves=7, min_rows_per_leaf=50, threads=1)
 HALF = 3_000
@@ -28,14 +27,23 @@ def fit(data: Dataset, horizon: int = 1, *, name: str = "boosted") -> QuantileMo
     scale = np.where(train, data.values[:, 0], np.nan)
     baseline = fit_baseline((horizon,), scale, {horizon: np.where(train, data.labels[horizon], np.nan)})
     fitted = fit_horizon(data, horizon, baseline, SMALL, (name,), train_end=end)
-    return single(data, horizon, baseline, fitted[name])
+    return QuantileModel(
+        model_name="",
+        model_version="",
+        feature_names=data.names,
+        horizons_minutes=(horizon,),
+        served_horizons=(),
+        markets=tuple(np.unique(data.markets).tolist()),
+        baseline=baseline,
+        models={horizon: fitted[name]},
+    )
 
 
 def later(data: Dataset) -> Dataset:
     return data.rows((data.open_time >= data.open_time[0] + np.timedelta64(HALF, "m")) & np.isfinite(data.labels[1]))
 
 
-@pytest.mark.parametrize("name", ["boosted", "boosted_per_market", "ridge"])
+@pytest.mark.parametrize("name", ["boosted", "ridge"])
 def test_a_planted_signal_is_found(name: str) -> None:
     data = planted(2 * HALF, 0.5)
     test = later(data)
@@ -81,8 +89,8 @@ def test_saved_and_loaded_it_says_the_same(name: str, tmp_path: Path) -> None:
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     fit(planted(2 * HALF, 0.5)).save(tmp_path / "model")
     path = tmp_path / "model" / "model.json"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 9'))
-    with pytest.raises(ModelFormatError, match="format 9, this version of candlewave reads 2"):
+    path.write_text(path.read_text().replace('"format": 3', '"format": 9'))
+    with pytest.raises(ModelFormatError, match="format 9, this version of candlewave reads 3"):
         load_model(tmp_path / "model")
 
 
@@ -99,7 +107,7 @@ def test_other_features_are_refused_by_name() -> None:
 def test_markets_it_was_not_trained_on_are_forecast_too() -> None:
     data = planted(2 * HALF, 0.5)
     other = planted(2 * HALF, 0.5, symbols=("NEW/USD",), seed=9)
-    for name in ("boosted", "boosted_per_market", "ridge"):
+    for name in ("boosted", "ridge"):
         answers = fit(data, name=name).predict(other.matrix())[:, 0]
         known = np.isfinite(other.labels[1])
         skill = 1 - np.abs(other.labels[1] - answers[:, 1])[known].mean() / np.abs(other.labels[1])[known].mean()

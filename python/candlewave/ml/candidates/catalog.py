@@ -1,29 +1,21 @@
 """The candidates that there are, and how one is found by its name."""
 
 import importlib
-from collections.abc import Sequence
 
 from candlewave.core.errors import CandlewaveError
 from candlewave.ml.candidates import boosted, har, ridge
 from candlewave.ml.candidates.protocol import Candidate
 
 _SHIPPED: dict[str, Candidate] = {
-    candidate.name: candidate for candidate in (boosted.POOLED, boosted.PER_MARKET, har.CANDIDATE, ridge.CANDIDATE)
+    candidate.name: candidate for candidate in (boosted.CANDIDATE, har.CANDIDATE, ridge.CANDIDATE)
 }
 SHIPPED = tuple(_SHIPPED)
 """Names of the candidates that are tried unless TRAIN_CANDIDATES says otherwise; of equals the first is chosen."""
 
 
-def tried(names: Sequence[str], markets: int) -> list[str]:
-    """Return the candidates that are worth a try: trees of one market are those of all its markets together."""
-    twice = markets == 1 and boosted.POOLED.name in names
-    return [name for name in names if not (twice and name == boosted.PER_MARKET.name)]
-
-
-def boosters(name: str, markets: int) -> int:
+def boosters(name: str) -> int:
     """Return how many boosters a fit of a shipped candidate has; 0 for one that has none, or is not known."""
-    per_market = {boosted.POOLED.name: 1, boosted.PER_MARKET.name: markets}
-    return len(boosted.PARTS) * per_market.get(name, 0)
+    return len(boosted.PARTS) if name == boosted.CANDIDATE.name else 0
 
 
 class UnknownCandidateError(CandlewaveError):

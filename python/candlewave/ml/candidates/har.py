@@ -46,7 +46,7 @@ class HarCandidate:
     def fit(self, training: Training) -> Har:
         """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""
         scale = training.once(fit_scale)
-        inputs = training.inputs.rows(training.rows)
+        inputs = training.fitted
         scaled = training.data.labels[training.horizon][training.rows] / scale.scale(inputs)
         return Har(scale, fit_spreads(training, scaled))
 

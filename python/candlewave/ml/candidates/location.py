@@ -55,7 +55,7 @@ class RidgeLocation:
 
 def fit_location(training: Training) -> RidgeLocation:
     """Fit on the rows of a training."""
-    inputs = training.inputs.rows(training.rows)
+    inputs = training.fitted
     names = tuple(name for name in inputs.names if _DIRECTED.fullmatch(name)) or tuple(
         name for name in inputs.names if name != training.volatility
     )
@@ -81,7 +81,7 @@ def scaled_returns(training: Training) -> tuple[Floats, Floats]:
 
     Errors are judged in returns: a wild minute counts as much more as its moves are larger.
     """
-    size = unit(training.inputs.rows(training.rows), training.once(fit_scale))
+    size = unit(training.fitted, training.once(fit_scale))
     y = training.data.labels[training.horizon][training.rows] / size
     return np.clip(y, -_OUTLIER, _OUTLIER), np.minimum(size / size.mean(), _MAX_WEIGHT)
 

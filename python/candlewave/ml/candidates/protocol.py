@@ -79,6 +79,16 @@ class Training:
         """How many neighbouring rows share an outcome: of a long horizon not every minute is a row."""
         return min(self.horizon, ROWS_PER_OUTCOME)
 
+    @property
+    def outcomes(self) -> float:
+        """How many outcomes of the rows do not overlap; those of a minute count as one: markets move together."""
+        return len(np.unique(self.data.open_time[self.rows])) / self.rows_per_outcome
+
+    @cached_property
+    def fitted(self) -> Inputs:
+        """The features of ``rows``."""
+        return self.inputs.rows(self.rows)
+
     @cached_property
     def inputs(self) -> Inputs:
         """The features of all rows of ``data``."""

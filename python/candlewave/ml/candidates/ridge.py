@@ -44,6 +44,19 @@ class Ridge:
         files.write(folder / "ridge.json", self)
 
 
+def fit_ridge(training: Training) -> Ridge:
+    """Fit on the rows of a training."""
+    location, scale = training.once(fit_location), training.once(fit_scale)
+    return Ridge(location, scale, fit_spreads(training, training.once(scaled_residuals)))
+
+
+def scaled_residuals(training: Training) -> Floats:
+    """Return what the location leaves of the returns of a training's rows, by the scale."""
+    location, scale = training.once(fit_location), training.once(fit_scale)
+    left = training.data.labels[training.horizon][training.rows] - location.location(training.fitted, scale)
+    return left / scale.scale(training.fitted)
+
+
 class RidgeCandidate:
     """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""
 
@@ -51,10 +64,7 @@ class RidgeCandidate:
 
     def fit(self, training: Training) -> Ridge:
         """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""
-        location, scale = training.once(fit_location), training.once(fit_scale)
-        inputs = training.inputs.rows(training.rows)
-        left = training.data.labels[training.horizon][training.rows] - location.location(inputs, scale)
-        return Ridge(location, scale, fit_spreads(training, left / scale.scale(inputs)))
+        return training.once(fit_ridge)
 
     def load(self, folder: Path) -> Ridge:
         """See :class:`~candlewave.ml.candidates.protocol.Candidate`."""

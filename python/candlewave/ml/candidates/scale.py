@@ -77,12 +77,11 @@ class HarScale:
 
 def fit_scale(training: Training) -> HarScale:
     """Fit on the rows of a training."""
-    inputs, rows, horizon = training.inputs, training.rows, training.horizon
-    volatility = inputs.column(training.volatility)[rows]
-    names, terms = _terms(inputs.rows(rows), training.volatility)
+    inputs, horizon = training.fitted, training.horizon
+    names, terms = _terms(inputs, training.volatility)
     standard = fit_standard(terms)
-    x, markets = standard.apply(terms), inputs.markets[rows]
-    moves = _moves(training)[rows] / volatility
+    x, markets = standard.apply(terms), inputs.markets
+    moves = _moves(training)[training.rows] / inputs.column(training.volatility)
     pooled = _regression(x, moves, None, 0.0)
     coefficients = {"": tuple(pooled.tolist())}
     known = np.unique(markets).tolist()
@@ -167,7 +166,7 @@ def fit_spreads(training: Training, residuals: Floats) -> dict[str, tuple[float,
 
     A market's own are drawn to those of all by n/(n + 100) for n outcomes that do not overlap.
     """
-    markets = training.inputs.markets[training.rows]
+    markets = training.fitted.markets
     shrink = _SHRINK_OUTCOMES * training.rows_per_outcome
     pooled = np.quantile(residuals, OUTER)
     found = {"": (float(pooled[0]), float(pooled[1]))}

@@ -265,7 +265,7 @@ def train_once(
         until = market_now(conn, end)
         data, warnings = read_training_data(conn, config, train_settings, until, on_rows=on_rows)
     announcement = Announcement(bus, train_settings.model_name, reason)
-    announcement.begin(fits(config, train_settings, len(set(data.markets.tolist()))))
+    announcement.begin(fits(config, train_settings))
 
     def fitted() -> None:
         on_fit()
