@@ -22,56 +22,67 @@ WITH closed AS (
     FROM candles_1m_live AS l
     INNER JOIN closed_minutes AS c ON l.exchange = c.exchange AND l.open_time = c.minute
 ),
-following AS (
-    SELECT *, lead(open_time) OVER (PARTITION BY exchange, symbol ORDER BY open_time) AS next_open
+-- Each candle, and the minute after it once that is closed: only then is the candle carried on, up to the next one, so a
+-- market that trades every minute generates nothing.
+ends AS (
+    SELECT exchange, symbol, open_time AS minute, close, 1 AS is_candle
     FROM closed
+    UNION ALL
+    SELECT
+        l.exchange,
+        l.symbol,
+        l.open_time + INTERVAL '1 minute' AS minute,
+        NULL::double precision AS close,
+        0 AS is_candle
+    FROM closed AS l
+    INNER JOIN closed_minutes AS c ON l.exchange = c.exchange AND l.open_time + INTERVAL '1 minute' = c.minute
 ),
-minutes AS (
+following AS (
     SELECT
         *,
-        generate_series(
-            open_time,
-            least(next_open - INTERVAL '1 minute', open_time + INTERVAL '240 minutes'),
-            INTERVAL '1 minute'
-        ) AS minute
-    FROM following
+        lead(is_candle) OVER (PARTITION BY exchange, symbol ORDER BY minute, is_candle) AS next_is_candle,
+        lead(minute, 2) OVER (PARTITION BY exchange, symbol ORDER BY minute, is_candle) AS next_open
+    FROM ends
 ),
 -- The minutes that the last candle may be carried into wait here until they are closed.
-filled AS (
-    SELECT m.*
-    FROM minutes AS m
-    INNER JOIN closed_minutes AS c ON m.exchange = c.exchange AND m.minute = c.minute
+gaps AS (
+    SELECT
+        exchange,
+        symbol,
+        close,
+        generate_series(
+            minute + INTERVAL '1 minute',
+            least(next_open - INTERVAL '1 minute', minute + INTERVAL '240 minutes'),
+            INTERVAL '1 minute'
+        ) AS open_time
+    FROM following
+    WHERE is_candle = 1 AND next_is_candle = 0
 ),
 quiet AS (
     SELECT exchange, symbol, minute
     FROM clock_minutes
     WHERE heartbeats > 0
+),
+filled AS (
+    SELECT
+        exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume,
+        volume = 0 AS is_filled,
+        CASE WHEN is_loaded THEN 'loaded' ELSE 'traded' END AS feed_state,
+        CASE WHEN last_ingest_ts > closed_at THEN last_ingest_ts END AS amended_at
+    FROM closed
+    UNION ALL
+    SELECT
+        g.exchange, g.symbol, g.open_time, g.close AS open, g.close AS high, g.close AS low, g.close,
+        0 AS volume, 0 AS turnover, 0 AS trades, 0 AS buy_volume,
+        true AS is_filled,
+        CASE WHEN q.minute IS NOT NULL THEN 'quiet' ELSE 'no_feed' END AS feed_state,
+        NULL::timestamptz AS amended_at
+    FROM gaps AS g
+    INNER JOIN closed_minutes AS c ON g.exchange = c.exchange AND g.open_time = c.minute
+    LEFT JOIN quiet AS q ON g.exchange = q.exchange AND g.symbol = q.symbol AND g.open_time = q.minute
 )
 -- Minutes are already unique; DISTINCT ON lets RisingWave infer the three-column key.
-SELECT DISTINCT ON (f.exchange, f.symbol, f.minute)
-    f.exchange,
-    f.symbol,
-    f.minute AS open_time,
-    CASE WHEN f.minute = f.open_time THEN f.open ELSE f.close END AS open,
-    CASE WHEN f.minute = f.open_time THEN f.high ELSE f.close END AS high,
-    CASE WHEN f.minute = f.open_time THEN f.low ELSE f.close END AS low,
-    f.close AS close,
-    CASE WHEN f.minute = f.open_time THEN f.volume ELSE 0 END AS volume,
-    CASE WHEN f.minute = f.open_time THEN f.turnover ELSE 0 END AS turnover,
-    CASE WHEN f.minute = f.open_time THEN f.trades ELSE 0 END AS trades,
-    CASE WHEN f.minute = f.open_time THEN f.buy_volume ELSE 0 END AS buy_volume,
-    f.minute <> f.open_time OR f.volume = 0 AS is_filled,
-    CASE
-        WHEN f.minute = f.open_time AND f.is_loaded THEN 'loaded'
-        WHEN f.minute = f.open_time THEN 'traded'
-        WHEN q.minute IS NOT NULL THEN 'quiet'
-        ELSE 'no_feed'
-    END AS feed_state,
-    CASE
-        WHEN f.minute = f.open_time AND f.last_ingest_ts > f.closed_at
-            THEN f.last_ingest_ts
-    END AS amended_at
-FROM filled AS f
-LEFT JOIN quiet AS q
-    ON f.exchange = q.exchange AND f.symbol = q.symbol
-    AND CASE WHEN f.minute <> f.open_time THEN f.minute END = q.minute;
+SELECT DISTINCT ON (exchange, symbol, open_time)
+    exchange, symbol, open_time, open, high, low, close, volume, turnover, trades, buy_volume, is_filled, feed_state,
+    amended_at
+FROM filled;

@@ -318,7 +318,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def change_candles(root: Path, factor: str) -> None:
     """Give ``volume`` of the minute candles another expression, of the same value."""
     path = root / "sql" / "views" / "ohlc" / "candles_1m.sql.j2"
-    text, count = re.subn(r"THEN f\.volume(?: \* [\d.]+)? ELSE", f"THEN f.volume * {factor} ELSE", path.read_text())
+    volume = r" volume(?: \* [\d.]+ AS volume)?, turnover, trades, buy_volume, is_filled, feed_state"
+    new = f" volume * {factor} AS volume, turnover, trades, buy_volume, is_filled, feed_state"
+    text, count = re.subn(volume, new, path.read_text())
     assert count == 1
     path.write_text(text)
 

@@ -282,9 +282,9 @@ def _key(branch: Branch) -> frozenset[str] | None:
         if position == 0 or not relation.key <= matched:
             wanted |= {(alias, column) for column in relation.key - matched}
     outputs = {
-        (branch.source_of(output), output.name): named[output.sql(dialect="risingwave")]
+        (branch.source_of(column), column.name): named[output.sql(dialect="risingwave")]
         for output in branch.outputs
-        if isinstance(output, exp.Column)
+        if (column := _shifted_column(output)) is not None
     }
     if not wanted <= outputs.keys():
         return None
