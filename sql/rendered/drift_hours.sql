@@ -1,4 +1,6 @@
 -- drift_hours: how many inputs of each hour fell into each bucket of a feature's training distribution; bucket 0 is missing.
+--   All inputs of the hours in which a version forecast count for it, also those of other versions' forecasts: a vector is
+--   kept once per market and minute, not once per version.
 -- grain: one row per model version, exchange, symbol, feature, hour of feature_time with forecasts
 -- keys: model_version, exchange, symbol, feature, hour
 -- event time: hour
@@ -7,21 +9,29 @@
 --   rows: inputs of the hour
 --   others: inputs whose value fell into the bucket; bucket_0 is missing values
 -- footprint:
---   forecast_inputs by model_version: feature_time -> hour tumble 1 hour
---   feature_reference by model_version: all
+--   drift_references by exchange, symbol: hour -> hour [0, 0]
+--   prediction_inputs by exchange, symbol: feature_time -> hour tumble 1 hour
 -- readers: feature_drift
 CREATE MATERIALIZED VIEW drift_hours AS
-WITH valued AS (
+WITH inputs AS (
     SELECT
-        i.model_version,
-        i.exchange,
-        i.symbol,
+        exchange,
+        symbol,
+        date_bin(INTERVAL '1 hour', feature_time, '1970-01-01 00:00:00+00'::timestamptz) AS hour,
+        "values"
+    FROM prediction_inputs
+),
+valued AS (
+    SELECT
+        r.model_version,
+        r.exchange,
+        r.symbol,
         r.feature,
-        date_bin(INTERVAL '1 hour', i.feature_time, '1970-01-01 00:00:00+00'::timestamptz) AS hour,
+        r.hour,
         r.edges,
         (i."values" ->> r.feature)::double precision AS value
-    FROM forecast_inputs AS i
-    INNER JOIN feature_reference AS r ON i.model_version = r.model_version
+    FROM inputs AS i
+    INNER JOIN drift_references AS r ON i.exchange = r.exchange AND i.symbol = r.symbol AND i.hour = r.hour
 ),
 bucketed AS (
     SELECT

@@ -6,7 +6,7 @@
 -- columns:
 --   edges: nine inner edges of the ten buckets of the training's values
 --   shares: eleven shares of the training's rows: missing values, then the ten buckets
--- readers: drift_hours, feature_drift
+-- readers: drift_references, feature_drift
 CREATE TABLE feature_reference (
     model_version VARCHAR,
     feature VARCHAR,

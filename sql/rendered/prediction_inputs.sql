@@ -7,7 +7,7 @@
 --   feature_time: open time of the newest closed candle that the forecast knew
 --   feature_set: identity of the features and their meanings, feature_catalog.feature_set
 --   values: a feature's value by its name
--- readers: input_amendments, forecast_inputs, model-trainer
+-- readers: input_amendments, drift_hours, model-trainer
 CREATE TABLE prediction_inputs (
     exchange VARCHAR,
     symbol VARCHAR,

@@ -9,7 +9,7 @@
 --   q10, q50, q90: quantiles of the log return until target_time
 --   price_q10, price_q50, price_q90: the quantiles as prices
 --   reference_price: the close that the log return starts from
--- readers: newest_predictions, prediction_outcomes, forecast_inputs, prediction_documents, predictions-api
+-- readers: newest_predictions, prediction_outcomes, forecast_hours, prediction_documents, predictions-api
 CREATE TABLE predictions (
     exchange VARCHAR,
     symbol VARCHAR,

@@ -88,7 +88,7 @@ def test_all_layers_hold_something(conn: psycopg.Connection) -> None:
     Refresher(conn).run_until_idle()
     assert differences(conn) == []
     views = (
-        *("input_amendments", "amended_hours", "forecast_inputs", "drift_hours", "feature_drift"),
+        *("input_amendments", "amended_hours", "forecast_hours", "drift_references", "drift_hours", "feature_drift"),
         *("outcome_hours", "model_error"),
     )
     assert {view for view in views if not layers.state(conn, view)} == set()
