@@ -16,7 +16,7 @@ SELECT
     61 AS needs,
     'about -10 to 10' AS "range",
     'log return of the bar, in standard deviations of the last 60 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_1_lag_1_1m' AS name,
@@ -24,7 +24,7 @@ SELECT
     61 AS needs,
     'about -10 to 10' AS "range",
     'the same of the bar before' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_1_lag_2_1m' AS name,
@@ -32,7 +32,7 @@ SELECT
     61 AS needs,
     'about -10 to 10' AS "range",
     'the same of the bar before that' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_5_1m' AS name,
@@ -40,7 +40,7 @@ SELECT
     61 AS needs,
     'about -5 to 5' AS "range",
     'log return over 5 bars, in standard deviations of such a return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_15_1m' AS name,
@@ -48,7 +48,7 @@ SELECT
     61 AS needs,
     'about -5 to 5' AS "range",
     'log return over 15 bars, in standard deviations of such a return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_60_1m' AS name,
@@ -56,7 +56,7 @@ SELECT
     61 AS needs,
     'about -5 to 5' AS "range",
     'log return over 60 bars, in standard deviations of such a return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'volatility_60_1m' AS name,
@@ -64,7 +64,7 @@ SELECT
     61 AS needs,
     '0 and more' AS "range",
     'root mean square of the last 60 bars'' log returns: the scale of the next bar''s return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'natr_14_1m' AS name,
@@ -72,7 +72,7 @@ SELECT
     42 AS needs,
     '0 and more' AS "range",
     'average true range, percent of the close' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_zscore_60_1m' AS name,
@@ -80,7 +80,7 @@ SELECT
     61 AS needs,
     'about -8 to 8' AS "range",
     'log return less its mean, by its deviation' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_1_1m' AS name,
@@ -88,7 +88,7 @@ SELECT
     1 AS needs,
     '-23.03 to 0' AS "range",
     'logarithm of the variance of a bar''s log return, by the range of the bar, not below -23.03' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_3_1m' AS name,
@@ -96,7 +96,7 @@ SELECT
     3 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 3 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_4_1m' AS name,
@@ -104,7 +104,7 @@ SELECT
     4 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 4 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_5_1m' AS name,
@@ -112,7 +112,7 @@ SELECT
     5 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 5 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_15_1m' AS name,
@@ -120,7 +120,7 @@ SELECT
     15 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 15 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_24_1m' AS name,
@@ -128,7 +128,7 @@ SELECT
     24 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 24 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_60_1m' AS name,
@@ -136,7 +136,7 @@ SELECT
     60 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 60 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'rsi_14_1m' AS name,
@@ -144,7 +144,7 @@ SELECT
     42 AS needs,
     '0 to 100' AS "range",
     'relative strength index' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'stoch_rsi_k_1m' AS name,
@@ -152,7 +152,7 @@ SELECT
     59 AS needs,
     '0 to 100' AS "range",
     'where RSI stands in its own range' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'stochastic_k_1m' AS name,
@@ -160,7 +160,7 @@ SELECT
     16 AS needs,
     '0 to 100' AS "range",
     'where the close stands in the range of the last 14 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'stochastic_d_1m' AS name,
@@ -168,7 +168,7 @@ SELECT
     18 AS needs,
     '0 to 100' AS "range",
     'mean of 3 stochastic_k' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'cci_20_1m' AS name,
@@ -176,7 +176,7 @@ SELECT
     20 AS needs,
     'mostly -200 to 200' AS "range",
     'commodity channel index' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'macd_1m' AS name,
@@ -184,7 +184,7 @@ SELECT
     78 AS needs,
     'about -5 to 5' AS "range",
     'MACD, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'macd_hist_1m' AS name,
@@ -192,7 +192,7 @@ SELECT
     105 AS needs,
     'about -2 to 2' AS "range",
     'MACD less its signal, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'di_difference_14_1m' AS name,
@@ -200,7 +200,7 @@ SELECT
     42 AS needs,
     '-100 to 100' AS "range",
     '+DI less -DI' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'adx_14_1m' AS name,
@@ -208,7 +208,7 @@ SELECT
     84 AS needs,
     '0 to 100' AS "range",
     'strength of the trend, whatever its direction' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'bollinger_width_20_1m' AS name,
@@ -216,7 +216,7 @@ SELECT
     20 AS needs,
     '0 and more' AS "range",
     'width of the Bollinger band by its middle' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'bollinger_percent_b_20_1m' AS name,
@@ -224,7 +224,7 @@ SELECT
     20 AS needs,
     'mostly 0 to 1' AS "range",
     'where the close stands in the Bollinger band' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'keltner_position_1m' AS name,
@@ -232,7 +232,7 @@ SELECT
     60 AS needs,
     'mostly -1 to 1' AS "range",
     'close less the Keltner middle, by half the channel' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'donchian_position_20_1m' AS name,
@@ -240,7 +240,7 @@ SELECT
     20 AS needs,
     '0 to 1' AS "range",
     'where the close stands in the range of the last 20 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'vwap_gap_60_1m' AS name,
@@ -248,7 +248,7 @@ SELECT
     60 AS needs,
     'about -10 to 10' AS "range",
     'close less the volume-weighted average price, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'mfi_14_1m' AS name,
@@ -256,7 +256,7 @@ SELECT
     15 AS needs,
     '0 to 100' AS "range",
     'money flow index' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'cmf_20_1m' AS name,
@@ -264,7 +264,7 @@ SELECT
     20 AS needs,
     '-1 to 1' AS "range",
     'Chaikin''s money flow' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'order_flow_20_1m' AS name,
@@ -272,7 +272,7 @@ SELECT
     20 AS needs,
     '0 to 1' AS "range",
     'share of the volume that takers bought' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'order_flow_1_1m' AS name,
@@ -280,7 +280,7 @@ SELECT
     1 AS needs,
     '0 to 1' AS "range",
     'the same of this bar alone' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'body_1m' AS name,
@@ -288,7 +288,7 @@ SELECT
     1 AS needs,
     '-1 to 1' AS "range",
     'close less open, by the range of the bar' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'close_position_1m' AS name,
@@ -296,7 +296,7 @@ SELECT
     1 AS needs,
     '0 to 1' AS "range",
     'where the close stands in the range of the bar' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'range_1m' AS name,
@@ -304,7 +304,7 @@ SELECT
     42 AS needs,
     '0 and more' AS "range",
     'range of the bar, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'volume_ratio_20_1m' AS name,
@@ -312,7 +312,7 @@ SELECT
     20 AS needs,
     '0 to 20' AS "range",
     'volume by its mean of the last 20 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'trades_ratio_20_1m' AS name,
@@ -320,7 +320,7 @@ SELECT
     20 AS needs,
     '0 to 20' AS "range",
     'number of trades by its mean of the last 20 bars, 1 where history does not tell one of them' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'traded_share_20_1m' AS name,
@@ -328,7 +328,7 @@ SELECT
     20 AS needs,
     '0 to 1' AS "range",
     'share of the last 20 bars that had trades' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_12_gap_1m' AS name,
@@ -336,7 +336,7 @@ SELECT
     42 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 12 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_26_gap_1m' AS name,
@@ -344,7 +344,7 @@ SELECT
     78 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 26 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_50_gap_1m' AS name,
@@ -352,7 +352,7 @@ SELECT
     150 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 50 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_200_gap_1m' AS name,
@@ -360,7 +360,7 @@ SELECT
     600 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 200 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'imputed_1m' AS name,
@@ -368,7 +368,7 @@ SELECT
     1 AS needs,
     '0 to 1' AS "range",
     'share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_1_5m' AS name,
@@ -376,7 +376,7 @@ SELECT
     61 AS needs,
     'about -10 to 10' AS "range",
     'log return of the bar, in standard deviations of the last 60 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_5_5m' AS name,
@@ -384,7 +384,7 @@ SELECT
     61 AS needs,
     'about -5 to 5' AS "range",
     'log return over 5 bars, in standard deviations of such a return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'volatility_60_5m' AS name,
@@ -392,7 +392,7 @@ SELECT
     61 AS needs,
     '0 and more' AS "range",
     'root mean square of the last 60 bars'' log returns: the scale of the next bar''s return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'natr_14_5m' AS name,
@@ -400,7 +400,7 @@ SELECT
     42 AS needs,
     '0 and more' AS "range",
     'average true range, percent of the close' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_4_5m' AS name,
@@ -408,7 +408,7 @@ SELECT
     4 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 4 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_24_5m' AS name,
@@ -416,7 +416,7 @@ SELECT
     24 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 24 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'rsi_14_5m' AS name,
@@ -424,7 +424,7 @@ SELECT
     42 AS needs,
     '0 to 100' AS "range",
     'relative strength index' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'stochastic_k_5m' AS name,
@@ -432,7 +432,7 @@ SELECT
     16 AS needs,
     '0 to 100' AS "range",
     'where the close stands in the range of the last 14 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'macd_hist_5m' AS name,
@@ -440,7 +440,7 @@ SELECT
     105 AS needs,
     'about -2 to 2' AS "range",
     'MACD less its signal, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'bollinger_percent_b_20_5m' AS name,
@@ -448,7 +448,7 @@ SELECT
     20 AS needs,
     'mostly 0 to 1' AS "range",
     'where the close stands in the Bollinger band' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'order_flow_20_5m' AS name,
@@ -456,7 +456,7 @@ SELECT
     20 AS needs,
     '0 to 1' AS "range",
     'share of the volume that takers bought' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_12_gap_5m' AS name,
@@ -464,7 +464,7 @@ SELECT
     42 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 12 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_50_gap_5m' AS name,
@@ -472,7 +472,7 @@ SELECT
     150 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 50 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'imputed_5m' AS name,
@@ -480,7 +480,7 @@ SELECT
     1 AS needs,
     '0 to 1' AS "range",
     'share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_1_15m' AS name,
@@ -488,7 +488,7 @@ SELECT
     61 AS needs,
     'about -10 to 10' AS "range",
     'log return of the bar, in standard deviations of the last 60 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_5_15m' AS name,
@@ -496,7 +496,7 @@ SELECT
     61 AS needs,
     'about -5 to 5' AS "range",
     'log return over 5 bars, in standard deviations of such a return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'volatility_60_15m' AS name,
@@ -504,7 +504,7 @@ SELECT
     61 AS needs,
     '0 and more' AS "range",
     'root mean square of the last 60 bars'' log returns: the scale of the next bar''s return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'natr_14_15m' AS name,
@@ -512,7 +512,7 @@ SELECT
     42 AS needs,
     '0 and more' AS "range",
     'average true range, percent of the close' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_4_15m' AS name,
@@ -520,7 +520,7 @@ SELECT
     4 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 4 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_24_15m' AS name,
@@ -528,7 +528,7 @@ SELECT
     24 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 24 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'rsi_14_15m' AS name,
@@ -536,7 +536,7 @@ SELECT
     42 AS needs,
     '0 to 100' AS "range",
     'relative strength index' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'stochastic_k_15m' AS name,
@@ -544,7 +544,7 @@ SELECT
     16 AS needs,
     '0 to 100' AS "range",
     'where the close stands in the range of the last 14 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'macd_hist_15m' AS name,
@@ -552,7 +552,7 @@ SELECT
     105 AS needs,
     'about -2 to 2' AS "range",
     'MACD less its signal, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'bollinger_percent_b_20_15m' AS name,
@@ -560,7 +560,7 @@ SELECT
     20 AS needs,
     'mostly 0 to 1' AS "range",
     'where the close stands in the Bollinger band' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'order_flow_20_15m' AS name,
@@ -568,7 +568,7 @@ SELECT
     20 AS needs,
     '0 to 1' AS "range",
     'share of the volume that takers bought' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_12_gap_15m' AS name,
@@ -576,7 +576,7 @@ SELECT
     42 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 12 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_50_gap_15m' AS name,
@@ -584,7 +584,7 @@ SELECT
     150 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 50 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'imputed_15m' AS name,
@@ -592,7 +592,7 @@ SELECT
     1 AS needs,
     '0 to 1' AS "range",
     'share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_1_1h' AS name,
@@ -600,7 +600,7 @@ SELECT
     61 AS needs,
     'about -10 to 10' AS "range",
     'log return of the bar, in standard deviations of the last 60 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'return_5_1h' AS name,
@@ -608,7 +608,7 @@ SELECT
     61 AS needs,
     'about -5 to 5' AS "range",
     'log return over 5 bars, in standard deviations of such a return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'volatility_60_1h' AS name,
@@ -616,7 +616,7 @@ SELECT
     61 AS needs,
     '0 and more' AS "range",
     'root mean square of the last 60 bars'' log returns: the scale of the next bar''s return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'natr_14_1h' AS name,
@@ -624,7 +624,7 @@ SELECT
     42 AS needs,
     '0 and more' AS "range",
     'average true range, percent of the close' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_4_1h' AS name,
@@ -632,7 +632,7 @@ SELECT
     4 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 4 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'log_variance_24_1h' AS name,
@@ -640,7 +640,7 @@ SELECT
     24 AS needs,
     '-23.03 to 0' AS "range",
     'the same, mean of the variances of 24 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'rsi_14_1h' AS name,
@@ -648,7 +648,7 @@ SELECT
     42 AS needs,
     '0 to 100' AS "range",
     'relative strength index' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'stochastic_k_1h' AS name,
@@ -656,7 +656,7 @@ SELECT
     16 AS needs,
     '0 to 100' AS "range",
     'where the close stands in the range of the last 14 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'macd_hist_1h' AS name,
@@ -664,7 +664,7 @@ SELECT
     105 AS needs,
     'about -2 to 2' AS "range",
     'MACD less its signal, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'bollinger_percent_b_20_1h' AS name,
@@ -672,7 +672,7 @@ SELECT
     20 AS needs,
     'mostly 0 to 1' AS "range",
     'where the close stands in the Bollinger band' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'order_flow_20_1h' AS name,
@@ -680,7 +680,7 @@ SELECT
     20 AS needs,
     '0 to 1' AS "range",
     'share of the volume that takers bought' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_12_gap_1h' AS name,
@@ -688,7 +688,7 @@ SELECT
     42 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 12 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'ema_50_gap_1h' AS name,
@@ -696,7 +696,7 @@ SELECT
     150 AS needs,
     'about -20 to 20' AS "range",
     'close less its exponential average of 50 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'imputed_1h' AS name,
@@ -704,7 +704,7 @@ SELECT
     1 AS needs,
     '0 to 1' AS "range",
     'share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_return_1' AS name,
@@ -712,7 +712,7 @@ SELECT
     61 AS needs,
     'about -10 to 10' AS "range",
     'kraken BTC/USD in the same minute: log return of the bar, in standard deviations of the last 60 bars' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_return_1_lag_1' AS name,
@@ -720,7 +720,7 @@ SELECT
     61 AS needs,
     'about -10 to 10' AS "range",
     'kraken BTC/USD in the same minute: the same of the bar before' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_return_1_lag_2' AS name,
@@ -728,7 +728,7 @@ SELECT
     61 AS needs,
     'about -10 to 10' AS "range",
     'kraken BTC/USD in the same minute: the same of the bar before that' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_return_5' AS name,
@@ -736,7 +736,7 @@ SELECT
     61 AS needs,
     'about -5 to 5' AS "range",
     'kraken BTC/USD in the same minute: log return over 5 bars, in standard deviations of such a return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_return_15' AS name,
@@ -744,7 +744,7 @@ SELECT
     61 AS needs,
     'about -5 to 5' AS "range",
     'kraken BTC/USD in the same minute: log return over 15 bars, in standard deviations of such a return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_return_60' AS name,
@@ -752,7 +752,23 @@ SELECT
     61 AS needs,
     'about -5 to 5' AS "range",
     'kraken BTC/USD in the same minute: log return over 60 bars, in standard deviations of such a return' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
+UNION ALL
+SELECT
+    'peer_kraken_btc_usd_volatility_60' AS name,
+    NULL::varchar AS timeframe,
+    61 AS needs,
+    '0 and more' AS "range",
+    'kraken BTC/USD in the same minute: root mean square of the last 60 bars'' log returns: the scale of the next bar''s return' AS meaning,
+    'abe11ec864f7' AS feature_set
+UNION ALL
+SELECT
+    'peer_kraken_btc_usd_natr_14' AS name,
+    NULL::varchar AS timeframe,
+    42 AS needs,
+    '0 and more' AS "range",
+    'kraken BTC/USD in the same minute: average true range, percent of the close' AS meaning,
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_order_flow_20' AS name,
@@ -760,7 +776,7 @@ SELECT
     20 AS needs,
     '0 to 1' AS "range",
     'kraken BTC/USD in the same minute: share of the volume that takers bought' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_order_flow_1' AS name,
@@ -768,7 +784,7 @@ SELECT
     1 AS needs,
     '0 to 1' AS "range",
     'kraken BTC/USD in the same minute: the same of this bar alone' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_ema_12_gap' AS name,
@@ -776,7 +792,7 @@ SELECT
     42 AS needs,
     'about -20 to 20' AS "range",
     'kraken BTC/USD in the same minute: close less its exponential average of 12 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_ema_26_gap' AS name,
@@ -784,7 +800,7 @@ SELECT
     78 AS needs,
     'about -20 to 20' AS "range",
     'kraken BTC/USD in the same minute: close less its exponential average of 26 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_ema_50_gap' AS name,
@@ -792,7 +808,7 @@ SELECT
     150 AS needs,
     'about -20 to 20' AS "range",
     'kraken BTC/USD in the same minute: close less its exponential average of 50 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peer_kraken_btc_usd_ema_200_gap' AS name,
@@ -800,7 +816,7 @@ SELECT
     600 AS needs,
     'about -20 to 20' AS "range",
     'kraken BTC/USD in the same minute: close less its exponential average of 200 bars, in average true ranges' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'peers_missing' AS name,
@@ -808,7 +824,7 @@ SELECT
     0 AS needs,
     '0 to 1' AS "range",
     'share of the market''s peers whose bar of the minute is not there; 1 without peers' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'sentiment_1h' AS name,
@@ -816,7 +832,7 @@ SELECT
     0 AS needs,
     '-1 to 1' AS "range",
     'sentiment of the base asset with a half-life of 1 h, as known when the minute ended' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'news_volume_1h' AS name,
@@ -824,7 +840,7 @@ SELECT
     0 AS needs,
     '0 and more' AS "range",
     'logarithm of 1 + decayed number of articles, half-life 1 h' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'sentiment_6h' AS name,
@@ -832,7 +848,7 @@ SELECT
     0 AS needs,
     '-1 to 1' AS "range",
     'sentiment of the base asset with a half-life of 6 h, as known when the minute ended' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'news_volume_6h' AS name,
@@ -840,7 +856,7 @@ SELECT
     0 AS needs,
     '0 and more' AS "range",
     'logarithm of 1 + decayed number of articles, half-life 6 h' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'sentiment_24h' AS name,
@@ -848,7 +864,7 @@ SELECT
     0 AS needs,
     '-1 to 1' AS "range",
     'sentiment of the base asset with a half-life of 24 h, as known when the minute ended' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'news_volume_24h' AS name,
@@ -856,7 +872,7 @@ SELECT
     0 AS needs,
     '0 and more' AS "range",
     'logarithm of 1 + decayed number of articles, half-life 24 h' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'sentiment_dispersion_24h' AS name,
@@ -864,7 +880,7 @@ SELECT
     0 AS needs,
     '0 to 1' AS "range",
     'how much the scores disagree, half-life 24 h' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'no_news' AS name,
@@ -872,7 +888,7 @@ SELECT
     0 AS needs,
     '0 or 1' AS "range",
     'no news of the base asset is known for the last seven days: sentiment is 0 for want of news' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'day_sin' AS name,
@@ -880,7 +896,7 @@ SELECT
     0 AS needs,
     '-1 to 1' AS "range",
     'time of day, sine: 00:00 UTC is 0' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'day_cos' AS name,
@@ -888,7 +904,7 @@ SELECT
     0 AS needs,
     '-1 to 1' AS "range",
     'time of day, cosine' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'week_sin' AS name,
@@ -896,7 +912,7 @@ SELECT
     0 AS needs,
     '-1 to 1' AS "range",
     'time of the week, sine: Thursday 00:00 UTC, as 1970 began, is 0' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'week_cos' AS name,
@@ -904,7 +920,7 @@ SELECT
     0 AS needs,
     '-1 to 1' AS "range",
     'time of the week, cosine' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'hour_sin' AS name,
@@ -912,7 +928,7 @@ SELECT
     0 AS needs,
     '-1 to 1' AS "range",
     'minute of the hour, sine' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'hour_cos' AS name,
@@ -920,7 +936,7 @@ SELECT
     0 AS needs,
     '-1 to 1' AS "range",
     'minute of the hour, cosine' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'quarter_begins' AS name,
@@ -928,7 +944,7 @@ SELECT
     0 AS needs,
     '0 or 1' AS "range",
     'the next minute begins a quarter of an hour, when many programs trade' AS meaning,
-    '1bccfd05402f' AS feature_set
+    'abe11ec864f7' AS feature_set
 UNION ALL
 SELECT
     'hour_begins' AS name,
@@ -936,4 +952,4 @@ SELECT
     0 AS needs,
     '0 or 1' AS "range",
     'the next minute begins an hour' AS meaning,
-    '1bccfd05402f' AS feature_set;
+    'abe11ec864f7' AS feature_set;

@@ -138,6 +138,8 @@ SELECT
     p.peer_kraken_btc_usd_return_5,
     p.peer_kraken_btc_usd_return_15,
     p.peer_kraken_btc_usd_return_60,
+    p.peer_kraken_btc_usd_volatility_60,
+    p.peer_kraken_btc_usd_natr_14,
     p.peer_kraken_btc_usd_order_flow_20,
     p.peer_kraken_btc_usd_order_flow_1,
     p.peer_kraken_btc_usd_ema_12_gap,

@@ -116,6 +116,8 @@ WITH used AS (
         ("values" ->> 'peer_kraken_btc_usd_return_5')::double precision AS used_peer_kraken_btc_usd_return_5,
         ("values" ->> 'peer_kraken_btc_usd_return_15')::double precision AS used_peer_kraken_btc_usd_return_15,
         ("values" ->> 'peer_kraken_btc_usd_return_60')::double precision AS used_peer_kraken_btc_usd_return_60,
+        ("values" ->> 'peer_kraken_btc_usd_volatility_60')::double precision AS used_peer_kraken_btc_usd_volatility_60,
+        ("values" ->> 'peer_kraken_btc_usd_natr_14')::double precision AS used_peer_kraken_btc_usd_natr_14,
         ("values" ->> 'peer_kraken_btc_usd_order_flow_20')::double precision AS used_peer_kraken_btc_usd_order_flow_20,
         ("values" ->> 'peer_kraken_btc_usd_order_flow_1')::double precision AS used_peer_kraken_btc_usd_order_flow_1,
         ("values" ->> 'peer_kraken_btc_usd_ema_12_gap')::double precision AS used_peer_kraken_btc_usd_ema_12_gap,
@@ -139,7 +141,7 @@ WITH used AS (
         ("values" ->> 'quarter_begins')::double precision AS used_quarter_begins,
         ("values" ->> 'hour_begins')::double precision AS used_hour_begins
     FROM prediction_inputs
-    WHERE feature_set = '1bccfd05402f'
+    WHERE feature_set = 'abe11ec864f7'
 ),
 pairs AS (
     SELECT
@@ -237,6 +239,8 @@ pairs AS (
         u.used_peer_kraken_btc_usd_return_5,
         u.used_peer_kraken_btc_usd_return_15,
         u.used_peer_kraken_btc_usd_return_60,
+        u.used_peer_kraken_btc_usd_volatility_60,
+        u.used_peer_kraken_btc_usd_natr_14,
         u.used_peer_kraken_btc_usd_order_flow_20,
         u.used_peer_kraken_btc_usd_order_flow_1,
         u.used_peer_kraken_btc_usd_ema_12_gap,
@@ -740,6 +744,18 @@ changes AS (
             ELSE abs(peer_kraken_btc_usd_return_60 - used_peer_kraken_btc_usd_return_60) / greatest(1::double precision, abs(peer_kraken_btc_usd_return_60), abs(used_peer_kraken_btc_usd_return_60))
         END AS peer_kraken_btc_usd_return_60,
         CASE
+            WHEN peer_kraken_btc_usd_volatility_60 IS NULL AND used_peer_kraken_btc_usd_volatility_60 IS NULL THEN 0
+            WHEN used_peer_kraken_btc_usd_volatility_60 IS NULL THEN 0
+            WHEN peer_kraken_btc_usd_volatility_60 IS NULL OR used_peer_kraken_btc_usd_volatility_60 IS NULL THEN 1
+            ELSE abs(peer_kraken_btc_usd_volatility_60 - used_peer_kraken_btc_usd_volatility_60) / greatest(1::double precision, abs(peer_kraken_btc_usd_volatility_60), abs(used_peer_kraken_btc_usd_volatility_60))
+        END AS peer_kraken_btc_usd_volatility_60,
+        CASE
+            WHEN peer_kraken_btc_usd_natr_14 IS NULL AND used_peer_kraken_btc_usd_natr_14 IS NULL THEN 0
+            WHEN used_peer_kraken_btc_usd_natr_14 IS NULL THEN 0
+            WHEN peer_kraken_btc_usd_natr_14 IS NULL OR used_peer_kraken_btc_usd_natr_14 IS NULL THEN 1
+            ELSE abs(peer_kraken_btc_usd_natr_14 - used_peer_kraken_btc_usd_natr_14) / greatest(1::double precision, abs(peer_kraken_btc_usd_natr_14), abs(used_peer_kraken_btc_usd_natr_14))
+        END AS peer_kraken_btc_usd_natr_14,
+        CASE
             WHEN peer_kraken_btc_usd_order_flow_20 IS NULL AND used_peer_kraken_btc_usd_order_flow_20 IS NULL THEN 0
             WHEN used_peer_kraken_btc_usd_order_flow_20 IS NULL THEN 0
             WHEN peer_kraken_btc_usd_order_flow_20 IS NULL OR used_peer_kraken_btc_usd_order_flow_20 IS NULL THEN 1
@@ -955,6 +971,8 @@ counted AS (
         + CASE WHEN peer_kraken_btc_usd_return_5 > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN peer_kraken_btc_usd_return_15 > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN peer_kraken_btc_usd_return_60 > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN peer_kraken_btc_usd_volatility_60 > '1e-9'::double precision THEN 1 ELSE 0 END
+        + CASE WHEN peer_kraken_btc_usd_natr_14 > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN peer_kraken_btc_usd_order_flow_20 > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN peer_kraken_btc_usd_order_flow_1 > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN peer_kraken_btc_usd_ema_12_gap > '1e-9'::double precision THEN 1 ELSE 0 END
@@ -978,7 +996,7 @@ counted AS (
         + CASE WHEN quarter_begins > '1e-9'::double precision THEN 1 ELSE 0 END
         + CASE WHEN hour_begins > '1e-9'::double precision THEN 1 ELSE 0 END
             AS amended_features,
-        greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, log_variance_1_1m, log_variance_3_1m, log_variance_4_1m, log_variance_5_1m, log_variance_15_1m, log_variance_24_1m, log_variance_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, log_variance_4_5m, log_variance_24_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, log_variance_4_15m, log_variance_24_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, log_variance_4_1h, log_variance_24_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, peer_kraken_btc_usd_return_1, peer_kraken_btc_usd_return_1_lag_1, peer_kraken_btc_usd_return_1_lag_2, peer_kraken_btc_usd_return_5, peer_kraken_btc_usd_return_15, peer_kraken_btc_usd_return_60, peer_kraken_btc_usd_order_flow_20, peer_kraken_btc_usd_order_flow_1, peer_kraken_btc_usd_ema_12_gap, peer_kraken_btc_usd_ema_26_gap, peer_kraken_btc_usd_ema_50_gap, peer_kraken_btc_usd_ema_200_gap, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos, quarter_begins, hour_begins) AS largest_change
+        greatest(return_1_1m, return_1_lag_1_1m, return_1_lag_2_1m, return_5_1m, return_15_1m, return_60_1m, volatility_60_1m, natr_14_1m, return_zscore_60_1m, log_variance_1_1m, log_variance_3_1m, log_variance_4_1m, log_variance_5_1m, log_variance_15_1m, log_variance_24_1m, log_variance_60_1m, rsi_14_1m, stoch_rsi_k_1m, stochastic_k_1m, stochastic_d_1m, cci_20_1m, macd_1m, macd_hist_1m, di_difference_14_1m, adx_14_1m, bollinger_width_20_1m, bollinger_percent_b_20_1m, keltner_position_1m, donchian_position_20_1m, vwap_gap_60_1m, mfi_14_1m, cmf_20_1m, order_flow_20_1m, order_flow_1_1m, body_1m, close_position_1m, range_1m, volume_ratio_20_1m, trades_ratio_20_1m, traded_share_20_1m, ema_12_gap_1m, ema_26_gap_1m, ema_50_gap_1m, ema_200_gap_1m, imputed_1m, return_1_5m, return_5_5m, volatility_60_5m, natr_14_5m, log_variance_4_5m, log_variance_24_5m, rsi_14_5m, stochastic_k_5m, macd_hist_5m, bollinger_percent_b_20_5m, order_flow_20_5m, ema_12_gap_5m, ema_50_gap_5m, imputed_5m, return_1_15m, return_5_15m, volatility_60_15m, natr_14_15m, log_variance_4_15m, log_variance_24_15m, rsi_14_15m, stochastic_k_15m, macd_hist_15m, bollinger_percent_b_20_15m, order_flow_20_15m, ema_12_gap_15m, ema_50_gap_15m, imputed_15m, return_1_1h, return_5_1h, volatility_60_1h, natr_14_1h, log_variance_4_1h, log_variance_24_1h, rsi_14_1h, stochastic_k_1h, macd_hist_1h, bollinger_percent_b_20_1h, order_flow_20_1h, ema_12_gap_1h, ema_50_gap_1h, imputed_1h, peer_kraken_btc_usd_return_1, peer_kraken_btc_usd_return_1_lag_1, peer_kraken_btc_usd_return_1_lag_2, peer_kraken_btc_usd_return_5, peer_kraken_btc_usd_return_15, peer_kraken_btc_usd_return_60, peer_kraken_btc_usd_volatility_60, peer_kraken_btc_usd_natr_14, peer_kraken_btc_usd_order_flow_20, peer_kraken_btc_usd_order_flow_1, peer_kraken_btc_usd_ema_12_gap, peer_kraken_btc_usd_ema_26_gap, peer_kraken_btc_usd_ema_50_gap, peer_kraken_btc_usd_ema_200_gap, sentiment_1h, news_volume_1h, sentiment_6h, news_volume_6h, sentiment_24h, news_volume_24h, sentiment_dispersion_24h, no_news, day_sin, day_cos, week_sin, week_cos, hour_sin, hour_cos, quarter_begins, hour_begins) AS largest_change
     FROM changes
 )
 SELECT

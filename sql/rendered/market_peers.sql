@@ -26,6 +26,8 @@ SELECT
     CASE WHEN market IN ('kraken|ETH/USD', 'kraken|SOL/USD') THEN peer_kraken_btc_usd_return_5 END AS peer_kraken_btc_usd_return_5,
     CASE WHEN market IN ('kraken|ETH/USD', 'kraken|SOL/USD') THEN peer_kraken_btc_usd_return_15 END AS peer_kraken_btc_usd_return_15,
     CASE WHEN market IN ('kraken|ETH/USD', 'kraken|SOL/USD') THEN peer_kraken_btc_usd_return_60 END AS peer_kraken_btc_usd_return_60,
+    CASE WHEN market IN ('kraken|ETH/USD', 'kraken|SOL/USD') THEN peer_kraken_btc_usd_volatility_60 END AS peer_kraken_btc_usd_volatility_60,
+    CASE WHEN market IN ('kraken|ETH/USD', 'kraken|SOL/USD') THEN peer_kraken_btc_usd_natr_14 END AS peer_kraken_btc_usd_natr_14,
     CASE WHEN market IN ('kraken|ETH/USD', 'kraken|SOL/USD') THEN peer_kraken_btc_usd_order_flow_20 END AS peer_kraken_btc_usd_order_flow_20,
     CASE WHEN market IN ('kraken|ETH/USD', 'kraken|SOL/USD') THEN peer_kraken_btc_usd_order_flow_1 END AS peer_kraken_btc_usd_order_flow_1,
     CASE WHEN market IN ('kraken|ETH/USD', 'kraken|SOL/USD') THEN peer_kraken_btc_usd_ema_12_gap END AS peer_kraken_btc_usd_ema_12_gap,

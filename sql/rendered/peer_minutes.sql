@@ -25,6 +25,8 @@ SELECT
     max(CASE WHEN exchange = 'kraken' AND symbol = 'BTC/USD' THEN return_5 END) AS peer_kraken_btc_usd_return_5,
     max(CASE WHEN exchange = 'kraken' AND symbol = 'BTC/USD' THEN return_15 END) AS peer_kraken_btc_usd_return_15,
     max(CASE WHEN exchange = 'kraken' AND symbol = 'BTC/USD' THEN return_60 END) AS peer_kraken_btc_usd_return_60,
+    max(CASE WHEN exchange = 'kraken' AND symbol = 'BTC/USD' THEN volatility_60 END) AS peer_kraken_btc_usd_volatility_60,
+    max(CASE WHEN exchange = 'kraken' AND symbol = 'BTC/USD' THEN natr_14 END) AS peer_kraken_btc_usd_natr_14,
     max(CASE WHEN exchange = 'kraken' AND symbol = 'BTC/USD' THEN order_flow_20 END) AS peer_kraken_btc_usd_order_flow_20,
     max(CASE WHEN exchange = 'kraken' AND symbol = 'BTC/USD' THEN order_flow_1 END) AS peer_kraken_btc_usd_order_flow_1,
     max(CASE WHEN exchange = 'kraken' AND symbol = 'BTC/USD' THEN ema_12_gap END) AS peer_kraken_btc_usd_ema_12_gap,

@@ -70,7 +70,11 @@ def fit_calibration(
         own = markets == name
         outcomes = own.sum() / horizon
         weights[name] = outcomes / (outcomes + _SHRINK_OUTCOMES)
-        shares[name] = _drawn(_shares(raw[own], baseline[own], realised[own], outcomes), pooled, weights[name])
+        mine = _shares(raw[own], baseline[own], realised[own], outcomes)
+        drawn = _drawn(mine, pooled, weights[name])
+        # A median that loses on the market itself is not followed because it gains on others.
+        refuted = mine[0] == 0 and outcomes >= _MIN_OUTCOMES
+        shares[name] = (0.0, drawn[1]) if refuted else drawn
     ratios = _ratios(raw, baseline, realised, of_market(shares, markets))
     # The candidate's own spreads are of a longer time: of few outcomes these are believed.
     outcomes = len(realised) / horizon

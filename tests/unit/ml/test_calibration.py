@@ -76,3 +76,13 @@ def test_quantiles_never_cross() -> None:
     found = calibration.apply(forecasts(40 * location, scale), baseline, markets)
     assert (np.diff(found, axis=1) >= 0).all()
     np.testing.assert_array_equal(found[:, [0, 2]], baseline[:, [0, 2]])
+
+
+def test_a_median_that_loses_on_a_market_is_not_followed_there_because_it_gains_on_others() -> None:
+    location, scale, realised, baseline, markets = world()
+    wrong = markets == "x|B"
+    kept = np.sort(np.concatenate((np.flatnonzero(~wrong), np.flatnonzero(wrong)[:300])))
+    raw = forecasts(np.where(wrong, -location, location), scale)[kept]
+    found = fit_calibration(raw, baseline[kept], realised[kept], markets[kept], 1).by_market
+    assert found["x|A"][0] > 0.8
+    assert found["x|B"][0] == 0

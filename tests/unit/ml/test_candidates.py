@@ -100,6 +100,38 @@ def test_the_location_of_each_market_is_of_its_own_terms() -> None:
         assert sign * np.corrcoef(found[own], data.values[own, 1])[0, 1] > 0.95
 
 
+@pytest.mark.parametrize(
+    ("feature", "unit", "size"), [("return_1", "volatility_60", 0.001), ("ema_12_gap", "natr_14", 0.1)]
+)
+def test_what_a_price_lags_behind_a_peer_counts_whatever_unit_each_is_in(feature: str, unit: str, size: float) -> None:
+    """Both markets' features are in units of their own that wander; the return is what lies between the two prices."""
+    rng = np.random.default_rng(3)
+    data = planted(COUNT, 0.0, symbols=("A/USD",))
+    ours, theirs = rng.standard_normal((2, COUNT))
+    wandering = np.exp(np.cumsum(0.05 * rng.standard_normal((2, COUNT)), axis=1))
+    units = np.full((2, COUNT), 0.001) if unit == "volatility_60" else 0.1 * wandering[:1].repeat(2, axis=0)
+    units[1] = size * np.clip(wandering[1], 0.2, 5)
+    between = theirs * units[1] - ours * units[0]
+    between *= 0.001 / between.std()
+    values = {
+        DEFAULT_VOLATILITY: data.values[:, 0],
+        f"{feature}_1m": ours,
+        f"peer_x_a_usd_{feature}": theirs,
+        **({} if unit == "volatility_60" else {f"{unit}_1m": units[0]}),
+        f"peer_x_a_usd_{unit}": units[1],
+    }
+    noise = 0.001 * rng.standard_normal(COUNT)
+    data = replace(
+        data,
+        names=tuple(values),
+        values=np.stack(list(values.values()), axis=1).astype(np.float32),
+        labels={1: 0.5 * between + noise},
+    )
+    given = training(data)
+    found = fit_location(given).location(given.inputs, given.once(fit_scale))
+    assert np.corrcoef(found, between)[0, 1] > 0.97
+
+
 def test_trees_say_how_far_a_price_goes_as_far_as_there_is_data_to_learn_it_from() -> None:
     """A feature that is no term of the scale says the spread: of many outcomes trees find it, of few they may not."""
     data = planted(2 * COUNT, 0.0, horizons=(1, 60), noise_columns=1)

@@ -118,7 +118,9 @@ class FeatureCatalog:
         """Markets of which columns of ``peer_minutes`` are."""
         c = self.config.indicators
         lags = ("return_1", "return_1_lag_1", "return_1_lag_2", *(f"return_{bars}" for bars in RETURN_BARS))
-        wanted = {*lags, "order_flow_1", f"order_flow_{c.order_flow}", *(f"ema_{n}_gap" for n in c.ema)}
+        # Volatility and range are units: with them a difference of two markets' returns or gaps can be made.
+        units = (f"volatility_{c.realised_volatility}", f"natr_{c.atr}")
+        wanted = {*lags, "order_flow_1", f"order_flow_{c.order_flow}", *(f"ema_{n}_gap" for n in c.ema), *units}
         taken = [feature for feature in self.of_bars if feature.name in wanted]
         return tuple(
             Peer(market, name, tuple(targets), tuple((feature, f"{name}_{feature.name}") for feature in taken))
