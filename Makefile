@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 SOURCE ?= simulate
 FILE ?=
 SIZE ?=
+PORT ?=
 
 .PHONY: help setup tools wheel demo image mlflow docs docs-lock stack-up stack-doctor stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
 
@@ -38,15 +39,15 @@ tools: $(VENV)/.tools ## Add what tests and lints (the targets that need it do t
 wheel: setup ## Build dist/candlewave-*.whl, which works without this checkout; the same commit gives the same file
 	@$(BIN)/python -m hatchling build -t wheel -d dist
 
-demo: setup ## Live candles, forecasts and their errors in the browser; SOURCE=simulate|kraken|coinbase|binance|binanceus|bybit|file FILE=trades.csv.gz
-	@$(BIN)/candlewave demo --source $(SOURCE) $(if $(FILE),--file $(FILE))
+demo: setup ## Live candles, forecasts and their errors in the browser; SOURCE=simulate|kraken|coinbase|binance|binanceus|bybit|file FILE=trades.csv.gz PORT=8000
+	@$(BIN)/candlewave demo --source $(SOURCE) $(if $(FILE),--file $(FILE)) $(if $(PORT),--port $(PORT))
 
 image: ## Build the image candlewave:<version> with the times of the last commit (needs Docker; not tried yet)
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) docker buildx build --output type=docker,rewrite-timestamp=true \
 	  --tag candlewave:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
 
-mlflow: setup ## MLflow's page of the demo's trainings, at http://127.0.0.1:5000
-	@$(BIN)/candlewave mlflow
+mlflow: setup ## MLflow's page of the demo's trainings, at http://127.0.0.1:5000, or PORT=5001
+	@$(BIN)/candlewave mlflow $(if $(PORT),--port $(PORT))
 
 stack-up: ## The real stack on this machine (needs Docker); SIZE=full (16 GB) or small (8 GB: no Elasticsearch, no observability)
 	@compose/prepare.sh $(SIZE)

@@ -49,8 +49,8 @@ class Demo:
         answer.raise_for_status()
         return answer.json()
 
-    def wait(self, what: str, reached: Callable[[], bool]) -> None:
-        until = time.monotonic() + DEADLINE
+    def wait(self, what: str, reached: Callable[[], bool], patience: float = DEADLINE) -> None:
+        until = time.monotonic() + patience
         while time.monotonic() < until:
             assert self.process.poll() is None, f"the demo ended by itself:\n{self.said}"
             try:
@@ -59,7 +59,7 @@ class Demo:
             except httpx.HTTPError:
                 pass  # the API is not up yet; the deadline tells when it never comes
             time.sleep(0.2)
-        raise AssertionError(f"no {what} after {DEADLINE:.0f} s:\n{self.said}")
+        raise AssertionError(f"no {what} after {patience:.0f} s:\n{self.said}")
 
 
 def _hear_the_terminal() -> None:
@@ -67,15 +67,30 @@ def _hear_the_terminal() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@contextmanager
-def started(folder: Path, *options: str, small: bool = True, **environment: str) -> Iterator[Demo]:
-    """Start a demo; nothing of it is left in any case."""
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+    return port
+
+
+def make(target: str, *variables: str) -> list[str]:
+    """Return a target of make as a command, in this environment instead of one that it would install."""
+    ready = [option for mark in (".ready", ".tools") for option in ("-o", f"{sys.prefix}/{mark}")]
+    return ["make", "-C", str(project_root()), *ready, f"VENV={sys.prefix}", target, *variables]
+
+
+@contextmanager
+def started(
+    folder: Path, *options: str, small: bool = True, by_make: bool = False, **environment: str
+) -> Iterator[Demo]:
+    """Start a demo, by the program with options or by make with variables; nothing of it is left in any case."""
+    port = free_port()
     log = folder / "demo.log"
+    program = [sys.executable, "-m", "candlewave", "demo", *options, "--port", str(port)]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "candlewave", "demo", *options, "--port", str(port)],
+            make("demo", *options, f"PORT={port}") if by_make else program,
             env={**os.environ, **(SMALL if small else {}), "CANDLEWAVE_DATA_DIR": str(folder / "data"), **environment},
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -144,7 +159,7 @@ def test_old_trades_of_a_file_are_learnt_from_forecast_and_judged(data_dir: Path
     begin = datetime(2019, 5, 1, tzinfo=UTC)
     file = tmp_path / "old.csv.gz"
     write_trades(file, begin, 1.0)
-    with started(data_dir, "--source", "file", "--file", str(file)) as demo:
+    with started(data_dir, "SOURCE=file", f"FILE={file}", by_make=True) as demo:
         demo.wait("page", lambda: bool(demo.get("about")))
         [market] = [row for row in demo.get("symbols")["data"] if row["exchange"] == "replayed"]
         assert market["state"] == "history"
@@ -211,7 +226,7 @@ def test_a_real_market_is_forecast_within_minutes_from_an_empty_folder(data_dir:
             "CANDLEWAVE_NEWS_CONFIG": str(files("candlewave.services.sentiment") / "news-simulated.toml"),
         }
         begun = time.monotonic()
-        with started(data_dir, "--source", "kraken", small=False, **environment) as demo:
+        with started(data_dir, "SOURCE=kraken", small=False, by_make=True, **environment) as demo:
             demo.wait(
                 "forecasts of the live market", lambda: len(demo.get("predictions/latest?exchange=kraken")["data"]) == 4
             )
