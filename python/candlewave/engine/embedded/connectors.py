@@ -63,9 +63,9 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int,
     for partition, start, last in spans(conn, group, connector.topic, relation, limit):
         if only is not None and partition != only:
             continue
-        count, usable, changed = _move(conn, table, schema, relation, (partition, start, last))
-        if changed < usable and connector.topic == TRADES.name:
-            conflicts = _keep_conflicts(conn, table, schema, relation, (partition, start, last))
+        count, usable, changed, known = _move(conn, table, schema, relation, (partition, start, last))
+        if known and connector.topic == TRADES.name:
+            conflicts = _keep_conflicts(conn, table, schema, relation, (partition, known))
             changed += conflicts
             if conflicts:
                 _log.warning("ids used before by other trades", table=table.name, trades=conflicts, partition=partition)
@@ -122,26 +122,31 @@ def spans(conn: psycopg.Connection, group: str, topic: str, relation: str, limit
 
 def _move(
     conn: psycopg.Connection, table: StoredObject, schema: str, relation: str, span: tuple[int, int, int]
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, list[int] | None]:
     """Move one span of messages: all at once when every value is of its type, else value by value.
 
     Returns:
-        Messages read, messages with a usable key, rows added or changed.
+        Messages read, messages with a usable key, rows added or changed, and of a table where the first row of a key
+        wins the offsets of messages whose key was used before.
     """
     with conn.cursor(row_factory=tuple_row) as cursor:
         try:
             with conn.transaction():
                 cursor.execute(_query(_load(table, schema, relation, checked=False)), span)
-                return cursor.fetchone() or (0, 0, 0)
+                return cursor.fetchone() or (0, 0, 0, None)
         except psycopg.DataError:
             cursor.execute(_query(_load(table, schema, relation, checked=True)), span)
-            return cursor.fetchone() or (0, 0, 0)
+            return cursor.fetchone() or (0, 0, 0, None)
 
 
 def _keep_conflicts(
-    conn: psycopg.Connection, table: StoredObject, schema: str, relation: str, span: tuple[int, int, int]
+    conn: psycopg.Connection, table: StoredObject, schema: str, relation: str, known: tuple[int, list[int]]
 ) -> int:
-    """Keep the trades of a span whose id belongs to another trade, as conflicts or renumbered; return how many."""
+    """Keep those trades whose id belongs to another trade, as conflicts or renumbered; return how many.
+
+    Args:
+        known: partition and offsets of messages whose key was used before. Most are the same trade once more.
+    """
     names = [c.name for c in table.statement.columns]
     listed = ", ".join(f'"{name}"' for name in names)
     anew = f"d.kind = 'trade' AND k.kind = 'trade' AND greatest(d.ts - k.ts, k.ts - d.ts) >= {_RENUMBERED_AFTER}"
@@ -151,14 +156,16 @@ def _keep_conflicts(
     }
     values = ", ".join(replaced.get(name, f'd."{name}"') for name in names)
     query = (
-        f"{_decode(table, relation, checked=True)} INSERT INTO "
-        f'"{schema}"."{table.name}" ({listed}) SELECT {values} FROM decoded AS d JOIN "{schema}"."{table.name}" AS k'
-        " ON d.exchange = k.exchange AND d.symbol = k.symbol AND d.trade_id = k.trade_id"
+        f"{_decode(table, relation, _SOME, checked=True)} INSERT INTO "
+        f'"{schema}"."{table.name}" ({listed}) SELECT {values} FROM decoded AS d CROSS JOIN LATERAL ('
+        # One by one through the primary key: a join would read every trade there is, for a few messages.
+        f'SELECT * FROM "{schema}"."{table.name}" AS s WHERE s.exchange = d.exchange AND s.symbol = d.symbol'
+        " AND s.trade_id = d.trade_id OFFSET 0) AS k"
         " WHERE coalesce(d.kind, '') NOT IN ('heartbeat', 'conflict')"
         " AND (d.kind, d.ts, d.price, d.quantity, d.side) IS DISTINCT FROM (k.kind, k.ts, k.price, k.quantity, k.side)"
         ' ORDER BY d."_offset" ON CONFLICT DO NOTHING'
     )
-    return conn.execute(_query(query), span).rowcount
+    return conn.execute(_query(query), known).rowcount
 
 
 _RENUMBERED_AFTER = f"INTERVAL '{RENUMBERED_AFTER.total_seconds():.0f} seconds'"
@@ -176,8 +183,16 @@ _CONFLICT_ID = (
 """As :func:`candlewave.contracts.records.conflict` makes it, from what the engine can read of a message."""
 
 
-def _decode(table: StoredObject, relation: str, *, checked: bool) -> str:
-    """Return the beginning of a query in which ``decoded`` has a span's messages as rows, with their ``_offset``."""
+_SPAN = 'm."offset" BETWEEN %s AND %s'
+_SOME = 'm."offset" = ANY (%s)'
+
+
+def _decode(table: StoredObject, relation: str, which: str, *, checked: bool) -> str:
+    """Return the beginning of a query in which ``decoded`` has messages as rows, with their ``_offset``.
+
+    Args:
+        which: the condition on offsets; its parameters come after the partition.
+    """
     statement = table.statement
     included = {name: what for what, name in statement.includes.items()}
     columns = [c for c in statement.columns if c.name not in included]
@@ -190,7 +205,7 @@ def _decode(table: StoredObject, relation: str, *, checked: bool) -> str:
     return (
         f'WITH decoded AS MATERIALIZED (SELECT {", ".join(values)}, m."offset" AS _offset'
         f" FROM {relation} AS m, json_to_record({message})"
-        f' AS j({record}) WHERE m.partition = %s AND m."offset" BETWEEN %s AND %s)'
+        f" AS j({record}) WHERE m.partition = %s AND {which})"
     )
 
 
@@ -199,21 +214,32 @@ def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> 
     names = [c.name for c in statement.columns]
     listed = ", ".join(f'"{n}"' for n in names)
     key = statement.primary_key
+    by_key = ", ".join(f'"{k}"' for k in key)
     usable = " AND ".join(f'd."{k}" IS NOT NULL' for k in key) or "true"
+    known = "NULL::bigint[]"
+    returned = "1"
     if statement.append_only or not key or statement.on_conflict == "DO NOTHING":
         source = f'SELECT {listed} FROM decoded AS d WHERE {usable} ORDER BY "_offset"'
         conflict = "ON CONFLICT DO NOTHING"
+        if key:
+            # Asked for only when rows are missing: keys that the table has, and all but the first of a key in the span.
+            returned = by_key
+            known = (
+                f"CASE WHEN (SELECT count(*) FROM put) < count(*) FILTER (WHERE {usable}) THEN ("
+                f'SELECT array_agg(u."_offset") FROM (SELECT {by_key}, "_offset", row_number() OVER ('
+                f'PARTITION BY {by_key} ORDER BY "_offset") AS _n FROM decoded AS d WHERE {usable}) AS u'
+                f' LEFT JOIN put AS p USING ({by_key}) WHERE p."{key[0]}" IS NULL OR u._n > 1) END'
+            )
     else:
-        by_key = ", ".join(f'"{k}"' for k in key)
         source = (
             f'SELECT DISTINCT ON ({by_key}) {listed} FROM decoded AS d WHERE {usable} ORDER BY {by_key}, "_offset" DESC'
         )
         assign = ", ".join(f'"{n}" = excluded."{n}"' for n in names if n not in key)
         conflict = f"ON CONFLICT ({by_key}) " + (f"DO UPDATE SET {assign}" if assign else "DO NOTHING")
     return (
-        f"{_decode(table, relation, checked=checked)},"
-        f' put AS (INSERT INTO "{schema}"."{table.name}" ({listed}) {source} {conflict} RETURNING 1)'
-        f" SELECT count(*), count(*) FILTER (WHERE {usable}), (SELECT count(*) FROM put) FROM decoded AS d"
+        f"{_decode(table, relation, _SPAN, checked=checked)},"
+        f' put AS (INSERT INTO "{schema}"."{table.name}" ({listed}) {source} {conflict} RETURNING {returned})'
+        f" SELECT count(*), count(*) FILTER (WHERE {usable}), (SELECT count(*) FROM put), {known} FROM decoded AS d"
     )
 
 

@@ -16,6 +16,7 @@ from candlewave.contracts.topics import TOPICS
 from candlewave.core.config import load_config
 from candlewave.core.times import format_time
 from candlewave.engine.embedded import catalog
+from candlewave.engine.embedded.connectors import pump
 from candlewave.engine.embedded.refresh import Refresher
 from candlewave.sqlproject.render import render_objects
 
@@ -181,6 +182,26 @@ def test_a_market_that_counts_anew_loses_no_trade(conn: psycopg.Connection, bus:
     ]
     assert rows(conn, "SELECT ts, reason FROM trades_rejected") == [(soon.ts, "id used before")]
     assert rows(conn, "SELECT sum(trades)::int FROM candles_1m_live") == [(6,)]
+
+
+def test_of_a_trade_that_comes_twice_no_other_trade_is_read(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    conn.execute(
+        "INSERT INTO trades (exchange, symbol, trade_id, kind, seq, ts, price, quantity, ingest_ts)"
+        " SELECT 'x', 'A/B', n::text, 'trade', n, %s, 1, 1, %s FROM generate_series(1, 3000) AS n",
+        [AT, AT],
+    )
+    bus.publish("trades", [trade(trade_id=str(n), quantity="9") for n in (7, 8, 9)])
+    table = next(stored for stored in catalog.load(conn) if stored.name == "trades")
+    with conn.transaction():
+        # As in a refresh, and so that reading is counted from here.
+        conn.execute("ANALYZE trades; SET LOCAL candlewave.bulk = 'on'; SET LOCAL enable_nestloop = off")
+        before = rows(conn, _SCANNED)
+        assert pump(conn, table, "public", 100).rows == 3
+        assert rows(conn, _SCANNED) == before
+    assert rows(conn, "SELECT count(*)::int FROM trades WHERE kind = 'conflict'") == [(3,)]
+
+
+_SCANNED = "SELECT seq_scan, seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'trades'"
 
 
 def test_a_conflict_without_readable_values_is_kept_too(conn: psycopg.Connection, bus: PostgresBus) -> None:
