@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from candlewave.bus import metrics
 from candlewave.bus.messages import traced
@@ -65,8 +66,9 @@ FROM bus.partitions AS p
 WHERE p.topic = o.topic AND p.partition = o.partition
 """
 _COPY = """
-COPY {relation} (partition, "offset", append_ts, key, value, raw, headers) FROM STDIN
+COPY {relation} (partition, "offset", append_ts, key, value, raw, headers) FROM STDIN WITH (FORMAT binary)
 """
+_COPIED = ("int4", "int8", "timestamptz", "text", "text", "bytea", "jsonb")
 
 
 class PostgresBus(Closing):
@@ -293,6 +295,7 @@ class PostgresBus(Closing):
         fixed = self._clock() if self._clock else None
         statement = sql.SQL(_COPY).format(relation=topic.table)
         with conn.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(_COPIED)
             for partition, start, now in starts:
                 for row in _rows(partition, start, fixed or now, shares[partition]):
                     copy.write_row(row)
@@ -342,7 +345,7 @@ def _rows(partition: int, start: int, now: datetime, messages: Iterable[Message]
             message.key,
             text,
             value if text is None else None,
-            None if message.headers is None else msgspec.json.encode(message.headers).decode(),
+            None if message.headers is None else Jsonb(message.headers, dumps=msgspec.json.encode),
         )
 
 
