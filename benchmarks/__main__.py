@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.embedded import latency, plain_postgresql, throughput
 from benchmarks.report import Row
 
-NAMES = ("throughput", "latency", "late", "history", "prediction", "training", "skill", "api", "page")
+NAMES = ("throughput", "latency", "late", "history", "prediction", "reading", "training", "skill", "api", "page")
 
 
 def main() -> int:
@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--trades", type=int, default=1_000_000, help="trades of the throughput runs")
     parser.add_argument("--days", type=int, default=30, help="days of the latency, late, history and training runs")
     parser.add_argument("--long-days", type=int, default=365, help="days of the one market of the history run")
+    parser.add_argument("--markets", type=int, default=100, help="markets of the reading run")
     parser.add_argument("--minutes", type=int, default=200, help="live minutes of the prediction run")
     parser.add_argument("--visits", type=int, default=15, help="visits of the page, with an empty and a filled cache")
     parser.add_argument("--seconds", type=float, default=10.0, help="seconds of each load on the API")
@@ -50,6 +51,10 @@ def main() -> int:
         from benchmarks.prediction import prediction
 
         rows += prediction(options.minutes)
+    if "reading" in names:
+        from benchmarks.reading import reading
+
+        rows += reading(options.markets)
     if "training" in names:
         from benchmarks.training import training
 

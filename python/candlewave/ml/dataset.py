@@ -19,6 +19,7 @@ from candlewave.ml.forecaster import FeatureMatrix
 FeatureSource = Literal["features", "inputs"]
 
 _PAGE_ROWS = 5_000
+_NO_TIMES = np.array([], "datetime64[us]")
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -106,8 +107,9 @@ def read_dataset(
 ) -> Dataset:
     """Read every market's rows with ``begin`` ≤ open_time < ``end``.
 
-    Memory: the arrays (4 bytes a value) and one page of rows. Labels are as the engine knows them now, so the caller
-    leaves out those whose target lies after what it may know.
+    Memory: the arrays (4 bytes a value), once, and one page of rows: times are read first, so that each page goes where
+    it belongs. Labels are as the engine knows them now, so the caller leaves out those whose target lies after what it
+    may know.
 
     Args:
         conn: to the engine.
@@ -121,24 +123,41 @@ def read_dataset(
         psycopg.Error: the engine is down.
     """
     names = feature_names(conn)
-    parts = [
-        _market(conn, market, names, horizons, (begin, end), source, on_rows)
-        for market in _markets(conn, source, begin, end)
-    ]
-    if not parts:
-        parts = [_empty(names, horizons, source)]
+    span = (begin, end)
+    markets = _markets(conn, source, begin, end)
+    times, closes = (
+        zip(*(_keys(conn, market, span, source) for market in markets), strict=True) if markets else ((), ())
+    )
+    lengths = [len(of_market) for of_market in times]
+    of_row = np.repeat(np.arange(len(markets)), lengths)
+    order = np.lexsort((of_row, np.concatenate((_NO_TIMES, *times))))
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    values = np.full((len(order), len(names)), np.nan, np.float32)
+    labels = {horizon: np.full(len(order), np.nan) for horizon in horizons}
+    is_read = np.zeros(len(order), bool)
+    parts = np.split(places, np.cumsum(lengths)[:-1]) if markets else []
+    for market, open_time, place in zip(markets, times, parts, strict=True):
+        for found, page in _vectors(conn, market, names, span, source, open_time):
+            values[place[found]] = page
+            is_read[place[found]] = True
+            on_rows(len(page))
+        for horizon in horizons:
+            labels[horizon][place] = _labels(conn, market, horizon, span, open_time)
+    exchange, symbol = (np.array([market[n] for market in markets], dtype=object) for n in (0, 1))
     whole = Dataset(
-        np.concatenate([p.exchange for p in parts]),
-        np.concatenate([p.symbol for p in parts]),
-        np.concatenate([p.open_time for p in parts]),
-        np.concatenate([p.close for p in parts]),
+        exchange[of_row[order]],
+        symbol[of_row[order]],
+        np.concatenate((_NO_TIMES, *times))[order],
+        np.concatenate((np.empty(0), *closes))[order],
         names,
-        np.concatenate([p.values for p in parts]),
-        {h: np.concatenate([p.labels[h] for p in parts]) for h in horizons},
+        values,
+        labels,
         source,
         feature_set(conn),
     )
-    return whole.rows(np.lexsort((whole.symbol.astype(str), whole.exchange.astype(str), whole.open_time)))
+    # Rows that went while the others were read; a copy, so only if there are any.
+    return whole if is_read.all() else whole.rows(is_read)
 
 
 def known_labels(data: Dataset, now: datetime) -> Dataset:
@@ -161,58 +180,50 @@ def _markets(conn: psycopg.Connection, source: FeatureSource, begin: datetime, e
         relation=sql.Identifier(relation), time=sql.Identifier(time), begin=sql.Literal(begin), end=sql.Literal(end)
     )
     with conn.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(query).fetchall()
+        return sorted(cursor.execute(query).fetchall())
 
 
-def _market(
+def _keys(
+    conn: psycopg.Connection, market: tuple[str, str], span: tuple[datetime, datetime], source: FeatureSource
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    """Return the times of a market's rows, ascending, and the closes."""
+    times, closes = [_NO_TIMES], [np.empty(0)]
+    for page in _pages(conn, _QUERIES[source], market, span, vector=sql.SQL("")):
+        times.append(_times([row[0] for row in page]))
+        closes.append(np.array([row[1] for row in page], np.float64))
+    return np.concatenate(times), np.concatenate(closes)
+
+
+def _vectors(
     conn: psycopg.Connection,
     market: tuple[str, str],
     names: tuple[str, ...],
-    horizons: Sequence[int],
     span: tuple[datetime, datetime],
     source: FeatureSource,
-    on_rows: Callable[[int], None],
-) -> Dataset:
-    times: list[NDArray[np.datetime64]] = []
-    closes: list[NDArray[np.float64]] = []
-    values: list[NDArray[np.float32]] = []
-    columns = sql.SQL(", ").join(sql.Identifier("f", name) for name in names)
-    for page in _pages(conn, _FEATURES if source == "features" else _INPUTS, market, span, columns=columns):
-        times.append(_times([row[0] for row in page]))
-        closes.append(np.array([row[1] for row in page], np.float64))
-        if source == "features":
-            values.append(np.array([row[2:] for row in page], np.float64).astype(np.float32))
-        else:
-            vectors = [[row[2].get(name) for name in names] for row in page]
-            values.append(np.array(vectors, np.float64).astype(np.float32))
-        on_rows(len(page))
-    if not times:
-        return _empty(names, horizons, source)
-    open_time = np.concatenate(times)
-    return Dataset(
-        np.full(len(open_time), market[0], dtype=object),
-        np.full(len(open_time), market[1], dtype=object),
-        open_time,
-        np.concatenate(closes),
-        names,
-        np.concatenate(values),
-        {h: _labels(conn, market, h, span, open_time) for h in horizons},
-        source,
-    )
+    open_time: NDArray[np.datetime64],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield pages of vectors, each with the places of its rows among those of the market; new rows are left out."""
+    columns = [sql.Identifier("f", name) for name in names] if source == "features" else [sql.SQL('i."values"')]
+    vector = sql.SQL("").join(sql.SQL(", {}").format(column) for column in columns)
+    for page in _pages(conn, _QUERIES[source], market, span, vector=vector):
+        rows = [row[2:] if source == "features" else [row[2].get(name) for name in names] for row in page]
+        place, inside = _placed(open_time, _times([row[0] for row in page]))
+        yield place[inside], np.array(rows, np.float64).astype(np.float32)[inside]
 
 
 _FEATURES = sql.SQL(
-    "SELECT f.open_time, c.close, {columns} FROM features AS f JOIN candles AS c"
+    "SELECT f.open_time, c.close{vector} FROM features AS f JOIN candles AS c"
     " ON c.exchange = f.exchange AND c.symbol = f.symbol AND c.timeframe = '1m' AND c.open_time = f.open_time"
     " WHERE f.exchange = {exchange} AND f.symbol = {symbol} AND f.open_time >= {begin} AND f.open_time < {end}"
     " AND c.feed_state <> 'no_feed' ORDER BY f.open_time LIMIT {limit}"
 )
 _INPUTS = sql.SQL(
-    'SELECT i.feature_time, c.close, i."values" FROM prediction_inputs AS i JOIN candles AS c'
+    "SELECT i.feature_time, c.close{vector} FROM prediction_inputs AS i JOIN candles AS c"
     " ON c.exchange = i.exchange AND c.symbol = i.symbol AND c.timeframe = '1m' AND c.open_time = i.feature_time"
     " WHERE i.exchange = {exchange} AND i.symbol = {symbol} AND i.feature_time >= {begin} AND i.feature_time < {end}"
     " AND c.feed_state <> 'no_feed' ORDER BY i.feature_time LIMIT {limit}"
 )
+_QUERIES = {"features": _FEATURES, "inputs": _INPUTS}
 _LABELS = sql.SQL(
     "SELECT open_time, realised_return FROM labels WHERE exchange = {exchange} AND symbol = {symbol}"
     " AND horizon_minutes = {horizon} AND open_time >= {begin} AND open_time < {end}"
@@ -256,26 +267,19 @@ def _labels(
 ) -> NDArray[np.float64]:
     found = np.full(len(open_time), np.nan)
     for page in _pages(conn, _LABELS, market, span, horizon=sql.Literal(horizon)):
-        times = _times([row[0] for row in page])
-        place = np.searchsorted(open_time, times)
-        inside = place < len(open_time)
-        inside[inside] = open_time[place[inside]] == times[inside]
+        place, inside = _placed(open_time, _times([row[0] for row in page]))
         found[place[inside]] = np.array([row[1] for row in page], np.float64)[inside]
     return found
 
 
-def _empty(names: tuple[str, ...], horizons: Sequence[int], source: FeatureSource) -> Dataset:
-    text = np.array([], dtype=object)
-    return Dataset(
-        text,
-        text,
-        np.array([], "datetime64[us]"),
-        np.array([], np.float64),
-        names,
-        np.empty((0, len(names)), np.float32),
-        {h: np.array([], np.float64) for h in horizons},
-        source,
-    )
+def _placed(
+    open_time: NDArray[np.datetime64], times: NDArray[np.datetime64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the places of times among ascending ones, and which of them are there at all."""
+    place = np.searchsorted(open_time, times)
+    inside = place < len(open_time)
+    inside[inside] = open_time[place[inside]] == times[inside]
+    return place, inside
 
 
 def _times(moments: Sequence[datetime]) -> NDArray[np.datetime64]:

@@ -1,6 +1,7 @@
 """Reading training data: pages, markets, missing values, labels not known yet, vectors that forecasts used."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -73,6 +74,30 @@ def test_pages_lose_nothing_and_repeat_nothing(conn: psycopg.Connection, monkeyp
     assert paged.fingerprint() == whole.fingerprint()
     assert max(pages) == 4
     assert sum(pages) == len(whole) == 2 * COUNT - 1
+
+
+def test_rows_are_in_memory_once(conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"f{n}" for n in range(200)]
+    conn.execute("ALTER TABLE features " + ", ".join(f"ADD {name} float8 DEFAULT 1" for name in names))
+    begin = BEGIN + timedelta(days=1)
+    conn.execute(
+        "INSERT INTO features SELECT 'sim', market, at, at, at FROM unnest(ARRAY['C', 'D', 'E']) AS market,"
+        " generate_series(%s::timestamptz, %s, '1 minute') AS at",
+        [begin, begin + timedelta(days=1)],
+    )
+    conn.execute("INSERT INTO candles SELECT exchange, symbol, '1m', open_time, 1, 'traded' FROM features")
+    for relation in ("features", "candles"):
+        conn.execute(f"CREATE INDEX ON {relation} (exchange, symbol, open_time)")
+    monkeypatch.setattr(dataset, "_PAGE_ROWS", 100)
+    read_dataset(conn, (5,), BEGIN, BEGIN + MINUTE)  # what is loaded once
+    tracemalloc.start()
+    try:
+        data = read_dataset(conn, (5,), begin, begin + timedelta(days=1))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(data) == 3 * 1440
+    assert peak < 1.6 * data.values.nbytes  # with keys, times and a page of Python's numbers
 
 
 def test_rows_ascend_by_time_and_market_and_leave_out_minutes_without_feed(conn: psycopg.Connection) -> None:
