@@ -18,6 +18,7 @@ from candlewave.ml.dataset import Dataset
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
 from candlewave.ml.folds import Fold
 from candlewave.ml.judge import OutOfSample, Verdict, judge
+from candlewave.ml.online import follow
 from candlewave.ml.scores import Interval
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import chosen_by_then, walk
@@ -106,7 +107,8 @@ def forecasts(
             for horizon in HORIZONS:
                 parts[horizon].append(walked[horizon].candidates)
             bar.advance(1)
-    return chosen_by_then(parts)
+    found, chosen = chosen_by_then(parts)
+    return {horizon: follow(outcome).outcome for horizon, outcome in found.items()}, chosen
 
 
 def _rows(title: str, data: Dataset, journey: Journey, names: tuple[str, ...]) -> list[Row]:

@@ -20,7 +20,7 @@
 --   interval_units, interval_evidence, interval_evidence_squares: units whose interval is not the baseline's, and sums of its evidence against that
 -- footprint:
 --   prediction_outcomes by exchange, symbol: feature_time -> hour tumble 1 hour
--- readers: model_error, model-error-monitor
+-- readers: model_error, model-error-monitor, price-predictor
 CREATE MATERIALIZED VIEW outcome_hours AS
 WITH judged AS (
     SELECT

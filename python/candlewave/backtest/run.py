@@ -21,6 +21,7 @@ from candlewave.ml.feature_set import require_volatility, volatility_feature
 from candlewave.ml.folds import Fold, tested
 from candlewave.ml.judge import OutOfSample, judge_together
 from candlewave.ml.model import TooLittleDataError
+from candlewave.ml.online import follow
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import chosen_by_then, walk
 
@@ -126,7 +127,7 @@ def backtest(
             f" training between {steps.begin:%Y-%m-%d %H:%M} and {steps.end:%Y-%m-%d %H:%M} UTC"
         )
     chosen, _ = chosen_by_then(found.parts)
-    data = [chosen[horizon] for horizon in horizons]
+    data = [follow(chosen[horizon]).outcome for horizon in horizons]
     if not all(len(one.realised) for one in data):
         raise TooLittleDataError("the history ends before the first forecasts fall due: nothing can be judged")
     markets = sorted({str(name) for one in data for name in np.unique(one.symbol)})

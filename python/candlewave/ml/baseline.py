@@ -1,7 +1,8 @@
 """Forecasts without learning: what a model must beat before it may serve, and what serves until then."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from candlewave.contracts.records import BASELINE
 from candlewave.ml.feature_set import DEFAULT_VOLATILITY
-from candlewave.ml.forecaster import FeatureMatrix, Part, require_features
+from candlewave.ml.forecaster import FeatureMatrix, Part, Stretches, require_features
 
 DEFAULT_SPREAD = (-1.1, 1.1)
 """Outer quantiles of a return in units of volatility · √horizon.
@@ -87,6 +88,16 @@ class LastPriceBaseline:
         found[:, :, [0, 2]] = spread
         found *= np.asarray(volatility, np.float64)[:, None, None] * roots[None, :, None]
         return found
+
+    def stretched(self, stretches: Mapping[int, Stretches]) -> "LastPriceBaseline":
+        """Return the same with other widths, by horizon and market."""
+        spreads = {market: dict(own) for market, own in self.market_spreads.items()}
+        for horizon, logarithms in stretches.items():
+            for market, logarithm in logarithms.items():
+                own = spreads.setdefault(market, {})
+                low, high = own.get(horizon, self.spreads.get(horizon, DEFAULT_SPREAD))
+                own[horizon] = (low * math.exp(logarithm), high * math.exp(logarithm))
+        return replace(self, market_spreads=spreads)
 
 
 def fit_baseline(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from candlewave.ml.candidates.protocol import Floats
 from candlewave.ml.candidates.scale import OUTER, of_market
+from candlewave.ml.forecaster import Stretches
 from candlewave.ml.scores import interval_loss
 
 _SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -40,6 +41,14 @@ class Calibration:
     """
 
     by_market: Mapping[str, tuple[float, float, float, float]]
+
+    def stretched(self, stretches: Stretches) -> "Calibration":
+        """Return the same with other widths, by market."""
+        found = dict(self.by_market)
+        for market, logarithm in stretches.items():
+            point, width, low, high = found.get(market, found[""])
+            found[market] = (point, width, low * math.exp(logarithm), high * math.exp(logarithm))
+        return Calibration(found)
 
     def apply(self, raw: Floats, baseline: Floats, markets: NDArray[Any]) -> Floats:
         """Return (n, 3) quantiles, which never cross.

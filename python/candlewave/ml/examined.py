@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import Fold
 from candlewave.ml.judge import OutOfSample, Verdict
+from candlewave.ml.online import Followed
 from candlewave.ml.walk import Walked
 
 
@@ -17,7 +18,7 @@ class Examined:
         folds: of the walk.
         walked: per horizon.
         chosen: candidate per horizon.
-        outcomes: per horizon, the chosen candidate's out-of-sample forecasts.
+        followed: per horizon, the chosen candidate's out-of-sample forecasts as they would have been served.
         verdicts: on these.
         warnings: what is peculiar about the data.
     """
@@ -26,6 +27,11 @@ class Examined:
     folds: list[Fold]
     walked: dict[int, Walked]
     chosen: dict[int, str]
-    outcomes: list[OutOfSample]
+    followed: dict[int, Followed]
     verdicts: list[Verdict]
     warnings: list[str]
+
+    @property
+    def outcomes(self) -> list[OutOfSample]:
+        """Per horizon, the chosen candidate's out-of-sample forecasts."""
+        return [found.outcome for found in self.followed.values()]

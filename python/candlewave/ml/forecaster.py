@@ -17,6 +17,10 @@ Part = Literal["median", "interval"]
 """What of a model's forecast is served where its other part has not earned it."""
 
 
+Stretches = Mapping[str, float]
+"""By ``exchange|symbol``, the logarithm of what the width of an interval is multiplied with."""
+
+
 @dataclass(frozen=True)
 class FeatureMatrix:
     """n rows of the view ``features`` with the closes they were made from.

@@ -6,7 +6,7 @@ does. After its calibration a candidate is fitted again on all rows.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from candlewave.ml.candidates.parameters import BoostingParameters
 from candlewave.ml.candidates.protocol import ROWS_PER_OUTCOME, Fitted, Floats, Inputs, Training
 from candlewave.ml.dataset import Dataset
 from candlewave.ml.folds import trainable
-from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Part, require_features
+from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, Part, Stretches, require_features
 
 FORMAT = 3
 """Of the files that :meth:`QuantileModel.save` writes."""
@@ -52,6 +52,10 @@ class HorizonModel:
     candidate: str
     fitted: Fitted
     calibration: Calibration
+
+    def stretched(self, stretches: Stretches) -> "HorizonModel":
+        """Return the same with other widths, by market."""
+        return replace(self, calibration=self.calibration.stretched(stretches))
 
     def quantiles(self, inputs: Inputs, baseline: Floats) -> Floats:
         """Return (n, 3) log returns; NaN where the volatility is missing."""

@@ -25,6 +25,7 @@ from candlewave.ml.forecaster import FeatureMismatchError, Part, require_feature
 from candlewave.ml.judge import OutOfSample, Verdict, judge_together
 from candlewave.ml.messages import event_message, reference_messages, spread_messages
 from candlewave.ml.model import ModelFormatError, QuantileModel, TooLittleDataError, fit_horizon
+from candlewave.ml.online import follow
 from candlewave.ml.promote import Compared, Decision, against, decide
 from candlewave.ml.registry import CHALLENGER, CHAMPION, FEATURES_TAG, PREVIOUS, ModelVersion, Registry, RegistryError
 from candlewave.ml.settings import TrainSettings
@@ -121,8 +122,9 @@ def examine(
     names = settings.candidate_names
     walked = walk(data, horizons, folds, parameters, volatility_feature(config), candidates=names, on_fit=on_fit)
     chosen = {horizon: found.best for horizon, found in walked.items()}
-    outcomes = [walked[horizon].candidates[chosen[horizon]] for horizon in horizons]
-    return Examined(data, folds, walked, chosen, outcomes, judge_together(outcomes), list(warnings))
+    followed = {horizon: follow(walked[horizon].candidates[chosen[horizon]]) for horizon in horizons}
+    verdicts = judge_together([found.outcome for found in followed.values()])
+    return Examined(data, folds, walked, chosen, followed, verdicts, list(warnings))
 
 
 def fits(config: Config, settings: TrainSettings, *, final: bool = True) -> int:
@@ -139,7 +141,7 @@ def fit_final(
     *,
     on_fit: Callable[[], None] = lambda: None,
 ) -> QuantileModel:
-    """Fit the chosen candidates on all data."""
+    """Fit the chosen candidates on all data; their intervals begin as wide as those of the walk ended."""
     data, horizons = examined.data, tuple(config.predictions.horizons_minutes)
     volatility = volatility_feature(config)
     scale = data.values[:, data.names.index(volatility)]
@@ -153,7 +155,9 @@ def fit_final(
         markets=tuple(np.unique(data.markets).tolist()),
         baseline=baseline,
         models={
-            h: fit_horizon(data, h, baseline, parameters, (name,), on_fit=on_fit)[name]
+            h: fit_horizon(data, h, baseline, parameters, (name,), on_fit=on_fit)[name].stretched(
+                examined.followed[h].stretches
+            )
             for h, name in examined.chosen.items()
         },
     )
@@ -220,7 +224,8 @@ def train(
     )
     importance = _mean_importance(model)
     bus.publish(FEATURE_REFERENCE.name, reference_messages(version.version, data.names, data.values, importance))
-    bus.publish(BASELINE_SPREADS.name, spread_messages(version.version, model.baseline, end))
+    served = model.baseline.stretched({h: found.baseline_stretches for h, found in examined.followed.items()})
+    bus.publish(BASELINE_SPREADS.name, spread_messages(version.version, served, end))
     before = {alias: registry.metadata(alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)}
     decided_at = end if at is None else utc_now()
     became: ModelEventKind = "promoted" if decision.promoted else "rejected"
@@ -317,7 +322,8 @@ def _compare(
         usable = np.isfinite(answers).all(axis=1)
         kept = outcome.rows(np.flatnonzero(later)[usable])
         mine.append(replace(kept, quantiles=_served(kept.quantiles, kept, candidate.served, candidate.parts)))
-        quantiles = _served(answers[usable], kept, present.served_horizons, present.served_parts)
+        theirs_then = follow(replace(kept, quantiles=answers[usable])).outcome.quantiles
+        quantiles = _served(theirs_then, kept, present.served_horizons, present.served_parts)
         theirs.append(replace(kept, quantiles=quantiles))
     return against(mine, theirs)
 

@@ -20,7 +20,7 @@ from candlewave.ml.baseline import LastPriceBaseline, fit_baseline
 from candlewave.ml.candidates.catalog import SHIPPED
 from candlewave.ml.dataset import Dataset, known_labels
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError, artifact_root, open_registry
-from candlewave.ml.train import Trained, train
+from candlewave.ml.train import Trained, examine, train
 from candlewave.services.predictor.forecast import select
 from candlewave.services.predictor.reading import read_baseline
 
@@ -61,7 +61,7 @@ def test_the_first_that_beats_the_last_price_becomes_champion(
 def test_the_baseline_that_is_served_is_the_one_that_was_judged_against(
     registry: Registry, bus: PostgresBus, artifacts: str, database: str
 ) -> None:
-    """Candidates were judged on data whose spreads were published, and the predictor reads just these."""
+    """Published are the widths that the baseline had at the end of the walk, and the predictor reads just these."""
     data = planted(MINUTES, 0.5)
     run(registry, bus, artifacts, data)
     model = registry.load(CHAMPION)
@@ -85,11 +85,14 @@ def test_the_baseline_that_is_served_is_the_one_that_was_judged_against(
     fitted = fit_baseline((1, 5), data.values[:, 0], data.labels, markets=data.markets)
     assert data.names[0] == default.volatility
     assert served.model_version == "training-1"
-    assert (served.spreads, served.market_spreads) == (fitted.spreads, fitted.market_spreads)
+    followed = examine(data, CONFIG, SETTINGS, SETTINGS.boosting).followed
+    expected = fitted.stretched({horizon: found.baseline_stretches for horizon, found in followed.items()})
+    assert (served.spreads, served.market_spreads) == (expected.spreads, expected.market_spreads)
+    assert served.market_spreads != fitted.market_spreads
     assert (model.baseline.spreads, model.baseline.market_spreads) == (fitted.spreads, fitted.market_spreads)
     np.testing.assert_array_equal(
         served.predict(select(data.matrix(), default.feature_names)),
-        fitted.quantiles(data.values[:, 0].astype(np.float64), data.markets),
+        expected.quantiles(data.values[:, 0].astype(np.float64), data.markets),
     )
 
 

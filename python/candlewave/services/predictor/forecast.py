@@ -10,12 +10,22 @@ from numpy.typing import NDArray
 from candlewave.contracts.records import Role
 from candlewave.core.times import MINUTE
 from candlewave.ml.feature_set import NoFeaturesError
-from candlewave.ml.forecaster import QUANTILES, FeatureMatrix, FeatureMismatchError, Forecaster, served_quantiles
+from candlewave.ml.forecaster import (
+    QUANTILES,
+    FeatureMatrix,
+    FeatureMismatchError,
+    Forecaster,
+    Stretches,
+    served_quantiles,
+)
+from candlewave.ml.online import stretched
 from candlewave.services.predictor import metrics
-from candlewave.services.predictor.models import Models, roles
+from candlewave.services.predictor.models import Models, ModelStretches, roles
 from candlewave.telemetry import get_logger
 
 _log = get_logger(__name__)
+
+NO_STRETCHES: ModelStretches = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +56,27 @@ class Forecasting:
         self._horizons = tuple(horizons)
         self._said: dict[tuple[str, str], str] = {}
 
-    def forecast(self, models: Models, matrix: FeatureMatrix, feature_set: str = "") -> list[Forecast]:
+    def forecast(
+        self,
+        models: Models,
+        matrix: FeatureMatrix,
+        feature_set: str = "",
+        stretches: ModelStretches = NO_STRETCHES,
+    ) -> list[Forecast]:
         """Return the forecasts of all models, market by market in time; the baseline's are the last of each candle.
 
         A candle may be without any: the baseline has none until its market has a volatility. A model that was trained
         on other features, fails, or returns NaN, is left out with a warning and counted;
         users then get the baseline. ``feature_set`` says what the features mean: a model of another set is left out
-        even if all names are the same.
+        even if all names are the same. ``stretches`` says how much wider intervals are than their
+        model says.
 
         Raises:
             Exception: any error of the baseline.
         """
         by_row: list[list[Forecast]] = [[] for _ in range(len(matrix))]
         reference = self._ask(models.baseline, matrix, is_last_resort=True)
+        reference = _followed(models.baseline, reference, matrix, stretches)
         times = [moment.replace(tzinfo=UTC) for moment in matrix.open_time.astype("datetime64[us]").tolist()]
         for model, wanted in roles(models, self._horizons):
             if not wanted:
@@ -68,7 +86,9 @@ class Forecasting:
                 text = f"it was trained on the set of features {trained_on}, now there is {feature_set}"
                 self._fall_back((model.model_name, model.model_version), "feature_mismatch", text)
                 continue
-            quantiles = reference if model is models.baseline else self._ask(model, matrix, is_last_resort=False)
+            quantiles = reference
+            if model is not models.baseline:
+                quantiles = _followed(model, self._ask(model, matrix, is_last_resort=False), matrix, stretches)
             if quantiles is None or reference is None:
                 continue
             if model is models.champion:
@@ -110,6 +130,23 @@ class Forecasting:
         if self._said.get(identity) != reason:
             self._said[identity] = reason
             _log.warning("model cannot be used, the baseline serves", model=" ".join(identity), why=reason, error=text)
+
+
+def _followed(
+    model: Forecaster,
+    quantiles: NDArray[np.float64] | None,
+    matrix: FeatureMatrix,
+    stretches: ModelStretches,
+) -> NDArray[np.float64] | None:
+    """Return a model's answers with intervals that follow what came of its earlier ones."""
+    by_horizon = stretches.get((model.model_name, model.model_version))
+    if quantiles is None or not by_horizon:
+        return quantiles
+    nothing: Stretches = {}
+    logarithms = np.array(
+        [[by_horizon.get(h, nothing).get(m, 0.0) for h in model.horizons_minutes] for m in matrix.markets]
+    )
+    return stretched(quantiles, logarithms)
 
 
 def _as_served(

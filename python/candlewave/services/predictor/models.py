@@ -10,12 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from candlewave.contracts.records import Role
-from candlewave.ml.forecaster import Forecaster, Part
+from candlewave.ml.forecaster import Forecaster, Part, Stretches
 from candlewave.services.predictor import metrics
 from candlewave.telemetry import get_logger
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
+
+Identity = tuple[str, str]
+"""Name and version of a model."""
+
+ModelStretches = Mapping[Identity, Mapping[int, Stretches]]
+"""How much wider intervals are than a model says, by its horizons."""
 
 _Wanted = tuple[str, tuple[int, ...], dict[int, Part]]
 """What an alias asks for: a version, the horizons it serves, and those of which it serves a part."""
@@ -61,6 +67,11 @@ class Models:
     champion: Forecaster | None = None
     challenger: Forecaster | None = None
     feature_sets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identities(self) -> list[Identity]:
+        """Names and versions of those that there are."""
+        return [_identity(model) for model in (self.baseline, self.champion, self.challenger) if model is not None]
 
 
 class ModelWatch:
@@ -178,7 +189,7 @@ class ModelWatch:
         self._exported = now
 
 
-def _identity(model: Forecaster) -> tuple[str, str]:
+def _identity(model: Forecaster) -> Identity:
     return model.model_name, model.model_version
 
 

@@ -14,10 +14,10 @@ from candlewave.core.times import MINUTE, utc_now
 from candlewave.engine.clocks import due_candles
 from candlewave.ml.feature_set import feature_names, feature_set
 from candlewave.services.predictor import metrics
-from candlewave.services.predictor.forecast import Forecast, Forecasting
+from candlewave.services.predictor.forecast import NO_STRETCHES, Forecast, Forecasting
 from candlewave.services.predictor.messages import input_messages, prediction_messages
 from candlewave.services.predictor.models import Models
-from candlewave.services.predictor.reading import last_forecasts, read_features
+from candlewave.services.predictor.reading import last_forecasts, read_features, read_stretches
 from candlewave.services.predictor.schedule import DueTasks, ForecastSchedule, Task, batches
 from candlewave.telemetry import get_logger, tracing
 
@@ -82,6 +82,7 @@ class Predictor:
         self._clock = clock
         self._names: tuple[str, ...] = ()
         self._feature_set = ""
+        self._stretches = NO_STRETCHES
         self._names_read = float("-inf")
         self._seen: dict[Market, datetime] = {}
         self._tried = 0.0
@@ -129,7 +130,9 @@ class Predictor:
                     for task in rows.usable:
                         tracing.record("close", task, task.open_time + MINUTE, self._clock())
                     with tracing.minutes("forecast", rows.usable) as headers:
-                        made = self._forecasting.forecast(self._models(), rows.matrix, self._feature_set)
+                        made = self._forecasting.forecast(
+                            self._models(), rows.matrix, self._feature_set, self._stretches
+                        )
                         made_at = self._clock()
                         inputs = input_messages(rows.matrix, self._feature_set, made_at, headers)
                         self._bus.publish(PREDICTION_INPUTS.name, inputs)
@@ -159,10 +162,11 @@ class Predictor:
         done.forecasts += made
 
     def _feature_names(self, conn: psycopg.Connection) -> tuple[str, ...]:
-        """Return the view's features; a migration may change them, and a training the baseline, at any time."""
+        """Return the view's features; now and then look for new ones, a new baseline, and what came of forecasts."""
         if time.monotonic() - self._names_read >= _NAMES_SECONDS:
             self._follow_baseline(conn)
             self._names, self._feature_set = feature_names(conn), feature_set(conn)
+            self._stretches = read_stretches(conn, self._models().identities)
             self._names_read = time.monotonic()
         return self._names
 

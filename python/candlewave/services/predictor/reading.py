@@ -12,9 +12,11 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from candlewave.core.markets import Market
+from candlewave.core.markets import Market, market_key
 from candlewave.ml.baseline import LastPriceBaseline
 from candlewave.ml.forecaster import FeatureMatrix
+from candlewave.ml.online import stretch
+from candlewave.services.predictor.models import Identity, ModelStretches
 from candlewave.services.predictor.schedule import Task
 
 _LAST: LiteralString = (
@@ -72,6 +74,24 @@ def read_baseline(conn: psycopg.Connection, baseline: LastPriceBaseline) -> Last
             if pooled.keys() >= set(baseline.horizons_minutes):
                 return replace(baseline, spreads=pooled, market_spreads=by_market, model_version=version)
     return baseline
+
+
+def read_stretches(conn: psycopg.Connection, models: Sequence[Identity]) -> ModelStretches:
+    """Return how far intervals are stretched by what came of the models' forecasts: :mod:`candlewave.ml.online`."""
+    chosen = sql.SQL(" OR ").join(
+        sql.SQL("(model_name = {} AND model_version = {})").format(*map(sql.Literal, model)) for model in models
+    )
+    query = sql.SQL(
+        "SELECT exchange, symbol, horizon_minutes, model_name, model_version, sum(forecasts)::double precision,"
+        " sum(covered)::double precision FROM outcome_hours WHERE {}"
+        " GROUP BY exchange, symbol, horizon_minutes, model_name, model_version"
+    ).format(chosen)
+    found: dict[Identity, dict[int, dict[str, float]]] = {}
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        for exchange, symbol, horizon, name, version, forecasts, inside in cursor.execute(query):
+            markets = found.setdefault((name, version), {}).setdefault(horizon, {})
+            markets[market_key(exchange, symbol)] = stretch(forecasts, inside)
+    return found
 
 
 def newest_spreads(conn: psycopg.Connection) -> datetime | None:

@@ -40,6 +40,10 @@ CREATE TABLE baseline_spreads (
     baseline_version text, exchange text, symbol text, horizon_minutes int, volatility text, low float8, high float8,
     trained_until timestamptz
 );
+CREATE TABLE outcome_hours (
+    exchange text, symbol text, horizon_minutes int, model_name text, model_version text, hour timestamptz,
+    forecasts bigint, covered bigint
+);
 """
 
 

@@ -113,6 +113,19 @@ def test_a_closed_minute_is_forecast_once_for_every_market_horizon_and_model(
     assert published("champion") - before == 2
 
 
+def test_what_came_of_earlier_forecasts_stretches_the_next_ones_also_after_a_restart(
+    conn: psycopg.Connection, views: Views, bus: PostgresBus
+) -> None:
+    """Of sixty outcomes of the champion's hour in Ether none lay inside: e^0.08 as wide."""
+    conn.execute("INSERT INTO outcome_hours VALUES ('kraken', 'ETH/USD', 5, 'candlewave', '7', '2026-05-04', 60, 0)")
+    views.close_minute(NOON)
+    make(bus, Clock()).cycle(conn)
+    widths = {(r["symbol"], r["horizon_minutes"], r["role"]): r["q90"] - r["q50"] for r in views.take("predictions")}
+    plain = widths["BTC/USD", 5, "champion"]
+    assert widths["ETH/USD", 5, "champion"] == pytest.approx(plain * np.exp(0.08))
+    assert widths["ETH/USD", 5, "baseline"] == pytest.approx(widths["BTC/USD", 5, "baseline"])
+
+
 def test_keys_of_messages_are_the_markets(conn: psycopg.Connection, views: Views, bus: PostgresBus) -> None:
     views.close_minute(NOON)
     make(bus, Clock()).cycle(conn)

@@ -1,7 +1,7 @@
 """One call per model gives all forecasts; a model that fails leaves the others untouched."""
 
 from datetime import UTC, datetime, timedelta
-from math import exp
+from math import exp, log
 
 import numpy as np
 import pytest
@@ -52,6 +52,31 @@ def test_every_market_horizon_and_model_from_one_call_each() -> None:
     assert five.quantiles == pytest.approx((0.0, 0.01, 0.02))
     assert five.prices == pytest.approx((200.0, 200 * exp(0.01), 200 * exp(0.02)))
     assert five.reference_price == 200.0
+
+
+def test_each_models_intervals_are_stretched_by_what_came_of_its_own_in_each_market() -> None:
+    champion = FakeForecaster(
+        "7",
+        served_horizons=(5,),
+        served_parts={5: "median"},
+        answer=lambda m: np.tile([-0.02, 0.01, 0.04], (len(m), 2, 1)),
+    )
+    baseline = FakeForecaster(
+        model_name="baseline",
+        model_version="b1",
+        feature_names=("b",),
+        answer=lambda m: np.tile([-0.01, 0.0, 0.01], (len(m), 2, 1)),
+    )
+    doubled = {"kraken|S0/USD": log(2)}
+    stretches = {(champion.model_name, "7"): {1: doubled}, ("baseline", "b1"): {5: doubled}, ("baseline", "b0"): {}}
+    made = Forecasting((1, 5)).forecast(Models(baseline, champion), matrix(2), "", stretches)
+    found = {(f.symbol[:2], f.model_version, f.horizon_minutes): pytest.approx(f.quantiles) for f in made}
+    assert found["S0", "7", 1] == (-0.05, 0.01, 0.07)
+    assert found["S0", "b1", 5] == (-0.02, 0.0, 0.02)
+    assert found["S0", "7", 5] == (-0.02, 0.01, 0.02), "its median in the baseline's interval"
+    for place, expected in (("7", 1), (-0.02, 0.01, 0.04)), (("b1", 5), (-0.01, 0.0, 0.01)):
+        assert found["S1", *place] == expected
+    assert found["S0", "b1", 1] == (-0.01, 0.0, 0.01)
 
 
 @pytest.mark.parametrize(
