@@ -18,7 +18,7 @@
 -- footprint:
 --   predictions by exchange, symbol: feature_time -> feature_time [0, 0]
 --   candles by exchange, symbol: open_time -> feature_time [-60 minutes, 0]
--- readers: outcome_hours, amended_hours, prediction_error_documents, model-error-monitor, predictions-api, people
+-- readers: outcome_hours, challenger_hours, amended_hours, prediction_error_documents, model-error-monitor, predictions-api, people
 CREATE MATERIALIZED VIEW prediction_outcomes AS
 WITH targets AS (
     SELECT exchange, symbol, open_time, close

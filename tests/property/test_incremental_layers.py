@@ -89,7 +89,7 @@ def test_all_layers_hold_something(conn: psycopg.Connection) -> None:
     assert differences(conn) == []
     views = (
         *("input_amendments", "amended_hours", "forecast_hours", "drift_references", "drift_hours", "feature_drift"),
-        *("outcome_hours", "model_error"),
+        *("outcome_hours", "challenger_hours", "model_error"),
     )
     assert {view for view in views if not layers.state(conn, view)} == set()
     assert {row["inputs_amended"] for row in layers.state(conn, "input_amendments").values()} == {False, True}
