@@ -18,6 +18,9 @@ Not a whole day: of the day between two daily trainings, outcomes of the last mi
 """
 
 
+_MARGIN = 0.01
+"""Share of the loss that a refreshed champion may be worse by; the gates see to it that it has skill."""
+
 _COVERAGE, _LOW, _HIGH = 0.8, 0.78, 0.82
 """What an 80 % interval should hold, and may."""
 
@@ -65,6 +68,11 @@ class Compared:
         return any(found.low > 0 for found in known) and not any(found.high < 0 for found in known)
 
     @property
+    def is_not_worse(self) -> bool:
+        """Whether neither of the two is worse by more than the margin, at 95 %."""
+        return all(found.low > -_MARGIN for found in (self.point, self.interval) if found is not None)
+
+    @property
     def text(self) -> str:
         """The figures in words."""
         named = (("median", self.point), ("interval", self.interval))
@@ -76,7 +84,13 @@ def holds_its_share(coverage: Interval) -> bool:
     return _LOW <= coverage.value <= _HIGH or coverage.low <= _COVERAGE <= coverage.high
 
 
-def decide(verdicts: Sequence[Verdict], champion: QuantileModel | None, compared: Compared | None) -> Decision:
+def decide(
+    verdicts: Sequence[Verdict],
+    champion: QuantileModel | None,
+    compared: Compared | None,
+    *,
+    is_refresh: bool = False,
+) -> Decision:
     """Promote only what is better than the baseline, and than the present champion, on unseen data.
 
     Each horizon has two gates: the median's, against the last price, and the interval's, against the baseline's. Both
@@ -86,6 +100,7 @@ def decide(verdicts: Sequence[Verdict], champion: QuantileModel | None, compared
         verdicts: of the new version, per horizon, over all folds.
         champion: the present one.
         compared: the new one against the champion (:func:`against`); None without a champion.
+        is_refresh: both are of the same recipe; the new one, of newer data, need not be better, only not worse.
     """
     points = tuple(v.horizon_minutes for v in verdicts if v.skill.low > 0)
     intervals = tuple(v.horizon_minutes for v in verdicts if v.interval_skill.low > 0 and holds_its_share(v.coverage))
@@ -126,6 +141,15 @@ def decide(verdicts: Sequence[Verdict], champion: QuantileModel | None, compared
             served,
             f"better than version {champion.model_version} on data that both had not seen ({compared.text}), and"
             f" {better}: {figures}",
+            against_champion,
+            parts=parts,
+        )
+    if is_refresh and compared.is_not_worse:
+        return Decision(
+            True,
+            served,
+            f"refreshes version {champion.model_version}: of the same recipe, trained on newer data, and not worse by"
+            f" {100 * _MARGIN:g} % on data that both had not seen ({compared.text}); {better}: {figures}",
             against_champion,
             parts=parts,
         )

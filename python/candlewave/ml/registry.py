@@ -35,6 +35,9 @@ PREVIOUS = "previous"
 FEATURES_TAG = "features"
 """Tag of a version: the set of features that it was trained on."""
 
+RECIPE_TAG = "recipe"
+"""Tag of a version: what was tried to make it, whatever the data."""
+
 _ARTIFACT = "model"
 _SUMS = "checksums.json"
 _SERVED = "served_horizons"
@@ -90,6 +93,11 @@ class ModelVersion:
     def feature_set(self) -> str | None:
         """The set of features that it was trained on; None where that was not noted."""
         return self.tags.get(FEATURES_TAG) or None
+
+    @property
+    def recipe(self) -> str | None:
+        """What was tried to make it; None where that was not noted."""
+        return self.tags.get(RECIPE_TAG) or None
 
     @property
     def trained_at(self) -> datetime | None:

@@ -1,5 +1,7 @@
 """Settings of training and of the model registry. Environment variables only."""
 
+import json
+from dataclasses import asdict
 from datetime import timedelta
 
 from pydantic import Field, field_validator
@@ -74,6 +76,14 @@ class TrainSettings(EnvironmentSettings):
     def every(self) -> timedelta:
         """See ``every_hours``."""
         return timedelta(hours=self.every_hours)
+
+    @property
+    def recipe(self) -> str:
+        """What a training tries, whatever the data: equal texts mean that only the data are newer."""
+        return json.dumps(
+            {"candidates": self.candidate_names, "search_trials": self.search_trials, **asdict(self.boosting)},
+            sort_keys=True,
+        )
 
     @property
     def boosting(self) -> BoostingParameters:

@@ -17,6 +17,7 @@ from candlewave.ml import tracking
 from candlewave.ml.baseline import fit_baseline
 from candlewave.ml.candidates.catalog import boosters
 from candlewave.ml.candidates.parameters import BoostingParameters
+from candlewave.ml.challenge import waits
 from candlewave.ml.dataset import Dataset, FeatureSource, known_labels, read_dataset
 from candlewave.ml.examined import Examined
 from candlewave.ml.feature_set import require_volatility, volatility_feature
@@ -27,7 +28,16 @@ from candlewave.ml.messages import event_message, reference_messages, spread_mes
 from candlewave.ml.model import ModelFormatError, QuantileModel, TooLittleDataError, fit_horizon
 from candlewave.ml.online import follow
 from candlewave.ml.promote import Compared, Decision, against, decide
-from candlewave.ml.registry import CHALLENGER, CHAMPION, FEATURES_TAG, PREVIOUS, ModelVersion, Registry, RegistryError
+from candlewave.ml.registry import (
+    CHALLENGER,
+    CHAMPION,
+    FEATURES_TAG,
+    PREVIOUS,
+    RECIPE_TAG,
+    ModelVersion,
+    Registry,
+    RegistryError,
+)
 from candlewave.ml.settings import TrainSettings
 from candlewave.ml.walk import walk
 from candlewave.telemetry import get_logger
@@ -206,7 +216,7 @@ def train(
     examined = examine(data, config, settings, parameters, warnings, on_fit=on_fit)
     model = fit_final(examined, config, settings, parameters, on_fit=on_fit)
     champion = registry.metadata(CHAMPION)
-    decision = _decide(registry, champion, examined)
+    decision = _decide(registry, champion, examined, settings.recipe)
     run_id, folder = tracking.log_training(
         registry, artifact_root, examined, model, decision, parameters, reason=reason, end=end
     )
@@ -220,6 +230,7 @@ def train(
             "decision": decision.reason[:400],
             "fingerprint": data.fingerprint(),
             FEATURES_TAG: data.feature_set,
+            RECIPE_TAG: settings.recipe,
         },
     )
     importance = _mean_importance(model)
@@ -230,8 +241,11 @@ def train(
     decided_at = end if at is None else utc_now()
     became: ModelEventKind = "promoted" if decision.promoted else "rejected"
     try:
+        challenger = before[CHALLENGER]
         if decision.promoted:
             registry.promote(version.version, decision.served, decision.parts)
+        elif challenger is not None and waits(challenger, champion, data.feature_set, at or end):
+            decision = replace(decision, reason=f"{decision.reason}; version {challenger.version} stays the challenger")
         else:
             registry.set_alias(CHALLENGER, version.version, decision.served, decision.parts)
         why = f"{reason}; {_trained_on(data)}"
@@ -278,7 +292,7 @@ def _undo(registry: Registry, before: Mapping[str, ModelVersion | None], version
         )
 
 
-def _decide(registry: Registry, champion: ModelVersion | None, examined: Examined) -> Decision:
+def _decide(registry: Registry, champion: ModelVersion | None, examined: Examined, recipe: str) -> Decision:
     """Decide about the candidate; a champion trained on other features or horizons is ignored."""
     if champion is None:
         return decide(examined.verdicts, None, None)
@@ -293,7 +307,9 @@ def _decide(registry: Registry, champion: ModelVersion | None, examined: Examine
     except FeatureMismatchError as error:
         useless = str(error)
     if useless is None:
-        return decide(examined.verdicts, present, _compare(present, champion, common, examined))
+        is_refresh = (champion.recipe, champion.feature_set or "") == (recipe, examined.data.feature_set)
+        compared = _compare(present, champion, common, examined)
+        return decide(examined.verdicts, present, compared, is_refresh=is_refresh)
     return _without(champion, useless, examined)
 
 

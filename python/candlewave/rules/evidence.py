@@ -108,7 +108,9 @@ def coverage_bets(
     )
 
 
-def loss_bets(sums: "NDArray[np.float64]", squares: "NDArray[np.float64]") -> "NDArray[np.float64]":
+def loss_bets(
+    sums: "NDArray[np.float64]", squares: "NDArray[np.float64]", bets: Sequence[float] = _BETS
+) -> "NDArray[np.float64]":
     """Return the same for sums of units' evidence x between -1 and 1, and of its squares.
 
     exp(b·x − ψ(b)·x²) with ψ(b) = −ln(1 − b) − b is at most 1 + b·x for x ≥ −1 (Fan, Grama, Liu 2015), so that sums of
@@ -116,7 +118,7 @@ def loss_bets(sums: "NDArray[np.float64]", squares: "NDArray[np.float64]") -> "N
     """
     import numpy as np
 
-    return np.stack([bet * sums + (math.log1p(-bet) + bet) * squares for bet in _BETS])
+    return np.stack([bet * sums + (math.log1p(-bet) + bet) * squares for bet in bets])
 
 
 def detector(increments: "NDArray[np.float64]") -> "NDArray[np.float64]":

@@ -20,6 +20,7 @@ from candlewave.ml.baseline import LastPriceBaseline, fit_baseline
 from candlewave.ml.candidates.catalog import SHIPPED
 from candlewave.ml.dataset import Dataset, known_labels
 from candlewave.ml.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry, RegistryError, artifact_root, open_registry
+from candlewave.ml.settings import TrainSettings
 from candlewave.ml.train import Trained, examine, train
 from candlewave.services.predictor.forecast import select
 from candlewave.services.predictor.reading import read_baseline
@@ -29,10 +30,20 @@ BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 END = BEGIN + timedelta(minutes=MINUTES)
 
 
-def run(registry: Registry, bus: Any, artifacts: str, data: Dataset | None = None, **more: Any) -> Trained:
+OTHER_RECIPE = SETTINGS.model_copy(update={"trees": SETTINGS.trees + 1})
+
+
+def run(
+    registry: Registry,
+    bus: Any,
+    artifacts: str,
+    data: Dataset | None = None,
+    settings: TrainSettings = SETTINGS,
+    **more: Any,
+) -> Trained:
     data = data if data is not None else planted(MINUTES, 0.5)
     given = {"reason": "test", "end": END, **more}
-    return train(data, bus, registry, CONFIG, SETTINGS, artifact_root=artifacts, **given)
+    return train(data, bus, registry, CONFIG, settings, artifact_root=artifacts, **given)
 
 
 def records(bus: PostgresBus, topic: str) -> list[dict[str, Any]]:
@@ -215,7 +226,7 @@ def test_a_champion_is_kept_when_the_new_one_is_no_better(registry: Registry, bu
     end = BEGIN + timedelta(minutes=2 * MINUTES)
     earlier = end - timedelta(minutes=1_250)
     run(registry, bus, artifacts, known_labels(data, earlier), end=earlier)
-    second = run(registry, bus, artifacts, data, end=end)
+    second = run(registry, bus, artifacts, data, OTHER_RECIPE, end=end)
     assert not second.decision.promoted
     assert "not better than version 1" in second.decision.reason
     assert registry.version(CHAMPION) == "1"
@@ -223,6 +234,22 @@ def test_a_champion_is_kept_when_the_new_one_is_no_better(registry: Registry, bu
     confirmed = [e for e in records(bus, "model_events") if e["event"] == "confirmed"]
     assert [(e["model_version"], e["occurred_at"]) for e in confirmed] == [("1", "2026-03-05T14:40:00Z")]
     assert confirmed[0]["reason"].startswith("version 2 is not better: not better than version 1")
+    # Another one an hour later, while version 2 still has to show what it is worth beside the champion.
+    third = run(registry, bus, artifacts, data, OTHER_RECIPE, end=end, at=end + timedelta(hours=1))
+    assert third.decision.reason.endswith("; version 2 stays the challenger")
+    assert [registry.version(alias) for alias in (CHAMPION, CHALLENGER)] == ["1", "2"]
+
+
+def test_newer_data_refresh_the_champion_of_the_same_recipe(
+    registry: Registry, bus: PostgresBus, artifacts: str
+) -> None:
+    data = planted(2 * MINUTES, 0.5)
+    end = BEGIN + timedelta(minutes=2 * MINUTES)
+    earlier = end - timedelta(minutes=1_250)
+    run(registry, bus, artifacts, known_labels(data, earlier), end=earlier)
+    second = run(registry, bus, artifacts, data, end=end)
+    assert second.decision.reason.startswith("refreshes version 1: of the same recipe, trained on newer data")
+    assert [registry.version(alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)] == ["2", None, "1"]
 
 
 @pytest.mark.parametrize(

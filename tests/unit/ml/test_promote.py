@@ -152,5 +152,27 @@ def test_as_good_as_the_champion_is_not_better() -> None:
     assert not decide([verdict(1, 0.01, 0.02)], CHAMPION, Compared(Interval(0.0, 0.0, 0.0), None, 1_200)).promoted
 
 
+@pytest.mark.parametrize(
+    ("point", "interval", "refreshed"),
+    [
+        (Interval(0.0, -0.009, 0.004), Interval(-0.001, -0.009, 0.002), True),
+        (Interval(0.0, -0.011, 0.006), None, False),
+        (Interval(0.0, -0.004, 0.004), Interval(0.0, -0.011, 0.006), False),
+    ],
+)
+def test_newer_data_refresh_a_champion_of_the_same_recipe_when_that_is_not_worse(
+    point: Interval, interval: Interval | None, refreshed: bool
+) -> None:
+    good, compared = [verdict(1, 0.01, 0.02)], Compared(point, interval, 1_200)
+    found = decide(good, CHAMPION, compared, is_refresh=True)
+    assert (found.promoted, found.confirms_champion) == (refreshed, not refreshed)
+    assert found.reason.startswith(
+        "refreshes version 3: of the same recipe" if refreshed else "not better than version 3"
+    )
+    assert not decide(good, CHAMPION, compared).promoted, "another recipe has to be better"
+    early = decide(good, CHAMPION, Compared(point, interval, 1_199), is_refresh=True)
+    assert (early.promoted, early.confirms_champion) == (False, False)
+
+
 def test_nothing_to_compare() -> None:
     assert against([], []) == Compared(None, None, 0)

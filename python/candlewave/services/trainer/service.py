@@ -24,6 +24,7 @@ from candlewave.core.settings import Settings
 from candlewave.core.times import utc_now
 from candlewave.engine.clocks import market_now
 from candlewave.engine.connect import EngineError, connect, explain
+from candlewave.ml.challenge import settle
 from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.registry import CHAMPION, Registry, RegistryError, artifact_root, open_registry
@@ -44,6 +45,8 @@ GROUP = "model-trainer"
 _STANDBY_SECONDS = 1.0
 _PAUSE_SECONDS = 5.0
 _LOOK_SECONDS = 15.0
+_SETTLE_EVERY = timedelta(minutes=10)
+"""Between two looks at the evidence on the challenger, which an hour's forecasts hardly change."""
 
 
 class StoppedError(Exception):
@@ -59,6 +62,7 @@ class Trainer:
         run: trains on what was known at a moment, for a reason.
         settings: name of the model, and intervals.
         clock: present time.
+        settle: promotes a challenger, or takes its place from it, when there is enough evidence by a moment.
     """
 
     def __init__(
@@ -69,9 +73,11 @@ class Trainer:
         settings: TrainSettings,
         *,
         clock: Callable[[], datetime],
+        settle: Callable[[datetime], object] = lambda _: None,
     ) -> None:
         self._bus, self._registry, self._run, self._settings = bus, registry, run, settings
-        self._clock = clock
+        self._clock, self._settle = clock, settle
+        self._settled_at: datetime | None = None
         self._asked: list[tracing.Headers] = []
         """Of the requests since the last training: its span continues their traces."""
         last = registry.newest()
@@ -93,6 +99,7 @@ class Trainer:
         self._asked += [message.headers for message in read]
         for message in read:
             self._take(message)
+        self._settle_if_due()
         trained = self._train_if_due()
         if (read or trained) and not self._schedule.waiting:
             requests.commit()
@@ -120,6 +127,17 @@ class Trainer:
         taken = self._schedule.ask(request)
         metrics.REQUESTS.labels("taken" if taken else "answered").inc()
         _log.info("training asked for", request_id=request.request_id, reason=request.reason, answered=not taken)
+
+    def _settle_if_due(self) -> None:
+        now = self._clock()
+        if self._settled_at is not None and now < self._settled_at + _SETTLE_EVERY:
+            return
+        self._settled_at = now
+        try:
+            self._settle(now)
+        except (psycopg.Error, EngineError) as error:
+            _log.warning("evidence on the challenger cannot be read", reason=explain(error))
+        self._tell_champion()
 
     def _train_if_due(self) -> Trained | None:
         end = self._clock()
@@ -229,7 +247,11 @@ def _train_while_held(
     def run(reason: str, end: datetime) -> Trained:
         return train_once(service.settings, config, settings, bus, registry, reason, end, on_rows=go_on, on_fit=go_on)
 
-    trainer = Trainer(bus, registry, run, settings, clock=utc_now)
+    def weigh_challenger(now: datetime) -> None:
+        with connect(service.settings) as conn:
+            settle(conn, bus, registry, now)
+
+    trainer = Trainer(bus, registry, run, settings, clock=utc_now, settle=weigh_challenger)
     with bus.subscribe(GROUP, [TRAINING_REQUESTS.name]) as requests:
         while not service.stop.is_set() and lease.held:
             look()

@@ -50,13 +50,20 @@ class Desk:
     def __init__(self, bus: PostgresBus, last: datetime | None) -> None:
         self.bus, self.now, self.reasons = bus, NOW, list[str]()
         self.failure: Exception | None = None
+        self.looks, self.engine_is_down = list[datetime](), False
         self.trainer = Trainer(
             bus,
             FakeRegistry(last),  # type: ignore[arg-type]
             self._run,
             SETTINGS,
             clock=lambda: self.now,
+            settle=self._settle,
         )
+
+    def _settle(self, now: datetime) -> None:
+        self.looks.append(now)
+        if self.engine_is_down:
+            raise psycopg.OperationalError("the engine is away")
 
     def _run(self, reason: str, _: datetime) -> Trained:
         if self.failure is not None:
@@ -131,6 +138,21 @@ def test_a_request_that_a_training_answered_is_committed_without_another(bus: Po
     desk.ask(minutes_ago=10)
     assert desk.step() is None
     assert (desk.reasons, desk.waiting) == ([], 0)
+
+
+def test_it_looks_at_the_evidence_on_the_challenger_every_ten_minutes(bus: PostgresBus) -> None:
+    desk = Desk(bus, NOW)
+    desk.engine_is_down = True
+    with capture_logs() as logs:
+        desk.step()
+    assert [log["event"] for log in logs] == ["evidence on the challenger cannot be read"]
+    desk.engine_is_down = False
+    desk.now += timedelta(minutes=9)
+    desk.step()
+    desk.now += timedelta(minutes=1)
+    desk.step()
+    assert desk.looks == [NOW, NOW + timedelta(minutes=10)]
+    assert desk.reasons == []
 
 
 def test_requests_for_other_models_and_nonsense_are_put_aside(bus: PostgresBus) -> None:
