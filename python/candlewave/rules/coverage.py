@@ -40,6 +40,7 @@ def judge(readings: Readings, limits: EvidenceLimits) -> Iterable[Finding]:
                 "log_evidence": found.log,
                 "threshold": threshold,
                 "forecasts_apart": found.units,
+                "accused_markets": found.accused,
                 "evidence_of_markets": worst(found.by_market.items()),
                 "worst_markets": worst(
                     (row.market, abs(row.coverage - NOMINAL_COVERAGE))

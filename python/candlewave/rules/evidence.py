@@ -32,6 +32,9 @@ _HOUR = timedelta(hours=1)
 _BETS = (0.05, 0.15, 0.4)
 """Shares of the wealth that are bet on a loss: small ones find small losses."""
 
+_FALSE_SHARE = 0.05
+"""Of the markets that an alarm names, how many may be innocent."""
+
 _TOO_FEW = (0.70, 0.60, 0.45)
 _TOO_MANY = (0.90, 0.95)
 """Shares of hits that bets on coverage are made for."""
@@ -62,11 +65,27 @@ class Detected:
         log: logarithm of the detector.
         by_market: the same of each market alone.
         units: forecasts that do not overlap behind it.
+        hours: that the bets have begun in.
     """
 
     log: float
     by_market: dict[str, float]
     units: int
+    hours: int
+
+    @property
+    def accused(self) -> list[str]:
+        """The markets that the evidence is against, the clearest first; of these one in twenty is innocent at most.
+
+        On average, and whatever depends on what (e-BH: Wang, Ramdas 2022). A detector's expectation is at most the
+        number of hours, so that their quotient is an e-value.
+        """
+        ordered = sorted(self.by_market, key=lambda market: -self.by_market[market])
+        for count in range(len(ordered), 0, -1):
+            least = self.by_market[ordered[count - 1]] - math.log(max(self.hours, 1))
+            if least >= math.log(len(ordered) / (_FALSE_SHARE * count)):
+                return ordered[:count]
+        return []
 
     def holds(self, threshold: float) -> bool | None:
         """Return whether this is an alarm; None when it is neither that nor half way back."""
@@ -156,7 +175,7 @@ def _detect(
 
     own = [row for row in rows if row.subject == subject and figures(row)[0]]
     if not own:
-        return Detected(-math.inf, {}, 0)
+        return Detected(-math.inf, {}, 0, 0)
     markets = sorted({row.market for row in own})
     place = {market: number for number, market in enumerate(markets)}
     begin: datetime = min(row.hour for row in own)
@@ -168,4 +187,4 @@ def _detect(
         units += count
         sums[:, place[row.market], (row.hour - begin) // _HOUR] = pair
     logs = mean_of(detector(increments(*sums))[..., -1], axis=0)
-    return Detected(float(mean_of(logs, axis=0)), dict(zip(markets, logs.tolist(), strict=True)), units)
+    return Detected(float(mean_of(logs, axis=0)), dict(zip(markets, logs.tolist(), strict=True)), units, hours)

@@ -33,6 +33,7 @@ def judge_losses(
                 "log_evidence": found.log,
                 "threshold": threshold,
                 "forecasts_apart": found.units,
+                "accused_markets": found.accused,
                 "evidence_of_markets": worst(found.by_market.items()),
                 "worst_markets": worst((row.market, -value) for row in day if (value := figure(row)) is not None),
             },

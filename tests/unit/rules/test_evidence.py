@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from candlewave.rules.evidence import (
+    Detected,
     EvidenceLimits,
     coverage_bets,
     coverage_evidence,
@@ -38,7 +39,7 @@ def outcomes(
         rng: what is drawn.
         horizon: minutes.
         hours: how many.
-        scale: (hours, 1) times as volatile as the forecasts say.
+        scale: (hours, 1) or (markets, 1, 1), times as volatile as the forecasts say.
         signal: (hours, 1) times what the medians say is true: 1 of honest ones.
     """
     shape = (len(MARKETS), hours, 60 // horizon)
@@ -176,6 +177,30 @@ def test_markets_are_averaged_and_hours_without_outcomes_bet_nothing() -> None:
     third = np.exp(coverage_bets(np.array(10.0), np.array(8.0), 0.77, 0.83))
     assert math.exp(gap.log) == pytest.approx(float(np.mean((first + 2) * third)))
     assert gap.units == 20
+
+
+def test_markets_are_accused_by_hand() -> None:
+    """Ten hours, four markets: two of them need e-values of 4 / (0.05 · 2) = 40, three 26.7, one alone 80."""
+
+    def accused(**detectors: float) -> list[str]:
+        return Detected(0.0, {name: math.log(value) for name, value in detectors.items()}, 10, 10).accused
+
+    assert accused(a=1, b=450, c=260, d=500) == ["d", "b"]
+    assert accused(a=1, b=450, c=270, d=500) == ["d", "b", "c"]
+    assert accused(a=1, b=1, c=1, d=790) == []
+    assert accused(a=1, b=1, c=1, d=810) == ["d"]
+    assert Detected(-math.inf, {}, 0, 0).accused == []
+
+
+def test_of_the_markets_that_are_accused_few_are_innocent() -> None:
+    """One of three correlated markets becomes twice as volatile as its forecasts say, for a day."""
+    found = []
+    for seed in range(40):
+        sums = outcomes(np.random.default_rng([6, seed]), 1, 24, scale=np.array([2.0, 1.0, 1.0])[:, None, None])
+        found.append(coverage_evidence(rows(sums, 1, 24), Subject("candlewave", "3", 1), 0.77, 0.83).accused)
+    guilty = f"kraken {MARKETS[0]}"
+    assert sum(guilty in names for names in found) >= 38
+    assert np.mean([len(set(names) - {guilty}) / max(len(names), 1) for names in found]) <= 0.05
 
 
 def test_what_is_not_measured_is_no_evidence() -> None:
