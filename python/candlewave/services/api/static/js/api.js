@@ -16,6 +16,7 @@
 
 const KEY = "candlewave.key";
 const PERIODS = 3;
+const WEEK_HOURS = 168;
 
 /** An answer that is not the wanted one. */
 export class Problem extends Error {
@@ -224,21 +225,38 @@ export async function readOutcomes(market, horizon, limit, signal) {
  */
 export async function readScores(market, signal) {
   const { data } = await read("performance", marketParameters(market), signal);
-  return data.map((/** @type {Json} */ row) => ({
-    horizon: row.horizon_minutes,
-    model: row.model_name,
-    version: row.model_version,
-    span: row.span,
-    hour: Date.parse(row.hour),
-    forecasts: row.forecasts,
-    mae: row.mae,
-    skill: row.skill,
-    intervalSkill: row.interval_skill,
-    coverage: row.coverage,
-    direction: row.directional_accuracy,
-    bias: row.bias,
-  }));
+  return data.map(toScore);
 }
+
+/**
+ * What a model was worth, hour by hour, over at most a week.
+ * @param {Market} market
+ * @param {Forecast} forecast of the horizon and model
+ * @param {string} span
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Score[]>} oldest first
+ */
+export async function readHistory(market, { horizon, model, version }, span, signal) {
+  const parameters = { ...marketParameters(market), horizon_minutes: horizon, span, model_name: model, model_version: version, limit: WEEK_HOURS };
+  const { data } = await read("performance/history", parameters, signal);
+  return data.map(toScore).reverse();
+}
+
+/** @param {Json} row @returns {Score} */
+const toScore = (row) => ({
+  horizon: row.horizon_minutes,
+  model: row.model_name,
+  version: row.model_version,
+  span: row.span,
+  hour: Date.parse(row.hour),
+  forecasts: row.forecasts,
+  mae: row.mae,
+  skill: row.skill,
+  intervalSkill: row.interval_skill,
+  coverage: row.coverage,
+  direction: row.directional_accuracy,
+  bias: row.bias,
+});
 
 /**
  * What is known of the models.

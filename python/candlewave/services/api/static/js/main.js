@@ -11,7 +11,10 @@ import { showAlerts, showFreshness } from "./panels/health.js";
 import { showHeadlines, showMood } from "./panels/news.js";
 import { describe, showAge, showKey, showLegend, showQuote } from "./panels/quote.js";
 import { showScore, showTraining, SPANS, spanWords } from "./panels/score.js";
+import { csvOf, fileName, save, utc } from "./panels/save.js";
 import { showBars, showOutcomes } from "./panels/tables.js";
+import { showTrend } from "./panels/trend.js";
+import { showVenues, venuesOf } from "./panels/venues.js";
 import { prefer, preference } from "./preferences.js";
 import { Session } from "./session.js";
 import { announce, complete, connected, disconnected, explain, heard, incomplete, locked, notice, showFeed, unreachable, waiting } from "./status.js";
@@ -24,8 +27,13 @@ import { announce, complete, connected, disconnected, explain, heard, incomplete
 
 const AGAIN = 3e3;
 const SECOND = 1e3;
+/** How long a button says what it has done. */
+const SAID = 2e3;
 /** A page that is hidden for this long closes its connection: browsers have six for all pages of a server. */
 const UNSEEN = 60e3;
+
+/** What the address asked for when the page was opened. */
+const asked = new URLSearchParams(location.search);
 
 const state = {
   /** @type {import("./types.js").About | null} */
@@ -36,8 +44,10 @@ const state = {
   market: null,
   timeframe: "1m",
   /** Minutes of the past forecasts that are shown; 0: none. */
-  past: Number(preference("past") ?? 5),
-  span: preference("span") ?? "24h",
+  past: Number(asked.get("past") ?? preference("past") ?? 5),
+  span: [asked.get("span"), preference("span")].find((span) => span !== null && SPANS.includes(span)) ?? "24h",
+  /** The moment that a link leads to. @type {number | null} */
+  at: Date.parse(asked.get("at") ?? "") || null,
   /** @type {Choice[]} */
   choices: [],
   /** @type {Set<string>} */
@@ -62,6 +72,10 @@ const seen = {
   notes: { silent: null, coming: null, trained: new Map(), training: null },
   /** @type {import("./types.js").Headline[]} */
   headlines: [],
+  /** @type {Map<string, import("./types.js").Forecast[]>} of other venues, by exchange and symbol */
+  venues: new Map(),
+  /** @type {Map<number, import("./types.js").Score[]>} by horizon */
+  trend: new Map(),
   /** @type {import("./types.js").Freshness | null} */
   freshness: null,
   /** @type {import("./types.js").Day | null} */
@@ -75,6 +89,7 @@ const chart = new Chart(byId("chart"), {
   pointed: showPointed,
   describe: (bar) => describe(bar, outcomeOf(bar)),
   older: () => session?.older(),
+  share,
 });
 
 start();
@@ -119,9 +134,9 @@ async function load() {
 function startMarket() {
   const find = (/** @type {string | null} */ exchange, /** @type {string | null} */ symbol) =>
     state.markets.find((market) => market.exchange === exchange && market.symbol === symbol);
-  const asked = new URLSearchParams(location.search);
-  const symbol = asked.get("symbol");
-  const named = find(asked.get("exchange"), (symbol?.includes("/") ? symbol : symbol?.replace("-", "/")) ?? null);
+  const address = new URLSearchParams(location.search);
+  const symbol = address.get("symbol");
+  const named = find(address.get("exchange"), (symbol?.includes("/") ? symbol : symbol?.replace("-", "/")) ?? null);
   if (named) return named;
   const live = state.markets.filter((market) => market.state === "live" && market.lastPrice !== null);
   const last = find(preference("exchange"), preference("symbol"));
@@ -172,19 +187,22 @@ function open(market, timeframe) {
   const { horizons, timeframes, indicators } = /** @type {import("./types.js").About} */ (state.about);
   session?.stop();
   const isOther = !state.market || marketId(market) !== marketId(state.market);
+  const isFirst = state.market === null;
+  if (isOther && !isFirst) state.at = null;
   state.market = market;
   state.timeframe = timeframe;
   if (state.past !== 0 && !horizons.includes(state.past)) state.past = horizons[0];
-  remember();
 
   state.choices = choices(indicators, market.base);
-  const saved = preference("indicators")?.split(",");
-  state.chosen = new Set(saved ?? state.choices.filter(({ isShown }) => isShown).map(({ id }) => id));
+  const saved = (isFirst ? asked.get("indicators") : null) ?? (state.chosen.size ? [...state.chosen].join(",") : preference("indicators"));
+  state.chosen = new Set(saved?.split(",") ?? state.choices.filter(({ isShown }) => isShown).map(({ id }) => id));
+  remember();
   seen.bars = [];
-  if (isOther) Object.assign(seen, { forecasts: [], outcomes: [], scores: null, headlines: [], day: null });
+  if (isOther) Object.assign(seen, { forecasts: [], outcomes: [], scores: null, headlines: [], day: null, venues: new Map(), trend: new Map() });
 
   // Its answers come later: asked first, they come sooner.
-  const wanted = { timeframe, names: columns(), horizon: state.past, hasHours: timeframes.includes("1h") };
+  const wanted = { timeframe, names: columns(), horizon: state.past, hasHours: timeframes.includes("1h"), at: state.at };
+  byId("moment").hidden = true;
   session = new Session(market, wanted, view(market));
   session.start();
 
@@ -210,14 +228,91 @@ function open(market, timeframe) {
 function remember() {
   const { market, timeframe } = state;
   if (!market) return;
-  const address = new URL(location.href);
-  address.searchParams.set("exchange", market.exchange);
-  address.searchParams.set("symbol", market.symbol.replace("/", "-"));
-  address.searchParams.set("timeframe", timeframe);
-  history.replaceState(null, "", address);
+  history.replaceState(null, "", addressOf(market));
   prefer("exchange", market.exchange);
   prefer("symbol", market.symbol);
   prefer("timeframe", timeframe);
+}
+
+/** The address at which a market is shown, with what else is chosen. @param {import("./types.js").Market} market */
+function addressOf({ exchange, symbol }) {
+  const address = new URL(location.href);
+  const wanted = { exchange, symbol: symbol.replace("/", "-"), timeframe: state.timeframe, past: String(state.past), span: state.span, indicators: [...state.chosen].join(",") };
+  for (const [name, value] of Object.entries(wanted)) address.searchParams.set(name, value);
+  if (state.at === null || !isShownNow({ exchange, symbol })) address.searchParams.delete("at");
+  else address.searchParams.set("at", utc(state.at));
+  return address.href;
+}
+
+/** @param {import("./types.js").Market} market */
+const isShownNow = (market) => state.market !== null && marketId(market) === marketId(state.market);
+
+/** @type {import("./session.js").View["moment"]} */
+function showMoment(at, reached) {
+  if (at !== state.at) return;
+  if (reached === "there") chart.goTo(at);
+  const words = { there: `Linked to ${dayAndClock(at)}`, before: `${dayAndClock(at)} is before the first candle here`, far: `${dayAndClock(at)} is too far back for candles of ${frameWords(state.timeframe)}: choose longer ones` };
+  byId("moment").textContent = words[reached];
+  byId("moment").hidden = false;
+}
+
+/** Leave the moment that the address asked for. */
+function leaveMoment() {
+  state.at = null;
+  byId("moment").hidden = true;
+  remember();
+}
+
+/** Lead the address to the bar under the cursor, or to the newest in view, and copy it. */
+async function share() {
+  const bar = seen.pointed ?? chart.seen().at(-1);
+  if (!bar) return;
+  state.at = bar.time;
+  remember();
+  const button = byId("link");
+  try {
+    await navigator.clipboard.writeText(location.href);
+    button.textContent = "Copied";
+    announce(`Link copied: it leads to ${dayAndClock(bar.time)}.`);
+  } catch {
+    // Copying needs https or this machine, and may be forbidden.
+    button.textContent = "In the address";
+    announce(`The address of the page leads to ${dayAndClock(bar.time)} now.`);
+  }
+  setTimeout(() => {
+    button.textContent = "Link";
+  }, SAID);
+}
+
+/** Save the bars in view, with the indicators and past forecasts that are shown. */
+function saveSeen() {
+  const bars = chart.seen();
+  if (!state.market || !bars.length) return;
+  save(fileName(state.market, state.timeframe, bars[bars.length - 1].time), csvOf(bars, columns(), outcomeOf));
+  announce(`Saved ${bars.length} candles.`);
+}
+
+/** The other venues of the coin that is shown, if they are looked at. */
+function wantedVenues() {
+  const { market } = state;
+  const fold = /** @type {HTMLDetailsElement} */ (byId("venues"));
+  return market && fold.open ? venuesOf(market, state.markets).slice(1) : [];
+}
+
+function drawVenues() {
+  const market = listed();
+  if (!market || !state.about) return;
+  const fold = /** @type {HTMLDetailsElement} */ (byId("venues"));
+  const venues = venuesOf(market, state.markets);
+  fold.hidden = venues.length < 2;
+  /** @type {HTMLElement} */ (fold.querySelector("summary")).textContent = `${market.base} at ${venues.length} venues`;
+  const forecasts = new Map([...seen.venues, [marketId(market), seen.forecasts]]);
+  if (fold.open) showVenues(/** @type {HTMLElement} */ (fold.querySelector(".scroll")), venues, state.about.horizons, forecasts, addressOf);
+}
+
+function drawTrend() {
+  const fold = /** @type {HTMLDetailsElement} */ (byId("trend"));
+  if (fold.open) showTrend(/** @type {HTMLElement} */ (fold.querySelector(".scroll")), seen.trend);
 }
 
 /**
@@ -227,6 +322,7 @@ function remember() {
  */
 function view(market) {
   return {
+    moment: showMoment,
     bars(bars, isNew) {
       seen.bars = bars;
       byId("chart-empty").hidden = bars.length > 0;
@@ -261,6 +357,7 @@ function view(market) {
       seen.forecasts = forecasts;
       chart.showForecasts(forecasts);
       drawForecasts();
+      drawVenues();
       drawScore();
       drawKey();
     },
@@ -283,6 +380,17 @@ function view(market) {
       showMarkets();
       drawAge();
       drawFeed();
+      drawVenues();
+    },
+    others: wantedVenues,
+    venues(forecasts) {
+      seen.venues = forecasts;
+      drawVenues();
+    },
+    span: () => (/** @type {HTMLDetailsElement} */ (byId("trend")).open ? state.span : null),
+    trend(histories) {
+      seen.trend = histories;
+      drawTrend();
     },
     heard,
     oldestSeen: () => chart.oldestSeen(),
@@ -308,7 +416,7 @@ function view(market) {
 }
 
 /** Where a part's failure is said, if it has shown nothing so far. @type {Record<import("./session.js").Part, string | null>} */
-const PLACES = { bars: "chart-empty", forecasts: "forecasts", scores: "score", models: null, mood: "mood", headlines: null, freshness: "layers", alerts: "alerts", past: null, day: null, markets: null };
+const PLACES = { bars: "chart-empty", forecasts: "forecasts", scores: "score", models: null, mood: "mood", headlines: null, freshness: "layers", alerts: "alerts", past: null, day: null, markets: null, venues: null, trend: null };
 
 /** @type {import("./session.js").View["failed"]} */
 function failed(part, problem) {
@@ -427,6 +535,7 @@ function showPastChoice() {
   showSegments(byId("past"), options, String(state.past), (value) => {
     state.past = Number(value);
     prefer("past", value);
+    remember();
     showPastChoice();
     session?.showPast(state.past);
   });
@@ -436,8 +545,10 @@ function showSpans() {
   showSegments(byId("spans"), SPANS.map((span) => ({ value: span, text: span, label: `${span}, the last ${spanWords(span)}` })), state.span, (span) => {
     state.span = span;
     prefer("span", span);
+    remember();
     showSpans();
     drawScore();
+    session?.refresh("trend");
   });
 }
 
@@ -465,6 +576,7 @@ function showIndicatorMenu() {
 function toggle(id) {
   if (!state.chosen.delete(id)) state.chosen.add(id);
   prefer("indicators", [...state.chosen].join(","));
+  remember();
   chart.showLines(lines());
   session?.showIndicators(columns());
   showPointed(seen.pointed);
@@ -509,8 +621,20 @@ function wire() {
   });
   byId("zoom-in").addEventListener("click", () => chart.zoom(0.7));
   byId("zoom-out").addEventListener("click", () => chart.zoom(1.4));
-  byId("newest").addEventListener("click", () => chart.newest());
+  byId("newest").addEventListener("click", () => {
+    leaveMoment();
+    chart.newest();
+  });
+  byId("save").addEventListener("click", saveSeen);
+  byId("link").addEventListener("click", share);
   for (const id of ["chart-table", "past-table"]) byId(id).addEventListener("toggle", showTables);
+  for (const part of /** @type {const} */ (["venues", "trend"])) {
+    byId(part).addEventListener("toggle", () => {
+      drawVenues();
+      drawTrend();
+      session?.refresh(part);
+    });
+  }
   const menu = /** @type {HTMLDetailsElement} */ (byId("indicator-menu"));
   const close = () => {
     menu.open = false;

@@ -8,17 +8,20 @@ import { follow } from "./stream.js";
  * @typedef {import("./types.js").Forecast} Forecast
  * @typedef {import("./types.js").Alert} Alert
  * @typedef {import("./api.js").Problem} Problem
- * @typedef {"bars" | "past" | "forecasts" | "scores" | "models" | "mood" | "headlines" | "freshness" | "alerts" | "day" | "markets"} Part
+ * @typedef {"bars" | "past" | "forecasts" | "scores" | "models" | "mood" | "headlines" | "freshness" | "alerts" | "day" | "markets" | "venues" | "trend"} Part
+ * @typedef {"there" | "before" | "far"} Reached whether a moment is among the bars: before them all, or farther back than a page keeps
  * @typedef {{
+ *   moment: (at: number, reached: Reached) => void,
  *   bars: (bars: Bar[], isNew: boolean) => void, bar: (bar: Bar) => void, values: () => void,
  *   past: (outcomes: import("./types.js").Outcome[]) => void, forecasts: (forecasts: Forecast[]) => void,
  *   scores: (scores: import("./types.js").Score[]) => void, models: (notes: import("./types.js").ModelNotes) => void, mood: (mood: import("./types.js").Mood[]) => void,
  *   headlines: (headlines: import("./types.js").Headline[]) => void, day: (day: import("./types.js").Day | null) => void,
  *   freshness: (freshness: import("./types.js").Freshness) => void, alerts: (alerts: Alert[], begun: Alert | null) => void,
  *   markets: (markets: import("./types.js").ListedMarket[]) => void, heard: () => void, oldestSeen: () => number,
+ *   venues: (forecasts: Map<string, Forecast[]>) => void, others: () => import("./types.js").Market[], trend: (histories: Map<number, import("./types.js").Score[]>) => void, span: () => string | null,
  *   failed: (part: Part, problem: Problem) => void, recovered: () => void, connection: (state: "live" | "retry", problem?: Problem) => void,
  *   refused: (problem: Problem) => void}} View
- *   begun: an alert that has just begun to fire; heard: the server has given a sign of life; oldestSeen: time of the oldest bar in view; recovered: all that failed can be read again; refused: the key is missing or not accepted
+ *   begun: an alert that has just begun to fire; heard: the server has given a sign of life; oldestSeen: time of the oldest bar in view; others: markets whose forecasts are wanted beside; span: over which skill is wanted over time, null: it is not; recovered: all that failed can be read again; refused: the key is missing or not accepted
  */
 
 const PAGE = 600;
@@ -29,7 +32,7 @@ const MAX_BARS = 5000;
 const KEPT_BARS = 3000;
 const TICK = 1e3;
 /** Milliseconds after which a part is read again, and after a failure. Events keep the others current. */
-const EVERY = { past: 60e3, scores: 60e3, models: 10e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 5e3, bars: Infinity };
+const EVERY = { past: 60e3, scores: 60e3, models: 10e3, mood: 60e3, headlines: 60e3, alerts: 60e3, day: 300e3, forecasts: 300e3, freshness: 15e3, markets: 5e3, venues: 15e3, trend: 60e3, bars: Infinity };
 const AGAIN = 5e3;
 /** @type {Part[]} */
 const FIRST = ["bars", "forecasts"];
@@ -57,16 +60,18 @@ export class Session {
 
   /**
    * @param {import("./types.js").ListedMarket} market
-   * @param {{timeframe: string, names: string[], horizon: number, hasHours: boolean}} wanted names of indicators;
-   *   horizon in minutes of the past forecasts, 0 for none; hasHours: whether there are hourly candles
+   * @param {{timeframe: string, names: string[], horizon: number, hasHours: boolean, at: number | null}} wanted names of
+   *   indicators; horizon in minutes of the past forecasts, 0 for none; hasHours: whether there are hourly candles; at: a
+   *   moment that has to be among the bars
    * @param {View} view
    */
-  constructor(market, { timeframe, names, horizon, hasHours }, view) {
+  constructor(market, { timeframe, names, horizon, hasHours, at }, view) {
     this.market = market;
     this.timeframe = timeframe;
     this.names = names;
     this.horizon = horizon;
     this.hasHours = hasHours;
+    this.at = at;
     this.view = view;
   }
 
@@ -116,20 +121,44 @@ export class Session {
     this.#busy.add("bars");
     const { signal } = this.#stop;
     try {
-      const [oldest] = this.#sorted();
-      const page = { limit: PAGE, to: oldest.time };
-      const [bars, values] = await Promise.all([
-        api.readCandles(this.market, this.timeframe, page, signal),
-        api.readIndicators(this.market, this.timeframe, this.names, page, signal),
-      ]);
-      this.#hasAll = bars.length < PAGE;
-      if (bars.length) this.#merge(bars, values);
+      await this.#readOlder(signal);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof api.Problem)) throw error; // The next look at the oldest bar tries again.
     } finally {
       this.#busy.delete("bars");
     }
+  }
+
+  /**
+   * Read older bars until a moment is among them.
+   * @param {number} time
+   * @param {AbortSignal} signal
+   * @returns {Promise<Reached>}
+   */
+  async #reach(time, signal) {
+    while (this.#bars.size && this.#sorted()[0].time > time && !this.#hasAll) {
+      if (this.#bars.size >= MAX_BARS) return "far";
+      await this.#readOlder(signal);
+    }
+    return this.#bars.size && this.#sorted()[0].time <= time ? "there" : "before";
+  }
+
+  /** @param {AbortSignal} signal */
+  async #readOlder(signal) {
+    const [oldest] = this.#sorted();
+    const page = { limit: PAGE, to: oldest.time };
+    const [bars, values] = await Promise.all([
+      api.readCandles(this.market, this.timeframe, page, signal),
+      api.readIndicators(this.market, this.timeframe, this.names, page, signal),
+    ]);
+    this.#hasAll = bars.length < PAGE;
+    if (bars.length) this.#merge(bars, values);
+  }
+
+  /** Read again what a part of the page that was unfolded shows. @param {"venues" | "trend"} part */
+  refresh(part) {
+    this.#read(part);
   }
 
   /** @returns {Bar[]} oldest first */
@@ -183,6 +212,11 @@ export class Session {
     ]);
     this.#dropBeforeHole(bars);
     this.#merge(bars, values);
+    if (this.at === null) return;
+    const { at } = this;
+    const reached = await this.#reach(at, signal);
+    this.at = null;
+    this.view.moment(at, reached);
   }
 
   /**
@@ -258,8 +292,13 @@ export class Session {
     if (!known || known.targetTime <= forecast.targetTime) this.#forecasts.set(forecast.horizon, forecast);
   }
 
+  /** @returns {Forecast[]} that are served now, by horizon */
+  forecasts() {
+    return [...this.#forecasts.values()].sort((a, b) => a.horizon - b.horizon);
+  }
+
   #showForecasts() {
-    this.view.forecasts([...this.#forecasts.values()].sort((a, b) => a.horizon - b.horizon));
+    this.view.forecasts(this.forecasts());
   }
 
   /** @param {import("./types.js").Freshness} freshness */
@@ -356,6 +395,19 @@ const READERS = {
   },
   mood: async function (signal) {
     this.view.mood(await api.readMood(this.market.base, signal));
+  },
+  venues: async function (signal) {
+    const markets = this.view.others();
+    const forecasts = await Promise.all(markets.map((market) => api.readForecasts(market, signal)));
+    if (markets.length) this.view.venues(new Map(markets.map(({ exchange, symbol }, n) => [`${exchange} ${symbol}`, forecasts[n]])));
+  },
+  trend: async function (signal) {
+    const span = this.view.span();
+    if (span === null) return;
+    const served = this.forecasts();
+    const histories = await Promise.all(served.map((forecast) => api.readHistory(this.market, forecast, span, signal)));
+    if (span !== this.view.span()) return READERS.trend.call(this, signal);
+    this.view.trend(new Map(served.map(({ horizon }, n) => [horizon, histories[n]])));
   },
   headlines: async function (signal) {
     this.view.headlines(await api.readHeadlines(this.market.base, signal));

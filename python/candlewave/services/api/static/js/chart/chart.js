@@ -17,9 +17,9 @@ import { isWarming } from "./indicators.js";
  * @typedef {import("../types.js").Bar} Bar
  * @typedef {import("./indicators.js").Series} Series
  * @typedef {import("../../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs").ISeriesApi<any>} Drawn
- * @typedef {{pointed: (bar: Bar | null) => void, describe: (bar: Bar) => string, older: () => void}} Listener
+ * @typedef {{pointed: (bar: Bar | null) => void, describe: (bar: Bar) => string, older: () => void, share: () => void}} Listener
  *   pointed: the cursor has gone to another bar, or off the chart; describe: words for a bar, for people who do not see
- *   it; older: the oldest bar has come near the view
+ *   it; older: the oldest bar has come near the view; share: a link to the bar is wanted
  */
 
 const DAY = 864e5;
@@ -210,6 +210,30 @@ export class Chart {
     this.chart.timeScale().scrollToPosition(rightOffset, false);
   }
 
+  /** @returns {Bar[]} the bars in view, oldest first */
+  seen() {
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    return range ? this.#bars.slice(Math.max(0, Math.ceil(range.from)), Math.max(0, Math.floor(range.to) + 1)) : [];
+  }
+
+  /**
+   * Move the view to a moment, and the cursor to its bar. The library moves at the next frame, and until then tells where
+   * the cursor was.
+   * @param {number} time
+   */
+  goTo(time) {
+    const index = () => Math.max(0, Math.min(this.#bars.length - 1, this.#indexAt(time)));
+    requestAnimationFrame(() => {
+      const scale = this.chart.timeScale();
+      const range = scale.getVisibleLogicalRange();
+      if (range) scale.scrollToPosition(scale.scrollPosition() + index() - (range.from + range.to) / 2, false);
+      requestAnimationFrame(() => {
+        this.#point(index());
+        this.#reveal();
+      });
+    });
+  }
+
   /** @returns {number} time of the oldest bar in view */
   oldestSeen() {
     return this.#timeAt(this.chart.timeScale().getVisibleLogicalRange()?.from ?? 0);
@@ -362,6 +386,7 @@ export class Chart {
       this.#reveal();
     } else if (event.key === "+" || event.key === "=") this.zoom(0.8);
     else if (event.key === "-") this.zoom(1.25);
+    else if (event.key === "l" || event.key === "L") this.listener.share();
     else if (event.key === "Escape") {
       this.chart.clearCrosshairPosition();
       this.#point(null);
