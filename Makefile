@@ -16,20 +16,27 @@ help: ## Show this list
 # What runs. uv comes first, by pip; hatchling and editables link the checkout into the environment.
 $(VENV)/.ready: requirements.lock pyproject.toml scripts/runtime_requirements.py
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] <= (3, 13) else "candlewave needs Python 3.11, 3.12 or 3.13; %s is %d.%d. Choose another with: make PYTHON=python3.12" % (sys.executable, v[0], v[1]))'
-	@echo "Making $(VENV) from requirements.lock, once: about 1.2 GB on disk, a minute or two on a usual connection"
+	@echo "Making $(VENV) from requirements.lock, once: about 850 MB on disk, a minute or two on a usual connection"
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "Python's venv is incomplete; Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python scripts/runtime_requirements.py uv < requirements.lock > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	@$(BIN)/python scripts/runtime_requirements.py < requirements.lock > $(VENV)/runtime.txt
 	@$(BIN)/python scripts/runtime_requirements.py hatchling editables < requirements.lock > $(VENV)/build.txt
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r $(VENV)/runtime.txt -r $(VENV)/build.txt
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r $(VENV)/runtime.txt -r $(VENV)/build.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 # What tests and lints, in the same environment.
 $(VENV)/.tools: $(VENV)/.ready
-	@echo "Adding the tools of development to $(VENV), once: about 400 MB more"
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
+	@echo "Adding the tools of development to $(VENV), once: about 500 MB more"
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@touch $@
+
+# MLflow's server with what only it needs: scikit-learn, Flask and more.
+$(VENV)/.mlflow: $(VENV)/.ready
+	@echo "Adding MLflow's page to $(VENV), once: about 100 MB more"
+	@$(BIN)/python scripts/runtime_requirements.py mlflow < requirements.lock > $(VENV)/mlflow.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $(VENV)/mlflow.txt
 	@touch $@
 
 setup: $(VENV)/.ready ## Make .venv with what runs (the targets that need it do this first)
@@ -46,7 +53,7 @@ image: ## Build the image candlewave:<version> with the times of the last commit
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) docker buildx build --output type=docker,rewrite-timestamp=true \
 	  --tag candlewave:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) .
 
-mlflow: setup ## MLflow's page of the demo's trainings, at http://127.0.0.1:5000, or PORT=5001
+mlflow: $(VENV)/.mlflow ## MLflow's page of the demo's trainings, at http://127.0.0.1:5000, or PORT=5001
 	@$(BIN)/candlewave mlflow $(if $(PORT),--port $(PORT))
 
 stack-up: ## The real stack on this machine (needs Docker); SIZE=full (16 GB) or small (8 GB: no Elasticsearch, no observability)

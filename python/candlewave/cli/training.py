@@ -109,6 +109,7 @@ def mlflow_page(
     together, those with ``fold_`` have a step per fold. Ctrl-C stops it.
     """
     import os
+    from importlib.util import find_spec
 
     from candlewave.cli.common import fail, load_settings
     from candlewave.ml.registry import artifact_root, open_registry
@@ -120,6 +121,8 @@ def mlflow_page(
         )
     if not settings.data_dir.exists():
         fail(f"there is no {settings.data_dir} (CANDLEWAVE_DATA_DIR): `make demo` or `candlewave up` makes it")
+    if find_spec("flask") is None:
+        fail("MLflow's page is not installed: pip install 'candlewave[mlflow]', or `make mlflow` in a checkout")
     uri, root = open_registry(settings).tracking_uri, artifact_root(settings)
     typer.echo(f"MLflow: http://127.0.0.1:{port}/ (Ctrl-C stops it)")
     sys.stdout.flush()

@@ -1,5 +1,6 @@
 """Commands with an engine and a registry: ask for a training, and go back to the champion before."""
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -68,3 +69,12 @@ def test_rollback_swaps_the_champions_tells_and_changes_nothing_without_the_bus(
         [event] = [msgspec.json.decode(m.value or b"") for m in subscription.poll(timeout=5)]
     assert (event["event"], event["reason"]) == ("rolled_back", "version 1 instead of 2: wild intervals")
     assert "champion" in run("models", "list")[1]
+
+
+def test_mlflows_page_says_how_it_is_installed(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANDLEWAVE_DATA_DIR", str(data_dir))
+    monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("a server that cannot run was started"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    code, output = run("mlflow")
+    assert code == 1
+    assert "pip install 'candlewave[mlflow]'" in output.replace("\n", " ")
