@@ -1,5 +1,7 @@
 """The ``candlewave`` command. Each module of this package adds its commands; heavy imports stay inside them."""
 
+import sys
+
 import typer
 
 from candlewave.cli import (
@@ -23,6 +25,7 @@ from candlewave.cli import (
     training,
 )
 from candlewave.cli.common import CommandGroup
+from candlewave.core.printable import PrintableStream
 
 app = typer.Typer(
     name="candlewave",
@@ -56,4 +59,8 @@ for module in (
 
 def main() -> None:
     """Run the command line."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and stream.isatty():
+            setattr(sys, name, PrintableStream(stream))
     app()

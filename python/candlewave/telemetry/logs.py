@@ -10,6 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from candlewave import __version__
+from candlewave.core.printable import printable
 from candlewave.core.settings import Settings
 from candlewave.telemetry.redact import redact
 
@@ -91,4 +92,5 @@ def _render(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> str:
     first: Mapping[str, Any] = {
         key: event.pop(key) for key in ("timestamp", "level", "service", "event") if key in event
     }
-    return redact(json.dumps({**first, **event}, default=str, ensure_ascii=False))
+    # JSON escapes what is below a space; a terminal obeys more than that, and \\u says it all the same to JSON.
+    return printable(redact(json.dumps({**first, **event}, default=str, ensure_ascii=False)))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
+from candlewave.core.printable import drawable, printable
+
 _LINE_SECONDS = 10.0
 _SHORTEST_SECONDS = 1.0
 
@@ -105,21 +107,21 @@ def _bar(description: str, total: float | None, unit: str, stream: TextIO) -> It
             return Text(f"{task.completed:,.0f} {unit}" + (f", {speed:,.0f}/s" if speed else ""))
 
     columns = (
-        rich.TextColumn("{task.description}"),
+        rich.TextColumn("{task.description}", markup=False),
         rich.BarColumn(),
         rich.TaskProgressColumn(),
         Rate(),
         rich.TimeRemainingColumn(),
         rich.TimeElapsedColumn(),
     )
-    with rich.Progress(*columns, console=Console(file=stream)) as bar:
-        task = bar.add_task(description, total=total)
+    with rich.Progress(*columns, console=Console(file=drawable(stream))) as bar:
+        task = bar.add_task(printable(description), total=total)
 
         class Handle:
             def advance(self, amount: float = 1) -> None:
                 bar.advance(task, amount)
 
             def update(self, *, total: float | None = None, description: str | None = None) -> None:
-                bar.update(task, total=total, description=description)
+                bar.update(task, total=total, description=None if description is None else printable(description))
 
         yield Handle()

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from tests.worlds.attacks import EVERYTHING
 
 from candlewave import __version__
+from candlewave.core.printable import printable
 from candlewave.core.settings import Settings
 from candlewave.telemetry import configure_logging, get_logger
 from candlewave.telemetry.redact import redact
@@ -96,3 +98,14 @@ def test_an_exception_is_structured_and_shows_neither_locals_nor_passwords(strea
 )
 def test_secrets_are_hidden_and_nothing_else(text: str, expected: str) -> None:
     assert redact(text) == expected
+
+
+@pytest.mark.parametrize("text", EVERYTHING)
+def test_foreign_text_is_in_one_line_that_a_terminal_only_shows(stream: io.StringIO, text: str) -> None:
+    configure_logging(Settings(), "x", stream)
+    get_logger("a").warning("source failed", title=text)
+    logging.getLogger("library").warning("got %s", text)
+    for line in stream.getvalue().split("\n")[:-1]:
+        assert printable(line) == line
+        assert text in json.loads(line).values() or f"got {text}" in json.loads(line).values()
+    assert len(stream.getvalue().splitlines()) == 2
