@@ -9,11 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from candlewave.core.errors import CandlewaveError, in_words
 from candlewave.core.markets import Market, normalise_symbol
 from candlewave.core.paths import config_path
+from candlewave.core.printable import printable
 
 TIMEFRAME_SECONDS: dict[str, int] = {
     "1m": 60,
@@ -31,6 +32,21 @@ TIMEFRAME_SECONDS: dict[str, int] = {
 """Length of a bar of each known timeframe, in seconds."""
 
 Period = Annotated[int, Field(ge=2, le=500)]
+
+
+def _is_plain(text: str) -> str:
+    """Refuse what means something to SQL, a terminal or a deployment instead of to people."""
+    if printable(text) != text:
+        raise ValueError(f"there is an invisible character in {printable(text)!r}")
+    if "${" in text:
+        raise ValueError(f"${{…}} stands for settings of the deployment and cannot be part of {text!r}")
+    return text
+
+
+Words = Annotated[str, Field(max_length=2000), AfterValidator(_is_plain)]
+"""Text for people, which also gets into SQL."""
+ExchangeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")]
+"""As ccxt names it; part of the keys of messages and of the API's addresses."""
 
 
 class ConfigError(CandlewaveError):
@@ -188,10 +204,10 @@ class OwnFeature(_Table):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,54}$")]
-    sql: Annotated[str, Field(min_length=1, max_length=2000)]
+    sql: Annotated[Words, Field(min_length=1)]
     neutral: float | None = None
     range: Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?\.\.-?\d+(\.\d+)?$")]
-    meaning: str | None = None
+    meaning: Words | None = None
     needs: Annotated[int, Field(ge=1, le=5000)] | None = None
     longer: bool = False
 
@@ -251,15 +267,15 @@ class ProjectConfig(_Table):
         name: what people call it.
     """
 
-    name: str = Field(min_length=1, max_length=100)
+    name: Annotated[Words, Field(min_length=1, max_length=100)]
 
 
 class Config(_Table):
     """The whole of ``candlewave.toml``; table ``monitor`` is read by :func:`candlewave.rules.monitor_config`."""
 
     project: ProjectConfig | None = None
-    default_exchange: str = "kraken"
-    exchanges: dict[str, ExchangeConfig] = {}
+    default_exchange: ExchangeName = "kraken"
+    exchanges: dict[ExchangeName, ExchangeConfig] = {}
     candles: CandlesConfig = CandlesConfig()
     indicators: IndicatorsConfig = IndicatorsConfig()
     features: FeaturesConfig = FeaturesConfig()

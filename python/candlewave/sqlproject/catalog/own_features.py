@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlglot import exp, parse_one
+from sqlglot import TokenType, exp, parse_one, tokenize
 from sqlglot.errors import SqlglotError
 
 from candlewave.core.config import OwnFeature
@@ -13,6 +13,7 @@ BAR_COLUMNS = frozenset({"open", "high", "low", "close", "volume", "trades", "bu
 """Columns of a bar; those of its indicators come in addition."""
 TAKEN = frozenset({"exchange", "symbol", "timeframe", "open_time", "close_time", "warm_bars", "imputed"})
 """Other columns of ``bar_features``."""
+_OTHER_STRINGS = {kind for kind in TokenType if kind.name.endswith("_STRING")}
 _LOOKS_FURTHER = (exp.Query, exp.Window, exp.AggFunc, exp.Star, exp.Command)
 PERIODS = 3
 """Of its longest, after which an average that remembers counts as warm, as for candlewave's own features."""
@@ -32,8 +33,16 @@ def columns_of(entry: OwnFeature, indicators: Mapping[str, Indicator]) -> list[s
     """
     try:
         tree = parse_one(f"SELECT {entry.sql}", dialect="risingwave")
+        tokens = tokenize(f"SELECT {entry.sql} ", read="risingwave")
+        name = parse_one(f"SELECT 1 + {entry.name}", dialect="risingwave").expressions
     except SqlglotError as error:
         raise _refused(entry, f"cannot be read: {error}") from None
+    if not (len(name) == 1 and isinstance(name[0], exp.Add) and isinstance(name[0].expression, exp.Column)):
+        raise _refused(entry, f"cannot be column {entry.name}, which is a word of SQL; choose another name")
+    if any(token.comments for token in tokens):
+        raise _refused(entry, "has a comment, which would hide what follows it; `meaning` is the place for words")
+    if other := next((token.text for token in tokens if token.token_type in _OTHER_STRINGS), None):
+        raise _refused(entry, f"has the string {other!r} in another form than '…'")
     clauses = [name for name, value in tree.args.items() if value and name != "expressions"]
     if not isinstance(tree, exp.Select) or clauses or len(tree.expressions) != 1:
         raise _refused(entry, "is not one expression")
