@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import zipfile
@@ -16,11 +17,12 @@ from candlewave.core.errors import CandlewaveError
 
 MAX_LINE = 65_536
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError, ValueError)
-_OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
-    "gzip": lambda file: gzip.GzipFile(fileobj=file),
-    "bzip2": bz2.BZ2File,
-    "xz": lzma.LZMAFile,
-}
+MAX_RATIO = 250
+"""A packed file whose content is larger than so many times itself is a bomb: prices and times pack to a tenth."""
+MAX_SMALL = 2**26
+"""Bytes of content that are never a bomb, however small they were packed."""
+_XZ_MEMORY = 2**27
+"""Bytes of memory that unpacking xz may take: twice what `xz -9` asks for. A file may ask for 4 GiB."""
 _MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -160,7 +162,7 @@ class Lines:
             _refuse_inner(lambda: _OPENERS[format_](self._file), self._path.name, format_)
             self._file.seek(0)
             with _OPENERS[format_](self._file) as stream:
-                yield Stream(stream, self._path.name, format_)
+                yield Stream(_Bounded(stream, self.total_bytes, self._path.name), self._path.name, format_)
 
     def _zipped(self) -> Iterator[Stream]:
         try:
@@ -176,6 +178,8 @@ class Lines:
         for name in self._select(list(members)) if self._select is not None else members:
             source = f"{self._path.name}/{name}"
             try:
+                if members[name].compress_type == zipfile.ZIP_LZMA:  # it may ask for any amount of memory
+                    raise NotImplementedError
                 _refuse_inner(lambda member=members[name]: archive.open(member), source, "zip")  # type: ignore[misc]
                 stream = archive.open(members[name])
             except NotImplementedError:
@@ -188,7 +192,71 @@ class Lines:
             except DAMAGED as error:
                 raise FileFormatError(f"{source}: damaged zip file: {error}") from None
             with stream:
-                yield Stream(stream, source, "zip")
+                yield Stream(_Bounded(stream, members[name].compress_size, source), source, "zip")
+
+
+class _Xz(io.RawIOBase):
+    """The content of an xz file, as :class:`lzma.LZMAFile` gives it, within a limit of memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._unpack = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            packed = b""
+            if self._unpack.eof:  # another one may follow, behind zeros that pad
+                packed = self._unpack.unused_data.lstrip(b"\0") or self._file.read(io.DEFAULT_BUFFER_SIZE).lstrip(b"\0")
+                if not packed:
+                    return 0
+                self._unpack = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+            elif self._unpack.needs_input:
+                packed = self._file.read(io.DEFAULT_BUFFER_SIZE)
+                if not packed:
+                    raise EOFError("it ends before its end-of-stream marker")
+            data = self._unpack.decompress(packed, len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+
+
+_OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "bzip2": bz2.BZ2File,
+    "xz": lambda file: io.BufferedReader(_Xz(file)),
+}
+
+
+class _Bounded:
+    """The content of a packed file, up to a multiple of its size.
+
+    Args:
+        file: the content.
+        packed: bytes of the file.
+        source: its name.
+    """
+
+    def __init__(self, file: IO[bytes] | Any, packed: int, source: str) -> None:
+        self._file, self._source = file, source
+        self._left = max(MAX_SMALL, MAX_RATIO * packed)
+
+    def read(self, size: int) -> bytes:
+        return self._counted(self._file.read(size))
+
+    def readline(self, size: int) -> bytes:
+        return self._counted(self._file.readline(size))
+
+    def _counted(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise FileFormatError(
+                f"{self._source}: unpacked it is more than {MAX_RATIO} times as large, which no file of prices is;"
+                " if it is one, unpack it first"
+            )
+        return data
 
 
 def _format_of(begin: bytes) -> str | None:
@@ -204,7 +272,11 @@ def _refuse_inner(open_: Callable[[], Any], source: str, format_: str) -> None:
     with open_() as stream:
         try:
             inner = _format_of(stream.read(_BEGIN))
-        except DAMAGED:
+        except DAMAGED as error:
+            if "emory usage limit" in str(error):
+                raise FileFormatError(
+                    f"{source}: unpacking it takes more than {_XZ_MEMORY >> 20} MiB of memory; pack it again with xz -9"
+                ) from None
             return  # reading it says so, and where
     if inner is not None:
         raise FileFormatError(f"{source}: a {inner} file inside the {format_} file; unpack it, or save it as UTF-8")

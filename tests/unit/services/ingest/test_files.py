@@ -5,14 +5,18 @@ import contextlib
 import gzip
 import io
 import lzma
+import tracemalloc
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from candlewave.services.ingest import files
+from candlewave.services.ingest.candle_files import CandleFile, CandleFormat, CandleLayout
 from candlewave.services.ingest.files import MAX_LINE, FileFormatError, Line, Lines
 
 
@@ -228,3 +232,80 @@ def test_a_damaged_zip_is_lines_or_refused(tmp_path_factory: pytest.TempPathFact
     path.write_bytes(data)
     with Lines(path) as lines, contextlib.suppress(FileFormatError):
         list(lines)
+
+
+@pytest.mark.parametrize("suffix", [*PACKERS, ".zip"])
+def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """As one line, and as many."""
+    monkeypatch.setattr(files, "MAX_SMALL", 2**19)
+    packer = PACKERS.get(suffix) or partial(_packed, "zip")
+    for content in (bytes(2**21), b"1700000000,1,1\n" * 2**17):
+        path = tmp_path / f"a{suffix}"
+        path.write_bytes(packer(content))
+        with Lines(path) as lines, pytest.raises(FileFormatError, match="more than 250 times as large"):
+            for _ in lines:
+                pass
+
+
+def test_memory_stays_flat(tmp_path: Path) -> None:
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(gzip.compress(bytes(2**27), 1))
+    tracemalloc.start()
+    with (
+        CandleFile(path, CandleLayout(CandleFormat.FREQTRADE), "kraken", "BTC/USD") as file,
+        pytest.raises(FileFormatError),
+    ):
+        for _ in file:
+            pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**23
+
+
+def test_what_packs_well_is_no_bomb(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.xz"
+    path.write_bytes(lzma.compress(b"1700000000,1.25,0.5\n" * 30_000))
+    with Lines(path) as lines:
+        assert sum(line.problem is None for line in lines) == 30_000
+
+
+def _asking_for_memory() -> bytes:
+    """Return an xz file whose writer wanted a window of a quarter of a gigabyte."""
+    return lzma.compress(b"1,2,3\n" * 100, filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 2**28}])
+
+
+def test_a_file_that_asks_for_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.xz"
+    path.write_bytes(_asking_for_memory())
+    with Lines(path) as lines, pytest.raises(FileFormatError, match="takes more than 128 MiB of memory"):
+        list(lines)
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.csv", "1,2,3\n")
+    with Lines(path) as lines, pytest.raises(FileFormatError, match="compressed by lzma, which is not supported"):
+        list(lines)
+
+
+def test_xz_files_behind_each_other_are_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.xz"
+    path.write_bytes(lzma.compress(b"1\n2\n") + bytes(8) + lzma.compress(b"3\n", preset=9) + bytes(4))
+    with Lines(path) as lines:
+        assert [line.text for line in lines] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../evil.csv", "/tmp/evil.csv", "C:\\evil.csv", "..\\evil.csv", "a/../../evil.csv"]
+)
+def test_names_in_a_zip_lead_nowhere(tmp_path: Path, name: str) -> None:
+    """Members are read as streams; nothing is written by their names."""
+    folder = tmp_path / "inside" / "deeper"
+    folder.mkdir(parents=True)
+    path = folder / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, "1,2,3\n")
+        link = zipfile.ZipInfo("link.csv")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    with Lines(path) as lines:
+        assert sorted(line.text or "" for line in lines) == ["/etc/passwd", "1,2,3"]
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
