@@ -21,6 +21,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _CHUNK = 65_536
 _MIN_CONNECT_SECONDS = 0.1
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""The part of IPv6 from which public addresses are given out; what hides an IPv4 address elsewhere is not."""
+_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 USER_AGENT = f"candlewave/{__version__}"
 
@@ -79,7 +82,10 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
         if inner is not None:
             return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
+        if ip not in _GLOBAL_UNICAST:
+            return False
+    # What is_global knows depends on Python's version.
+    return ip.is_global and not ip.is_multicast and ip not in _PROTOCOLS
 
 
 class Fetcher:

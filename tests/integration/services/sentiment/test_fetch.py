@@ -1,13 +1,14 @@
 """Fetching from servers that are not trusted."""
 
 import gzip
+import socket
 import threading
 from collections.abc import Callable
 
 import pytest
 from tests.worlds.web import Reply, Web
 
-from candlewave.services.sentiment.fetch import Fetcher, FetchError, FetchRefusedError, is_public
+from candlewave.services.sentiment.fetch import Fetcher, FetchError, FetchRefusedError, is_public, resolve
 
 LIMIT = 100_000
 
@@ -178,9 +179,90 @@ def test_connection_refused_fails() -> None:
         ("::ffff:10.0.0.1", False),
         ("::ffff:93.184.216.34", True),
         ("64:ff9b::a00:1", False),
+        ("64:ff9b:1::a00:1", False),
         ("2002:a00:1::", False),
+        ("2001:0:a00:1::1", False),
+        ("::127.0.0.1", False),
+        ("::10.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("::", False),
+        ("fec0::1", False),
+        ("ff02::1", False),
+        ("100::1", False),
+        ("5f00::1", False),
+        ("2001:db8::1", False),
+        ("255.255.255.255", False),
+        ("192.0.0.8", False),
+        ("198.18.0.1", False),
+        ("240.0.0.1", False),
+        ("0", False),
+        ("", False),
         ("not an address", False),
     ],
 )
 def test_public_addresses(address: str, public: bool) -> None:
     assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+        "0",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "[::]",
+        "[0:0:0:0:0:ffff:7f00:1]",
+        "127.0.0.1.",
+        "user@127.0.0.1",
+        "example.com@127.0.0.1",
+        "127.0.0.1%00.example.com",
+        "\u2460\u2461\u2466.0.0.1",
+        "\uff11\uff12\uff17.0.0.1",
+    ],
+)
+def test_no_spelling_of_this_machine_is_reached(web: Web, host: str) -> None:
+    """By the system's own resolver, as a source's address and as what a source redirects to."""
+    web.reply("/", Reply(body=b"inside"))
+    port = web.base.rpartition(":")[2]
+    with pytest.raises((FetchRefusedError, FetchError)):
+        Fetcher(5.0, LIMIT).get(f"http://{host}:{port}/")
+    assert web.requests == []
+    web.reply("/away", Reply(302, headers={"Location": f"http://{host}:{port}/inside".encode().decode("latin-1")}))
+    with pytest.raises((FetchRefusedError, FetchError)):
+        Fetcher(5.0, LIMIT, lambda name, at: ["127.0.0.1"] if name == "trusted" else resolve(name, at)).get(
+            f"http://trusted:{port}/away", allow_private=True
+        )
+    assert [request.path for request in web.requests] == ["/away"]
+
+
+def test_a_name_that_changes_its_meaning_is_checked_and_used_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: the first answer is public, all later ones lead inside."""
+    answers = iter(["203.0.113.9"])
+    asked: list[str] = []
+
+    def rebinding(host: str, _: int) -> list[str]:
+        asked.append(host)
+        return [next(answers, "127.0.0.1")]
+
+    reached: list[tuple[str, int]] = []
+
+    def connect(address: tuple[str, int], *_: object) -> socket.socket:
+        reached.append(address)
+        raise OSError("unreachable")
+
+    monkeypatch.setattr("candlewave.services.sentiment.fetch.is_public", lambda address: address == "203.0.113.9")
+    monkeypatch.setattr(socket, "create_connection", connect)
+    fetching = Fetcher(5.0, LIMIT, rebinding)
+    with pytest.raises(FetchError):
+        fetching.get("http://rebinding.example/")
+    assert (asked, reached) == (["rebinding.example"], [("203.0.113.9", 80)])
+    with pytest.raises(FetchRefusedError):
+        fetching.get("http://rebinding.example/")
+    assert len(reached) == 1
