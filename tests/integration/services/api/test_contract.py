@@ -27,13 +27,17 @@ CLIENT = project_root() / "docs" / "client.md"
 EXAMPLES = 25
 
 
+@pytest.mark.parametrize("anonymous", [True, False], ids=["open", "keys needed"])
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=str)
 def test_answers_are_as_the_document_says(
-    serve: Serve, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, mode: GenerationMode
+    serve: Serve, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, mode: GenerationMode, anonymous: bool
 ) -> None:
-    """Many valid or invalid requests of every operation; no undocumented status, form or content type."""
+    """Many valid or invalid requests of every operation; no undocumented status, form or content type.
+
+    Where keys are needed, each request is repeated without one and with a wrong one: neither is answered.
+    """
     monkeypatch.setattr(feed, "FRESHNESS_SECONDS", 0.01)
-    api = serve(ask_training=lambda _: None)
+    api = serve(anonymous=anonymous, ask_training=lambda _: None)
     key = issue(conn, "read", "train")
     schema = schemathesis.openapi.from_url(f"{api.base_url}/openapi.json")
 
