@@ -8,7 +8,7 @@ FILE ?=
 SIZE ?=
 PORT ?=
 
-.PHONY: help setup tools wheel demo image mlflow docs docs-lock stack-up stack-doctor stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup tools wheel demo image mlflow docs docs-lock stack-up stack-doctor stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock audit audit-lock secrets lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +123,22 @@ lint: tools ## ruff, mypy, layers of imports, SQL lint, lock file
 	@$(BIN)/candlewave lint
 	@$(BIN)/python scripts/check_lock.py
 
+.venv-audit/.ready: scripts/audit.lock | setup
+	@echo "Making .venv-audit from scripts/audit.lock, once: about 40 MB"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-audit
+	@$(BIN)/uv pip install -q --python .venv-audit/bin/python --require-hashes -r scripts/audit.lock
+	@touch $@
+
+audit: setup .venv-audit/.ready ## Known vulnerabilities of all that the lock files name; skipped with a reason offline (STRICT=1: fails)
+	@.venv-audit/bin/python scripts/audit.py
+
+audit-lock: setup ## Resolve scripts/audit.lock again
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header scripts/audit.in -o scripts/audit.lock
+
+LOGS ?=
+secrets: setup ## Secrets in the repository and its history; LOGS="folder …" looks there as well
+	@$(BIN)/python scripts/secrets_scan.py $(LOGS)
+
 golden: tools ## Golden SQL cases (embedded engine, or RISINGWAVE_URL)
 	@$(BIN)/pytest tests/golden
 
@@ -154,4 +170,4 @@ k8s-lock: setup ## Resolve k8s/validate.lock and k8s/kubectl.lock again
 	done
 
 clean: ## Remove .venv and caches (not your data)
-	rm -rf $(VENV) .venv-k8s .venv-kubectl .venv-docs build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-k8s .venv-kubectl .venv-docs .venv-audit build .mypy_cache .ruff_cache .pytest_cache

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tests.worlds import kafka
@@ -27,6 +28,7 @@ from candlewave.core.config import Config, load_config
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 SERVICES = ("price-predictor", "model-error-monitor", "predictions-api", "sentiment-extractor")
+PEPPER = "pepper-of-this-test"
 PATIENCE = 120.0
 """Seconds after which what does not come is a failure; two busy cores start seven processes."""
 
@@ -49,7 +51,7 @@ class Place:
             RISINGWAVE_URL=self._engine_url,
             KAFKA_BOOTSTRAP_SERVERS=self.broker.address,
             MLFLOW_TRACKING_URI=f"sqlite:///{self._folder / 'mlflow.db'}",
-            API_KEY_PEPPER="pepper-of-this-test",
+            API_KEY_PEPPER=PEPPER,
             ADMIN_PORT=str(admin),
             API_PORT=str(api),
         )
@@ -59,11 +61,14 @@ class Place:
         return Service(service, process, admin)
 
     def end(self) -> None:
-        """End what still runs."""
+        """End what still runs; no log of it may hold a secret."""
         for process in self._running:
             process.kill()
             process.wait()
         self.bus.close()
+        secrets = (PEPPER, str(urlsplit(self._engine_url).password))
+        logs = {log.name: log.read_text() for log in self._folder.glob("*.log")}
+        assert [name for name, text in logs.items() if any(secret in text for secret in secrets)] == []
 
 
 class Service:
