@@ -24,7 +24,7 @@ from candlewave.core.settings import Settings
 from candlewave.core.times import utc_now
 from candlewave.engine.clocks import market_now
 from candlewave.engine.connect import EngineError, connect, explain
-from candlewave.ml.challenge import settle
+from candlewave.ml.challenge import Weighed, settle
 from candlewave.ml.feature_set import NoFeaturesError
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.registry import CHAMPION, Registry, RegistryError, artifact_root, open_registry
@@ -73,7 +73,7 @@ class Trainer:
         settings: TrainSettings,
         *,
         clock: Callable[[], datetime],
-        settle: Callable[[datetime], object] = lambda _: None,
+        settle: Callable[[datetime], Weighed | None] = lambda _: None,
     ) -> None:
         self._bus, self._registry, self._run, self._settings = bus, registry, run, settings
         self._clock, self._settle = clock, settle
@@ -134,10 +134,13 @@ class Trainer:
             return
         self._settled_at = now
         try:
-            self._settle(now)
+            found = self._settle(now)
         except (psycopg.Error, EngineError) as error:
             _log.warning("evidence on the challenger cannot be read", reason=explain(error))
-        self._tell_champion()
+            return
+        if found is not None and found.verdict is not None:
+            metrics.PROMOTIONS.labels("promoted" if found.verdict == "better" else "rejected").inc()
+            self._tell_champion()
 
     def _train_if_due(self) -> Trained | None:
         end = self._clock()
@@ -247,9 +250,9 @@ def _train_while_held(
     def run(reason: str, end: datetime) -> Trained:
         return train_once(service.settings, config, settings, bus, registry, reason, end, on_rows=go_on, on_fit=go_on)
 
-    def weigh_challenger(now: datetime) -> None:
+    def weigh_challenger(now: datetime) -> Weighed | None:
         with connect(service.settings) as conn:
-            settle(conn, bus, registry, now)
+            return settle(conn, bus, registry, now)
 
     trainer = Trainer(bus, registry, run, settings, clock=utc_now, settle=weigh_challenger)
     with bus.subscribe(GROUP, [TRAINING_REQUESTS.name]) as requests:

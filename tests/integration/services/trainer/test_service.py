@@ -18,6 +18,7 @@ from candlewave.contracts.records import DeadLetter, ModelEvent, TrainingRequest
 from candlewave.contracts.topics import TOPICS, TRAINING_REQUESTS
 from candlewave.core.config import Config
 from candlewave.core.settings import Settings
+from candlewave.ml.challenge import Weighed
 from candlewave.ml.model import TooLittleDataError
 from candlewave.ml.promote import Decision
 from candlewave.ml.registry import ModelVersion, Registry, RegistryError
@@ -51,6 +52,7 @@ class Desk:
         self.bus, self.now, self.reasons = bus, NOW, list[str]()
         self.failure: Exception | None = None
         self.looks, self.engine_is_down = list[datetime](), False
+        self.evidence: Weighed | None = None
         self.trainer = Trainer(
             bus,
             FakeRegistry(last),  # type: ignore[arg-type]
@@ -60,10 +62,11 @@ class Desk:
             settle=self._settle,
         )
 
-    def _settle(self, now: datetime) -> None:
+    def _settle(self, now: datetime) -> Weighed | None:
         self.looks.append(now)
         if self.engine_is_down:
             raise psycopg.OperationalError("the engine is away")
+        return self.evidence
 
     def _run(self, reason: str, _: datetime) -> Trained:
         if self.failure is not None:
@@ -153,6 +156,19 @@ def test_it_looks_at_the_evidence_on_the_challenger_every_ten_minutes(bus: Postg
     desk.step()
     assert desk.looks == [NOW, NOW + timedelta(minutes=10)]
     assert desk.reasons == []
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "decision"), [(9.0, 0.0, "promoted"), (0.0, 9.0, "rejected"), (0.0, 0.0, None)]
+)
+def test_what_evidence_decides_is_counted(bus: PostgresBus, better: float, worse: float, decision: str | None) -> None:
+    desk = Desk(bus, NOW)
+    desk.evidence = Weighed(better, {"median": worse, "interval": 0.0}, 100)
+    kinds = ("promoted", "rejected")
+    before = {kind: value("candlewave_trainer_promotions_total", decision=kind) for kind in kinds}
+    desk.step()
+    after = {kind: value("candlewave_trainer_promotions_total", decision=kind) for kind in kinds}
+    assert after == {kind: before[kind] + (kind == decision) for kind in kinds}
 
 
 def test_requests_for_other_models_and_nonsense_are_put_aside(bus: PostgresBus) -> None:
