@@ -130,12 +130,13 @@ def recorded() -> Candles:
     """A month of recorded one-minute candles; turnover and sides are made up, the record has none."""
     with gzip.open(REAL, "rt") as file:
         rows = list(csv.DictReader(file))
-    high, low, close, volume = (
-        np.array([float(row[name]) for row in rows]) for name in ("high", "low", "close", "volume")
+    open_, high, low, close, volume = (
+        np.array([float(row[name]) for row in rows]) for name in ("open", "high", "low", "close", "volume")
     )
     times = [datetime.fromisoformat(row["timestamp"]).replace(tzinfo=UTC) for row in rows]
     return Candles(
         bar_index=np.array([int(time.timestamp()) // 60 for time in times]),
+        open=open_,
         high=high,
         low=low,
         close=close,

@@ -11,7 +11,8 @@ from psycopg import sql
 
 from candlewave.core.config import TIMEFRAME_SECONDS, Config
 from candlewave.engine.embedded import catalog as embedded
-from candlewave.services.indicators.oracle import Candles, Floats
+from candlewave.services.indicators.oracle import Candles
+from candlewave.services.indicators.series import Floats
 from candlewave.sqlproject.render import SqlObject, render_objects
 
 Key = tuple[str, str, str]
@@ -43,9 +44,13 @@ def simulated(
     high = np.round(np.maximum(open_, close) * (1 + np.abs(rng.normal(0, 1, bars)) * swing / 2), digits)
     low = np.round(np.minimum(open_, close) * (1 - np.abs(rng.normal(0, 1, bars)) * swing / 2), digits)
     high, low = np.maximum(high, np.maximum(open_, close)), np.minimum(low, np.minimum(open_, close))
+    # Some bars leap from the close before.
+    leaps = np.random.default_rng([seed, 1]).uniform(low, high).round(digits).clip(low, high)
+    open_ = np.where(np.arange(bars) % 5 == 0, leaps, open_)
     volume = np.round(rng.lognormal(0, 2, bars), 8)
     candles = Candles(
         bar_index=np.arange(start_index, start_index + bars),
+        open=open_,
         high=high,
         low=low,
         close=close,
@@ -60,10 +65,11 @@ def simulated(
 def quiet(candles: Candles, rows: Iterable[int]) -> Candles:
     """Turn bars into filled ones: the close before, no trade."""
     arrays = {
-        name: getattr(candles, name).copy() for name in ("high", "low", "close", "volume", "turnover", "buy_volume")
+        name: getattr(candles, name).copy()
+        for name in ("open", "high", "low", "close", "volume", "turnover", "buy_volume")
     }
     for row in rows:
-        for name in ("high", "low", "close"):
+        for name in ("open", "high", "low", "close"):
             arrays[name][row] = arrays["close"][row - 1]
         for name in ("volume", "turnover", "buy_volume"):
             arrays[name][row] = 0.0
@@ -73,7 +79,7 @@ def quiet(candles: Candles, rows: Iterable[int]) -> Candles:
 def without(candles: Candles, start: int, stop: int) -> Candles:
     """Cut a hole."""
     keep = np.r_[0:start, stop : len(candles)]
-    names = ("bar_index", "high", "low", "close", "volume", "turnover", "buy_volume")
+    names = ("bar_index", "open", "high", "low", "close", "volume", "turnover", "buy_volume")
     return replace(candles, **{name: getattr(candles, name)[keep] for name in names})
 
 
@@ -91,7 +97,7 @@ def rows_of(key: Key, candles: Candles) -> list[tuple[object, ...]]:
                 opened,
                 opened + step,
                 int(candles.bar_index[i]),
-                float(candles.close[max(i - 1, 0)]),
+                float(candles.open[i]),
                 float(candles.high[i]),
                 float(candles.low[i]),
                 float(candles.close[i]),
@@ -156,8 +162,14 @@ class Layer:
     config: Config
 
     @classmethod
-    def make(cls, conn: psycopg.Connection, config: Config, market: Mapping[Key, Candles]) -> "Layer":
-        """Create the layer over given candles; every object is computed once, by its own query."""
+    def make(
+        cls, conn: psycopg.Connection, config: Config, market: Mapping[Key, Candles], *, only_own: bool = False
+    ) -> "Layer":
+        """Create the layer over given candles; every object is computed once, by its own query.
+
+        Args:
+            only_own: without the short form's objects, which those of entries do not need.
+        """
         conn.execute("SET timezone = 'UTC'")
         embedded.install(conn)
         embedded.apply(conn, CANDLES)
@@ -165,7 +177,8 @@ class Layer:
             fill(conn, rows_of(key, candles))
         conn.execute("ANALYZE candles")
         for sql_object in layer_objects(config):
-            embedded.apply(conn, sql_object.text)
+            if not only_own or sql_object.name.startswith("own_"):
+                embedded.apply(conn, sql_object.text)
         return cls(conn, config)
 
 

@@ -7,7 +7,7 @@ import re
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -141,8 +141,40 @@ class KeltnerConfig(_Table):
     multiplier: Annotated[float, Field(gt=0, le=10)] = 2.0
 
 
+class OwnIndicator(_Table):
+    """An indicator as an entry; what else it says are parameters of its kind, such as ``period = 7``.
+
+    Attributes:
+        kind: name of a file in ``sql/indicators``.
+        timeframes: those of which it is computed; all when left out.
+        source: price of a bar that it is computed from; as its kind says when left out.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    timeframes: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    source: Literal["open", "high", "low", "close", "hl2", "hlc3", "ohlc4"] | None = None
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """What it says of its kind's parameters."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _numbers(self) -> Self:
+        for name, value in self.parameters.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError(f"{self.kind}: {name} is {value!r}, expected a number")
+        return self
+
+
 class IndicatorsConfig(_Table):
-    """Parameters of every indicator; column names carry them (``ema_12``)."""
+    """Parameters of every indicator; column names carry them (``ema_12``).
+
+    Attributes:
+        own: more of them, of the kinds in ``sql/indicators``.
+    """
 
     sma: list[Period] = [20, 50]
     ema: list[Period] = [12, 26, 50, 200]
@@ -169,6 +201,7 @@ class IndicatorsConfig(_Table):
     return_zscore: Period = 60
     order_flow: Period = 20
     amihud: Period = 60
+    own: list[OwnIndicator] = []
 
 
 class PredictionsConfig(_Table):
@@ -308,6 +341,18 @@ class Config(_Table):
         for peer, market in pairs:
             found.setdefault(peer, []).append(market)
         return {peer: found[peer] for peer in list(found)[: wanted.max_markets]}
+
+    @model_validator(mode="after")
+    def _timeframes_are_candles(self) -> Self:
+        for number, entry in enumerate(self.indicators.own, 1):
+            for timeframe in entry.timeframes or ():
+                if timeframe not in self.candles.timeframes:
+                    known = ", ".join(self.candles.timeframes)
+                    raise ValueError(
+                        f"indicators.own, entry {number} {entry.kind}: timeframe {timeframe!r} is not one of"
+                        f" candles.timeframes, {known}"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _peers_are_markets(self) -> Self:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from candlewave.sqlproject.catalog.features import Feature
+from candlewave.sqlproject.catalog.own_indicators import Entry
 from candlewave.sqlproject.ddl import Kind
 from candlewave.sqlproject.lint.meanings import OTHERS, Meanings
 from candlewave.sqlproject.lint.relations import Resolver
@@ -61,6 +62,30 @@ def _table(sql_object: SqlObject, columns: Iterable[str], meanings: Meanings) ->
         rows[others] = ["all others"]
     lines = [f"| {', '.join(names)} | {meaning} |" for meaning, names in rows.items() if names]
     return "\n".join(["| column | meaning |", "|---|---|", *lines])
+
+
+def kinds_table(entries: Iterable[Entry]) -> str:
+    """Return the table of kinds that entries may name: a line per kind, of entries without parameters."""
+    lines = [
+        f"| `{entry.kind.name}` | {_parameters(entry)} | {_columns(entry)} | {_cell(entry.computed.source)} |"
+        f" {entry.computed.bars}, {entry.indicators[0].warm_up} | {_cell(entry.computed.null)} |"
+        for entry in entries
+    ]
+    head = "| kind | parameters | columns | source | bars, warm-up | NULL, once there are the bars |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *lines])
+
+
+def _parameters(entry: Entry) -> str:
+    found = [f"`{p.name}` {p.default:g} ({p.low:g} to {p.high:g})" for p in entry.kind.parameters]
+    return "<br>".join([*found, *(["`source`"] if entry.kind.price else [])])
+
+
+def _columns(entry: Entry) -> str:
+    return "<br>".join(f"`{entry.column(c)}`, {c.unit}: {_cell(c.meaning)}" for c in entry.computed.columns)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
 
 
 def features_table(features: Iterable[Feature]) -> str:

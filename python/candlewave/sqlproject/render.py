@@ -1,12 +1,11 @@
 """Render the templates of ``sql/`` with ``candlewave.toml``: the text that RisingWave gets, in dependency order."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, TemplateError
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
@@ -16,9 +15,12 @@ from candlewave.core.paths import sql_folders
 from candlewave.sqlproject.catalog.constants import Layer
 from candlewave.sqlproject.catalog.features import FeatureCatalog
 from candlewave.sqlproject.ddl import DdlError, Kind, Statement, parse_statement
+from candlewave.sqlproject.environment import template_environment
 from candlewave.sqlproject.header import Header, parse_header, split_header
 
 _SUFFIX = ".sql.j2"
+_NO_OBJECTS = ("macros/", "indicators/")
+"""Folders of templates that others are made with."""
 
 
 class RenderError(CandlewaveError, ValueError):
@@ -104,19 +106,22 @@ def render_objects(config: Config, *folders: Path) -> list[SqlObject]:
 
     Raises:
         RenderError: a template fails, names are doubled, dependencies form a circle, or a project declares a table.
-        OwnFeatureError: a feature of the configuration's own cannot be used.
+        OwnFeatureError, OwnIndicatorError: an entry of the configuration cannot be used.
     """
     folders = folders or sql_folders()
+    names = _context(config, folders)
     objects: dict[str, SqlObject] = {}
     for number, folder in enumerate(folders):
         # Macros of those below can be imported; a macro file of the same name changes nothing below.
-        environment = _environment(config, folders[number::-1])
+        environment = template_environment(folders[number::-1], names)
         found: dict[str, SqlObject] = {}
         for file in sorted(folder.rglob(f"*{_SUFFIX}")):
             path = file.relative_to(folder).as_posix()
-            if path.startswith("macros/"):
+            if path.startswith(_NO_OBJECTS):
                 continue
             sql_object = _render(environment, path, file)
+            if sql_object is None:
+                continue
             if sql_object.name in found:
                 raise RenderError(f"{path}: {sql_object.name} is also made by {found[sql_object.name].path}")
             if number:
@@ -184,34 +189,24 @@ def downstream(objects: list[SqlObject], names: set[str]) -> set[str]:
     return reached
 
 
-def _environment(config: Config, folders: Sequence[Path]) -> Environment:
-    environment = Environment(
-        loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-        autoescape=False,
-    )
-    environment.globals.update(_context(config))
-    return environment
-
-
-def _context(config: Config) -> dict[str, object]:
-    features = FeatureCatalog(config)
-    features.of_bars  # noqa: B018 (what is wrong with the configuration's own is said before a template is)
+def _context(config: Config, folders: tuple[Path, ...]) -> dict[str, object]:
+    layer, features = Layer(config, folders), FeatureCatalog(config, folders)
+    layer.own.columns, features.of_bars  # noqa: B018 (what is wrong with entries is said before a template is)
     return {
         "config": config,
         "timeframes": [{"name": name, "seconds": TIMEFRAME_SECONDS[name]} for name in config.candles.timeframes],
-        "layer": Layer(config),
+        "layer": layer,
         "features": features,
     }
 
 
-def _render(environment: Environment, path: str, file: Path) -> SqlObject:
+def _render(environment: Environment, path: str, file: Path) -> SqlObject | None:
+    """Render a template; None when it says nothing, because the configuration has no use for the object."""
     name = Path(path).name.removesuffix(_SUFFIX)
     try:
         text = environment.get_template(path).render().strip() + "\n"
+        if not text.strip():
+            return None
         comment, body = split_header(text)
         header = parse_header(comment, name)
         statement = parse_statement(body)

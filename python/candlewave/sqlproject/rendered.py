@@ -1,7 +1,7 @@
 """What is written from ``sql/`` with the built-in defaults and three markets, and committed to be reviewed.
 
 ``sql/rendered`` has a file per object, with what RisingWave gets; deploy-time parameters stay as ``${name}``. Of the
-documentation it is ``docs/views.md`` and the table in ``docs/features.md``.
+documentation it is ``docs/views.md``, and a table each in ``docs/features.md`` and ``docs/indicators.md``.
 """
 
 from pathlib import Path
@@ -9,7 +9,8 @@ from pathlib import Path
 from candlewave.core.config import Config, ExchangeConfig
 from candlewave.core.paths import project_root
 from candlewave.sqlproject.catalog.features import FeatureCatalog
-from candlewave.sqlproject.pages import between_marks, describe, features_table
+from candlewave.sqlproject.catalog.own_indicators import usual_entries
+from candlewave.sqlproject.pages import between_marks, describe, features_table, kinds_table
 from candlewave.sqlproject.render import RenderError, SqlObject, from_text, in_dependency_order, render_objects
 
 _FOLDER = "rendered"
@@ -79,8 +80,11 @@ def _texts(root: Path) -> dict[Path, str]:
     texts = {root / _FOLDER / f"{o.name}.sql": terminated(o.text) for o in objects}
     docs = root.parent / "docs"
     if docs.is_dir():
-        page = docs / "features.md"
-        table = features_table(FeatureCatalog(CONFIG).columns)
         texts[docs / "views.md"] = describe(objects)
-        texts[page] = between_marks(page.read_text(encoding="utf-8"), table)
+        tables = {
+            "features.md": features_table(FeatureCatalog(CONFIG).columns),
+            "indicators.md": kinds_table(usual_entries(CONFIG, [root])),
+        }
+        for name, table in tables.items():
+            texts[docs / name] = between_marks((docs / name).read_text(encoding="utf-8"), table)
     return texts

@@ -17,10 +17,14 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from candlewave.core.config import TIMEFRAME_SECONDS, Config
+from candlewave.core.paths import sql_folders
 from candlewave.services.indicators.compare import Comparison, compare
-from candlewave.services.indicators.oracle import Candles, Floats, compute
+from candlewave.services.indicators.oracle import Candles, compute
+from candlewave.services.indicators.oracles import ORACLES
+from candlewave.services.indicators.series import Floats
 from candlewave.sqlproject.catalog.constants import Layer
 from candlewave.sqlproject.catalog.indicators import Indicator, catalog
+from candlewave.sqlproject.catalog.own_indicators import VIEW, OwnIndicators
 from candlewave.telemetry.metrics import FRESHNESS
 
 OBJECTS = (
@@ -34,7 +38,16 @@ OBJECTS = (
     "indicator_catalog",
     "signals",
 )
-"""What the layer consists of, for the check against sql/."""
+"""What the layer consists of without entries, for the check against sql/."""
+OF_ENTRIES = ("own_indicator_sums", "own_indicator_chunks", "own_indicator_carry", "own_indicators")
+"""What entries of ``[[indicators.own]]`` add; the first three only if one of them averages exponentially."""
+
+
+def objects_of(config: Config) -> tuple[str, ...]:
+    """Return what the layer consists of with a configuration."""
+    own = OwnIndicators(config, sql_folders())
+    return OBJECTS + (OF_ENTRIES if own.entries and own.terms else OF_ENTRIES[-1:] if own.entries else ())
+
 
 AUDITED = Counter("candlewave_indicators_audited_bars_total", "Bars whose indicators were computed again")
 DIFFERENCES = Counter(
@@ -53,8 +66,12 @@ WARM = Gauge(
     "candlewave_indicators_warm_bars", "Bars since the last hole, at most a cap", ["exchange", "symbol", "timeframe"]
 )
 
-_CANDLE_COLUMNS = ("high", "low", "close", "volume", "turnover", "buy_volume")
+_CANDLE_COLUMNS = ("open", "high", "low", "close", "volume", "turnover", "buy_volume")
 _RECENT = timedelta(hours=2)
+_JOIN_OWN = sql.SQL(
+    "LEFT JOIN own_indicators AS o ON c.exchange = o.exchange AND c.symbol = o.symbol AND c.timeframe = o.timeframe"
+    " AND c.open_time = o.open_time"
+)
 _AND_KEY = sql.SQL("exchange = %s AND symbol = %s AND timeframe = %s")
 
 
@@ -126,7 +143,7 @@ class IndicatorAudit:
         self._rng = rng or random.Random()
         self._on_difference = on_difference
         self._bars = bars
-        self._indicators: tuple[Indicator, ...] = catalog(config.indicators)
+        self._entries = [e for e in OwnIndicators(config, sql_folders()).entries if e.kind.name in ORACLES]
         self._warm_cap = Layer(config).warm_cap
 
     def deviations(self) -> list[str]:
@@ -178,12 +195,12 @@ class IndicatorAudit:
             yield Difference(stretch.market, "row of indicators", stretch.open_times[row], None, None)
         if stretch.missing or not len(stretch.candles):
             return
-        expected = compute(stretch.candles, self._config.indicators)
+        expected = compute(stretch.candles, self._config.indicators, self._entries)
         comparisons = compare(
             stretch.candles,
             expected,
             stretch.stored,
-            self._indicators,
+            self._indicators_of(stretch.market.timeframe),
             quiet_limit=self._config.candles.max_fill_minutes,
             last=self._bars,
         )
@@ -204,17 +221,18 @@ class IndicatorAudit:
         """Read candles and indicators up to ``end``, with all the history that the judged bars need."""
         seconds = TIMEFRAME_SECONDS[market.timeframe]
         bars = max(self._warm_cap, 86400 // seconds) + self._bars + 1
-        names = [indicator.name for indicator in self._indicators]
+        judged = self._indicators_of(market.timeframe)
+        names = [indicator.name for indicator in judged]
         columns: list[sql.Composable] = [sql.SQL("c.open_time, i.open_time IS NULL, c.bar_index")]
         columns += [sql.Identifier("c", name) for name in _CANDLE_COLUMNS]
-        columns += [sql.Identifier("i", name) for name in names]
+        columns += [sql.Identifier("o" if i.view == VIEW else "i", i.name) for i in judged]
         query = sql.SQL(
             "SELECT {} FROM candles AS c LEFT JOIN indicators AS i ON c.exchange = i.exchange AND c.symbol = i.symbol"
-            " AND c.timeframe = i.timeframe AND c.open_time = i.open_time"
+            " AND c.timeframe = i.timeframe AND c.open_time = i.open_time {}"
             " WHERE c.exchange = %s AND c.symbol = %s AND c.timeframe = %s AND c.open_time > %s AND c.open_time <= %s"
             " AND c.is_whole"
             " ORDER BY c.open_time"
-        ).format(sql.SQL(", ").join(columns))
+        ).format(sql.SQL(", ").join(columns), _JOIN_OWN if any(i.view == VIEW for i in judged) else sql.SQL(""))
         with self._conn.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(query, [*market.key, end - timedelta(seconds=seconds * bars), end])
             rows = cursor.fetchall()
@@ -233,6 +251,11 @@ class IndicatorAudit:
             dict(zip(names, numbers[len(_CANDLE_COLUMNS) :], strict=True)),
             [n for n, row in enumerate(rows) if row[1] and n >= first],
         )
+
+    def _indicators_of(self, timeframe: str) -> list[Indicator]:
+        """Return the indicators of a timeframe that can be computed again: a kind of one's own has no oracle."""
+        own = [i for entry in self._entries for i in entry.indicators if timeframe in (i.timeframes or (timeframe,))]
+        return [*catalog(self._config.indicators), *own]
 
     def _markets(self) -> list[Series]:
         with self._conn.cursor(row_factory=tuple_row) as cursor:

@@ -1,7 +1,8 @@
 """Compare indicator values with the oracle's, within the tolerance that candlewave promises.
 
-``|a - b| <= 1e-9 * max(|b|, s)``, where s is the close for prices, 100 for bounded indicators, 1 for ratios and the
-volume of the day so far for volumes; only bars on which the indicator is warm are judged.
+``|a - b| <= 1e-9 * max(|b|, s)``, where s is the close for prices and what is left of two of them, its square for
+squares, 100 for bounded indicators, 1 for ratios, the volume of the day so far for volumes and that times the close for
+turnover; only bars on which the indicator is warm are judged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from candlewave.services.indicators.oracle import Candles, Expected, Floats
+from candlewave.services.indicators.oracle import Candles, Expected
+from candlewave.services.indicators.series import Floats
 from candlewave.sqlproject.catalog.indicators import Indicator, Kind, Unit
 
 TOLERANCE = 1e-9
@@ -89,11 +91,15 @@ def _bars_since(event: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _scale(indicator: Indicator, candles: Candles) -> Floats:
     match indicator.unit:
-        case Unit.PRICE:
+        case Unit.PRICE | Unit.DIFFERENCE:
             return candles.close
+        case Unit.SQUARE:
+            return candles.close**2
         case Unit.BOUNDED:
             return np.full(len(candles), 100.0)
         case Unit.RATIO:
             return np.ones(len(candles))
         case Unit.VOLUME:
             return candles.volume_of_day()
+        case Unit.TURNOVER:
+            return candles.volume_of_day() * candles.close

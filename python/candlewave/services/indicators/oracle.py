@@ -5,21 +5,25 @@ Values differ from the SQL's until an exponential average is warm (TA-Lib starts
 compare only bars with ``warm_bars >= warm_up``.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import talib
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from talib._ta_lib import MA_Type
 
 from candlewave.core.config import IndicatorsConfig
+from candlewave.services.indicators.oracles import ORACLES, Bars
+from candlewave.services.indicators.series import Floats, after_nan, call_talib, in_ticks, quotient, rolling
+from candlewave.sqlproject.catalog.indicators import Unit
+from candlewave.sqlproject.catalog.own_indicators import Entry
 
-Floats = NDArray[np.float64]
 _DAY_SECONDS = 86400
 _VERY_MANY = 1_000_000_000
+_PRICE_POWERS = {Unit.PRICE: 1, Unit.DIFFERENCE: 1, Unit.SQUARE: 2, Unit.TURNOVER: 1}
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Candles:
     """
 
     bar_index: NDArray[np.int64]
+    open: Floats
     high: Floats
     low: Floats
     close: Floats
@@ -86,9 +91,9 @@ class Expected:
     magnified: dict[str, Floats]
 
 
-def compute(candles: Candles, config: IndicatorsConfig) -> Expected:
-    """Compute every indicator for every bar."""
-    runs = [_Run(candles.part(rows), config) for rows in candles.runs()]
+def compute(candles: Candles, config: IndicatorsConfig, entries: Sequence[Entry] = ()) -> Expected:
+    """Compute every indicator for every bar: those of the short form, and of the entries whose kinds have an oracle."""
+    runs = [_Run(candles.part(rows), config, entries) for rows in candles.runs()]
     if not runs:
         return Expected({}, np.empty(0, np.int64), np.empty(0, np.int64), {})
     values = {name: np.concatenate([r.values[name] for r in runs]) for name in runs[0].values}
@@ -108,16 +113,19 @@ class _Run:
     see the rounding of decimals. So prices become whole numbers of ticks first, and results are scaled back.
     """
 
-    def __init__(self, candles: Candles, config: IndicatorsConfig) -> None:
+    def __init__(self, candles: Candles, config: IndicatorsConfig, entries: Sequence[Entry]) -> None:
         self.candles = candles
         self.config = config
-        self.scale, (self.high, self.low, self.close) = _in_ticks(candles.high, candles.low, candles.close)
+        self.scale, (self.high, self.low, self.close) = in_ticks(candles.high, candles.low, candles.close)
         self.volume = candles.volume * 2.0**60
         self.typical = (self.high + self.low + self.close) / 3
         self.values: dict[str, Floats] = {}
         self.magnified: dict[str, Floats] = {}
         for part in (self._averages, self._oscillators, self._trend, self._bands, self._flows, self._returns):
             part()
+        for entry in entries:
+            if entry.kind.name in ORACLES:
+                self.values |= _of_entry(candles, entry)
 
     def quiet_bars(self) -> NDArray[np.int64]:
         """Count bars since the last one that had a range or another close; very many before the first."""
@@ -139,53 +147,53 @@ class _Run:
             (talib.TEMA, "tema", c.tema),
         ):
             for n in periods:
-                self._price(f"{label}_{n}", _talib(function, close, n))
+                self._price(f"{label}_{n}", call_talib(function, close, n))
         m = c.macd
-        macd = _talib(talib.EMA, close, m.fast) - _talib(talib.EMA, close, m.slow)
-        signal = _after_nan(lambda x: _talib(talib.EMA, x, m.signal), macd)
+        macd = call_talib(talib.EMA, close, m.fast) - call_talib(talib.EMA, close, m.slow)
+        signal = after_nan(lambda x: call_talib(talib.EMA, x, m.signal), macd)
         for name, series in (("macd", macd), ("macd_signal", signal), ("macd_hist", macd - signal)):
             self._price(f"{name}_{m.fast}_{m.slow}_{m.signal}", series)
 
     def _oscillators(self) -> None:
         c = self.config
-        rsi = _talib(talib.RSI, self.close, c.rsi)
+        rsi = call_talib(talib.RSI, self.close, c.rsi)
         changed = np.concatenate([[False], np.diff(self.close) != 0])
         rsi[~np.logical_or.accumulate(changed)] = np.nan
         self.values[f"rsi_{c.rsi}"] = rsi
         s = c.stoch_rsi
         suffix = f"{s.period}_{s.k}_{s.d}"
-        rsi_high, rsi_low = _rolling(np.max, rsi, s.period), _rolling(np.min, rsi, s.period)
+        rsi_high, rsi_low = rolling(np.max, rsi, s.period), rolling(np.min, rsi, s.period)
         rsi_range = np.where(rsi_high - rsi_low > 1e-7, rsi_high - rsi_low, np.nan)
         fast = 100 * (rsi - rsi_low) / rsi_range
-        k = _rolling(np.mean, fast, s.k)
+        k = rolling(np.mean, fast, s.k)
         self.values[f"stoch_rsi_k_{suffix}"] = k
-        self.values[f"stoch_rsi_d_{suffix}"] = _rolling(np.mean, k, s.d)
+        self.values[f"stoch_rsi_d_{suffix}"] = rolling(np.mean, k, s.d)
         # A narrow range of RSI magnifies the rounding of RSI itself.
         magnified = 1 + 200 / rsi_range
-        self.magnified[f"stoch_rsi_k_{suffix}"] = _rolling(np.max, magnified, s.k)
-        self.magnified[f"stoch_rsi_d_{suffix}"] = _rolling(np.max, magnified, s.k + s.d - 1)
+        self.magnified[f"stoch_rsi_k_{suffix}"] = rolling(np.max, magnified, s.k)
+        self.magnified[f"stoch_rsi_d_{suffix}"] = rolling(np.max, magnified, s.k + s.d - 1)
         p = c.stochastic
         suffix = f"{p.k}_{p.smooth}_{p.d}"
-        fast = 100 * _position(self.close, _rolling(np.min, self.low, p.k), _rolling(np.max, self.high, p.k))
-        k = _rolling(np.mean, fast, p.smooth)
+        fast = 100 * _position(self.close, rolling(np.min, self.low, p.k), rolling(np.max, self.high, p.k))
+        k = rolling(np.mean, fast, p.smooth)
         talib_k, talib_d = talib.STOCH(
             self.high, self.low, self.close, fastk_period=p.k, slowk_period=p.smooth,
             slowk_matype=MA_Type.SMA, slowd_period=p.d, slowd_matype=MA_Type.SMA,
         )  # fmt: skip
         self.values[f"stochastic_k_{suffix}"] = np.where(np.isnan(k) | np.isnan(talib_k), k, talib_k)
-        d = _rolling(np.mean, k, p.d)
+        d = rolling(np.mean, k, p.d)
         self.values[f"stochastic_d_{suffix}"] = np.where(np.isnan(d), np.nan, talib_d)
-        cci = _talib(talib.CCI, self.high, self.low, self.close, c.cci)
-        flat = _rolling(np.max, self.typical, c.cci) == _rolling(np.min, self.typical, c.cci)
+        cci = call_talib(talib.CCI, self.high, self.low, self.close, c.cci)
+        flat = rolling(np.max, self.typical, c.cci) == rolling(np.min, self.typical, c.cci)
         self.values[f"cci_{c.cci}"] = np.where(flat, np.nan, cci)
-        deviation = _rolling(_mean_deviation, self.typical, c.cci)
+        deviation = rolling(_mean_deviation, self.typical, c.cci)
         with np.errstate(divide="ignore", invalid="ignore"):
             self.magnified[f"cci_{c.cci}"] = 1 + 1e-5 * self.typical / deviation
-        self.values[f"roc_{c.roc}"] = _talib(talib.ROC, self.close, c.roc)
-        self._price(f"mom_{c.mom}", _talib(talib.MOM, self.close, c.mom))
+        self.values[f"roc_{c.roc}"] = call_talib(talib.ROC, self.close, c.roc)
+        self._price(f"mom_{c.mom}", call_talib(talib.MOM, self.close, c.mom))
         n = c.williams_r
-        williams = _talib(talib.WILLR, self.high, self.low, self.close, n)
-        flat = _rolling(np.max, self.high, n) == _rolling(np.min, self.low, n)
+        williams = call_talib(talib.WILLR, self.high, self.low, self.close, n)
+        flat = rolling(np.max, self.high, n) == rolling(np.min, self.low, n)
         self.values[f"williams_r_{n}"] = np.where(flat, np.nan, williams)
 
     def _trend(self) -> None:
@@ -202,51 +210,51 @@ class _Run:
             (talib.PLUS_DI, "plus_di", ranged),
             (talib.MINUS_DI, "minus_di", ranged),
         ):
-            self.values[f"{label}_{n}"] = np.where(known, _talib(function, *bars, n), np.nan)
+            self.values[f"{label}_{n}"] = np.where(known, call_talib(function, *bars, n), np.nan)
 
     def _bands(self) -> None:
         c = self.config
         b, k = c.bollinger, c.keltner
         upper, middle, lower = _bollinger(self.close, b.period, b.deviations)
-        deviation = _rolling(np.std, self.close, b.period)
-        flat = _rolling(np.max, self.close, b.period) == _rolling(np.min, self.close, b.period)
+        deviation = rolling(np.std, self.close, b.period)
+        flat = rolling(np.max, self.close, b.period) == rolling(np.min, self.close, b.period)
         deviation = np.where(flat, 0.0, deviation)
         for name, series in (("upper", upper), ("middle", middle), ("lower", lower)):
             self._price(f"bollinger_{name}_{b.period}", series)
         width = 2 * b.deviations * deviation
         self.values[f"bollinger_width_{b.period}"] = width / middle
-        above_mean = _rolling(_newest_above_mean, self.close, b.period)
-        self.values[f"bollinger_percent_b_{b.period}"] = 0.5 + _quotient(above_mean, width)
+        above_mean = rolling(_newest_above_mean, self.close, b.period)
+        self.values[f"bollinger_percent_b_{b.period}"] = 0.5 + quotient(above_mean, width)
         bars = (self.high, self.low, self.close)
-        self._price(f"atr_{c.atr}", _talib(talib.ATR, *bars, c.atr))
-        self.values[f"natr_{c.atr}"] = _talib(talib.NATR, *bars, c.atr)
-        average = _talib(talib.EMA, self.close, k.ema)
-        reach = k.multiplier * _talib(talib.ATR, *bars, k.atr)
+        self._price(f"atr_{c.atr}", call_talib(talib.ATR, *bars, c.atr))
+        self.values[f"natr_{c.atr}"] = call_talib(talib.NATR, *bars, c.atr)
+        average = call_talib(talib.EMA, self.close, k.ema)
+        reach = k.multiplier * call_talib(talib.ATR, *bars, k.atr)
         for name, series in (("upper", average + reach), ("middle", average), ("lower", average - reach)):
             self._price(f"keltner_{name}_{k.ema}_{k.atr}", series)
         n = c.donchian
-        highest, lowest = _talib(talib.MAX, self.high, n), _talib(talib.MIN, self.low, n)
+        highest, lowest = call_talib(talib.MAX, self.high, n), call_talib(talib.MIN, self.low, n)
         for name, series in (("upper", highest), ("middle", (highest + lowest) / 2), ("lower", lowest)):
             self._price(f"donchian_{name}_{n}", series)
 
     def _flows(self) -> None:
         c, candles = self.config, self.candles
-        self.values[f"vwap_{c.vwap}"] = _quotient(
-            _rolling(np.sum, candles.turnover, c.vwap), _rolling(np.sum, candles.volume, c.vwap)
+        self.values[f"vwap_{c.vwap}"] = quotient(
+            rolling(np.sum, candles.turnover, c.vwap), rolling(np.sum, candles.volume, c.vwap)
         )
-        mfi = _talib(talib.MFI, self.high, self.low, self.close, self.volume, c.mfi)
+        mfi = call_talib(talib.MFI, self.high, self.low, self.close, self.volume, c.mfi)
         moved = np.concatenate([[0.0], (np.diff(self.typical) != 0) & (self.volume[1:] > 0)])
-        self.values[f"mfi_{c.mfi}"] = np.where(_rolling(np.sum, moved, c.mfi) > 0, mfi, np.nan)
+        self.values[f"mfi_{c.mfi}"] = np.where(rolling(np.sum, moved, c.mfi) > 0, mfi, np.nan)
         spread = self.high - self.low
         with np.errstate(divide="ignore", invalid="ignore"):
             multiplier = np.where(spread > 0, (2 * self.close - self.low - self.high) / spread, 0.0)
-        self.values[f"cmf_{c.cmf}"] = _quotient(
-            _rolling(np.sum, multiplier * candles.volume, c.cmf), _rolling(np.sum, candles.volume, c.cmf)
+        self.values[f"cmf_{c.cmf}"] = quotient(
+            rolling(np.sum, multiplier * candles.volume, c.cmf), rolling(np.sum, candles.volume, c.cmf)
         )
         sided = np.where(np.isnan(candles.buy_volume), 0.0, candles.volume)
-        self.values[f"order_flow_{c.order_flow}"] = _quotient(
-            _rolling(np.sum, np.nan_to_num(candles.buy_volume), c.order_flow),
-            _rolling(np.sum, sided, c.order_flow),
+        self.values[f"order_flow_{c.order_flow}"] = quotient(
+            rolling(np.sum, np.nan_to_num(candles.buy_volume), c.order_flow),
+            rolling(np.sum, sided, c.order_flow),
         )
 
     def _returns(self) -> None:
@@ -255,32 +263,32 @@ class _Run:
         returns[1:] = np.log(self.close[1:] / self.close[:-1])
         self.values["log_return"] = returns
         n = c.realised_volatility
-        self.values[f"realised_volatility_{n}"] = np.sqrt(_rolling(np.sum, returns**2, n))
+        self.values[f"realised_volatility_{n}"] = np.sqrt(rolling(np.sum, returns**2, n))
         n = c.return_zscore
-        mean, deviation = _rolling(np.mean, returns, n), _rolling(np.std, returns, n)
-        self.values[f"return_zscore_{n}"] = _quotient(returns - mean, deviation)
+        mean, deviation = rolling(np.mean, returns, n), rolling(np.std, returns, n)
+        self.values[f"return_zscore_{n}"] = quotient(returns - mean, deviation)
         n = c.amihud
         traded = self.candles.turnover > 0
         with np.errstate(divide="ignore", invalid="ignore"):
             impact = np.where(traded, np.abs(returns) / self.candles.turnover, 0.0)
         impact[:1] = np.nan
-        self.values[f"amihud_{n}"] = 1e6 * _quotient(
-            _rolling(np.sum, impact, n), _rolling(np.sum, traded.astype(float), n)
+        self.values[f"amihud_{n}"] = 1e6 * quotient(
+            rolling(np.sum, impact, n), rolling(np.sum, traded.astype(float), n)
         )
         # A small number by nature: judged relative to itself.
         self.magnified[f"amihud_{n}"] = np.minimum(self.values[f"amihud_{n}"], 1.0)
 
 
-def _in_ticks(*prices: Floats) -> tuple[float, list[Floats]]:
-    """Scale prices by the power of ten that makes them whole, or by a power of two to about 8192 if none does."""
-    largest = max(float(p.max()) for p in prices)
-    for digits in range(19):
-        scale = 10.0**digits
-        whole = [np.round(p * scale) for p in prices]
-        if all(np.all(np.abs(p * scale - w) <= 1e-13 * w) for p, w in zip(prices, whole, strict=True)):
-            return scale, whole
-    scale = 2.0 ** (13 - round(float(np.log2(largest))))
-    return scale, [p * scale for p in prices]
+def _of_entry(candles: Candles, entry: Entry) -> dict[str, Floats]:
+    """Compute the columns of an entry for bars without a hole."""
+    scale, (open_, high, low, close) = in_ticks(candles.open, candles.high, candles.low, candles.close)
+    bars = Bars(open_, high, low, close, candles.volume, close, scale)
+    bars = replace(bars, x=bars.priced(entry.price))
+    found = ORACLES[entry.kind.name](bars, {name: cast(int, value) for name, value in entry.parameters.items()})
+    return {
+        entry.column(column): found[column.name] / scale ** _PRICE_POWERS.get(column.unit, 0)
+        for column in entry.computed.columns
+    }
 
 
 def _obv_by_day(candles: Candles, runs: list[_Run]) -> Floats:
@@ -299,34 +307,12 @@ def _obv_by_day(candles: Candles, runs: list[_Run]) -> Floats:
     return result
 
 
-def _talib(function: Callable[..., Floats], *arguments: Floats | int) -> Floats:
-    """Call TA-Lib, which refuses fewer bars than the period in some functions by raising."""
-    series = [a for a in arguments if isinstance(a, np.ndarray)]
-    if len(series[0]) < 2:
-        return np.full(len(series[0]), np.nan)
-    return np.asarray(function(*series, *(a for a in arguments if not isinstance(a, np.ndarray))), np.float64)
-
-
-def _after_nan(function: Callable[[Floats], Floats], series: Floats) -> Floats:
-    """Apply a function to a series without its leading NaN."""
-    lead = int(np.isnan(series).sum())
-    return np.concatenate([np.full(lead, np.nan), function(series[lead:])]) if lead < len(series) else series
-
-
 def _bollinger(close: Floats, period: int, deviations: float) -> tuple[Floats, Floats, Floats]:
     if len(close) < period:
         nothing = np.full(len(close), np.nan)
         return nothing, nothing, nothing
     upper, middle, lower = talib.BBANDS(close, period, deviations, deviations, MA_Type.SMA)
     return upper, middle, lower
-
-
-def _rolling(function: Callable[..., Floats], series: Floats, bars: int) -> Floats:
-    """Apply a function to each window of ``bars`` values; NaN for the first ones and windows with a NaN."""
-    result = np.full(len(series), np.nan)
-    if len(series) >= bars:
-        result[bars - 1 :] = function(sliding_window_view(series, bars), axis=-1)
-    return result
 
 
 def _mean_deviation(windows: Floats, axis: int) -> Floats:
@@ -338,11 +324,4 @@ def _newest_above_mean(windows: Floats, axis: int) -> Floats:
 
 
 def _position(value: Floats, lowest: Floats, highest: Floats) -> Floats:
-    return _quotient(value - lowest, highest - lowest)
-
-
-def _quotient(dividend: Floats, divisor: Floats) -> Floats:
-    """Divide; NaN where the divisor is 0."""
-    result = np.full(len(dividend), np.nan)
-    np.divide(dividend, divisor, out=result, where=divisor != 0)
-    return result
+    return quotient(value - lowest, highest - lowest)

@@ -11,7 +11,7 @@ from candlewave.bus.shards import Lease
 from candlewave.core.config import Config
 from candlewave.engine.connect import connect
 from candlewave.services.frame import Service
-from candlewave.services.indicators.audit import OBJECTS, IndicatorAudit
+from candlewave.services.indicators.audit import IndicatorAudit, objects_of
 from candlewave.telemetry.admin import Status
 
 _PAUSE_SECONDS = 15.0
@@ -33,7 +33,7 @@ def _watch(service: Service, config: Config, lease: Lease, status: Status) -> No
         audit = IndicatorAudit(
             conn,
             config,
-            structure=deviations_from_sql,
+            structure=lambda conn: deviations_from_sql(conn, objects_of(config)),
             on_difference=lambda d: service.log.error("indicator differs from its recomputation", difference=str(d)),
         )
         while not service.stop.is_set():
@@ -51,8 +51,8 @@ def _watch(service: Service, config: Config, lease: Lease, status: Status) -> No
             service.stop.wait(_PAUSE_SECONDS)
 
 
-def deviations_from_sql(conn: psycopg.Connection) -> Sequence[str]:
+def deviations_from_sql(conn: psycopg.Connection, names: Sequence[str]) -> Sequence[str]:
     """Return what of the indicator layer differs from sql/."""
     from candlewave.engine.migrate.check import deviations
 
-    return deviations(conn, OBJECTS)
+    return deviations(conn, names)

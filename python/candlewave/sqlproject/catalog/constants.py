@@ -1,113 +1,36 @@
-"""Numbers that the indicator templates need, worked out when they are rendered.
-
-RisingWave has no recursion, so an exponential average with decay ``q`` is a weighted mean over bars::
-
-    value(t) = sum(x[i] * q**(t-i)) / sum(q**(t-i))
-
-Its sums are kept per *chunk* of 256 bars: running sums of ``x * q**-position`` inside the chunk, one total
-per chunk, and a *carry*: the totals of the chunks before, each weighted by ``q**256`` once more. As many
-chunks are carried as it takes for the rest to weigh less than ``1e-12``.
-"""
+"""Numbers that the indicator templates need, worked out when they are rendered."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
-from candlewave.core.config import Config, ConfigError, IndicatorsConfig
+from candlewave.core.config import Config, IndicatorsConfig
+from candlewave.core.paths import sql_folders
 from candlewave.sqlproject.catalog.indicators import Indicator, catalog
-
-CHUNK_BARS = 256
-"""Bars per chunk: fewer mean more chunks to carry, more mean more rows to read per update."""
-
-TRUNCATION = 1e-12
-"""Weight of the history that an exponential average may leave out."""
-
-_LARGEST_INPUT = 1e18
-_LARGEST_DOUBLE = 1e300
-
-
-@dataclass(frozen=True, order=True)
-class Smoothing:
-    """An exponential average.
-
-    Attributes:
-        kind: ``ema`` (decay (n-1)/(n+1)) or ``wilder`` (decay (n-1)/n).
-        period: n, in bars.
-        quiet_bars: for how many bars without any change a quotient of two such averages must stay exact. What came
-            before the quiet fades, but a quotient such as RSI still consists of nothing else.
-    """
-
-    kind: str
-    period: int
-    quiet_bars: int = 0
-
-    @property
-    def name(self) -> str:
-        """Suffix of the columns that hold its sums."""
-        return f"{self.kind}_{self.period}"
-
-    @property
-    def decay(self) -> float:
-        """Weight of a bar relative to the bar after it."""
-        return (self.period - 1) / (self.period + (1 if self.kind == "ema" else 0))
-
-    @property
-    def gain(self) -> float:
-        """Weight of the newest bar once warm: 1 - decay."""
-        return 1.0 - self.decay
-
-    @property
-    def carried_chunks(self) -> int:
-        """Number of earlier chunks whose totals still count."""
-        return math.ceil((math.log(TRUNCATION) / math.log(self.decay) + self.quiet_bars) / CHUNK_BARS)
-
-    def chunk_decay(self, chunks: int) -> float:
-        """Weight of a total that is ``chunks`` chunks old."""
-        return math.pow(self.decay, CHUNK_BARS * chunks)
-
-    def check_range(self) -> None:
-        """Refuse a smoothing whose largest term leaves DOUBLE PRECISION.
-
-        Raises:
-            ConfigError: the period is too short for a chunk of 256 bars.
-        """
-        log_largest_input = math.log(_LARGEST_INPUT * CHUNK_BARS**3)
-        decay = self.decay
-        if decay <= 0 or log_largest_input - (CHUNK_BARS - 1) * math.log(decay) > math.log(_LARGEST_DOUBLE):
-            raise ConfigError(
-                f"indicators: {self.kind} of period {self.period} cannot be summed over {CHUNK_BARS} bars in "
-                "DOUBLE PRECISION; use a longer period"
-            )
-
-
-@dataclass(frozen=True, order=True)
-class Term:
-    """One running sum: of ``source * position**moment``, weighted by a smoothing.
-
-    Attributes:
-        name: column of the sum.
-        source: column of the per-bar input; None sums the weights themselves.
-        moment: power of the bar's position in its chunk (0, 1, 2); DEMA and TEMA need more than 0.
-        base: name of the term of moment 0.
-    """
-
-    base: str
-    moment: int
-    smoothing: Smoothing
-    source: str | None
-
-    @property
-    def name(self) -> str:
-        """Column that holds the sum."""
-        return f"{self.base}_m{self.moment}" if self.moment else self.base
+from candlewave.sqlproject.catalog.own_indicators import OwnIndicators
+from candlewave.sqlproject.catalog.smoothing import (
+    CHUNK_BARS,
+    Smoothing,
+    Term,
+    checked,
+    double,
+    ema,
+    mean_weights,
+    wilder,
+)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What the templates of ``sql/views/indicators`` see as ``layer``."""
+    """What the templates of ``sql/views/indicators`` see as ``layer``.
+
+    Attributes:
+        folders: ``sql`` folders with kinds of indicators; when left out, as :func:`candlewave.core.paths.sql_folders`.
+    """
 
     config: Config
+    folders: tuple[Path, ...] = ()
 
     chunk_bars = CHUNK_BARS
 
@@ -117,9 +40,19 @@ class Layer:
         return self.config.indicators
 
     @cached_property
-    def catalog(self) -> tuple[Indicator, ...]:
-        """Every indicator column, in the order of the view."""
+    def own(self) -> OwnIndicators:
+        """The entries of ``[[indicators.own]]``."""
+        return OwnIndicators(self.config, self.folders or sql_folders())
+
+    @cached_property
+    def shipped(self) -> tuple[Indicator, ...]:
+        """Every column of view ``indicators``, in its order."""
         return catalog(self.indicators)
+
+    @property
+    def catalog(self) -> tuple[Indicator, ...]:
+        """The same, and every column of entries."""
+        return self.shipped + self.own.indicators
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
@@ -153,13 +86,13 @@ class Layer:
             terms += [Term(f"ranges_{wilder.name}", 0, wilder, "has_range")]
         wilder = self.wilder(c.adx)
         terms += [Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("true_range", "plus_dm", "minus_dm")]
-        return _checked(dict.fromkeys(terms))
+        return checked(dict.fromkeys(terms))
 
     @cached_property
     def adx_terms(self) -> tuple[Term, ...]:
         """Running sums of the second stage: ADX smooths the directional index."""
         wilder = self.wilder(self.indicators.adx)
-        return _checked(Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("dx", "has_dx"))
+        return checked(Term(f"{name}_{wilder.name}", 0, wilder, name) for name in ("dx", "has_dx"))
 
     @cached_property
     def close_sums(self) -> tuple[int, ...]:
@@ -186,7 +119,7 @@ class Layer:
     def signal_warm_up(self) -> int:
         """Bars until everything that view ``signals`` reads is warm."""
         labels = ("macd_hist", "adx", "plus_di", "minus_di", "rsi", "bollinger_percent_b", "keltner")
-        return max(i.warm_up for i in self.catalog if i.name.startswith(labels))
+        return max(i.warm_up for i in self.shipped if i.name.startswith(labels))
 
     @property
     def carried_chunks(self) -> int:
@@ -201,35 +134,22 @@ class Layer:
     @property
     def frame_bars(self) -> int:
         """Bars before a bar that the windows of view ``indicators`` may read."""
-        return max(indicator.needs for indicator in self.catalog) - 1
+        return max(indicator.needs for indicator in self.shipped) - 1
 
     def ema(self, period: int) -> Smoothing:
         """Return the smoothing of an exponential moving average."""
-        return Smoothing("ema", period)
+        return ema(period)
 
     def wilder(self, period: int) -> Smoothing:
         """Return Wilder's smoothing; exact through the longest stretch of filled candles."""
-        return Smoothing("wilder", period, self.config.candles.max_fill_minutes)
+        return wilder(period, self.config.candles.max_fill_minutes)
 
     @staticmethod
     def mean_weights(period: int, again: int = 1) -> list[int]:
         """Return how often each bar counts, newest first, in a mean of ``again`` means of ``period`` bars."""
-        return [min(age, again - 1) - max(0, age - period + 1) + 1 for age in range(period + again - 1)]
+        return mean_weights(period, again)
 
     @staticmethod
     def double(value: float) -> str:
-        """Write a number as SQL; RisingWave refuses small ones as plain literals.
-
-        Raises:
-            ConfigError: the number is not finite.
-        """
-        if not math.isfinite(value):
-            raise ConfigError(f"indicators: {value} is not a number that SQL can hold")
-        return f"'{value!r}'::double precision"
-
-
-def _checked(terms: Iterable[Term]) -> tuple[Term, ...]:
-    result = tuple(terms)
-    for term in result:
-        term.smoothing.check_range()
-    return result
+        """Write a number as SQL."""
+        return double(value)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from candlewave.core.config import Config
 from candlewave.core.markets import Market
@@ -80,9 +81,14 @@ class Peer:
 
 @dataclass(frozen=True)
 class FeatureCatalog:
-    """What the templates of ``sql/`` see as ``features``."""
+    """What the templates of ``sql/`` see as ``features``.
+
+    Attributes:
+        folders: as of :class:`candlewave.sqlproject.catalog.constants.Layer`.
+    """
 
     config: Config
+    folders: tuple[Path, ...] = ()
 
     return_bars = RETURN_BARS
     activity_bars = ACTIVITY_BARS

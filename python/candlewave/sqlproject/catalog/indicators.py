@@ -23,17 +23,23 @@ class Kind(StrEnum):
 
 
 class Unit(StrEnum):
-    """What an indicator's numbers mean; it fixes the scale against which differences are judged."""
+    """What an indicator's numbers mean; it fixes the scale against which differences are judged.
+
+    Of entries a price is a level, as the close is; what is left of two of them is a difference, whose square a square.
+    """
 
     PRICE = "price"
     BOUNDED = "bounded"
     RATIO = "ratio"
     VOLUME = "volume"
+    DIFFERENCE = "difference"
+    SQUARE = "square"
+    TURNOVER = "turnover"
 
 
 @dataclass(frozen=True)
 class Indicator:
-    """One column of view ``indicators``.
+    """One column of view ``indicators``, or of an entry.
 
     Attributes:
         name: column name, which carries the parameters.
@@ -42,6 +48,8 @@ class Indicator:
         talib: TA-Lib function that defines it, None where there is none.
         source: paper, book or function that defines it.
         note: what is peculiar, above all where TA-Lib's conventions differ.
+        view: which view has it.
+        timeframes: those of which it is computed, None for all.
     """
 
     name: str
@@ -53,6 +61,8 @@ class Indicator:
     talib: str | None
     source: str
     note: str = ""
+    view: str = "indicators"
+    timeframes: tuple[str, ...] | None = None
 
     @property
     def parameters_json(self) -> str:

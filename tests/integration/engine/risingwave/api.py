@@ -10,7 +10,7 @@ from candlewave.services.api.context import MARKETS
 from candlewave.services.api.history import HistoryQuery, history_of
 from candlewave.services.api.parameters import PageQuery
 from candlewave.services.api.routes import alerts, bars, forecasts, models, news, overview
-from candlewave.services.api.sql import Statement
+from candlewave.services.api.sql import Statement, columns
 from candlewave.services.api.stream import feed
 
 _HOUR = timedelta(hours=1)
@@ -23,6 +23,7 @@ def constant_statements(now: datetime) -> Iterator[tuple[str, Statement]]:
     yield "prices", overview.PRICES
     yield "freshness", overview.FRESHNESS
     yield "indicator catalog", bars.INDICATOR_CATALOG
+    yield "columns of entries", bars.OWN_COLUMNS
     yield "feature catalog", bars.FEATURE_CATALOG
     yield "forecasts that are served", forecasts.SERVED
     yield "roles", models.ROLES
@@ -52,9 +53,9 @@ def paged_statements(exchange: str, symbol: str, asset: str, now: datetime) -> I
         page = PageQuery(limit=7)
         minute = {**market, "timeframe": "1m"}
         indicators = ["open_time", "close_time", "warm_bars", "rsi_14", "ema_12"]
-        yield f"indicators, {place}", bars.values_of("indicators", minute, indicators, page, position)
+        yield f"indicators, {place}", bars.values_of(columns(["indicators"]), minute, indicators, page, position)
         features = ["open_time", "close_time", "available_at", "rsi_14_1m", "no_news"]
-        yield f"features, {place}", bars.values_of("features", market, features, page, position)
+        yield f"features, {place}", bars.values_of(columns(["features"]), market, features, page, position)
         yield f"sentiment, {place}", news.minutes_of(asset, page, position)
         scored = position and [*position, "article-1", "1"]
         yield f"headlines, {place}", news.headlines_of(asset, page, scored)

@@ -61,6 +61,21 @@ def test_a_wrong_value_is_found_reported_and_counted(layer: support.Layer, colum
     assert after == before + len(differences)
 
 
+def test_columns_of_entries_are_audited_on_their_timeframes(conn: psycopg.Connection) -> None:
+    own = [{"kind": "trima"}, {"kind": "ppo", "fast": 3, "slow": 5}, {"kind": "bop", "timeframes": ["5m"]}]
+    config = Config.model_validate({"indicators": {"own": own}})
+    support.Layer.make(conn, config, {KEY: support.simulated(21, 400, price=50)})
+    conn.execute("CREATE TABLE symbols (exchange text, symbol text, base text, quote text)")
+    conn.execute("INSERT INTO symbols VALUES ('kraken', 'BTC/USD', 'BTC', 'USD')")
+    audit = IndicatorAudit(conn, config, rng=random.Random(1), bars=1000)
+    assert audit.sample()[1] == []
+
+    conn.execute("UPDATE own_indicators SET trima_20 = trima_20 * (1 + 1e-8), ppo_3_5 = NULL")
+
+    differences = [d for _ in range(10) for d in audit.sample()[1]]
+    assert {d.indicator for d in differences} == {"trima_20", "ppo_3_5"}
+
+
 def test_a_missing_row_is_a_difference(layer: support.Layer) -> None:
     layer.conn.execute("DELETE FROM indicators WHERE open_time = (SELECT max(open_time) FROM indicators)")
     audit = IndicatorAudit(layer.conn, layer.config, rng=NewestOnly())

@@ -9,7 +9,7 @@ from tests.worlds import candles as support
 
 from candlewave.core.config import Config, IndicatorsConfig
 from candlewave.core.paths import project_root
-from candlewave.services.indicators.audit import OBJECTS
+from candlewave.services.indicators.audit import objects_of
 from candlewave.services.indicators.compare import compare
 from candlewave.services.indicators.oracle import compute
 from candlewave.sqlproject.catalog.constants import Layer
@@ -72,7 +72,9 @@ def test_the_view_has_the_columns_of_the_catalog(conn: psycopg.Connection) -> No
 
 
 def test_the_audit_knows_every_object_of_the_layer() -> None:
-    assert set(OBJECTS) == {o.name for o in support.layer_objects(Config())}
+    for own in ([], [{"kind": "stddev"}], [{"kind": "ppo"}]):
+        config = Config.model_validate({"indicators": {"own": own}})
+        assert set(objects_of(config)) == {o.name for o in support.layer_objects(config)}
 
 
 def test_no_frame_reaches_over_a_hole(conn: psycopg.Connection) -> None:

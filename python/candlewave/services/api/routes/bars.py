@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Query
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Composable
 from pydantic import Field
 
 from candlewave.contracts.api import Candles, FeatureCatalog, Features, IndicatorCatalog, Indicators
@@ -20,6 +20,8 @@ CATALOG_SECONDS = 60
 INDICATOR_CATALOG = statement(
     "SELECT name, kind, unit, parameters, needs, warm_up, talib, source, note FROM indicator_catalog ORDER BY name"
 )
+OWN_COLUMNS = statement("SELECT column_name FROM information_schema.columns WHERE table_name = 'own_indicators'")
+_WITH_OWN = SQL("indicators LEFT JOIN own_indicators USING (exchange, symbol, timeframe, open_time)")
 FEATURE_CATALOG = statement('SELECT name, timeframe, needs, "range", meaning FROM feature_catalog ORDER BY name')
 
 routes = router("bars")
@@ -77,18 +79,18 @@ def candles_of(exchange: str, symbol: str, wanted: CandleQuery, position: Positi
 
 
 def values_of(
-    view: str, market: dict[str, str], names: Sequence[str], page: PageQuery, position: Position
+    relation: Composable, market: dict[str, str], names: Sequence[str], page: PageQuery, position: Position
 ) -> Statement:
-    """Return the statement of a page of columns of a view with a row per bar.
+    """Return the statement of a page of columns of a relation with a row per bar.
 
     Args:
-        view: indicators or features.
+        relation: what stands after FROM.
         market: columns that select one series of bars, and their values.
         names: the columns.
     """
     where = Where().equal(**market).within("open_time", page).before(_ORDER, position)
     text = SQL("SELECT {} FROM {}{} ORDER BY open_time DESC LIMIT {}").format(
-        columns(names), columns([view]), where.text, one_more(page)
+        columns(names), relation, where.text, one_more(page)
     )
     return Statement(text, where.values)
 
@@ -112,8 +114,10 @@ async def indicators(ctx: Ctx, wanted: Annotated[IndicatorQuery, Query()]) -> An
     selection = ("indicators", exchange, symbol, timeframe, names, wanted.since, wanted.until)
     market = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
     others = ("open_time", "close_time", "warm_bars")
+    own = {row["column_name"] for row in await ctx.rows(OWN_COLUMNS, CATALOG_SECONDS)}
+    relation = columns(["indicators"]) if own.isdisjoint(names) else _WITH_OWN
     page = await ctx.page(
-        wanted, selection, _ORDER, lambda position: values_of("indicators", market, [*others, *names], wanted, position)
+        wanted, selection, _ORDER, lambda position: values_of(relation, market, [*others, *names], wanted, position)
     )
     page["data"] = [_named(row, names, others) for row in page["data"]]
     return ctx.answer({**market, **page})
@@ -134,7 +138,10 @@ async def features(ctx: Ctx, wanted: Annotated[FeatureQuery, Query()]) -> Answer
     market = {"exchange": exchange, "symbol": symbol}
     others = ("open_time", "close_time", "available_at")
     page = await ctx.page(
-        wanted, selection, _ORDER, lambda position: values_of("features", market, [*others, *names], wanted, position)
+        wanted,
+        selection,
+        _ORDER,
+        lambda position: values_of(columns(["features"]), market, [*others, *names], wanted, position),
     )
     page["data"] = [_named(row, names, others) for row in page["data"]]
     return ctx.answer({**market, **page})
