@@ -173,23 +173,29 @@ def _write_case(case: Path, name: str, bars: int, config: "Config") -> None:
 
 def _write_feature_case(case: Path, entry: "OwnFeature", needs: int, config: "Config") -> None:
     """Write two bars, one too early for a value, and an expected file whose second value is still to be worked out."""
-    from candlewave.sqlproject.catalog.indicators import Unit, catalog
+    from candlewave.sqlproject.catalog.indicators import Unit
     from candlewave.sqlproject.catalog.own_features import columns_of
+    from candlewave.sqlproject.catalog.own_indicators import VIEW, all_indicators
 
-    known = {indicator.name: indicator for indicator in catalog(config.indicators)}
+    known = {indicator.name: indicator for indicator in all_indicators(config)}
     used = [column for column in columns_of(entry, known) if column in known]
-    numbers = ["100" if known[column].unit is Unit.PRICE else "2" for column in used]
+    numbers = {column: "100" if known[column].unit is Unit.PRICE else "2" for column in used}
+    of_entries = [column for column in used if known[column].view == VIEW]
+    used = [column for column in used if column not in of_entries]
     keys = "exchange,symbol,timeframe,open_time"
     candles = [f"{keys},close_time,open,high,low,close,volume,trades,buy_volume,is_whole,is_filled"]
     indicators = [",".join([keys, "close_time,close,volume,log_return,warm_bars", *used])]
+    entries = [",".join([keys, *of_entries])]
     expected = [f"{keys},{entry.name}"]
     for number, warm_bars in enumerate((needs - 1, needs)):
         begin, end = (f"{_START + timedelta(minutes=number + k):%Y-%m-%dT%H:%M:%SZ}" for k in (0, 1))
         bar = f"kraken,BTC/USD,1m,{begin}"
         candles.append(f"{bar},{end},101,104,100,103,20,10,8,true,false")
-        indicators.append(",".join([bar, end, f"103,20,0.02,{warm_bars}", *numbers]))
+        indicators.append(",".join([bar, end, f"103,20,0.02,{warm_bars}", *(numbers[column] for column in used)]))
+        entries.append(",".join([bar, *(numbers[column] for column in of_entries)]))
         expected.append(f"{bar},")
-    for name, lines in (("01-candles.csv", candles), ("01-indicators.csv", indicators), ("01-expected.csv", expected)):
+    files = {"01-candles.csv": candles, "01-indicators.csv": indicators, "01-expected.csv": expected}
+    for name, lines in (files | ({"01-own_indicators.csv": entries} if of_entries else {})).items():
         (case / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (case / "README.md").write_text(
         f"# {entry.name}: a bar too early, and one with a value\n\n"

@@ -173,6 +173,7 @@ class IndicatorDefinition(Document):
     talib: str | None
     source: str
     note: str | None
+    entry: Annotated[bool, Field(description="Of `[[indicators.own]]` in candlewave.toml")]
 
 
 class IndicatorCatalog(Document):

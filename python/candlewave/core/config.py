@@ -148,6 +148,7 @@ class OwnIndicator(_Table):
         kind: name of a file in ``sql/indicators``.
         timeframes: those of which it is computed; all when left out.
         source: price of a bar that it is computed from; as its kind says when left out.
+        feature: models see it.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -155,6 +156,7 @@ class OwnIndicator(_Table):
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     timeframes: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     source: Literal["open", "high", "low", "close", "hl2", "hlc3", "ohlc4"] | None = None
+    feature: bool = False
 
     @property
     def parameters(self) -> dict[str, float]:

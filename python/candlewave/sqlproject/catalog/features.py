@@ -12,10 +12,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from candlewave.core.config import Config
+from candlewave.core.config import Config, OwnFeature
 from candlewave.core.markets import Market
-from candlewave.sqlproject.catalog.indicators import catalog
-from candlewave.sqlproject.catalog.own_features import TAKEN, OwnFeatureError, needs_of
+from candlewave.core.paths import sql_folders
+from candlewave.sqlproject.catalog.indicators import Indicator, Unit
+from candlewave.sqlproject.catalog.own_features import (
+    TAKEN,
+    OwnFeatureError,
+    columns_of,
+    needs_of,
+    needs_of_indicator,
+)
+from candlewave.sqlproject.catalog.own_indicators import VIEW, OwnIndicatorError, OwnIndicators, all_indicators
 
 RETURN_BARS = (5, 15, 60)
 """Bars that returns look back."""
@@ -50,6 +58,8 @@ class Feature:
         meaning: one line for people.
         longer: also taken of the latest closed bar of each longer timeframe.
         timeframe: whose bars a column of ``features`` is of, None for what is not of bars.
+        timeframes: those of whose bars there is a value, None for all.
+        of_entry: it reads a column of ``own_indicators``.
     """
 
     name: str
@@ -60,6 +70,12 @@ class Feature:
     meaning: str
     longer: bool = False
     timeframe: str | None = None
+    timeframes: tuple[str, ...] | None = None
+    of_entry: bool = False
+
+    def is_of(self, timeframe: str) -> bool:
+        """Return whether there is a value for bars of a timeframe."""
+        return self.timeframes is None or timeframe in self.timeframes
 
 
 @dataclass(frozen=True)
@@ -112,12 +128,18 @@ class FeatureCatalog:
             self._gaps,
         )
         shipped = tuple(feature for group in groups for feature in group())
-        return shipped + tuple(self._own({feature.name for feature in shipped}))
+        entries = tuple(self._of_entries({feature.name for feature in shipped}))
+        return shipped + entries + tuple(self._own({feature.name for feature in shipped + entries}))
 
     @cached_property
     def of_longer_bars(self) -> tuple[Feature, ...]:
         """Those that ``features`` takes of longer timeframes."""
         return tuple(feature for feature in self.of_bars if feature.longer)
+
+    @property
+    def reads_entries(self) -> bool:
+        """True when one of them reads a column of ``own_indicators``."""
+        return any(feature.of_entry for feature in self.of_bars)
 
     @cached_property
     def peers(self) -> tuple[Peer, ...]:
@@ -316,7 +338,7 @@ class FeatureCatalog:
         Args:
             shipped: names that candlewave's own have.
         """
-        indicators = {indicator.name: indicator for indicator in catalog(self.config.indicators)}
+        indicators = {indicator.name: indicator for indicator in all_indicators(self.config, self.folders)}
         taken = shipped | TAKEN
         for own in self.config.features.own:
             if own.name in taken:
@@ -326,7 +348,72 @@ class FeatureCatalog:
             meaning = own.meaning or own.sql
             reach = own.range.replace("..", " to ")
             needs = needs_of(own, indicators)
-            yield Feature(own.name, needs, own.neutral, reach, value, meaning, longer=own.longer)
+            used = [indicators[column] for column in columns_of(own, indicators) if column in indicators]
+            of_entry = any(indicator.view == VIEW for indicator in used)
+            timeframes = self._shared_timeframes(own, used)
+            yield Feature(
+                own.name,
+                needs,
+                own.neutral,
+                reach,
+                value,
+                meaning,
+                own.longer,
+                timeframes=timeframes,
+                of_entry=of_entry,
+            )
+
+    def _shared_timeframes(self, own: OwnFeature, used: list[Indicator]) -> tuple[str, ...] | None:
+        """Return the timeframes that all indicators of a feature are computed of; None for all."""
+        restricted = [set(indicator.timeframes) for indicator in used if indicator.timeframes is not None]
+        if not restricted:
+            return None
+        shared = tuple(t for t in self.config.candles.timeframes if all(t in one for one in restricted))
+        if not any(own.longer or timeframe == self.config.candles.timeframes[0] for timeframe in shared):
+            read = ", ".join(indicator.name for indicator in used if indicator.timeframes is not None)
+            raise OwnFeatureError(
+                f"candlewave.toml: features.own {own.name}: it would have no column; {read} is computed of other"
+                " timeframes: name more in [[indicators.own]], or set longer"
+            )
+        return shared
+
+    def _of_entries(self, shipped: set[str]) -> Iterator[Feature]:
+        """Yield the features of entries that say ``feature = true``: what has a unit loses it.
+
+        Args:
+            shipped: names that candlewave's own have.
+        """
+        atr = f"atr_{self.config.indicators.atr}"
+        volume = f"volume_sum / {ACTIVITY_BARS}"
+        scales = {
+            Unit.DIFFERENCE: (atr, "average true ranges"),
+            Unit.SQUARE: (f"{atr} * {atr}", "squared average true ranges"),
+            Unit.VOLUME: (volume, f"mean volumes of {ACTIVITY_BARS} bars"),
+            Unit.TURNOVER: (f"{atr} * {volume}", f"average true ranges times mean volumes of {ACTIVITY_BARS} bars"),
+        }
+        for entry in OwnIndicators(self.config, self.folders or sql_folders()).entries:
+            for column, indicator in zip(entry.computed.columns, entry.indicators, strict=True):
+                if not (entry.given.feature and column.is_feature):
+                    continue
+                name, value, neutral = indicator.name, indicator.name, None
+                meaning, needs = column.meaning, needs_of_indicator(indicator)
+                if entry.computed.null != "never":
+                    neutral = column.neutral
+                if column.unit is Unit.PRICE:
+                    name, value, neutral = f"{name}_gap", self._in_atr(f"close - {name}"), 0.0
+                    meaning = f"close less it, in average true ranges: {meaning}"
+                elif column.unit in scales:
+                    divisor, words = scales[column.unit]
+                    value, neutral, meaning = _ratio(name, divisor), 0.0, f"in {words}: {meaning}"
+                if value != indicator.name:
+                    needs = max(needs, 3 * self.config.indicators.atr, ACTIVITY_BARS)
+                if name in shipped | TAKEN:
+                    raise OwnIndicatorError(f"candlewave.toml: indicators.own: there is a feature {name} already")
+                reach = "no bound" if column.low is None else f"{column.low:g} to {column.high:g}"
+                yield Feature(
+                    name, needs, neutral, reach, value, meaning, longer=True,
+                    timeframes=entry.given.timeframes, of_entry=True,
+                )  # fmt: skip
 
     def _in_atr(self, difference: str) -> str:
         return _ratio(difference, f"atr_{self.config.indicators.atr}")
@@ -335,7 +422,8 @@ class FeatureCatalog:
 def _of_timeframe(features: tuple[Feature, ...], timeframe: str) -> Iterator[Feature]:
     """Yield what ``features`` takes of the bars of a timeframe."""
     for feature in features:
-        yield replace(feature, name=f"{feature.name}_{timeframe}", timeframe=timeframe)
+        if feature.is_of(timeframe):
+            yield replace(feature, name=f"{feature.name}_{timeframe}", timeframe=timeframe)
     meaning = "share of the features of this bar for which 0/0 or an unknown number was replaced by a neutral value"
     yield Feature(f"imputed_{timeframe}", 1, None, "0 to 1", "imputed", meaning, timeframe=timeframe)
 

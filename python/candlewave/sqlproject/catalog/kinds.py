@@ -60,7 +60,7 @@ _PARAMETER = re.compile(r"(?P<name>\w+) = (?P<default>[\d.]+), (?P<low>[\d.]+) t
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _COLUMN = re.compile(
     rf"(?P<name>\w+): (?P<unit>\w+)(?: (?P<low>{_NUMBER})\.\.(?P<high>{_NUMBER}))?(?:, neutral (?P<neutral>{_NUMBER}))?"
-    r"; (?P<meaning>.+)"
+    r"(?P<aside>, no feature)?; (?P<meaning>.+)"
 )
 
 
@@ -95,6 +95,7 @@ class Column:
         name: without parameters.
         low, high: where values lie, None where there is no bound.
         neutral: what a feature shows for NULL once there are enough bars.
+        is_feature: models may see it.
         meaning: formula, and what is peculiar.
     """
 
@@ -103,6 +104,7 @@ class Column:
     low: float | None
     high: float | None
     neutral: float
+    is_feature: bool
     meaning: str
 
 
@@ -237,10 +239,12 @@ def _column(line: str, file: Path) -> Column:
     units = ", ".join(Unit)
     if match is None or match["unit"] not in list(Unit):
         raise KindError(
-            f"{file}: column {line!r} is not of the form `name: unit low..high, neutral n; meaning`; units are {units}"
+            f"{file}: column {line!r} is not of the form `name: unit low..high, neutral n, no feature; meaning`;"
+            f" units are {units}"
         )
     low, high = (None if match[bound] is None else float(match[bound]) for bound in ("low", "high"))
-    return Column(match["name"], Unit(match["unit"]), low, high, float(match["neutral"] or 0), match["meaning"])
+    neutral = float(match["neutral"] or 0)
+    return Column(match["name"], Unit(match["unit"]), low, high, neutral, not match["aside"], match["meaning"])
 
 
 def _whole(text: str, file: Path) -> int:

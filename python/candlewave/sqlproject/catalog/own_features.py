@@ -69,10 +69,11 @@ def needs_of(entry: OwnFeature, indicators: Mapping[str, Indicator]) -> int:
     used = [indicators[column] for column in columns_of(entry, indicators) if column in indicators]
     if entry.needs is not None:
         return entry.needs
-    return max((_needs(indicator) for indicator in used), default=1)
+    return max((needs_of_indicator(indicator) for indicator in used), default=1)
 
 
-def _needs(indicator: Indicator) -> int:
+def needs_of_indicator(indicator: Indicator) -> int:
+    """Return the bars without a hole after which a feature may read an indicator."""
     if indicator.kind is not Kind.EXPONENTIAL:
         return indicator.needs
     return max(indicator.needs, *(PERIODS * int(parameter) for parameter in indicator.parameters.values()))

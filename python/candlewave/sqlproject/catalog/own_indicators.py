@@ -357,7 +357,7 @@ class _Reader:
     def _parameters(self, number: int, given: OwnIndicator, kind: IndicatorKind) -> dict[str, float]:
         known = [p.name for p in kind.parameters]
         if unknown := [name for name in given.parameters if name not in known]:
-            others = ", ".join(["kind", "timeframes", "source", *known])
+            others = ", ".join(["kind", "timeframes", "source", "feature", *known])
             raise _refused(number, given, f"has {unknown[0]}, expected are {others}")
         found: dict[str, float] = {}
         for p in kind.parameters:

@@ -10,14 +10,19 @@ import pytest
 from tests.worlds.engine import Databases
 from tests.worlds.site import Site, World, open_world
 
-from candlewave.core.config import load_config
+from candlewave.core.config import Config, load_config
 from candlewave.services.api.app import Application, create_app
 from candlewave.services.api.security import keys
 from candlewave.services.api.settings import ApiSettings
 from candlewave.sqlproject.render import render_objects
 from candlewave.sqlproject.served import served_views
 
-CONFIG = load_config()
+_SHIPPED = load_config()
+_OWN = [{"kind": "bop"}, {"kind": "ppo", "fast": 3, "slow": 5}]
+CONFIG = Config.model_validate(
+    {**_SHIPPED.model_dump(), "indicators": {**_SHIPPED.indicators.model_dump(), "own": _OWN}}
+)
+"""The shipped one, and two entries."""
 SERVED = served_views(render_objects(CONFIG), ["signals", "market_clock"])
 """Candlewave's own in place of a project's: with a market and a time, and with neither."""
 PEPPER = b"a pepper of sixteen"

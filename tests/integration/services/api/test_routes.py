@@ -23,6 +23,22 @@ def get(api: httpx.Client, path: str, **parameters: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
+def test_columns_of_entries_stand_beside_those_of_the_short_form(api: httpx.Client) -> None:
+    catalogue = {row["name"]: row["entry"] for row in get(api, "indicators/catalog")["data"]}
+    assert [name for name, entry in catalogue.items() if entry] == ["bop", "ppo_3_5"]
+
+    every, some = (
+        get(api, "indicators", **MARKET, limit="5"),
+        get(api, "indicators", **MARKET, names="bop,rsi_14", limit="5"),
+    )
+
+    assert every["data"][0]["values"].keys() == catalogue.keys()
+    assert [row["values"] for row in some["data"]] == [
+        {name: row["values"][name] for name in ("bop", "rsi_14")} for row in every["data"]
+    ]
+    assert all(row["values"]["ppo_3_5"] is not None for row in every["data"])
+
+
 @pytest.mark.parametrize(
     ("path", "parameters", "model", "filled"),
     [

@@ -9,8 +9,10 @@ from candlewave.core.config import Config, ConfigError, load_config
 from candlewave.core.errors import CandlewaveError
 from candlewave.core.paths import project_root
 from candlewave.sqlproject.catalog.constants import Layer
+from candlewave.sqlproject.catalog.features import FeatureCatalog
 from candlewave.sqlproject.catalog.indicators import Unit, catalog
 from candlewave.sqlproject.catalog.kinds import KindError, read_kinds
+from candlewave.sqlproject.catalog.own_features import OwnFeatureError
 from candlewave.sqlproject.catalog.own_indicators import OwnIndicatorError, OwnIndicators, usual_entries
 from candlewave.sqlproject.lint import lint
 from candlewave.sqlproject.lint.model import Project
@@ -60,7 +62,7 @@ def test_a_column_is_named_after_its_kind_and_all_parameters() -> None:
         ({"kind": "rsi", "period": 1}, "period is 1, expected a whole number from 2 to 500"),
         ({"kind": "rsi", "period": 7.5}, "period is 7.5, expected a whole number from 2 to 500"),
         ({"kind": "bollinger", "deviations": 11}, "deviations is 11, expected a number from 0.1 to 10"),
-        ({"kind": "rsi", "periods": 7}, "has periods, expected are kind, timeframes, source, period"),
+        ({"kind": "rsi", "periods": 7}, "has periods, expected are kind, timeframes, source, feature, period"),
         ({"kind": "aroon", "source": "hl2"}, "source is 'hl2', but aroon has no choice of it"),
         ({"kind": "macd", "fast": 30}, "fast = 30, slow = 26, signal = 9, expected fast < slow"),
         ({"kind": "rsi", "period": 5}, "column rsi_5 is there already, of the short form of [indicators]"),
@@ -125,10 +127,10 @@ def test_equal_steps_of_two_entries_are_computed_once() -> None:
 
 @pytest.fixture(scope="module")
 def every_kind() -> Config:
-    """Each kind as it is, those that can of another price, and one on fewer timeframes."""
-    usual = [{"kind": kind} for kind in KINDS]
+    """Each kind as a feature, those that can of another price, and one on fewer timeframes."""
+    usual = [{"kind": kind, "feature": True} for kind in KINDS]
     priced = [{"kind": kind.name, "source": "hl2"} for kind in KINDS.values() if kind.price]
-    own = [*usual, *priced, {"kind": "rsi", "period": 7, "timeframes": ["5m"]}]
+    own = [*usual, *priced, {"kind": "rsi", "period": 7, "timeframes": ["5m"], "feature": True}]
     return Config.model_validate({"indicators": {**SHORT, "own": own}})
 
 
@@ -159,6 +161,54 @@ def test_columns_have_the_units_that_headers_say(every_kind: Config) -> None:
 
     found = {i.name: units.of_column(relation, i.name) for i in judged}
     assert found == {i.name: expected.get(i.unit, PURE) for i in judged}
+
+
+def features(own: list[dict[str, Any]], more: list[dict[str, Any]] | None = None) -> FeatureCatalog:
+    said = {"indicators": {**SHORT, "own": own}, "features": {"own": more or []}}
+    return FeatureCatalog(Config.model_validate(said), (SQL,))
+
+
+def test_an_entry_is_a_feature_only_if_it_says_so_and_without_its_unit() -> None:
+    own = [{"kind": kind, "feature": True} for kind in ("hma", "stddev", "var", "adosc", "force_index", "rsi")]
+    found = {f.name: f for f in features([*own, {"kind": "roc"}]).of_bars if f.of_entry}
+
+    assert {name: f.value for name, f in found.items()} == {
+        "hma_16_gap": "(close - hma_16) / nullif(atr_5, 0)",
+        "stddev_20": "(stddev_20) / nullif(atr_5, 0)",
+        "var_20": "(var_20) / nullif(atr_5 * atr_5, 0)",
+        "adosc_3_10": "(adosc_3_10) / nullif(volume_sum / 20, 0)",
+        "force_index_13": "(force_index_13) / nullif(atr_5 * volume_sum / 20, 0)",
+        "rsi_14": "rsi_14",
+    }
+    assert (found["rsi_14"].neutral, found["rsi_14"].range, found["rsi_14"].needs) == (50, "0 to 100", 42)
+
+
+def test_features_of_entries_are_of_their_timeframes() -> None:
+    catalogue = features(
+        [{"kind": "rsi", "timeframes": ["5m", "1h"], "feature": True}, {"kind": "bop", "feature": True}]
+    )
+    of_entries = [f.name for f in catalogue.columns if f.name.startswith(("rsi_14", "bop"))]
+    assert of_entries == ["bop_1m", "rsi_14_5m", "bop_5m", "bop_15m", "rsi_14_1h", "bop_1h"]
+
+
+def test_an_own_feature_may_read_an_entry_on_its_timeframes() -> None:
+    own = [{"kind": "rsi", "timeframes": ["1m", "5m"]}]
+    more = {"name": "calm", "sql": "(rsi_14 - 50) / 50", "range": "-1..1", "longer": True}
+    catalogue = features(own, [more])
+
+    assert catalogue.reads_entries
+    assert [f.name for f in catalogue.columns if f.name.startswith("calm")] == ["calm_1m", "calm_5m"]
+
+
+def test_an_own_feature_without_any_column_is_refused() -> None:
+    more = {"name": "calm", "sql": "(rsi_14 - 50) / 50", "range": "-1..1"}
+    with pytest.raises(OwnFeatureError, match="calm: it would have no column; rsi_14 is computed of other"):
+        features([{"kind": "rsi", "timeframes": ["5m"]}], [more]).of_bars  # noqa: B018
+
+
+def test_the_angle_of_a_line_is_no_feature() -> None:
+    names = [f.name for f in features([{"kind": "linearreg", "feature": True}]).of_bars if f.of_entry]
+    assert names == ["linearreg_14_gap", "linearreg_slope_14", "linearreg_r2_14", "linearreg_forecast_14_gap"]
 
 
 GOOD = """-- range: highest high less lowest low.

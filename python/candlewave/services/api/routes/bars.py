@@ -114,7 +114,7 @@ async def indicators(ctx: Ctx, wanted: Annotated[IndicatorQuery, Query()]) -> An
     selection = ("indicators", exchange, symbol, timeframe, names, wanted.since, wanted.until)
     market = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
     others = ("open_time", "close_time", "warm_bars")
-    own = {row["column_name"] for row in await ctx.rows(OWN_COLUMNS, CATALOG_SECONDS)}
+    own = await _columns_of_entries(ctx)
     relation = columns(["indicators"]) if own.isdisjoint(names) else _WITH_OWN
     page = await ctx.page(
         wanted, selection, _ORDER, lambda position: values_of(relation, market, [*others, *names], wanted, position)
@@ -126,7 +126,9 @@ async def indicators(ctx: Ctx, wanted: Annotated[IndicatorQuery, Query()]) -> An
 @routes.get("/indicators/catalog", responses=answers(IndicatorCatalog))
 async def indicator_catalog(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
     """What the indicators mean, and when they have a value."""
-    return ctx.answer({"data": await ctx.rows(INDICATOR_CATALOG, CATALOG_SECONDS)}, fresh=CATALOG_SECONDS)
+    own = await _columns_of_entries(ctx)
+    rows = await ctx.rows(INDICATOR_CATALOG, CATALOG_SECONDS)
+    return ctx.answer({"data": [row | {"entry": row["name"] in own} for row in rows]}, fresh=CATALOG_SECONDS)
 
 
 @routes.get("/features", responses=answers(Features))
@@ -151,6 +153,10 @@ async def features(ctx: Ctx, wanted: Annotated[FeatureQuery, Query()]) -> Answer
 async def feature_catalog(ctx: Ctx, _: Annotated[NoQuery, Query()]) -> Answer:
     """What the features mean."""
     return ctx.answer({"data": await ctx.rows(FEATURE_CATALOG, CATALOG_SECONDS)}, fresh=CATALOG_SECONDS)
+
+
+async def _columns_of_entries(ctx: Ctx) -> set[object]:
+    return {row["column_name"] for row in await ctx.rows(OWN_COLUMNS, CATALOG_SECONDS)}
 
 
 def _named(row: Row, names: Sequence[str], others: tuple[str, ...]) -> Row:

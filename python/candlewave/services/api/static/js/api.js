@@ -182,15 +182,17 @@ export async function readIndicators(market, timeframe, names, { limit, to }, si
 }
 
 /**
- * How many bars an indicator wants before its value says something: three of its periods, as features ask for.
- * @returns {Promise<Map<string, number>>} by name
+ * What the indicators are. `warmUp`: how many bars one wants before its value says something: three of its periods, as
+ * features ask for.
+ * @returns {Promise<Map<string, import("./types.js").Indicator>>} by name
  */
-export async function readWarmUps() {
+export async function readCatalog() {
   const { data } = await read("indicators/catalog");
   return new Map(
-    data.map((/** @type {Json} */ { name, needs, warm_up, parameters }) => {
+    data.map((/** @type {Json} */ { name, unit, needs, warm_up, parameters, entry }) => {
       const periods = Object.values(JSON.parse(parameters)).filter((value) => typeof value === "number");
-      return [name, Math.min(warm_up, Math.max(needs, PERIODS * Math.max(0, ...periods)))];
+      const warmUp = Math.min(warm_up, Math.max(needs, PERIODS * Math.max(0, ...periods)));
+      return [name, { unit, warmUp, isEntry: entry }];
     }),
   );
 }

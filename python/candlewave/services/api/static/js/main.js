@@ -1,6 +1,6 @@
 /** The page: ties controls, session, chart and panels together. */
 
-import { Problem, readAbout, readMarkets, readWarmUps, serverNow, storedKey, storeKey } from "./api.js";
+import { Problem, readAbout, readCatalog, readMarkets, serverNow, storedKey, storeKey } from "./api.js";
 import { Chart } from "./chart/chart.js";
 import { choices, isWarming, seriesOf } from "./chart/indicators.js";
 import { byId, make, showSegments, update } from "./dom.js";
@@ -52,8 +52,8 @@ const state = {
   choices: [],
   /** @type {Set<string>} */
   chosen: new Set(),
-  /** @type {Map<string, number>} bars that an indicator wants */
-  warmUps: new Map(),
+  /** @type {Map<string, import("./types.js").Indicator>} by name */
+  catalog: new Map(),
 };
 
 /** What the session has last said. */
@@ -104,9 +104,9 @@ async function start() {
 
 async function load() {
   try {
-    const [about, markets, warmUps] = await Promise.all([readAbout(), readMarkets(), readWarmUps()]);
+    const [about, markets, catalog] = await Promise.all([readAbout(), readMarkets(), readCatalog()]);
     state.about = about;
-    state.warmUps = warmUps;
+    state.catalog = catalog;
     state.markets = markets;
     byId("version").textContent = `candlewave ${about.version}`;
     byId("forget-key").hidden = storedKey() === null;
@@ -193,7 +193,7 @@ function open(market, timeframe) {
   state.timeframe = timeframe;
   if (state.past !== 0 && !horizons.includes(state.past)) state.past = horizons[0];
 
-  state.choices = choices(indicators, market.base);
+  state.choices = choices(indicators, market.base, state.catalog);
   const saved = (isFirst ? asked.get("indicators") : null) ?? (state.chosen.size ? [...state.chosen].join(",") : preference("indicators"));
   state.chosen = new Set(saved?.split(",") ?? state.choices.filter(({ isShown }) => isShown).map(({ id }) => id));
   remember();
@@ -553,7 +553,7 @@ function showSpans() {
 }
 
 const shownChoices = () => state.choices.filter(({ id }) => state.chosen.has(id));
-const lines = () => seriesOf(shownChoices(), state.warmUps);
+const lines = () => seriesOf(shownChoices(), state.catalog);
 const columns = () => shownChoices().flatMap((choice) => choice.columns);
 
 function showIndicatorMenu() {

@@ -16,6 +16,8 @@
  * @typedef {{time: number, end: number, open: number, high: number, low: number, close: number, volume: number,
  *   trades: number | null, isOpen: boolean, isFilled: boolean, values: Record<string, number | null>}} Bar
  *   time: when it opens; values: indicators by name and warm_bars, none while it is open
+ * @typedef {{unit: string, warmUp: number, isEntry: boolean}} Indicator
+ *   warmUp: bars that it wants; isEntry: of `[[indicators.own]]`
  * @typedef {{horizon: number, targetTime: number, madeAt: number, reference: number, low: number, middle: number,
  *   high: number, role: string, model: string, version: string, medianBy: string, bandBy: string}} Forecast
  *   horizon in minutes; low, middle and high: 10 %, 50 % and 90 % quantile of the price at targetTime

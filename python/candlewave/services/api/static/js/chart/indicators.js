@@ -4,6 +4,7 @@ import { quantity } from "../format.js";
 
 /**
  * @typedef {import("../types.js").Bar} Bar
+ * @typedef {import("../types.js").Indicator} Indicator
  * @typedef {{id: string, label: string, colour?: string, columns: string[], isShown: boolean, series: Series[]}} Choice
  *   columns: indicators that it needs; isShown: without a preference
  * @typedef {{read: (bar: Bar) => number | null | undefined, label: string, colour: string, isDashed?: boolean,
@@ -23,12 +24,12 @@ export const isWarming = ({ warmUp }, bar) => warmUp !== undefined && (bar.value
 /**
  * The series of choices, with the bars that they want.
  * @param {Choice[]} chosen
- * @param {Map<string, number>} warmUps by indicator
+ * @param {Map<string, Indicator>} catalog by name
  * @returns {Series[]}
  */
-export const seriesOf = (chosen, warmUps) =>
+export const seriesOf = (chosen, catalog) =>
   chosen.flatMap(({ series, columns }) => {
-    const warmUp = Math.max(...columns.map((name) => warmUps.get(name) ?? 0));
+    const warmUp = Math.max(...columns.map((name) => catalog.get(name)?.warmUp ?? 0));
     return columns.length ? series.map((one) => ({ ...one, warmUp })) : series;
   });
 
@@ -40,19 +41,23 @@ const COLOURS = ["one", "two", "three", "four"];
  * Say what can be chosen. The names of indicators carry their parameters, so they are recognised by how they start.
  * @param {string[]} names of all indicators
  * @param {string} base asset that volume is counted in
+ * @param {Map<string, Indicator>} catalog by name
  * @returns {Choice[]}
  */
-export function choices(names, base) {
+export function choices(names, base, catalog) {
   const averages = AVERAGES.flatMap(([kind, parameters]) => named(names, kind, parameters));
-  return [
+  const found = [
     ...averages.map((name, n) => average(name, n)),
     ...named(names, "bollinger_upper").flatMap((upper) => band(names, upper)),
     volume(base),
-    ...named(names, "rsi").map((name) => oscillator("rsi", name, [30, 70])),
-    ...named(names, "macd", 3).flatMap((name) => macd(names, name)),
-    ...named(names, "adx").map((name) => oscillator("adx", name, [25, 50])),
+    ...named(names, "rsi").map((name, n) => oscillator(n ? name : "rsi", name, [30, 70])),
+    ...named(names, "macd", 3).flatMap((name, n) => macd(names, name, n ? name : "macd")),
+    ...named(names, "adx").map((name, n) => oscillator(n ? name : "adx", name, [25, 50])),
     ...named(names, "realised_volatility").map(volatility),
   ];
+  const covered = new Set(found.flatMap(({ columns }) => columns));
+  const others = names.filter((name) => catalog.get(name)?.isEntry && !covered.has(name));
+  return [...found, ...others.map((name, n) => entry(name, /** @type {Indicator} */ (catalog.get(name)), n))];
 }
 
 /**
@@ -112,8 +117,8 @@ function oscillator(id, name, marks) {
   return { id, label, columns: [name], isShown: id === "rsi", series: [{ read: value(name), label, colour: "two", pane: label, range, marks, text }] };
 }
 
-/** @param {string[]} names @param {string} name @returns {Choice[]} */
-function macd(names, name) {
+/** @param {string[]} names @param {string} name @param {string} id @returns {Choice[]} */
+function macd(names, name, id) {
   const signal = name.replace("macd", "macd_signal");
   const histogram = name.replace("macd", "macd_hist");
   if (!names.includes(signal) || !names.includes(histogram)) return [];
@@ -124,7 +129,7 @@ function macd(names, name) {
     { ...shared, read: value(name), label: "MACD", colour: "two" },
     { ...shared, read: value(signal), label: "Signal", colour: "one", isDashed: true },
   ];
-  return [{ id: "macd", label, columns: [name, signal, histogram], isShown: false, series }];
+  return [{ id, label, columns: [name, signal, histogram], isShown: false, series }];
 }
 
 /** @param {string} name @returns {Choice} */
@@ -132,4 +137,20 @@ function volatility(name) {
   const label = `Volatility of ${name.split("_").at(-1)} bars`;
   const text = (/** @type {number} */ ratio) => `${(ratio * 100).toFixed(2)}\u202f%`;
   return { id: "volatility", label, columns: [name], isShown: false, series: [{ read: value(name), label, colour: "two", pane: label, text }] };
+}
+
+/**
+ * An indicator of `[[indicators.own]]` that has no drawing of its own: a price over the candles, anything else below.
+ * @param {string} name
+ * @param {Indicator} about
+ * @param {number} n
+ * @returns {Choice}
+ */
+function entry(name, { unit }, n) {
+  const label = title(name);
+  const colour = COLOURS[n % COLOURS.length];
+  const isOver = unit === "price";
+  const text = (/** @type {number} */ number) => (unit === "bounded" ? number.toFixed(1) : quantity(number));
+  const line = isOver ? { pane: "", isDashed: true } : { pane: label, text };
+  return { id: name, label, colour, columns: [name], isShown: false, series: [{ ...line, read: value(name), label, colour }] };
 }
