@@ -19,6 +19,8 @@ from candlewave.sqlproject.environment import template_environment
 from candlewave.sqlproject.header import Header, parse_header, split_header
 
 _SUFFIX = ".sql.j2"
+OBJECTS_OF_ENTRIES = ("own_indicator_sums", "own_indicator_chunks", "own_indicator_carry", "own_indicators")
+"""What entries of ``[[indicators.own]]`` add; the first three only if one of them averages exponentially."""
 _NO_OBJECTS = ("macros/", "indicators/")
 """Folders of templates that others are made with."""
 
@@ -129,6 +131,20 @@ def render_objects(config: Config, *folders: Path) -> list[SqlObject]:
             found[sql_object.name] = sql_object
         objects |= found
     return in_dependency_order(objects)
+
+
+def render_entries(config: Config, *folders: Path) -> list[SqlObject]:
+    """Render the objects that entries of ``[[indicators.own]]`` add, each after all it reads, and no others.
+
+    Args:
+        config: with these entries.
+        folders: as of :func:`render_objects`.
+    """
+    folders = folders or sql_folders()
+    environment = template_environment(folders[:1], _context(config, folders))
+    paths = [f"views/indicators/{name}{_SUFFIX}" for name in OBJECTS_OF_ENTRIES]
+    rendered = [_render(environment, path, folders[0] / path) for path in paths]
+    return [sql_object for sql_object in rendered if sql_object is not None]
 
 
 def _as_own(sql_object: SqlObject, shipped: SqlObject | None) -> SqlObject:

@@ -25,6 +25,7 @@ from candlewave.services.indicators.series import Floats
 from candlewave.sqlproject.catalog.constants import Layer
 from candlewave.sqlproject.catalog.indicators import Indicator, catalog
 from candlewave.sqlproject.catalog.own_indicators import VIEW, OwnIndicators
+from candlewave.sqlproject.render import OBJECTS_OF_ENTRIES
 from candlewave.telemetry.metrics import FRESHNESS
 
 OBJECTS = (
@@ -39,14 +40,12 @@ OBJECTS = (
     "signals",
 )
 """What the layer consists of without entries, for the check against sql/."""
-OF_ENTRIES = ("own_indicator_sums", "own_indicator_chunks", "own_indicator_carry", "own_indicators")
-"""What entries of ``[[indicators.own]]`` add; the first three only if one of them averages exponentially."""
 
 
 def objects_of(config: Config) -> tuple[str, ...]:
     """Return what the layer consists of with a configuration."""
     own = OwnIndicators(config, sql_folders())
-    return OBJECTS + (OF_ENTRIES if own.entries and own.terms else OF_ENTRIES[-1:] if own.entries else ())
+    return OBJECTS + (OBJECTS_OF_ENTRIES[0 if own.terms else -1 :] if own.entries else ())
 
 
 AUDITED = Counter("candlewave_indicators_audited_bars_total", "Bars whose indicators were computed again")
