@@ -1,8 +1,9 @@
 """Compare indicator values with the oracle's, within the tolerance that candlewave promises.
 
 ``|a - b| <= 1e-9 * max(|b|, s)``, where s is the close for prices and what is left of two of them, its square for
-squares, 100 for bounded indicators, 1 for ratios, the volume of the day so far for volumes and that times the close for
-turnover; only bars on which the indicator is warm are judged.
+squares, 100 for bounded indicators, 1 for ratios, and for volumes the volume of the day so far, or the largest one of a
+bar so far where older bars are remembered, times the close for turnover; only bars on which the indicator is warm are
+judged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -99,7 +100,9 @@ def _scale(indicator: Indicator, candles: Candles) -> Floats:
             return np.full(len(candles), 100.0)
         case Unit.RATIO:
             return np.ones(len(candles))
+        case Unit.VOLUME if indicator.kind is Kind.EXPONENTIAL:
+            return np.maximum.accumulate(candles.volume)
+        case Unit.TURNOVER:
+            return np.maximum.accumulate(candles.volume) * candles.close
         case Unit.VOLUME:
             return candles.volume_of_day()
-        case Unit.TURNOVER:
-            return candles.volume_of_day() * candles.close

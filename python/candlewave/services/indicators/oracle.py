@@ -282,7 +282,7 @@ class _Run:
 def _of_entry(candles: Candles, entry: Entry) -> dict[str, Floats]:
     """Compute the columns of an entry for bars without a hole."""
     scale, (open_, high, low, close) = in_ticks(candles.open, candles.high, candles.low, candles.close)
-    bars = Bars(open_, high, low, close, candles.volume, close, scale)
+    bars = Bars(open_, high, low, close, candles.volume, candles.turnover, candles.buy_volume, close, scale)
     bars = replace(bars, x=bars.priced(entry.price))
     found = ORACLES[entry.kind.name](bars, {name: cast(int, value) for name, value in entry.parameters.items()})
     return {

@@ -76,7 +76,7 @@ def needs_of_indicator(indicator: Indicator) -> int:
     """Return the bars without a hole after which a feature may read an indicator."""
     if indicator.kind is not Kind.EXPONENTIAL:
         return indicator.needs
-    return max(indicator.needs, *(PERIODS * int(parameter) for parameter in indicator.parameters.values()))
+    return max([indicator.needs, *(PERIODS * int(parameter) for parameter in indicator.parameters.values())])
 
 
 def _refused(entry: OwnFeature, problem: str) -> OwnFeatureError:

@@ -24,7 +24,8 @@ KINDS = read_kinds([SQL])
 SHORT = {
     "sma": [], "ema": [], "wma": [], "dema": [], "tema": [], "macd": {"fast": 5, "slow": 6, "signal": 3}, "rsi": 5,
     "stochastic": {"k": 5, "smooth": 2, "d": 2}, "roc": 5, "mom": 5, "williams_r": 5, "atr": 5, "donchian": 5,
-    "keltner": {"ema": 5, "atr": 5}, "bollinger": {"period": 5},
+    "keltner": {"ema": 5, "atr": 5}, "bollinger": {"period": 5}, "mfi": 5, "cmf": 5, "vwap": 5, "order_flow": 5,
+    "realised_volatility": 5,
 }  # fmt: skip
 """A short form that leaves the kinds' usual names free."""
 

@@ -96,3 +96,14 @@ def _mass_index(bars: Bars, p: Parameters) -> dict[str, Floats]:
         np.concatenate([first[:lead], call_talib(talib.EMA, first[lead:], p["period"])]) if lead < len(first) else first
     )
     return {"mass_index": rolling(np.sum, quotient(first, second), p["window"])}
+
+
+@oracle("kst")
+def _kst(bars: Bars, p: Parameters) -> dict[str, Floats]:
+    parts = ((1, 10, 10), (2, 15, 10), (3, 20, 10), (4, 30, 15))
+    line = sum(
+        (weight * rolling(np.mean, call_talib(talib.ROC, bars.x, back), n) for weight, back, n in parts),
+        start=np.zeros(len(bars.x)),
+    )
+    signal = rolling(np.mean, line, p["signal"])
+    return {"kst": np.where(np.isnan(signal), np.nan, line), "kst_signal": signal}

@@ -16,7 +16,7 @@ class Bars:
     """Bars in a row, without a hole.
 
     TA-Lib treats numbers below 1e-14 as zero, and its comparisons of price differences see the rounding of decimals. So
-    prices are whole numbers of ticks, ``scale`` of them to a unit of price.
+    prices are whole numbers of ticks, ``scale`` of them to a unit of price. Turnover is in units of price.
 
     Attributes:
         x: the price of the bar that the entry averages.
@@ -27,6 +27,8 @@ class Bars:
     low: Floats
     close: Floats
     volume: Floats
+    turnover: Floats
+    buy_volume: Floats
     x: Floats
     scale: float
 

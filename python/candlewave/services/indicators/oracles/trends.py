@@ -4,7 +4,7 @@ import numpy as np
 import talib
 from talib._ta_lib import MA_Type
 
-from candlewave.services.indicators.oracles.registry import Bars, Parameters, oracle
+from candlewave.services.indicators.oracles.registry import Bars, Parameters, before, oracle
 from candlewave.services.indicators.series import Floats, call_talib, quotient, rolling
 
 
@@ -81,3 +81,33 @@ def _keltner(bars: Bars, p: Parameters) -> dict[str, Floats]:
     middle = call_talib(talib.EMA, bars.close, p["period"])
     reach = p["multiplier"] * call_talib(talib.ATR, *bars.bars, p["range_period"])
     return {"keltner_upper": middle + reach, "keltner_middle": middle, "keltner_lower": middle - reach}
+
+
+@oracle("ichimoku")
+def _ichimoku(bars: Bars, p: Parameters) -> dict[str, Floats]:
+    def middle(n: int) -> Floats:
+        return (rolling(np.max, bars.high, n) + rolling(np.min, bars.low, n)) / 2
+
+    conversion, base = middle(p["conversion"]), middle(p["base"])
+    known = ~np.isnan(before(middle(p["span"]), p["shift"]))
+    lines = {
+        "ichimoku_conversion": conversion,
+        "ichimoku_base": base,
+        "ichimoku_span_a": before((conversion + base) / 2, p["shift"]),
+        "ichimoku_span_b": before(middle(p["span"]), p["shift"]),
+    }
+    return {name: np.where(known, line, np.nan) for name, line in lines.items()}
+
+
+@oracle("heikin_ashi")
+def _heikin_ashi(bars: Bars, _: Parameters) -> dict[str, Floats]:
+    close = bars.priced("ohlc4")
+    open_ = np.full(len(close), np.nan)
+    for n in range(1, len(close)):
+        open_[n] = ((bars.open[0] + bars.close[0]) / 2 if n == 1 else open_[n - 1]) / 2 + close[n - 1] / 2
+    return {
+        "heikin_ashi_open": open_,
+        "heikin_ashi_high": np.maximum(np.maximum(bars.high, open_), close),
+        "heikin_ashi_low": np.minimum(np.minimum(bars.low, open_), close),
+        "heikin_ashi_close": np.where(np.isnan(open_), np.nan, close),
+    }

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from candlewave.services.indicators.oracles.registry import Bars, Parameters, oracle
-from candlewave.services.indicators.series import Floats, rolling
+from candlewave.services.indicators.oracles.registry import Bars, Parameters, before, oracle
+from candlewave.services.indicators.series import Floats, quotient, rolling
 
 
 def _rogers_satchell(bars: Bars) -> Floats:
@@ -51,3 +51,17 @@ def _ulcer(bars: Bars, p: Parameters) -> dict[str, Floats]:
     n = p["period"]
     falls = 100 * (bars.x / rolling(np.max, bars.x, n) - 1)
     return {"ulcer": np.sqrt(rolling(np.mean, falls**2, n))}
+
+
+@oracle("realised_volatility")
+def _realised_volatility(bars: Bars, p: Parameters) -> dict[str, Floats]:
+    returns = np.log(bars.x / before(bars.x))
+    return {"realised_volatility": np.sqrt(rolling(np.sum, returns**2, p["period"]))}
+
+
+@oracle("squeeze")
+def _squeeze(bars: Bars, p: Parameters) -> dict[str, Floats]:
+    n = p["period"]
+    flat = rolling(np.max, bars.x, n) == rolling(np.min, bars.x, n)
+    deviation = np.where(flat, 0.0, rolling(np.std, bars.x, n))
+    return {"squeeze": quotient(p["deviations"] * deviation, p["multiplier"] * rolling(np.mean, bars.true_range, n))}
