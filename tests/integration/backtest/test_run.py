@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from candlewave.backtest.report import Backtest
@@ -164,8 +165,18 @@ def test_forecasts_know_nothing_of_what_comes_after_them(conn: psycopg.Connectio
     for first, second in zip(before.data, after.data, strict=True):
         early = first.open_time < until
         assert early.sum() > 900
-        np.testing.assert_array_equal(first.quantiles[early], second.quantiles[early])
+        by_then = first.open_time < np.datetime64(cut.replace(tzinfo=None), "us")
+        np.testing.assert_array_equal(first.quantiles[by_then], second.quantiles[by_then])
+        # Between the cut and the next training widths follow what came since, and nothing else differs.
+        np.testing.assert_array_equal(first.quantiles[early, 1], second.quantiles[early, 1])
+        np.testing.assert_allclose(_lopsided(first.quantiles[early]), _lopsided(second.quantiles[early]), rtol=1e-6)
         assert not np.array_equal(first.quantiles[~early], second.quantiles[~early])
+
+
+def _lopsided(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much of each interval lies above its median, which no stretching changes."""
+    share: NDArray[np.float64] = (quantiles[:, 2] - quantiles[:, 1]) / (quantiles[:, 2] - quantiles[:, 0])
+    return share
 
 
 def test_market_with_too_little_history_waits_and_is_named(conn: psycopg.Connection) -> None:
