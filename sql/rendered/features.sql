@@ -41,6 +41,64 @@ bars_1h AS (
     SELECT *
     FROM bar_features
     WHERE timeframe = '1h'
+),
+-- The longer bars are the same for all minutes of one of 5m: they meet once, so that joins keep no minute with all of them.
+steps AS (
+    SELECT DISTINCT exchange, symbol, bar_5m, bar_15m, bar_1h
+    FROM minutes
+),
+longer AS (
+    SELECT
+        s.exchange, s.symbol, s.bar_5m,
+        b5m.return_1 AS return_1_5m,
+        b5m.return_5 AS return_5_5m,
+        b5m.volatility_60 AS volatility_60_5m,
+        b5m.natr_14 AS natr_14_5m,
+        b5m.log_variance_4 AS log_variance_4_5m,
+        b5m.log_variance_24 AS log_variance_24_5m,
+        b5m.rsi_14 AS rsi_14_5m,
+        b5m.stochastic_k AS stochastic_k_5m,
+        b5m.macd_hist AS macd_hist_5m,
+        b5m.bollinger_percent_b_20 AS bollinger_percent_b_20_5m,
+        b5m.order_flow_20 AS order_flow_20_5m,
+        b5m.ema_12_gap AS ema_12_gap_5m,
+        b5m.ema_50_gap AS ema_50_gap_5m,
+        b5m.imputed AS imputed_5m,
+        b15m.return_1 AS return_1_15m,
+        b15m.return_5 AS return_5_15m,
+        b15m.volatility_60 AS volatility_60_15m,
+        b15m.natr_14 AS natr_14_15m,
+        b15m.log_variance_4 AS log_variance_4_15m,
+        b15m.log_variance_24 AS log_variance_24_15m,
+        b15m.rsi_14 AS rsi_14_15m,
+        b15m.stochastic_k AS stochastic_k_15m,
+        b15m.macd_hist AS macd_hist_15m,
+        b15m.bollinger_percent_b_20 AS bollinger_percent_b_20_15m,
+        b15m.order_flow_20 AS order_flow_20_15m,
+        b15m.ema_12_gap AS ema_12_gap_15m,
+        b15m.ema_50_gap AS ema_50_gap_15m,
+        b15m.imputed AS imputed_15m,
+        b1h.return_1 AS return_1_1h,
+        b1h.return_5 AS return_5_1h,
+        b1h.volatility_60 AS volatility_60_1h,
+        b1h.natr_14 AS natr_14_1h,
+        b1h.log_variance_4 AS log_variance_4_1h,
+        b1h.log_variance_24 AS log_variance_24_1h,
+        b1h.rsi_14 AS rsi_14_1h,
+        b1h.stochastic_k AS stochastic_k_1h,
+        b1h.macd_hist AS macd_hist_1h,
+        b1h.bollinger_percent_b_20 AS bollinger_percent_b_20_1h,
+        b1h.order_flow_20 AS order_flow_20_1h,
+        b1h.ema_12_gap AS ema_12_gap_1h,
+        b1h.ema_50_gap AS ema_50_gap_1h,
+        b1h.imputed AS imputed_1h
+    FROM steps AS s
+    LEFT JOIN bars_5m AS b5m
+        ON s.exchange = b5m.exchange AND s.symbol = b5m.symbol AND s.bar_5m = b5m.open_time
+    LEFT JOIN bars_15m AS b15m
+        ON s.exchange = b15m.exchange AND s.symbol = b15m.symbol AND s.bar_15m = b15m.open_time
+    LEFT JOIN bars_1h AS b1h
+        ON s.exchange = b1h.exchange AND s.symbol = b1h.symbol AND s.bar_1h = b1h.open_time
 )
 SELECT
     m.exchange, m.symbol, m.open_time, m.close_time,
@@ -90,48 +148,48 @@ SELECT
     m.ema_50_gap AS ema_50_gap_1m,
     m.ema_200_gap AS ema_200_gap_1m,
     m.imputed AS imputed_1m,
-    b5m.return_1 AS return_1_5m,
-    b5m.return_5 AS return_5_5m,
-    b5m.volatility_60 AS volatility_60_5m,
-    b5m.natr_14 AS natr_14_5m,
-    b5m.log_variance_4 AS log_variance_4_5m,
-    b5m.log_variance_24 AS log_variance_24_5m,
-    b5m.rsi_14 AS rsi_14_5m,
-    b5m.stochastic_k AS stochastic_k_5m,
-    b5m.macd_hist AS macd_hist_5m,
-    b5m.bollinger_percent_b_20 AS bollinger_percent_b_20_5m,
-    b5m.order_flow_20 AS order_flow_20_5m,
-    b5m.ema_12_gap AS ema_12_gap_5m,
-    b5m.ema_50_gap AS ema_50_gap_5m,
-    b5m.imputed AS imputed_5m,
-    b15m.return_1 AS return_1_15m,
-    b15m.return_5 AS return_5_15m,
-    b15m.volatility_60 AS volatility_60_15m,
-    b15m.natr_14 AS natr_14_15m,
-    b15m.log_variance_4 AS log_variance_4_15m,
-    b15m.log_variance_24 AS log_variance_24_15m,
-    b15m.rsi_14 AS rsi_14_15m,
-    b15m.stochastic_k AS stochastic_k_15m,
-    b15m.macd_hist AS macd_hist_15m,
-    b15m.bollinger_percent_b_20 AS bollinger_percent_b_20_15m,
-    b15m.order_flow_20 AS order_flow_20_15m,
-    b15m.ema_12_gap AS ema_12_gap_15m,
-    b15m.ema_50_gap AS ema_50_gap_15m,
-    b15m.imputed AS imputed_15m,
-    b1h.return_1 AS return_1_1h,
-    b1h.return_5 AS return_5_1h,
-    b1h.volatility_60 AS volatility_60_1h,
-    b1h.natr_14 AS natr_14_1h,
-    b1h.log_variance_4 AS log_variance_4_1h,
-    b1h.log_variance_24 AS log_variance_24_1h,
-    b1h.rsi_14 AS rsi_14_1h,
-    b1h.stochastic_k AS stochastic_k_1h,
-    b1h.macd_hist AS macd_hist_1h,
-    b1h.bollinger_percent_b_20 AS bollinger_percent_b_20_1h,
-    b1h.order_flow_20 AS order_flow_20_1h,
-    b1h.ema_12_gap AS ema_12_gap_1h,
-    b1h.ema_50_gap AS ema_50_gap_1h,
-    b1h.imputed AS imputed_1h,
+    l.return_1_5m,
+    l.return_5_5m,
+    l.volatility_60_5m,
+    l.natr_14_5m,
+    l.log_variance_4_5m,
+    l.log_variance_24_5m,
+    l.rsi_14_5m,
+    l.stochastic_k_5m,
+    l.macd_hist_5m,
+    l.bollinger_percent_b_20_5m,
+    l.order_flow_20_5m,
+    l.ema_12_gap_5m,
+    l.ema_50_gap_5m,
+    l.imputed_5m,
+    l.return_1_15m,
+    l.return_5_15m,
+    l.volatility_60_15m,
+    l.natr_14_15m,
+    l.log_variance_4_15m,
+    l.log_variance_24_15m,
+    l.rsi_14_15m,
+    l.stochastic_k_15m,
+    l.macd_hist_15m,
+    l.bollinger_percent_b_20_15m,
+    l.order_flow_20_15m,
+    l.ema_12_gap_15m,
+    l.ema_50_gap_15m,
+    l.imputed_15m,
+    l.return_1_1h,
+    l.return_5_1h,
+    l.volatility_60_1h,
+    l.natr_14_1h,
+    l.log_variance_4_1h,
+    l.log_variance_24_1h,
+    l.rsi_14_1h,
+    l.stochastic_k_1h,
+    l.macd_hist_1h,
+    l.bollinger_percent_b_20_1h,
+    l.order_flow_20_1h,
+    l.ema_12_gap_1h,
+    l.ema_50_gap_1h,
+    l.imputed_1h,
     p.peer_kraken_btc_usd_return_1,
     p.peer_kraken_btc_usd_return_1_lag_1,
     p.peer_kraken_btc_usd_return_1_lag_2,
@@ -164,11 +222,7 @@ SELECT
     CASE WHEN (minute_number + 1) % 15 = 0 THEN 1 ELSE 0 END::double precision AS quarter_begins,
     CASE WHEN (minute_number + 1) % 60 = 0 THEN 1 ELSE 0 END::double precision AS hour_begins
 FROM minutes AS m
-LEFT JOIN bars_5m AS b5m
-    ON m.exchange = b5m.exchange AND m.symbol = b5m.symbol AND m.bar_5m = b5m.open_time
-LEFT JOIN bars_15m AS b15m
-    ON m.exchange = b15m.exchange AND m.symbol = b15m.symbol AND m.bar_15m = b15m.open_time
-LEFT JOIN bars_1h AS b1h
-    ON m.exchange = b1h.exchange AND m.symbol = b1h.symbol AND m.bar_1h = b1h.open_time
 LEFT JOIN market_peers AS p ON m.exchange = p.exchange AND m.symbol = p.symbol AND m.open_time = p.open_time
-LEFT JOIN symbol_sentiment AS n ON m.exchange = n.exchange AND m.symbol = n.symbol AND m.open_time = n.minute;
+LEFT JOIN symbol_sentiment AS n ON m.exchange = n.exchange AND m.symbol = n.symbol AND m.open_time = n.minute
+INNER JOIN longer AS l
+    ON m.exchange = l.exchange AND m.symbol = l.symbol AND m.bar_5m = l.bar_5m;
