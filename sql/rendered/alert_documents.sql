@@ -9,7 +9,7 @@
 -- footprint:
 --   alerts by fingerprint: occurred_at -> occurred_at [0, 0]
 -- readers: alerts_sink
-CREATE MATERIALIZED VIEW alert_documents AS
+CREATE VIEW alert_documents AS
 SELECT
     'alerts-' || to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY.MM.DD') AS index_name,
     fingerprint,

@@ -8,7 +8,7 @@
 -- footprint:
 --   predictions by exchange, symbol: feature_time -> feature_time [0, 0]
 -- readers: predictions_sink
-CREATE MATERIALIZED VIEW prediction_documents AS
+CREATE VIEW prediction_documents AS
 SELECT
     'predictions-' || to_char(feature_time AT TIME ZONE 'UTC', 'YYYY.MM.DD') AS index_name,
     exchange, symbol, horizon_minutes, feature_time, target_time, model_name, model_version, role, q10, q50,

@@ -140,7 +140,7 @@ def _embedded_text(sql_object: "SqlObject") -> str:
         body = plain_table(replace(statement, append_only=False, on_conflict=None))
     elif statement.kind is Kind.SINK:
         body = "-- embedded: nothing to create"
-    elif statement.kind is Kind.VIEW:
+    elif statement.kind is Kind.VIEW and not sql_object.header.footprints:
         body = f"CREATE VIEW {statement.name} AS\n{translate_query(statement.query or '')}"
     else:
         keys = ", ".join(sql_object.header.keys)

@@ -24,12 +24,12 @@ def fingerprint(sql_object: SqlObject) -> str:
 def normalised(sql_object: SqlObject) -> str:
     """Return an object's statement as tokens with single spaces between them, without comments.
 
-    For a materialized view, the header's keys, event time and footprint follow, because the embedded engine computes
-    by them.
+    For a view with a footprint, and for any materialized one, the header's keys, event time and footprint follow,
+    because the embedded engine computes by them.
     """
     comment, body = split_header(sql_object.text)
     parts = [match["kept"] for match in _TOKEN.finditer(body.rstrip().rstrip(";")) if match["kept"]]
-    if sql_object.kind is Kind.MATERIALIZED_VIEW:
+    if sql_object.kind is Kind.MATERIALIZED_VIEW or sql_object.header.footprints:
         parts += meaningful_header(comment)
     return " ".join(parts)
 

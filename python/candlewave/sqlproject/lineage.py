@@ -111,7 +111,8 @@ def _lineage(text: str, inputs: tuple[tuple[str, "Lineage | str"], ...]) -> Line
         keys = (str(statement.primary_key), str(statement.append_only), str(statement.on_conflict))
         rows = _fact("table", sql_object.name, *keys)
         return Lineage({c.name: _fact(c.name, c.type, rows) for c in statement.columns}, rows)
-    header = meaningful_header(split_header(text)[0]) if statement.kind is Kind.MATERIALIZED_VIEW else []
+    computed_by = statement.kind is Kind.MATERIALIZED_VIEW or sql_object.header.footprints
+    header = meaningful_header(split_header(text)[0]) if computed_by else []
     tracer = _Tracer({name: lineage for name, lineage in inputs if isinstance(lineage, Lineage)})
     try:
         if statement.relation is not None:
@@ -119,7 +120,7 @@ def _lineage(text: str, inputs: tuple[tuple[str, "Lineage | str"], ...]) -> Line
             return Lineage(source.columns, source.rows)
         query = statement.query or ""
         result = tracer.query(parse_query(query), {}, None)
-        rows = _fact(str(statement.kind), *header, _lost_words(query), result.rows)
+        rows = _fact("view", *header, _lost_words(query), result.rows)
         return Lineage({name: _fact(column, rows) for name, column in result.columns.items()}, rows)
     except (UnresolvedError, RecursionError) as error:
         parts: list[str | Fact] = [fingerprint(sql_object)]

@@ -60,7 +60,7 @@ def build(conn: psycopg.Connection, text: str, schema: str = "public") -> int:
         CatalogError, DdlError, HeaderError, TranslationError, psycopg.Error: see :func:`catalog.apply`.
     """
     statement = parse_statement(split_header(text)[1])
-    has_rows = statement.kind is Kind.MATERIALIZED_VIEW
+    has_rows = StoredObject(statement.name, text).keeps_rows
     with conn.transaction():
         lock(conn, schema)
         register(conn, text, schema, building=has_rows)
@@ -218,7 +218,7 @@ def _following_views(objects: Mapping[str, StoredObject], plan: Exchange, old: M
     views = []
     for o in objects.values():
         stays = o.name not in old and o.name not in plan.gone and o.name not in plan.places
-        if stays and o.statement.kind is Kind.VIEW and o.inputs & reached:
+        if stays and o.statement.kind is Kind.VIEW and not o.keeps_rows and o.inputs & reached:
             reached.add(o.name)
             views.append(o.name)
     return views
@@ -239,7 +239,8 @@ def _drop(conn: psycopg.Connection, schema: str, stored: StoredObject, name: str
 
 
 def _what(stored: StoredObject) -> sql.SQL:
-    return sql.SQL("VIEW") if stored.statement.kind is Kind.VIEW else sql.SQL("TABLE")
+    is_view = stored.statement.kind is Kind.VIEW and not stored.keeps_rows
+    return sql.SQL("VIEW") if is_view else sql.SQL("TABLE")
 
 
 def _rename_indexes(conn: psycopg.Connection, schema: str, built: str, final: str) -> None:

@@ -1,7 +1,8 @@
 """Tables and views of the embedded engine: RisingWave statements applied to PostgreSQL.
 
 A table becomes a table with RisingWave's conflict rule; a materialized view becomes a table that
-:mod:`candlewave.engine.embedded.refresh` keeps equal to its query; a sink is remembered and fed by the refresh.
+:mod:`candlewave.engine.embedded.refresh` keeps equal to its query, and so does a plain view with a footprint: the sink
+that reads it has to be told what changed. A sink is remembered and fed by the refresh.
 Statement triggers on tables note which keys and times were touched, in ``embedded.dirty``.
 
 While a view is *building* it is filled from a snapshot, and what the refresh would compute again is noted in
@@ -116,6 +117,12 @@ class StoredObject:
         comment, _ = split_header(self.definition)
         return parse_header(comment, self.name) if comment else None
 
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether it is a table here that the refresh keeps equal to a query."""
+        kind = self.statement.kind
+        return kind is Kind.MATERIALIZED_VIEW or (kind is Kind.VIEW and bool(self.header and self.header.footprints))
+
     @cached_property
     def inputs(self) -> frozenset[str]:
         """Relations that the object reads."""
@@ -212,7 +219,7 @@ def register(conn: psycopg.Connection, text: str, schema: str, *, building: bool
     match statement.kind:
         case Kind.TABLE:
             _create_table(conn, statement, schema)
-        case Kind.MATERIALIZED_VIEW:
+        case Kind.MATERIALIZED_VIEW | Kind.VIEW if stored.keeps_rows:
             _create_materialized_view(conn, stored, schema, known)
         case Kind.VIEW:
             assert statement.query is not None
@@ -233,9 +240,9 @@ def register(conn: psycopg.Connection, text: str, schema: str, *, building: bool
 
 
 def fill(conn: psycopg.Connection, text: str, schema: str) -> int:
-    """Compute the rows of a materialized view that has none yet; return how many."""
+    """Compute the rows of a view that keeps some and has none yet; return how many."""
     statement = parse_statement(split_header(text)[1])
-    if statement.kind is not Kind.MATERIALIZED_VIEW:
+    if not _stored(statement.name, text).keeps_rows:
         return 0
     assert statement.query is not None
     table = quote_name(schema, statement.name)
@@ -261,7 +268,7 @@ def drop(conn: psycopg.Connection, kind: Kind | str, name: str, schema: str = "p
         if readers:
             raise CatalogError(f"cannot drop {schema}.{name}: {', '.join(readers)} reads it")
         if kind is not Kind.SINK:
-            what = "VIEW" if kind is Kind.VIEW else "TABLE"
+            what = "VIEW" if kind is Kind.VIEW and not objects[name].keeps_rows else "TABLE"
             conn.execute(trusted(f"DROP {what} {quote_name(schema, name)}"))
         if kind is Kind.TABLE and objects[name].statement.connector and has_bus(conn):
             conn.execute("DELETE FROM bus.offsets WHERE group_id = %s", [group_of(name, schema)])
@@ -360,7 +367,7 @@ def _create_materialized_view(
                 ),
                 [schema, footprint.input],
             )
-        elif footprint.input_time and known[footprint.input].statement.kind is Kind.MATERIALIZED_VIEW:
+        elif footprint.input_time and known[footprint.input].keeps_rows:
             _index_axis(conn, known[footprint.input], footprint, schema)
 
 
@@ -368,7 +375,7 @@ def watch(conn: psycopg.Connection, table: StoredObject, schema: str) -> None:
     """Make the triggers that note, for each of its readers, what a statement touched in a table."""
     axes: dict[str, Axis] = {}
     for reader in load(conn, schema):
-        if reader.statement.kind is Kind.MATERIALIZED_VIEW:
+        if reader.keeps_rows:
             for footprint in reader.footprints:
                 if footprint.input == table.name and not footprint.is_clock:
                     axes.setdefault(axis_of(reader, footprint), Axis(footprint, reader.row_filter))

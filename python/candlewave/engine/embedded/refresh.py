@@ -532,7 +532,7 @@ def _read_graph(conn: psycopg.Connection, objects: list[StoredObject], schema: s
             sinks.setdefault(stored.statement.relation, []).append(stored)
     views = []
     for stored in objects:
-        if stored.statement.kind is not Kind.MATERIALIZED_VIEW:
+        if not stored.keeps_rows:
             continue
         types = _column_types(conn, schema, stored.name)
         readers = [f for o in objects for f in o.footprints if f.input == stored.name and not f.is_clock]

@@ -20,7 +20,7 @@ def left_out(objects: Mapping[str, SqlObject], fill: Callable[[str], str]) -> fr
         if sql_object.kind is Kind.SINK:
             if _is_unset(sql_object.text, fill):
                 names.add(name)
-        elif sql_object.kind is Kind.MATERIALIZED_VIEW and readers and readers <= names:
+        elif sql_object.kind is not Kind.TABLE and readers and readers <= names:
             names.add(name)
     return frozenset(names)
 

@@ -112,8 +112,9 @@ class FootprintPresent(Rule):
     """A materialized view has a footprint line for each of its inputs, and for nothing else, and each line fits.
 
     Without one the embedded engine recomputes the whole view at every change; with one for something that is not
-    read it watches for nothing. Keys must be columns of both sides, but for those after `each`; all lines of a view
-    have the same keys, except for `full`.
+    read it watches for nothing. So has a plain view that a sink reads, and no other: RisingWave sends what changes in
+    it without keeping it, the embedded engine has to keep it to know what changes. Keys must be columns of both sides,
+    but for those after `each`; all lines of a view have the same keys, except for `full`.
     """
 
     code = "CW023"
@@ -122,7 +123,7 @@ class FootprintPresent(Rule):
         """Find inputs without a footprint, footprints without an input, and lines that do not fit."""
         sql_object = model.sql_object
         footprints = sql_object.header.footprints
-        if sql_object.kind is not Kind.MATERIALIZED_VIEW:
+        if not _is_kept(model):
             if footprints:
                 text = f"a {sql_object.kind} is computed when read: it has no footprint"
                 yield model.finding(type(self), text, "-- footprint:")
@@ -164,6 +165,16 @@ class FootprintPresent(Rule):
             yield "bars need timeframe among the keys"
 
 
+def _is_kept(model: Model) -> bool:
+    """Tell whether the embedded engine keeps the object's rows, because it is materialized or a sink sends them."""
+    match model.sql_object.kind:
+        case Kind.MATERIALIZED_VIEW:
+            return True
+        case Kind.VIEW:
+            return any(o.kind is Kind.SINK and model.name in o.inputs for o in model.project.objects.values())
+    return False
+
+
 class FootprintTrue(Rule):
     """A footprint reaches at least as far as the query does.
 
@@ -179,7 +190,7 @@ class FootprintTrue(Rule):
     def check(self, model: Model) -> Iterator[Finding]:
         """Find footprints that are smaller than the query's reach."""
         sql_object = model.sql_object
-        if sql_object.kind is not Kind.MATERIALIZED_VIEW:
+        if not _is_kept(model):
             return
         yield from self._keys_mixed(model)
         for footprint in sql_object.header.footprints:

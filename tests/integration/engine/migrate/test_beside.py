@@ -105,6 +105,29 @@ def test_view_that_becomes_materialized(engine: Engine, migrated: SmallProject) 
     assert engine.rows("SELECT symbol FROM latest") == [("A",)]
 
 
+def test_materialized_view_that_a_sink_reads_becomes_plain(engine: Engine, migrated: SmallProject) -> None:
+    """RisingWave keeps its rows no longer. The embedded engine does, for it has to know what to send; nothing is sent
+    again on either."""
+    if not engine.risingwave:
+        with engine.connect() as conn:
+            conn.execute("UPDATE embedded.objects SET snapshot_due = false")  # all has been sent
+    migrated.edit("scaled", "CREATE MATERIALIZED VIEW", "CREATE VIEW")
+    changes = {change.name: change for change in engine.migrator(migrated).plan().changes}
+    assert not changes["scaled_sink"].resends if engine.risingwave else "scaled_sink" not in changes
+    engine.migrator(migrated).upgrade()
+    with engine.target() as target:
+        assert str(target.existing()["scaled"]) == "view"
+        assert "scaled__old" not in target.existing()
+    engine.execute(TRADE.format("2", "30", 30))
+    assert engine.rows("SELECT value FROM scaled") == [(420,)]
+    assert engine.rows("SELECT symbol FROM latest") == [("A",)]
+    assert engine.migrator(migrated).plan().is_empty
+    if not engine.risingwave:
+        assert engine.rows("SELECT snapshot_due FROM embedded.objects WHERE name = 'scaled_sink'") == [(False,)]
+        assert engine.rows("SELECT relkind FROM pg_class WHERE relname = 'scaled'") == [("r",)]
+        assert differences(engine) == []
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["known to the catalog", "unknown"])
 def test_view_of_the_users_own_is_not_broken(engine: Engine, migrated: SmallProject, known: bool) -> None:
     """It follows the name, or the migration is refused before anything is built; never is it dropped."""

@@ -53,3 +53,22 @@ def test_every_rule_gives_its_reason() -> None:
     for code, rule in RULES.items():
         assert rule.code == code
         assert len((rule.__doc__ or "").strip().splitlines()) >= 3, code
+
+
+@pytest.mark.parametrize("footprint", ["", "-- footprint:\n--   ticks by symbol: ts -> ts [0, 0]\n"])
+def test_a_plain_view_that_a_sink_reads_has_a_footprint(footprint: str, tmp_path: Path) -> None:
+    for path in (MODELS / "base").iterdir():
+        shutil.copy(path, tmp_path / path.name)
+    keys = "-- keys: exchange, symbol, tick_id\n-- event time: ts\n-- late data: follows\n"
+    header = "-- {}: test.\n-- grain: one row per tick\n" + keys
+    (tmp_path / "sent.sql.j2").write_text(
+        header.format("sent") + footprint + "-- readers: sent_sink\nCREATE VIEW sent AS\n"
+        "SELECT exchange, symbol, tick_id, ts FROM ticks\n"
+    )
+    (tmp_path / "sent_sink.sql.j2").write_text(
+        header.format("sent_sink") + "-- readers: people\nCREATE SINK sent_sink FROM sent\n"
+        "WITH (connector = 'kafka', topic = 'sent', primary_key = 'exchange,symbol,tick_id')"
+        " FORMAT UPSERT ENCODE JSON\n"
+    )
+    found = [(f.code, f.text) for f in lint(Config(), tmp_path) if f.path != "sql/ticks.sql.j2"]
+    assert found == ([] if footprint else [("CW023", "sent: input ticks has no footprint")])
