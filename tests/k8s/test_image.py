@@ -147,7 +147,7 @@ def test_the_update_bot_finds_every_version() -> None:
 def test_commands_install_the_versions_of_the_table() -> None:
     install = (ROOT / "docs" / "kubernetes" / "install.md").read_text()
     versions = re.findall(r"^\| .* \| (v?\d[\w.]*) \|", install, re.MULTILINE)
-    commands = install.partition("In commands,")[2].partition("```sh\n")[2].partition("```")[0]
+    commands = install.partition("These commands install them")[2].partition("```sh\n")[2].partition("```")[0]
     assert len(versions) == 6
     for version in versions:
         assert re.search(rf"(?<![\d.]){re.escape(version)}(?!\.?\d)", commands), version
