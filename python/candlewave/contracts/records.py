@@ -397,6 +397,8 @@ def decode(kind: type[T], value: bytes | None) -> T:
         return msgspec.json.decode(value, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedMessageError(str(error)) from None
+    except RecursionError:
+        raise MalformedMessageError("it is nested too deep") from None
 
 
 def heartbeat(exchange: str, symbol: str, ts: datetime, origin: Origin = "live") -> Heartbeat:

@@ -119,6 +119,7 @@ def test_what_is_encoded_is_decoded(record: Trade | Heartbeat) -> None:
         (records.encode(TRADE).replace(b'"buy"', b'"bid"'), r"Invalid enum value 'bid' - at `\$.side`"),
         (records.encode(TRADE)[:-2], "truncated"),
         (b'{"kind":"trade","exchange":"\xff"}', "utf-8"),
+        (b'{"kind":"trade","more":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "nested too deep"),
     ],
 )
 def test_what_is_not_a_trade_says_why(value: bytes | None, reason: str) -> None:

@@ -1,7 +1,8 @@
 """Connectors that RisingWave has built in: a topic's messages become rows of a table.
 
 Decoding follows RisingWave: a value of the wrong type becomes NULL, a message that is not a JSON object or lacks a key
-column is skipped and counted. So is one with a text that PostgreSQL cannot hold, such as one with NUL in it.
+column is passed over and counted. So is one with a text that PostgreSQL cannot hold, such as one with NUL in it. Where
+the topic has dead letters it goes there, which RisingWave cannot do.
 
 One thing RisingWave cannot do: a trade whose id another trade used before is kept as a conflict, or under an id of its
 own where the market counts anew, see :func:`candlewave.contracts.records.conflict` and ``renumbered``; there,
@@ -17,15 +18,17 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from candlewave.bus.metrics import REFUSED
+from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.contracts.records import RENUMBERED_AFTER, RENUMBERED_ID, USED_ID
 from candlewave.contracts.topics import TRADES
 from candlewave.engine.embedded.catalog import CatalogError, StoredObject, group_of
+from candlewave.engine.embedded.letters import write_letters
 from candlewave.sqlproject.ddl import Column
 from candlewave.telemetry.logs import get_logger
 
 _log = get_logger(__name__)
+_UNUSABLE = "not a JSON object, without a key, or with a text that PostgreSQL cannot hold"
 _ISO_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
 
 
@@ -34,21 +37,31 @@ class Pumped:
     """What one call moved.
 
     Attributes:
+        topic: where from.
         messages: messages read from the topic.
         rows: rows added or changed; a redelivered message of an append-only table adds none.
         skipped: messages without a usable key, not JSON objects, or with a text that PostgreSQL cannot hold.
     """
 
+    topic: str
     messages: int
     rows: int
     skipped: int
 
 
-def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int, only: int | None = None) -> Pumped:
+def pump(
+    conn: psycopg.Connection,
+    table: StoredObject,
+    schema: str,
+    limit: int,
+    only: int | None = None,
+    bus: PostgresBus | None = None,
+) -> Pumped:
     """Move new messages of a table's topic into it, up to ``limit`` a partition, in the caller's transaction.
 
     Args:
         only: the one partition to read; all when None.
+        bus: where dead letters go.
     """
     connector = table.statement.connector
     assert connector is not None
@@ -56,7 +69,7 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int,
         cursor.execute("SELECT relation FROM bus.topics WHERE topic = %s", [connector.topic])
         found = cursor.fetchone()
     if found is None:
-        return Pumped(0, 0, 0)
+        return Pumped(connector.topic, 0, 0, 0)
     (relation,) = found
     messages = rows = skipped = 0
     group = group_of(table.name, schema)
@@ -77,16 +90,17 @@ def pump(conn: psycopg.Connection, table: StoredObject, schema: str, limit: int,
         )
         messages, rows, skipped = messages + count, rows + changed, skipped + count - usable
         if usable < count:
-            REFUSED.labels(connector.topic).inc(count - usable)
+            unusable = _unusable(conn, table, relation, (partition, start, last))
+            write_letters(conn, bus, connector.topic, partition, unusable, _UNUSABLE)
             _log.warning(
-                "messages skipped: not JSON objects, without a key, or with a text that PostgreSQL cannot hold",
+                f"messages skipped: {_UNUSABLE}",
                 topic=connector.topic,
                 table=table.name,
                 messages=count - usable,
                 partition=partition,
                 offsets=f"{start} to {last}",
             )
-    return Pumped(messages, rows, skipped)
+    return Pumped(connector.topic, messages, rows, skipped)
 
 
 def spans(conn: psycopg.Connection, group: str, topic: str, relation: str, limit: int) -> list[tuple[int, int, int]]:
@@ -137,6 +151,28 @@ def _move(
         except psycopg.DataError:
             cursor.execute(_query(_load(table, schema, relation, checked=True)), span)
             return cursor.fetchone() or (0, 0, 0, None)
+
+
+def _unusable(
+    conn: psycopg.Connection, table: StoredObject, relation: str, span: tuple[int, int, int]
+) -> list[tuple[int, bytes | None]]:
+    """Return offset and bytes of the messages of a span that give no row."""
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            _query(
+                f"{_decode(table, relation, _SPAN, checked=True)}"
+                " SELECT d._offset, coalesce(m.raw, convert_to(m.value, 'UTF8'))"
+                f' FROM decoded AS d JOIN {relation} AS m ON m.partition = %s AND m."offset" = d._offset'
+                f" WHERE NOT ({_usable(table)}) ORDER BY d._offset"
+            ),
+            [*span, span[0]],
+        )
+        return [(offset, None if payload is None else bytes(payload)) for offset, payload in cursor]
+
+
+def _usable(table: StoredObject) -> str:
+    """Return the condition that a message gives a row."""
+    return " AND ".join(f'd."{key}" IS NOT NULL' for key in table.statement.primary_key) or "true"
 
 
 def _keep_conflicts(
@@ -215,7 +251,7 @@ def _load(table: StoredObject, schema: str, relation: str, *, checked: bool) -> 
     listed = ", ".join(f'"{n}"' for n in names)
     key = statement.primary_key
     by_key = ", ".join(f'"{k}"' for k in key)
-    usable = " AND ".join(f'd."{k}" IS NOT NULL' for k in key) or "true"
+    usable = _usable(table)
     known = "NULL::bigint[]"
     returned = "1"
     if statement.append_only or not key or statement.on_conflict == "DO NOTHING":

@@ -10,18 +10,21 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.rows import tuple_row
 
-from candlewave.bus.messages import to_message
 from candlewave.bus.metrics import REFUSED
 from candlewave.bus.postgres import PostgresBus
-from candlewave.contracts.records import dead_letter
-from candlewave.contracts.topics import DEAD_LETTER_SUFFIX, TOPICS
-from candlewave.core.times import utc_now
 from candlewave.engine.embedded.catalog import StoredObject, group_of
 from candlewave.engine.embedded.connectors import spans
+from candlewave.engine.embedded.letters import write_letters
 from candlewave.telemetry.logs import get_logger
 
-BREAKAGE = (psycopg.DataError, psycopg.IntegrityError, errors.CardinalityViolation, errors.ProgramLimitExceeded)
-"""What PostgreSQL raises about values that a query cannot compute with, or that are too long for a key."""
+BREAKAGE = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    errors.CardinalityViolation,
+    errors.ProgramLimitExceeded,
+    errors.StatementTooComplex,
+)
+"""What PostgreSQL raises about values that a query cannot compute with, are too long for a key or nested too deep."""
 
 _log = get_logger(__name__)
 
@@ -81,16 +84,7 @@ def reject(
         " DO UPDATE SET next_offset = excluded.next_offset, unattended = '0'",
         [group_of(table.name, schema), place.topic, place.partition, place.offset + 1],
     )
-    letters = place.topic + DEAD_LETTER_SUFFIX
-    if bus is not None and letters in TOPICS:
-        letter = dead_letter(
-            place.topic,
-            bytes(found[0]) if found and found[0] is not None else None,
-            reason=reason,
-            source=f"topic {place.topic}",
-            position=f"{place.partition}:{place.offset}",
-            occurred_at=utc_now(),
-        )
-        bus.publish_in(conn, letters, [to_message(letter)])
+    payload = bytes(found[0]) if found and found[0] is not None else None
+    write_letters(conn, bus, place.topic, place.partition, [(place.offset, payload)], reason)
     REFUSED.labels(place.topic).inc()
     _log.error("message rejected", topic=place.topic, partition=place.partition, offset=place.offset, reason=reason)

@@ -6,6 +6,7 @@ all layers move at once.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from candlewave.bus.metrics import REFUSED
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.contracts.topics import DOCUMENTS
@@ -144,6 +146,7 @@ class Refresher:
     def _refresh(self, limit: int, only: tuple[str, int] | None = None) -> Stats:
         """Take up to so many messages of each partition, or of one partition of a table alone, and compute."""
         stats = Stats()
+        skipped: Counter[str] = Counter()
         with self._conn.transaction():
             graph = self._begin()
             self._conn.execute("SET LOCAL candlewave.bulk = 'on'; SET LOCAL synchronous_commit = 'off'")
@@ -151,16 +154,19 @@ class Refresher:
             for table in graph.sources if has_bus(self._conn) else ():
                 if only is not None and only[0] != table.name:
                     continue
-                pumped = pump(self._conn, table, self._schema, limit, None if only is None else only[1])
+                pumped = pump(self._conn, table, self._schema, limit, None if only is None else only[1], self._bus)
                 stats.messages += pumped.messages
                 stats.rows += pumped.rows
                 stats.skipped += pumped.skipped
+                skipped[pumped.topic] += pumped.skipped
                 self._analyze_if_grown(table.name, table.statement.primary_key, pumped.rows)
             if self._bus:
                 self._send_snapshots(graph, self._bus)
             if stats.messages:
                 stats.seconds["topics"] = time.perf_counter() - started
             self._propagate(graph, self._take_dirty(), stats)
+        for topic, count in skipped.items():  # a transaction that is rolled back has skipped nothing
+            REFUSED.labels(topic).inc(count)
         return stats
 
     def settle(self) -> Stats:

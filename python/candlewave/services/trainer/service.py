@@ -113,7 +113,7 @@ class Trainer:
                 TRAINING_REQUESTS.name,
                 message.value,
                 reason=str(error),
-                source=TRAINING_REQUESTS.name,
+                source=f"topic {TRAINING_REQUESTS.name}",
                 position=message.position,
                 occurred_at=self._clock(),
             )

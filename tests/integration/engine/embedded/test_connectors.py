@@ -1,5 +1,6 @@
 """Messages become rows as RisingWave decodes them; changed rows become messages as its sink writes them."""
 
+import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from candlewave.bus.messages import to_message
+from candlewave.bus.metrics import REFUSED
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.contracts.records import Trade, conflict, heartbeat, renumbered
@@ -101,6 +103,38 @@ def test_a_message_without_a_key_is_skipped_and_counted(
     bus.publish("trades", [Message(value, key="x|A/B"), trade()])
     stats = Refresher(conn).run_once()
     assert (stats.messages, stats.rows, stats.skipped) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("value", [b"not json", b"", b"[1]", b"\xff\xfe", b'{"price": "1"}', b'{"a": "\\u0000"}', None])
+def test_a_message_without_a_row_is_a_dead_letter(
+    conn: psycopg.Connection, bus: PostgresBus, value: bytes | None
+) -> None:
+    bus.publish("trades", [trade(), Message(value, key="x|A/B")])
+    Refresher(conn, bus=bus).run_until_idle()
+    [[payload, source, position]] = rows(conn, "SELECT payload_base64, source, position FROM trades_dlq")
+    assert base64.b64decode(payload) == (value or b"")
+    assert source == "topic trades"
+    [[partition, offset]] = rows(
+        conn, "SELECT partition, next_offset - 1 FROM bus.offsets WHERE group_id = 'engine.public.trades'"
+    )
+    assert position == f"{partition}:{offset}"
+    assert rows(conn, "SELECT trade_id FROM trades") == [("1",)]
+
+
+def test_a_message_that_is_nested_too_deep_ends_nothing(conn: psycopg.Connection, bus: PostgresBus) -> None:
+    """PostgreSQL gives up on it as on an outage; it is the message's fault, and counts once."""
+    before = REFUSED.labels("trades")._value.get()
+    good = trade().value or b""
+    deep = good[:-1] + b', "more": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    bus.publish("trades", [Message(b"not json", "x|A/B"), Message(deep, "x|A/B"), trade(trade_id="2")])
+    Refresher(conn, bus=bus).run_until_idle()
+    assert rows(conn, "SELECT trade_id FROM trades") == [("2",)]
+    reasons = [row[0] for row in rows(conn, "SELECT reason FROM trades_dlq ORDER BY position")]
+    assert [words in reason for reason, words in zip(reasons, ("not a JSON object", "stack depth"), strict=True)] == [
+        True,
+        True,
+    ]
+    assert REFUSED.labels("trades")._value.get() - before == 2
 
 
 @pytest.mark.parametrize("text", [r"\u0000", r"a\ud800b", r"\udc00"])
