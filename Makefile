@@ -8,7 +8,7 @@ FILE ?=
 SIZE ?=
 PORT ?=
 
-.PHONY: help setup tools wheel demo image mlflow docs docs-lock stack-up stack-doctor stack-down test test-stack test-browser topics client docs-rules k8s-validate k8s-lock audit audit-lock secrets lint golden golden-update migrate render check bench format lock clean
+.PHONY: help setup tools wheel demo image mlflow docs docs-lock stack-up stack-doctor stack-down test test-stack faults test-browser topics client docs-rules k8s-validate k8s-lock audit audit-lock secrets lint golden golden-update migrate render check bench format lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)

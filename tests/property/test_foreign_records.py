@@ -2,80 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from random import Random
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tests.worlds.foreign import JUNK, NOW, RECORDS, good, replaced
 
 from candlewave.bus.postgres import PostgresBus
 from candlewave.bus.protocol import Message
 from candlewave.core.config import Config, ExchangeConfig
-from candlewave.core.times import MINUTE, format_time
+from candlewave.core.times import format_time
 from candlewave.engine.connect import connect_url
 from candlewave.engine.embedded.refresh import Refresher
-
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-AT = format_time(NOW)
-MARKET = {"exchange": "x", "symbol": "A/B"}
-LETTER = {"payload_base64": "", "reason": "r", "source": "s", "position": "1", "occurred_at": AT}
-RECORDS: dict[str, tuple[str, dict[str, Any]]] = {
-    # A good record of each topic, and the field that makes its key unique.
-    "trades": ("trade_id", {
-        **MARKET, "kind": "trade", "trade_id": "0", "seq": 1, "ts": AT, "side": "buy", "price": "10", "quantity": "1",
-        "origin": "live",
-    }),
-    "trades.dlq": ("id", {**LETTER, "topic": "trades", "id": "0"}),
-    "news": ("article_id", {
-        "article_id": "0", "url": "u", "title": "Bitcoin rises", "summary": "", "source": "s", "lang": "en",
-        "published_at": AT, "fetched_at": AT, "tags": [],
-    }),
-    "news.dlq": ("id", {**LETTER, "topic": "news", "id": "0"}),
-    "news_sentiment": ("article_id", {
-        "article_id": "0", "asset": "A", "score": 0.5, "confidence": 0.5, "relevance": 0.5, "event_type": "other",
-        "extractor": "offline", "extractor_version": "1", "published_at": AT, "fetched_at": AT, "scored_at": AT,
-    }),
-    "predictions": ("model_version", {
-        **MARKET, "horizon_minutes": 1, "feature_time": AT, "target_time": format_time(NOW + 2 * MINUTE),
-        "model_name": "m", "model_version": "0", "role": "champion", "q10": -0.1, "q50": 0.0, "q90": 0.1,
-        "price_q10": 9, "price_q50": 10, "price_q90": 11, "reference_price": 10, "made_at": AT,
-    }),
-    "prediction_inputs": ("feature_set", {
-        **MARKET, "feature_time": AT, "feature_set": "0", "values": {"rsi_14_1m": 50.0, "no_news": 1}, "made_at": AT,
-    }),
-    "feature_reference": ("feature", {
-        "model_version": "1", "feature": "0", "edges": [1, 2, 3, 4, 5, 6, 7, 8, 9], "shares": [0.1] * 11,
-    }),
-    "training_requests": ("request_id", {
-        "request_id": "0", "model_name": "m", "reason": "r", "evidence": {}, "requested_at": AT,
-    }),
-    "model_events": ("event_id", {
-        "event_id": "0", "model_name": "m", "model_version": "1", "event": "promoted", "reason": "r", "occurred_at": AT,
-    }),
-    "loaded_candles": ("symbol", {
-        **MARKET, "open_time": AT, "open": "10", "high": "11", "low": "9", "close": "10", "volume": "1",
-        "turnover": "10", "trades": 2, "buy_volume": "0.5", "source": "rest", "loaded_at": AT,
-    }),
-    "baseline_spreads": ("baseline_version", {
-        **MARKET, "baseline_version": "0", "horizon_minutes": 1, "volatility": "realised_volatility_60_1m", "low": -1.1,
-        "high": 1.1, "trained_until": AT,
-    }),
-    "alerts": ("fingerprint", {
-        "fingerprint": "0", "rule": "r", "severity": "warning", "labels": {}, "value": 1.0, "status": "firing",
-        "occurred_at": AT,
-    }),
-}  # fmt: skip
-JUNK = [
-    "null", "true", "-1", "0", "1e308", "-1e308", "1e400", "1e-320", "NaN", "Infinity", "-9223372036854775808",
-    "99999999999999999999", '""', '"x"', '"1e308"', '"1e-300"', '"NaN"', '"-Infinity"', r'"\u0000"', r'"\ud800"',
-    "[]", "{}", "[null]", "[[1]]", "[1e308]", "[1e999]", '{"rsi_14_1m": 1e308}', '{"rsi_14_1m": "x"}',
-    '{"no_news": [1]}', '"0000-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"', '"294276-12-31T23:59:59Z"',
-    '"9999-12-31T23:59:59.999999Z"', '"4714-11-24T00:00:00Z"', '"2026-03-02T12:00:60Z"', '"infinity"',
-    f'"{"x" * 70_000}"', f'"{Random(1).randbytes(4_000).hex()}"',
-]  # fmt: skip
 
 
 @st.composite
@@ -99,8 +40,7 @@ class Written:
     def good(self, topic: str) -> tuple[str, dict[str, Any]]:
         """Return a record that is not there yet, with its key."""
         self.number += 1
-        name, record = RECORDS[topic]
-        return f"n{self.number}", {**record, name: f"n{self.number}"}
+        return f"n{self.number}", good(topic, f"n{self.number}")
 
     def publish(self, topic: str, *texts: str) -> None:
         self.bus.publish(topic, [Message(t.encode("utf-8", "surrogatepass"), "k", append_ts=NOW) for t in texts])
@@ -124,12 +64,6 @@ def written(databases: Any) -> Iterator[Written]:
         world.refresher.run_until_idle()
         yield world
     databases.drop(url)
-
-
-def replaced(record: dict[str, Any], field: str, raw: str) -> str:
-    """Return a record as JSON with one value written as given."""
-    rest = json.dumps({name: value for name, value in record.items() if name != field})
-    return f"{rest[:-1]}, {json.dumps(field)}: {raw}}}"
 
 
 @settings(

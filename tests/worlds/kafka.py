@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from tests.worlds.link import Link
 
 VERSION = "4.1.2"
 _PLUGIN = "3.8.1"
@@ -44,7 +45,7 @@ _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller}
@@ -99,20 +100,30 @@ def jars() -> Path:
 class Broker:
     """A node that is broker and controller.
 
+    Args:
+        folder: for its data.
+        link: what clients reach it by, if not directly.
+
     Attributes:
         address: host and port for clients; stays over restarts.
         log: file with what it said.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, link: Link | None = None) -> None:
         self._jars = jars()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         port, controller = _free_ports(2)
         self.address = f"127.0.0.1:{port}"
+        if link is not None:
+            link.target = port
         self.log = folder / "kafka.log"
         self._config = folder / "server.properties"
-        self._config.write_text(_PROPERTIES.format(port=port, controller=controller, data=folder / "data"))
+        self._config.write_text(
+            _PROPERTIES.format(
+                port=port, advertised=link.port if link else port, controller=controller, data=folder / "data"
+            )
+        )
         self._java("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._config)).wait(_PATIENCE)
 
     def start(self) -> None:
@@ -172,10 +183,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running(failed: Callable[[], bool]) -> Iterator[Broker]:
-    """Run a broker; afterwards it is stopped, and its folder removed unless something ``failed``."""
+def running(failed: Callable[[], bool], link: Link | None = None) -> Iterator[Broker]:
+    """Run a broker, perhaps behind a link; it is stopped then, and its folder removed unless something ``failed``."""
     folder = Path(tempfile.mkdtemp(prefix="candlewave-kafka-"))
-    broker = Broker(folder)
+    broker = Broker(folder, link)
     try:
         broker.start()
         yield broker
