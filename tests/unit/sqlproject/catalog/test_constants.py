@@ -5,8 +5,9 @@ import math
 import pytest
 
 from candlewave.core.config import Config, ConfigError
-from candlewave.sqlproject.catalog.constants import CHUNK_BARS, TRUNCATION, Layer, Smoothing
+from candlewave.sqlproject.catalog.constants import Layer
 from candlewave.sqlproject.catalog.indicators import catalog
+from candlewave.sqlproject.catalog.smoothing import CHUNK_BARS, TRUNCATION, Smoothing
 
 PERIODS = (2, 3, 9, 12, 14, 26, 50, 200, 500)
 
