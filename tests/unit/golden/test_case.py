@@ -64,6 +64,7 @@ def test_defaults_of_a_partial_configuration_are_the_shipped_ones() -> None:
     from candlewave.rules import monitor_config
 
     shipped = load_config()
-    partial = Config(default_exchange=shipped.default_exchange, exchanges=shipped.exchanges)
+    markets = {"default_exchange": shipped.default_exchange, "exchanges": shipped.exchanges, "costs": shipped.costs}
+    partial = Config.model_validate(markets)
     assert monitor_config(partial) == monitor_config(shipped)
     assert partial.model_copy(update={"monitor": shipped.monitor}) == shipped
