@@ -2,7 +2,7 @@
 
 Of each market, and of all together, the newest part of a training tells how far to follow the candidate: the median
 goes so much of the way from the last price to the candidate's, the interval so much of the way from the baseline's
-width to the candidate's, as loses least (nothing, where that gains nothing for certain). Then each side of the
+width to the candidate's, as loses least (nothing, where the gain may be chance). Then each side of the
 interval is stretched so that the right share of outcomes lies beyond it (conformalised: Romano, Patterson, Candès
 2019). A market's own figures are drawn to those of all markets by n/(n + 100) for n outcomes that do not overlap.
 """
@@ -113,7 +113,7 @@ def _shares(raw: Floats, baseline: Floats, realised: Floats, outcomes: float) ->
 
 
 def _best(gains: Mapping[float, Floats], outcomes: float, certain: float) -> float:
-    """Return the largest share that loses no more for certain than the best one does; 0 when that gains too little.
+    """Return the largest share that is not clearly worse than the best one; 0 when that gains too little.
 
     Candidates are shrunk already, and what is kept back is little: what chance makes best is not followed.
     """

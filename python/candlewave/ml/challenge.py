@@ -72,7 +72,7 @@ class Weighed:
 
     @property
     def verdict(self) -> Literal["better", "worse"] | None:
-        """Better when that is for certain and neither part is worse for certain; None while undecided."""
+        """Better when the evidence for that suffices, worse when it does for a part; None while undecided."""
         if any(log >= ENOUGH for log in self.worse.values()):
             return "worse"
         return "better" if self.better >= ENOUGH else None
