@@ -158,10 +158,10 @@ def migrator_of(place: Place, root: Path, progress: object | None = None) -> Mig
 
 
 def relations_of_the_api() -> list[str]:
-    """Return every relation that the API's queries name."""
+    """Return every relation of the shipped configuration that the API's queries name."""
     folder = project_root() / "python" / "candlewave" / "services" / "api"
     text = "\n".join(path.read_text() for path in folder.rglob("*.py"))
-    declared = {path.name.removesuffix(".sql.j2") for path in (project_root() / "sql").rglob("*.sql.j2")}
+    declared = {path.stem for path in (project_root() / "sql" / "rendered").rglob("*.sql")}
     return sorted(declared & set(re.findall(r"(?:FROM|JOIN) (\w+)", text)))
 
 
