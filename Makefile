@@ -76,6 +76,11 @@ test-stack: tools ## Tests on a real Kafka (started from Maven Central, or KAFKA
 	@$(BIN)/pytest -m stack -ra
 	@[ -z "$$RISINGWAVE_URL" ] || $(BIN)/pytest tests/golden
 
+SEEDS ?= 1-200
+ONLY ?=
+faults: tools ## Seeded faults against a ledger; SEEDS=1-200 (or 3,17) ONLY=<part of a test's name>; also on KAFKA_BOOTSTRAP_SERVERS' broker
+	@FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -ra -m "" tests/faults $(if $(ONLY),-k $(ONLY))
+
 test-browser: tools ## Tests of the dashboard in Chromium (Debian package chromium)
 	@$(BIN)/pytest -m browser tests/browser
 

@@ -49,7 +49,7 @@ def service(layer: support.Layer, database: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_holder_of_the_lease_audits_and_is_ready(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indicator_service, "deviations_from_sql", lambda _: [])
+    monkeypatch.setattr(indicator_service, "deviations_from_sql", lambda *_: [])
     audited: list[int] = []
     ready: list[dict[str, str | None]] = []
     sample = IndicatorAudit.sample
@@ -74,14 +74,14 @@ def test_the_holder_of_the_lease_audits_and_is_ready(service: Service, monkeypat
 def test_a_layer_that_deviates_is_not_ready_and_not_audited(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[dict[str, str | None]] = []
 
-    def deviations(_: psycopg.Connection) -> list[str]:
+    def deviations(*_: object) -> list[str]:
         found.append(service.readiness.problems())
         if len(found) == 3:
             service.stop.set()
         return ["signals: missing on the engine"]
 
     monkeypatch.setattr(indicator_service, "deviations_from_sql", deviations)
-    monkeypatch.setattr(IndicatorAudit, "sample", lambda _: pytest.fail("audited a layer that deviates"))
+    monkeypatch.setattr(IndicatorAudit, "sample", lambda *_: pytest.fail("audited a layer that deviates"))
 
     indicator_service.main(service, Config())
 
@@ -92,7 +92,7 @@ def test_a_layer_that_deviates_is_not_ready_and_not_audited(service: Service, mo
 def test_it_waits_for_an_engine_that_is_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
 
-    def away(_: psycopg.Connection) -> list[str]:
+    def away(*_: object) -> list[str]:
         tries.append(1)
         if len(tries) == 2:
             service.stop.set()

@@ -207,7 +207,7 @@ def test_of_an_archive_of_many_markets_one_is_loaded(command: Command, running: 
     ("members", "words"),
     [
         ({"ETHUSD": "1767571200,5,1\n", "SOLUSD": "1767571200,5,1\n"}, "none of 2 files is named after BTC/USD"),
-        ({"ETHUSD": "1767571200,5,1\n"}, "not a file of BTC/USD"),
+        ({"ETHUSD": "1767571200,5,1\n"}, "not named after BTC/USD"),
         ({"XBTUSD": "a,b\n"}, "2 columns instead of 3"),
         ({"XBTUSD": ",,\n"}, "no usable trade"),
     ],
