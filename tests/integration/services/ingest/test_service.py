@@ -94,7 +94,7 @@ def test_replicas_share_the_symbols_and_take_over_from_each_other(
             kraken.trade(symbol, datetime.now(UTC))
     count = "SELECT count(*), count(DISTINCT (symbol, trade_id)) FROM trades WHERE kind = 'trade'"
     running.wait(lambda: running.rows(count) == [(36, 36)])
-    assert [r.service.readiness.problems() for r in (first, second)] == [{"feeds": None}] * 2
+    assert [r.service.readiness.problems() for r in (first, second)] == [{"bus": None, "feeds": None}] * 2
     first.stop()
     kraken.wait_for(lambda k: len(k._connections) == 1 and everyone_is_heard_once(k), 60)
     for symbol in SYMBOLS:
