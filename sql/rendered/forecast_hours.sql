@@ -7,8 +7,9 @@
 --   predictions by exchange, symbol: feature_time -> hour tumble 1 hour
 -- readers: drift_references
 CREATE MATERIALIZED VIEW forecast_hours AS
-SELECT DISTINCT
+SELECT
     model_version, exchange, symbol,
     date_bin(INTERVAL '1 hour', feature_time, '1970-01-01 00:00:00+00'::timestamptz) AS hour
 FROM predictions
-WHERE role <> 'baseline' AND horizon_minutes = 1;
+WHERE role <> 'baseline' AND horizon_minutes = 1
+GROUP BY model_version, exchange, symbol, date_bin(INTERVAL '1 hour', feature_time, '1970-01-01 00:00:00+00'::timestamptz);
