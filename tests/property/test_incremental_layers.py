@@ -53,6 +53,7 @@ def conn(make_engine: Callable[[Config], str]) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+@pytest.mark.timeout(1200)  # fifteen histories through every view, twice
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories, steps, st.integers(1, MINUTES), st.sampled_from([100, PORTION_ROWS]))
 def test_incremental_state_equals_full_computation(
