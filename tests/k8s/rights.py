@@ -15,7 +15,7 @@ from candlewave.contracts.topics import INGEST_SHARDS, SERVICE_LEASES, TOPICS
 PACKAGE = ROOT / "python" / "candlewave"
 
 CODE = {
-    "trade-to-ohlc": ("services/ingest/service.py", "services/ingest/live.py", "services/ingest/publish.py"),
+    "trade-to-ohlc": ("services/ingest/service.py", "services/ingest/live", "services/ingest/publish.py"),
     "sentiment-extractor": ("services/sentiment",),
     "model-trainer": ("services/trainer", "ml"),
     "price-predictor": ("services/predictor",),
