@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import ccxt
 import msgspec
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from candlewave.contracts.records import Trade, heartbeat
 from candlewave.core.backoff import doubled
@@ -33,6 +33,7 @@ from candlewave.services.ingest.validate import BadRecord, Reject, TradeChecker,
 from candlewave.telemetry import get_logger
 
 _log = get_logger(__name__)
+T = TypeVar("T")
 _ALIVE_SECONDS = 15.0
 _MAX_EARLY = 1_000
 _TIME_SECONDS = 300.0
@@ -271,39 +272,37 @@ class ExchangeFeed:
             _log.info("symbol waits for the next connection", symbol=symbol, error=str(error))
 
     async def _load_markets_state(self) -> None:
-        name = self._exchange.name
+        name, running = self._exchange.name, self._exchange.running_ids
         for symbol in self.symbols:
-            async for attempt in self._attempts("waiting for the engine"):
-                with attempt:
-                    last = await asyncio.to_thread(self._store.last, name, symbol, numeric=self._exchange.running_ids)
-                    holes = await asyncio.to_thread(self._store.holes, name, symbol)
-            self._markets[symbol] = TradeSequence(name, symbol, last, running_ids=self._exchange.running_ids)
+            last = await self._ask_engine(self._store.last, name, symbol, numeric=running)
+            holes = await self._ask_engine(self._store.holes, name, symbol)
+            self._markets[symbol] = TradeSequence(name, symbol, last, running_ids=running)
             for hole in holes:
                 self.refill.begin(hole)
 
     async def _register(self, symbols: Collection[str]) -> None:
-        async for attempt in self._attempts("waiting for the engine"):
-            with attempt:
-                await asyncio.to_thread(self._store.register, self._exchange.name, sorted(symbols))
+        await self._ask_engine(self._store.register, self._exchange.name, sorted(symbols))
 
     async def _record(self, entry: LoadedRange) -> None:
-        async for attempt in self._attempts("waiting for the engine"):
-            with attempt:
-                await asyncio.to_thread(self._store.record, entry)
+        await self._ask_engine(self._store.record, entry)
 
     async def _stored_contents(self, symbol: str, ids: Collection[str]) -> Mapping[str, tuple[object, ...]]:
-        async for attempt in self._attempts("waiting for the engine"):
-            with attempt:
-                return await asyncio.to_thread(self._store.contents, self._exchange.name, symbol, ids)
-        raise AssertionError("tenacity ends by a result or an exception")
+        return await self._ask_engine(self._store.contents, self._exchange.name, symbol, ids)
 
-    def _attempts(self, event: str) -> AsyncRetrying:
+    async def _ask_engine(self, question: Callable[..., T], *args: object, **named: object) -> T:
+        """Ask in a thread, again while the engine is away."""
         s = self._settings
-        return AsyncRetrying(
+        async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(AWAY),
             wait=wait_random_exponential(multiplier=s.retry_first_seconds, max=s.retry_max_seconds),
-            before_sleep=lambda state: _log.warning(event, exchange=self._exchange.name, attempt=state.attempt_number),
-        )
+            before_sleep=self._say_away,
+        ):
+            with attempt:
+                return await asyncio.to_thread(question, *args, **named)
+        raise AssertionError("tenacity ends by a result or an exception")
+
+    def _say_away(self, state: RetryCallState) -> None:
+        _log.warning("waiting for the engine", exchange=self._exchange.name, attempt=state.attempt_number)
 
     async def _watch(self) -> None:
         """Watch, and connect again after random pauses, which grow until a connection has held for the longest."""
