@@ -1,7 +1,7 @@
 """What an entry of ``[[indicators.own]]`` costs, measured by running its queries over candles: no view is made."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
@@ -75,7 +75,7 @@ def measured(conn: psycopg.Connection, config: Config, entry: OwnIndicator, bars
         cursor.execute(sql.SQL("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {}").format(query))
         row = cursor.fetchone()
         assert row is not None
-        return EntryCost(cost.columns, cost.bytes_per_bar, cost.bars_read, counted, row[0][0]["Execution Time"])
+        return replace(cost, bars=counted, milliseconds=row[0][0]["Execution Time"])
 
 
 def whole_query(config: Config, entry: OwnIndicator, market: Iterable[str], bars: int) -> sql.Composable:

@@ -130,7 +130,8 @@ def read_dataset(
     )
     lengths = [len(of_market) for of_market in times]
     of_row = np.repeat(np.arange(len(markets)), lengths)
-    order = np.lexsort((of_row, np.concatenate((_NO_TIMES, *times))))
+    moments = np.concatenate((_NO_TIMES, *times))
+    order = np.lexsort((of_row, moments))
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))
     values = np.full((len(order), len(names)), np.nan, np.float32)
@@ -148,7 +149,7 @@ def read_dataset(
     whole = Dataset(
         exchange[of_row[order]],
         symbol[of_row[order]],
-        np.concatenate((_NO_TIMES, *times))[order],
+        moments[order],
         np.concatenate((np.empty(0), *closes))[order],
         names,
         values,
